@@ -1,0 +1,19 @@
+"""The command's front door: answers `--version` before anything is imported."""
+
+import sys
+
+
+def main() -> None:
+    """Run the command and end the process with its exit code."""
+    if sys.argv[1:] == ["--version"]:
+        from exolink_reconcile import __version__
+
+        print(f"exolink-reconcile {__version__}")
+        return
+    from exolink_reconcile import cli
+
+    cli.run(sys.argv[1:])
+
+
+if __name__ == "__main__":
+    main()

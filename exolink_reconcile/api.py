@@ -1,0 +1,462 @@
+"""HTTP to the Exolink API: the only sender.
+
+It builds each URL itself, checks the origin before the token is attached, follows no redirect, bounds the size and the
+total time of every answer, and decides what may be sent again: a read may, a write that is repeatable by nature (PUT,
+DELETE) may, a create may not once its first byte can have left.
+"""
+
+import json
+import random
+import ssl
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+# httpx imports its command line (click, rich, pygments: 45 ms) unless that module cannot be imported.
+sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
+
+import httpcore
+import httpx
+
+from exolink_reconcile.errors import (
+    ApiDenied,
+    ApiRejected,
+    ApiSurprise,
+    ApiUnreachable,
+    NoClearAnswer,
+    problem,
+)
+from exolink_reconcile.resource import Kind, SecretUrl
+
+MAX_ANSWER = 256 * 1024 * 1024
+MAX_PAUSE = 300.0
+CONNECT_TIMEOUT = 10.0
+_TRIES = 4
+_FIRST_PAUSE = 0.25
+
+
+class Api:
+    """The API of one origin, for use from several threads.
+
+    Args:
+        base_url: scheme, host, port and maybe a path; `https`, or `http` for loopback only.
+        token: the bearer token; None for the emulator inside the process.
+        timeout: seconds for one request as a whole, headers and body included.
+        transport: makes the transport of a thread instead of the network (the emulator inside the process, tests).
+
+    Raises:
+        InputError: the URL is no place to send a token to.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        token: str | None,
+        ca_file: str | None = None,
+        timeout: float = 60.0,
+        parallelism: int = 8,
+        transport: Callable[[], httpx.BaseTransport] | None = None,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
+        self._base = base_url.rstrip("/") if transport else _checked_base(base_url)
+        self._origin = _origin(httpx.URL(self._base))
+        self._token = token
+        self._timeout = timeout
+        self._make_transport = transport
+        self._ca_file = ca_file
+        self._sleep = sleep
+        self._threads = threading.local()
+        self._clients: list[httpx.Client] = []
+        self._lock = threading.Lock()
+        self._ssl_context: ssl.SSLContext | None = None
+        self._resume_at = 0.0
+        self.proxy = None if transport else _proxy_for(self._base)
+        self.pool = ThreadPoolExecutor(max_workers=parallelism, thread_name_prefix="exolink")
+
+    @property
+    def proxy_host(self) -> str:
+        """Host and port of the proxy in use, without its credentials."""
+        parts = urlsplit(self.proxy or "")
+        return f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.pool.shutdown(wait=True, cancel_futures=True)
+        for client in self._clients:
+            client.close()
+
+    def __enter__(self) -> "Api":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    # --------------------------------------------------------------------------------------------------------- verbs
+
+    def list(self, kind: Kind, tenant: str) -> bytes:
+        """The JSON text of a collection. Raises ApiError; a 404 is an error, never an empty list."""
+        return self._read(_path(kind.collection, tenant))
+
+    def get(self, kind: Kind, tenant: str, remote_id: int | None = None) -> bytes | None:
+        """The JSON text of one object, or None where the API answers 404."""
+        try:
+            return self._read(_path(kind.item, tenant, remote_id))
+        except ApiRejected as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def create(self, kind: Kind, tenant: str, body: Mapping[str, Any]) -> None:
+        """Create one object. Raises NoClearAnswer when it may have been created all the same."""
+        self._write("POST", _path(kind.collection, tenant), body)
+
+    def update(self, kind: Kind, tenant: str, remote_id: int, body: Mapping[str, Any]) -> None:
+        """Update one object."""
+        self._write("PUT", _path(kind.item, tenant, remote_id), body)
+
+    def delete(self, kind: Kind, tenant: str, remote_id: int) -> None:
+        """Delete one object; already gone is done."""
+        try:
+            self._write("DELETE", _path(kind.item, tenant, remote_id), None)
+        except ApiRejected as error:
+            if error.status != 404:
+                raise
+
+    # ------------------------------------------------------------------------------------------------------- sending
+
+    def _read(self, path: str) -> bytes:
+        for attempt in range(1, _TRIES + 1):
+            try:
+                status, headers, body = self._send("GET", path, None)
+            except (httpx.TransportError, httpx.DecodingError) as error:
+                if attempt == _TRIES or _is_final(error):
+                    raise ApiUnreachable("E-UNREACHABLE", f"GET {path}: {_reason(error)}") from None
+                self._pause(attempt)
+                continue
+            if status == 200:
+                return body
+            if (status == 429 or status >= 500) and attempt < _TRIES:
+                self._pause(attempt, headers)
+                continue
+            raise _refusal("GET", path, status, headers, body)
+        raise AssertionError("the last try either answered or raised")
+
+    def _write(self, method: str, path: str, body: Mapping[str, Any] | None) -> None:
+        content = None if body is None else json.dumps(_revealed(body), ensure_ascii=False).encode()
+        for attempt in range(1, _TRIES + 1):
+            try:
+                status, headers, answer = self._send(method, path, content)
+            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+                if attempt == _TRIES or _is_final(error):  # nothing has left: no write is in doubt
+                    raise ApiUnreachable("E-UNREACHABLE", f"{method} {path}: {_reason(error)}") from None
+                self._pause(attempt)
+                continue
+            except (httpx.TransportError, httpx.DecodingError) as error:
+                if method == "POST" or attempt == _TRIES:
+                    raise NoClearAnswer("E-AMBIGUOUS", f"{method} {path}: {_reason(error)}") from None
+                self._pause(attempt)
+                continue
+            if 200 <= status < 300:
+                return
+            if status >= 500 or (method == "POST" and 300 <= status < 400):
+                if method == "POST" or attempt == _TRIES:
+                    raise NoClearAnswer("E-AMBIGUOUS", f"{method} {path}: the API answered {status}")
+                self._pause(attempt, headers)
+                continue
+            if status == 429 and attempt < _TRIES:
+                self._pause(attempt, headers)
+                continue
+            raise _refusal(method, path, status, headers, answer)
+
+    def _send(self, method: str, path: str, content: bytes | None) -> tuple[int, httpx.Headers, bytes]:
+        """One request as a whole: status, headers, body within its limits."""
+        self._wait_for_origin()
+        client = self._client()
+        request = client.build_request(method, self._base + path, content=content)
+        self._check_target(request.url, path)
+        if content is not None:
+            request.headers["Content-Type"] = "application/json"
+        if self._token is not None:
+            request.headers["Authorization"] = f"Bearer {self._token}"
+        backend: _Deadline | None = getattr(self._threads, "deadline", None)
+        if backend is not None:
+            backend.at = time.monotonic() + self._timeout
+        response = client.send(request, stream=True)
+        try:
+            return response.status_code, response.headers, _bounded(response.iter_bytes(), method, path)
+        finally:
+            response.close()
+
+    def _check_target(self, url: httpx.URL, path: str) -> None:
+        """The token goes to one origin, and a name cannot climb out of its path segment."""
+        expected = urlsplit(self._base).path + path
+        if _origin(url) != self._origin or url.raw_path.decode("ascii") != expected:
+            raise ApiSurprise("E-ORIGIN", f"refusing to send to {url.scheme}://{url.host}: not the API that was named")
+
+    def _client(self) -> httpx.Client:
+        client: httpx.Client | None = getattr(self._threads, "client", None)
+        if client is None:
+            transport = self._make_transport() if self._make_transport else self._network_transport()
+            client = httpx.Client(
+                transport=transport,
+                timeout=httpx.Timeout(self._timeout, connect=min(CONNECT_TIMEOUT, self._timeout)),
+                follow_redirects=False,
+                trust_env=False,
+                headers={"User-Agent": "exolink-reconcile", "Accept": "application/json"},
+            )
+            self._threads.client = client
+            with self._lock:
+                self._clients.append(client)
+        return client
+
+    def _network_transport(self) -> httpx.BaseTransport:
+        """A transport with one connection. httpx's pool gets slower with every connection it holds; one a thread does not."""
+        with self._lock:
+            if self._ssl_context is None:  # made once: it costs 30 ms
+                self._ssl_context = _ssl_context(self._ca_file)
+        deadline = _Deadline()
+        self._threads.deadline = deadline
+        return _OneConnection(self._ssl_context, deadline, self.proxy)
+
+    def _pause(self, attempt: int, headers: Mapping[str, str] | None = None) -> None:
+        """Wait before the next try; a throttled origin is paused for every thread."""
+        asked = _retry_after(headers or {})
+        if asked is not None:
+            with self._lock:
+                self._resume_at = max(self._resume_at, time.monotonic() + asked)
+        else:
+            self._sleep(random.uniform(0.5, 1.0) * _FIRST_PAUSE * 2 ** (attempt - 1))
+
+    def _wait_for_origin(self) -> None:
+        left = self._resume_at - time.monotonic()
+        if left > 0:
+            self._sleep(left)
+
+
+# ------------------------------------------------------------------------------------------------------------- answers
+
+
+def _bounded(chunks: Iterable[bytes], method: str, path: str) -> bytes:
+    body = bytearray()
+    for chunk in chunks:
+        body += chunk
+        if len(body) > MAX_ANSWER:
+            raise ApiSurprise("E-TOO-LARGE", f"{method} {path}: the answer is larger than {MAX_ANSWER // 1024 // 1024} MiB")
+    return bytes(body)
+
+
+def _refusal(method: str, path: str, status: int, headers: Mapping[str, str], body: bytes) -> Exception:
+    """The error that an answer other than success means."""
+    said = _said(headers, body)
+    if status == 401:
+        return ApiDenied("E-DENIED", f"{method} {path}: the API does not know the token (401){said}")
+    if status == 403:
+        return ApiDenied("E-DENIED", f"{method} {path}: the token has no right to this (403){said}")
+    if 300 <= status < 400:
+        host = urlsplit(headers.get("location", "")).hostname or "elsewhere"
+        return ApiSurprise("E-REDIRECT", f"{method} {path}: redirected to {host}; redirects are never followed: set --api-url to the final address")  # fmt: skip
+    if status == 429 or status >= 500:
+        return ApiUnreachable("E-UNREACHABLE", f"{method} {path}: the API answers {status} again and again{said}")
+    if status < 300:
+        return ApiSurprise("E-ANSWER", f"{method} {path}: the API answered {status}, not 200")
+    return ApiRejected("E-REJECTED", f"{method} {path}: the API refused ({status}){said}", status)
+
+
+def _said(headers: Mapping[str, str], body: bytes) -> str:
+    """What the server said, short; a page of HTML says nothing."""
+    if not body or "html" in headers.get("content-type", "").lower():
+        return ""
+    text = body[:2000].decode("utf-8", "replace")
+    try:
+        answer = json.loads(text)
+        if isinstance(answer, dict):
+            text = next((str(answer[name]) for name in ("error", "message", "detail", "title") if name in answer), text)
+    except ValueError:
+        pass
+    return f": {text.strip()[:500]}"
+
+
+def _reason(error: Exception) -> str:
+    """Why a request failed, without the header values that some httpx errors quote."""
+    if isinstance(error, httpx.LocalProtocolError):
+        return "the request could not be built"
+    words = {
+        httpx.ConnectTimeout: "no connection in time",
+        httpx.ReadTimeout: "no whole answer in time",
+        httpx.WriteTimeout: "the request could not be sent in time",
+        httpx.PoolTimeout: "no connection in time",
+    }
+    return words.get(type(error)) or str(error) or type(error).__name__
+
+
+def _is_final(error: Exception) -> bool:
+    """TLS that fails once fails always, and so does a request that cannot be built."""
+    return isinstance(error, httpx.LocalProtocolError) or "CERTIFICATE" in str(error).upper()
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait that the server asked for, at most MAX_PAUSE; None where it asked for nothing sensible."""
+    text = headers.get("retry-after", "").strip()
+    if text.isascii() and text.isdigit():
+        return min(float(text[:9]), MAX_PAUSE)
+    if text:
+        from email.utils import parsedate_to_datetime
+
+        try:
+            now = parsedate_to_datetime(headers["date"]) if "date" in headers else None
+            until = parsedate_to_datetime(text)
+            seconds = until.timestamp() - (now.timestamp() if now else time.time())
+            return min(max(seconds, 0.0), MAX_PAUSE)
+        except (ValueError, TypeError, OverflowError):
+            return None
+    return None
+
+
+# ------------------------------------------------------------------------------------------------------------ requests
+
+
+def _revealed(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The body as it goes over the wire: the one place where a secret URL is revealed."""
+    return {name: value.reveal() if isinstance(value, SecretUrl) else value for name, value in body.items()}
+
+
+def _path(template: str, tenant: str, remote_id: int | None = None) -> str:
+    if tenant in ("", ".", ".."):
+        raise ApiSurprise("E-ORIGIN", f"`{tenant}` cannot be a path segment")
+    path = template.replace("{tenant}", quote(tenant, safe=""))
+    return path.replace("{id}", str(int(remote_id))) if remote_id is not None else path
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port
+
+
+def _checked_base(base_url: str) -> str:
+    try:
+        parts = urlsplit(base_url)
+        port = parts.port
+    except ValueError:
+        raise problem("E-API-URL", "--api-url is no URL") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or any(c.isspace() for c in base_url):
+        raise problem("E-API-URL", "--api-url must be https://HOST, http:// for loopback, or emulator:FILE")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise problem("E-API-URL", "--api-url takes no user, query or fragment")
+    if port == 0 or not all(c.isascii() and c.isprintable() for c in base_url):
+        raise problem("E-API-URL", "--api-url is no URL")
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        raise problem("E-INSECURE", f"http:// would send the token in clear to {parts.hostname}: use https://")
+    return base_url.rstrip("/")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine: `localhost`, 127.0.0.0/8 or `::1`. Nothing is looked up."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _proxy_for(base_url: str) -> str | None:
+    """The proxy that the environment names for this URL. Loopback and plain http never go through one."""
+    parts = urlsplit(base_url)
+    if parts.scheme != "https" or not parts.hostname or is_loopback(parts.hostname):
+        return None
+    if urllib.request.proxy_bypass(parts.hostname):
+        return None
+    proxy = urllib.request.getproxies().get("https")
+    return proxy if proxy and urlsplit(proxy).scheme in ("http", "https") else None
+
+
+def _ssl_context(ca_file: str | None) -> ssl.SSLContext:
+    try:
+        return httpx.create_ssl_context() if ca_file is None else ssl.create_default_context(cafile=ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise problem("E-CA-FILE", f"--ca-file {ca_file} cannot be used: {error.strerror or error}") from None
+
+
+# ----------------------------------------------------------------------------------------------------------- transport
+
+
+class _OneConnection(httpx.HTTPTransport):
+    """httpx's own transport over a pool of one connection whose every wait ends at the deadline."""
+
+    def __init__(self, context: ssl.SSLContext, deadline: "_Deadline", proxy: str | None) -> None:
+        backend = _DeadlineBackend(deadline)
+        if proxy is None:
+            self._pool: Any = httpcore.ConnectionPool(
+                ssl_context=context, max_connections=1, keepalive_expiry=5.0, network_backend=backend
+            )
+        else:
+            url = httpx.URL(proxy)
+            user = (url.username.encode(), url.password.encode()) if url.username else None
+            self._pool = httpcore.HTTPProxy(
+                proxy_url=str(url.copy_with(userinfo=b"")), proxy_auth=user,
+                ssl_context=context, max_connections=1, keepalive_expiry=5.0, network_backend=backend,
+            )  # fmt: skip
+
+
+class _Deadline:
+    """When the request that a thread is making must have ended, on the monotonic clock."""
+
+    __slots__ = ("at",)
+
+    def __init__(self) -> None:
+        self.at = float("inf")
+
+    def left(self, timeout: float | None, error: type[Exception]) -> float:
+        """Seconds a wait may take. A read timeout alone would let an answer drip on for ever."""
+        left = self.at - time.monotonic()
+        if left <= 0:
+            raise error("the time for the whole request is over")
+        return left if timeout is None else min(timeout, left)
+
+
+class _DeadlineBackend(httpcore.NetworkBackend):
+    def __init__(self, deadline: _Deadline) -> None:
+        self._inner = httpcore.SyncBackend()
+        self._deadline = deadline
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Any = None,
+    ) -> httpcore.NetworkStream:
+        left = self._deadline.left(timeout, httpcore.ConnectTimeout)
+        stream = self._inner.connect_tcp(host, port, left, local_address, socket_options)
+        return _DeadlineStream(stream, self._deadline)
+
+
+class _DeadlineStream(httpcore.NetworkStream):
+    def __init__(self, inner: httpcore.NetworkStream, deadline: _Deadline) -> None:
+        self._inner = inner
+        self._deadline = deadline
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._inner.read(max_bytes, self._deadline.left(timeout, httpcore.ReadTimeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._inner.write(buffer, self._deadline.left(timeout, httpcore.WriteTimeout))
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        left = self._deadline.left(timeout, httpcore.ConnectTimeout)
+        return _DeadlineStream(self._inner.start_tls(ssl_context, server_hostname, left), self._deadline)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._inner.get_extra_info(info)

@@ -1,0 +1,491 @@
+"""Plan, API to outcomes: does what the plan says, and decides nothing.
+
+A wave is done in stages: of each (tenant, kind, action) one step goes alone, then ten, then the rest. What the first
+write of a group did is read back before the others follow, so whatever the API does unexpectedly happens once. After
+the wave every list it touched is read again: that one read learns ids, settles what got no answer, and verifies.
+"""
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass, field
+
+from exolink_reconcile import differ, live_state
+from exolink_reconcile.api import Api
+from exolink_reconcile.contract import Contract
+from exolink_reconcile.errors import ApiDenied, ApiError, NoClearAnswer
+from exolink_reconcile.model import (
+    Action,
+    DesiredState,
+    FieldChange,
+    Left,
+    LiveState,
+    LiveTenant,
+    Outcome,
+    Plan,
+    Result,
+    Status,
+    Step,
+    remote_id,
+)
+from exolink_reconcile.resource import Kind, Resource, compared, key
+
+STAGES = (1, 10)
+FAILURES_IN_A_ROW = 10
+GRACE = 5.0
+_POLL_AFTER = (1.0, 2.0, 5.0, 10.0, 15.0, 30.0)
+_Place = tuple[str, Kind]
+
+
+class Stop:
+    """Asked by a signal: no new write starts. `signal` is its number, 0 while nobody asked."""
+
+    def __init__(self) -> None:
+        self.signal = 0
+
+    def ask(self, signal: int) -> None:
+        """Stop as soon as what is in flight has ended."""
+        self.signal = signal
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to apply. `settle` is how long, in seconds, an object may take to show up in a list.
+
+    `sent` is called from several threads when the write of a step was answered.
+    """
+
+    settle: float = 90.0
+    sent: Callable[[Step], None] = lambda step: None
+    sleep: Callable[[float], object] = time.sleep
+
+
+def apply(plan: Plan, desired: DesiredState, contract: Contract, api: Api, stop: Stop, settings: Settings) -> Result:
+    """Do the plan's steps. One outcome a step, in the order of the plan; errors of the API are outcomes, not raised."""
+    run = _Run(plan, contract, api, stop, settings)
+    for wave in plan.waves:
+        run.wave(wave)
+    outcomes = tuple(run.outcomes[step] for step in map(id, plan.steps))
+    left, notes = _verify(plan, desired, run)
+    return Result(outcomes, left, notes, run.exit_codes(outcomes))
+
+
+@dataclass(slots=True)
+class _Group:
+    """The steps of one (tenant, kind, action) of a wave, and whether they go on."""
+
+    tenant: str
+    kind: Kind
+    action: Action
+    steps: list[Step]
+    stopped: str = ""
+    code: str = ""
+    failures: int = 0
+
+
+@dataclass(slots=True)
+class _Sent:
+    """What is known of a step between its write and the list that tells."""
+
+    step: Step
+    clear: bool = True
+    detail: str = ""
+    done_before: bool = False
+    deleted: bool = False
+
+
+@dataclass(slots=True)
+class _Run:
+    """One apply: what happened so far."""
+
+    plan: Plan
+    contract: Contract
+    api: Api
+    stop: Stop
+    settings: Settings
+    outcomes: dict[int, Outcome] = field(default_factory=dict)
+    sent: dict[int, _Sent] = field(default_factory=dict)
+    rows: dict[_Place, Sequence[Resource]] = field(default_factory=dict)
+    troubled: set[str] = field(default_factory=set)
+    missing_tenants: set[str] = field(default_factory=set)
+    no_more: dict[tuple[Kind, Action], str] = field(default_factory=dict)
+    denied: str = ""
+    wrote: bool = False
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    # ----------------------------------------------------------------------------------------------------------- waves
+
+    def wave(self, wave: Sequence[Step]) -> None:
+        """Run one wave to its end, list included."""
+        groups = self._groups(wave)
+        start = 0
+        for size in (*STAGES, len(wave)):
+            staged = [(group, group.steps[start : start + size]) for group in groups]
+            staged = [(group, steps) for group, steps in staged if steps]
+            if not staged:
+                break
+            self._stage(staged)
+            more = [group for group in groups if len(group.steps) > start + size]
+            if more:
+                self._look_back(more, first=start == 0)
+            start += size
+        self._settle(groups)
+
+    def _groups(self, wave: Sequence[Step]) -> list[_Group]:
+        found: dict[tuple[str, Kind, Action], _Group] = {}
+        for step in wave:
+            place = (step.address.tenant, step.kind, step.action)
+            found.setdefault(place, _Group(*place, steps=[])).steps.append(step)
+        return list(found.values())
+
+    def _stage(self, staged: Iterable[tuple[_Group, Sequence[Step]]]) -> None:
+        """Run steps at the same time; after a signal wait only for those in flight."""
+        futures: dict[Future[None], Step] = {}
+        for group, steps in staged:
+            for step in steps:
+                if reason := self._skip_reason(group, step):
+                    self._skip(step, *reason)
+                else:
+                    futures[self.api.pool.submit(self._do, group, step)] = step
+        left = set(futures)
+        gives_up_at = float("inf")
+        while left:
+            done, left = wait(left, timeout=0.1 if self.stop.signal else 0.5, return_when=FIRST_COMPLETED)
+            for future in done:
+                future.result()
+            if self.stop.signal and gives_up_at == float("inf"):
+                gives_up_at = time.monotonic() + GRACE
+            if time.monotonic() > gives_up_at:
+                for future in left:
+                    self._abandon(futures[future])
+                return
+
+    def _abandon(self, step: Step) -> None:
+        with self.lock:
+            self.sent.setdefault(id(step), _Sent(step, clear=False, detail="interrupted before the API answered"))
+
+    def _skip_reason(self, group: _Group, step: Step) -> tuple[str, str] | None:
+        """Why a step does not start, with its word; None when it may."""
+        tenant = step.address.tenant
+        if self.stop.signal:
+            return "E-INTERRUPTED", "interrupted before it started"
+        if self.denied:
+            return "E-DENIED", self.denied
+        if tenant in self.missing_tenants and step.kind.entries is not None:
+            return "E-DEPENDS", f"tenant {tenant} was not created"
+        if step.deletes and tenant in self.troubled:
+            return "E-DEPENDS", f"nothing is deleted in tenant {tenant} after something failed there"
+        if why := self.no_more.get((step.kind, step.action)):
+            return "E-STOPPED", why
+        if group.stopped:
+            return group.code or "E-STOPPED", group.stopped
+        return None
+
+    # ----------------------------------------------------------------------------------------------------------- steps
+
+    def _do(self, group: _Group, step: Step) -> None:
+        """One step, in a thread of the pool: recheck, write, note what is known."""
+        if reason := self._skip_reason(group, step):
+            self._skip(step, *reason)
+            return
+        try:
+            if not self._recheck(step):
+                return
+            self._write(step)
+        except NoClearAnswer as error:
+            self._note(step, clear=False, detail=error.summary)
+        except ApiDenied as error:
+            self.denied = error.summary
+            self._fail(group, step, error)
+        except ApiError as error:
+            self._fail(group, step, error)
+        else:
+            group.failures = 0
+            self.settings.sent(step)
+
+    def _recheck(self, step: Step) -> bool:
+        """Whether the object still is what the plan saw. Right before the write: the plan may be minutes old."""
+        if step.before is None:
+            return True
+        if self.contract.offer(step.kind).get is None:
+            live = next((r for r in self._list(step.address.tenant, step.kind) if remote_id(r) == remote_id(step.before)), None)
+        else:
+            live = live_state.read_one(self.api, step.kind, step.address.tenant, remote_id(step.before))
+        if live is None and step.action is Action.DELETE:
+            self._note(step, done_before=True, detail="already gone")
+            return False
+        if live is not None and step.action is Action.UPDATE and not _to_do(step, live):
+            self._note(step, done_before=True, detail="already as declared")
+            return False
+        moved = "it is gone" if live is None else _moved(step, live)
+        if moved:
+            self._finish(Outcome(step, Status.SKIPPED, f"changed since the plan: {moved}", "E-STALE", 6))
+            return False
+        return True
+
+    def _write(self, step: Step) -> None:
+        tenant = step.address.tenant
+        resource = step.declared.resource if step.declared else None
+        body = {name: getattr(resource, name) for name in step.sends}
+        self.wrote = True
+        match step.action:
+            case Action.CREATE:
+                self.api.create(step.kind, tenant, body)
+                self._note(step)
+            case Action.UPDATE:
+                assert step.before is not None
+                self.api.update(step.kind, tenant, remote_id(step.before), body)
+                self._note(step)
+            case Action.DELETE:
+                assert step.before is not None
+                self.api.delete(step.kind, tenant, remote_id(step.before))
+                self._note(step, deleted=True)
+            case Action.REPLACE:
+                assert step.before is not None
+                self.api.delete(step.kind, tenant, remote_id(step.before))
+                self._note(step, deleted=True, clear=False, detail="deleted; the create was not answered")
+                self.api.create(step.kind, tenant, body)
+                self._note(step, deleted=True)
+
+    def _note(self, step: Step, *, clear: bool = True, detail: str = "", done_before: bool = False, deleted: bool = False) -> None:  # fmt: skip
+        with self.lock:
+            before = self.sent.get(id(step))
+            deleted = deleted or (before is not None and before.deleted)
+            self.sent[id(step)] = _Sent(step, clear, detail, done_before, deleted)
+
+    def _fail(self, group: _Group, step: Step, error: ApiError) -> None:
+        with self.lock:
+            group.failures += 1
+            if group.failures >= FAILURES_IN_A_ROW and not group.stopped:
+                group.stopped = f"{FAILURES_IN_A_ROW} {step.action.word}s of {step.kind.kind} failed in a row"
+            half = self.sent.pop(id(step), None)
+        destroyed = 1 if half is not None and half.deleted else 0
+        where = f" ({step.source})" if step.source else ""
+        detail = f"deleted, but not created again: {error.summary}" if destroyed else error.summary
+        code = 10 if isinstance(error, ApiDenied) else 5
+        self._finish(Outcome(step, Status.FAILED, detail + where, error.code, code, destroyed=destroyed))
+
+    def _skip(self, step: Step, code: str, reason: str) -> None:
+        self._finish(Outcome(step, Status.SKIPPED, reason, code, 5))
+
+    def _finish(self, outcome: Outcome) -> None:
+        with self.lock:
+            self.outcomes[id(outcome.step)] = outcome
+            if outcome.status is not Status.DONE:
+                self.troubled.add(outcome.step.address.tenant)
+                if outcome.step.kind.entries is None and outcome.step.creates:
+                    self.missing_tenants.add(outcome.step.address.tenant)
+
+    # ----------------------------------------------------------------------------------------------------------- reads
+
+    def _look_back(self, groups: Iterable[_Group], *, first: bool) -> None:
+        """Between stages: has the first write of a group done what it should, and nothing else?"""
+        for group in groups:
+            if self.stop.signal or not any(id(step) in self.sent for step in group.steps):
+                continue
+            if first or group.action is Action.DELETE:
+                self._look_at(group)
+
+    def _look_at(self, group: _Group) -> None:
+        sent = [self.sent[id(step)] for step in group.steps if id(step) in self.sent]
+        try:
+            rows = self._list_until(group.tenant, group.kind, lambda rows: all(_shows(each, rows) for each in sent))
+        except ApiError as error:
+            group.stopped, group.code = f"its effect could not be read back: {error.summary}", "E-UNREAD"
+            return
+        for each in sent:
+            wrong = _wrong(each, rows)
+            if wrong is not None:
+                group.code, group.stopped = wrong
+                if group.code in ("E-NORMALISED", "E-PUT-CLOBBERS"):
+                    self.no_more[group.kind, group.action] = group.stopped
+
+    def _settle(self, groups: Sequence[_Group]) -> None:
+        """After a wave: read each list it touched, and turn what was sent into outcomes."""
+        for group in groups:
+            sent = [self.sent[id(step)] for step in group.steps if id(step) in self.sent]
+            if not sent:
+                continue
+            try:
+                rows = self._list_until(group.tenant, group.kind, lambda rows, sent=sent: all(_shows(e, rows) for e in sent))  # type: ignore[misc]
+            except ApiError as error:
+                for each in sent:
+                    self._finish(Outcome(each.step, Status.UNKNOWN, f"could not be read back: {error.summary}", error.code, 9))
+                continue
+            for each in sent:
+                self._finish(_outcome(each, rows))
+
+    def _list_until(self, tenant: str, kind: Kind, enough: Callable[["_Listed"], bool]) -> "_Listed":
+        """The list as soon as it shows enough, or as it is when the settle window is over."""
+        ends_at = time.monotonic() + self.settings.settle
+        for pause in (*_POLL_AFTER, *(30.0 for _ in range(1000))):
+            rows = _Listed(kind, self._list(tenant, kind))
+            left = ends_at - time.monotonic()
+            if enough(rows) or left <= 0 or self.stop.signal:
+                break
+            self.settings.sleep(min(pause, max(left, 0.05)))
+        return rows
+
+    def _list(self, tenant: str, kind: Kind) -> Sequence[Resource]:
+        rows: Sequence[Resource]
+        if kind.entries is None:
+            row = live_state.read_one(self.api, kind, tenant)
+            rows = () if row is None else (row,)
+        else:
+            rows = live_state.read_list(self.api, kind, tenant)
+        self.rows[tenant, kind] = rows
+        return rows
+
+    def exit_codes(self, outcomes: Iterable[Outcome]) -> tuple[int, ...]:
+        """Every code that applies. A stale step is 6 as long as nothing was written, else one of the incomplete."""
+        codes = {outcome.exit_code for outcome in outcomes} - {0}
+        if 6 in codes and self.wrote:
+            codes = (codes - {6}) | {5}
+        return tuple(sorted(codes))
+
+
+# -------------------------------------------------------------------------------------------------------------- rules
+
+
+def _to_do(step: Step, live: Resource) -> bool:
+    """Whether an update would still change anything."""
+    return any(getattr(live, name) != _after(step, name) for name in step.sends)
+
+
+def _after(step: Step, name: str) -> object:
+    return getattr(step.declared.resource, name) if step.declared else None
+
+
+def _moved(step: Step, live: Resource) -> str:
+    """How the object differs from what the plan saw, in the facts that the plan rests on; empty when it does not."""
+    names = step.sends if step.action is Action.UPDATE else compared(step.kind)
+    for name in (key(step.kind), *names):
+        planned, now = getattr(step.before, name), getattr(live, name)
+        if planned != now:
+            return f"{name} was {planned}, is {now}"
+    return ""
+
+
+class _Listed:
+    """One list of a kind, with its rows by id and by key."""
+
+    def __init__(self, kind: Kind, rows: Sequence[Resource]) -> None:
+        self.by_id = {remote_id(row): row for row in rows}
+        self.by_key: dict[str, list[Resource]] = defaultdict(list)
+        for row in rows:
+            self.by_key[getattr(row, key(kind))].append(row)
+
+
+def _row_of(sent: _Sent, rows: "_Listed") -> Resource | None:
+    """The row that a step's write is about: by id where it has one, else by its key."""
+    step = sent.step
+    if step.action is Action.UPDATE:
+        assert step.before is not None
+        return rows.by_id.get(remote_id(step.before))
+    gone = remote_id(step.before) if step.before is not None else None
+    return next((row for row in rows.by_key.get(step.address.name, ()) if remote_id(row) != gone), None)
+
+
+def _differences(sent: _Sent, row: Resource) -> list[FieldChange]:
+    """The sent fields that the API has otherwise."""
+    return [
+        FieldChange(name, getattr(row, name), _after(sent.step, name))
+        for name in sent.step.sends
+        if getattr(row, name) != _after(sent.step, name)
+    ]
+
+
+def _still_there(sent: _Sent, rows: "_Listed") -> bool:
+    assert sent.step.before is not None
+    return remote_id(sent.step.before) in rows.by_id
+
+
+def _shows(sent: _Sent, rows: "_Listed") -> bool:
+    """Whether a list shows a write's effect, so that nothing is left to wait for."""
+    if sent.step.action is Action.DELETE:
+        return not _still_there(sent, rows)
+    row = _row_of(sent, rows)
+    if row is None:
+        return False
+    return sent.clear or not _differences(sent, row)
+
+
+def _wrong(sent: _Sent, rows: "_Listed") -> tuple[str, str] | None:
+    """What the first write of a group shows to be unsafe about more of them: a word and a sentence, or None."""
+    outcome = _outcome(sent, rows)
+    if outcome.status is Status.DONE:
+        return None
+    if outcome.code in ("E-NORMALISED", "E-PUT-CLOBBERS"):
+        return outcome.code, f"{sent.step.address}: {outcome.detail}"
+    if sent.step.creates:
+        return "E-LIST-BLIND", f"the first create, {sent.step.address}, does not show up in the list"
+    return "E-STOPPED", f"the first {sent.step.action.word}, {sent.step.address}, shows no effect"
+
+
+def _outcome(sent: _Sent, rows: "_Listed") -> Outcome:
+    """What really happened to a step, as far as reading tells."""
+    step = sent.step
+    if sent.done_before:
+        return Outcome(step, Status.DONE, sent.detail)
+    if step.action is Action.DELETE:
+        if not _still_there(sent, rows):
+            return Outcome(step, Status.DONE, destroyed=1)
+        return Outcome(step, Status.UNKNOWN, sent.detail or "the API said deleted, and still lists it", "E-AMBIGUOUS", 9)
+    row = _row_of(sent, rows)
+    destroyed = 1 if sent.deleted else 0
+    added, changed = (1, 0) if step.creates else (0, 1)
+    if row is None:
+        if sent.clear and step.creates:
+            detail = "the API said created, but its list does not show it"
+            return Outcome(step, Status.UNKNOWN, detail, "E-LIST-BLIND", 9, destroyed=destroyed)
+        return Outcome(step, Status.UNKNOWN, f"no clear answer: {sent.detail}", "E-AMBIGUOUS", 9, destroyed=destroyed)
+    if differences := _differences(sent, row):
+        said = "; ".join(f"{each.name}: sent {each.after}, stored {each.before}" for each in differences)
+        if sent.clear:
+            return Outcome(step, Status.FAILED, said, "E-NORMALISED", 5, added, changed, destroyed)
+        return Outcome(step, Status.UNKNOWN, f"no clear answer: {sent.detail}; {said}", "E-AMBIGUOUS", 9)
+    if cleared := _cleared(step, row):
+        said = "; ".join(f"{each.name} was {each.before}, is {each.after}" for each in cleared)
+        return Outcome(step, Status.FAILED, f"the update changed what it did not send: {said}", "E-PUT-CLOBBERS", 5, 0, 1)
+    return Outcome(step, Status.DONE, added=added, changed=changed, destroyed=destroyed)
+
+
+def _cleared(step: Step, row: Resource) -> list[FieldChange]:
+    """Fields that an update did not send and that are gone after it."""
+    if step.action is not Action.UPDATE or step.before is None:
+        return []
+    return [
+        FieldChange(name, getattr(step.before, name), getattr(row, name))
+        for name in compared(step.kind)
+        if name not in step.sends and getattr(row, name) is None and getattr(step.before, name) is not None
+    ]
+
+
+def _verify(plan: Plan, desired: DesiredState, run: _Run) -> tuple[tuple[Left, ...], tuple[str, ...]]:
+    """Compare once more, with the last list of each kind that was written: what is left at the plan's addresses."""
+    by_tenant: dict[str, dict[Kind, Sequence[Resource]]] = defaultdict(dict)
+    for (tenant, kind), rows in run.rows.items():
+        by_tenant[tenant][kind] = rows
+    live = LiveState({tenant: LiveTenant(True, rows) for tenant, rows in by_tenant.items()})
+    changes = differ.diff(desired, live)
+    planned = {step.address for step in plan.steps}
+    known = {held.address for held in plan.held_back}
+    settled = {o.step.address for o in run.outcomes.values() if o.status is not Status.DONE}
+    differing = {change.address: _words(change.fields) for change in changes.changes}
+    differing.update({unclear.address: unclear.reason for unclear in changes.unclear})
+    left = tuple(
+        Left(address, detail, "E-NOT-SETTLED")
+        for address, detail in sorted(differing.items())
+        if address in planned and address not in settled and address not in known
+    )
+    elsewhere = sum(1 for address in differing if address not in planned and address not in known)
+    notes = (f"{elsewhere} new differences at addresses that this plan did not touch.",) if elsewhere else ()
+    return left, notes
+
+
+def _words(fields: Iterable[FieldChange]) -> str:
+    return "; ".join(f"{each.name} is {each.before}, not {each.after}" for each in fields) or "still to do"
+
+

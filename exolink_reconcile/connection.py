@@ -1,0 +1,91 @@
+"""Options to an open API: whose token, over which transport."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import httpx
+
+from exolink_reconcile.api import Api, is_loopback
+from exolink_reconcile.errors import ApiDenied, problem
+
+EMULATOR = "emulator:"
+
+
+def connect(
+    api_url: str,
+    *,
+    token_file: str | None,
+    ca_file: str | None,
+    timeout: float,
+    parallelism: int,
+    contract: str,
+    environment: Mapping[str, str],
+) -> Api:
+    """The API that `--api-url` names, `emulator:FILE` included. Nothing is sent yet.
+
+    Raises:
+        InputError: the URL is no place to send a token to.
+        ApiDenied: there is no token, or it is malformed.
+    """
+    if api_url.startswith(EMULATOR):
+        return _emulator(api_url, timeout, parallelism, contract)
+    # An URL that cannot be used is told before a token that is missing: it is what to mend first.
+    Api(api_url, token=None, parallelism=1).close()
+    token = read_token(token_file, environment)
+    return Api(api_url, token=token, ca_file=ca_file, timeout=timeout, parallelism=parallelism)
+
+
+def is_safe_ground(api_url: str) -> bool:
+    """Whether this is an emulator or this machine, where inferred writes can do no harm."""
+    if api_url.startswith(EMULATOR):
+        return True
+    return is_loopback(httpx.URL(api_url).host)
+
+
+def read_token(token_file: str | None, environment: Mapping[str, str]) -> str:
+    """The bearer token: `--token-file`, else EXOLINK_TOKEN_FILE (the option's own variable), else EXOLINK_TOKEN.
+
+    Raises:
+        ApiDenied: missing, unreadable or malformed. The message never shows it.
+    """
+    if token_file is not None:
+        try:
+            text = Path(token_file).read_text("ascii")
+        except OSError as error:
+            raise ApiDenied("E-TOKEN", f"the token file {token_file} cannot be read: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise ApiDenied("E-TOKEN", f"the token in {token_file} is malformed: it has characters that are not ASCII") from None
+        where = f"in {token_file}"
+    else:
+        text = environment.get("EXOLINK_TOKEN", "")
+        where = "in EXOLINK_TOKEN"
+        if not text:
+            raise ApiDenied("E-TOKEN", "no token: use --token-file FILE, EXOLINK_TOKEN_FILE or EXOLINK_TOKEN")
+    token = text.removesuffix("\n").removesuffix("\r")
+    if not token:
+        raise ApiDenied("E-TOKEN", f"the token {where} is empty")
+    if not all("!" <= character <= "~" for character in token):
+        raise ApiDenied("E-TOKEN", f"the token {where} is malformed: it has spaces, line breaks or characters that are not ASCII")
+    return token
+
+
+def _emulator(api_url: str, timeout: float, parallelism: int, contract: str) -> Api:
+    from exolink_reconcile import emulator
+
+    path = api_url.removeprefix(EMULATOR)
+    if not path:
+        raise problem("E-API-URL", "emulator: needs a file, like emulator:exolink.db")
+    try:
+        app = emulator.application(Path(path), contract, tenants=None, token=None)
+    except emulator.EmulatorError as error:
+        raise problem("E-EMULATOR", str(error)) from None
+    return Api(
+        "http://emulator.invalid",
+        token=None,
+        timeout=timeout,
+        parallelism=parallelism,
+        transport=lambda: httpx.WSGITransport(app=app, wsgi_errors=sys.stderr),
+    )
+
+

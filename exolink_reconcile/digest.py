@@ -1,0 +1,57 @@
+"""A plan to the facts that people approve, and their digest.
+
+The facts of a step are what its write depends on and what it makes: not places, not what was held back. A secret is a
+fact only as "it changes". The digest of a plan is over the origin and the digests of its steps, in no order.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from exolink_reconcile.model import Action, Plan, Step, remote_id
+from exolink_reconcile.resource import Resource, SecretUrl, fields
+
+
+def facts(step: Step) -> dict[str, Any]:
+    """Address, action, live id, managed fields before and after; for a delete the key and the compared fields."""
+    kind_fields = tuple(fields(step.kind))
+    before_names = kind_fields if step.deletes else step.sends
+    declared = step.declared.resource if step.declared else None
+    return {
+        "address": str(step.address),
+        "action": step.action.word,
+        "id": remote_id(step.before) if step.before is not None else None,
+        "before": shown_fields(step.before, before_names) if step.before is not None else None,
+        "after": shown_fields(declared, step.sends) if declared is not None and step.action is not Action.DELETE else None,
+        "secrets": sorted(change.name for change in step.fields if isinstance(change.after, SecretUrl) and change.after.has_secret),  # fmt: skip
+    }
+
+
+def shown_fields(resource: Resource, names: Iterable[str]) -> dict[str, Any]:
+    """The fields as they may be shown and stored: secrets masked."""
+    return {name: shown(getattr(resource, name)) for name in names}
+
+
+def shown(value: Any) -> Any:
+    """A value as JSON may hold it: a secret URL masked, everything else as it is."""
+    return str(value) if isinstance(value, SecretUrl) else value
+
+
+def of_step(step: Step) -> str:
+    """The digest of one step's facts."""
+    return hashlib.sha256(_canonical(facts(step))).hexdigest()
+
+
+def of_plan(plan: Plan) -> str:
+    """The digest that a reviewer approves: 64 hex digits."""
+    return of_steps(plan.origin, (of_step(step) for step in plan.steps))
+
+
+def of_steps(origin: str, steps: Iterable[str]) -> str:
+    """The digest of a plan from its origin and its steps' digests."""
+    return hashlib.sha256(_canonical([origin, sorted(steps)])).hexdigest()
+
+
+def _canonical(value: Any) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()

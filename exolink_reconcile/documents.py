@@ -1,0 +1,375 @@
+"""YAML text to documents that know where they were written.
+
+Premise. YAML is plain data here: every scalar is its text until a schema types it, and nothing in a file may stand for
+something else. So this module reads ruamel.yaml's *event stream* and builds plain dicts, lists and strings itself. That
+gives text scalars, duplicate keys, positions, a depth limit and speed at once; a YAML library's own loader gives none
+of them together.
+
+Places. A mapping remembers only where its first key stands. The place of a single key or value is needed for a few
+diagnostics and changes, never for the good path: `locate` walks the events a second time for just those.
+
+The C parser must really be in use: the pure one is 25 times slower, and ruamel.yaml falls back to it without a word.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from _ruamel_yaml import CParser
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+    StreamEndEvent,
+)
+from ruamel.yaml.reader import ReaderError
+
+from exolink_reconcile.model import Diagnostic, Source
+
+MAX_BYTES = 64 * 1024 * 1024
+MAX_DEPTH = 32
+_NULLS = frozenset({"", "~", "null", "Null", "NULL"})
+_REFERENCE = re.compile(r"\$\$\{|\$\{([^}]*)(\}?)")
+_VARIABLE = re.compile(r"env:([A-Za-z_][A-Za-z0-9_]*)")
+
+
+class Node(dict[str, Any]):
+    """A YAML mapping: text keys in the order of the file, and the place of its first key."""
+
+    __slots__ = ("column", "line")
+
+    line: int
+    column: int
+
+
+class Unresolved(str):
+    """A scalar whose value is not known: `${env:…}` read without an environment, or something already diagnosed."""
+
+    __slots__ = ()
+
+
+class Expanded(str):
+    """A scalar in which `${env:…}` was replaced: what it holds stood in the environment, not in the file."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One YAML mapping of a file. `data` are the bytes of the whole file, kept so that places can be found later.
+
+    `unresolved` says that some value in it is `Unresolved`.
+    """
+
+    path: str
+    body: Node
+    data: bytes
+    unresolved: bool = False
+
+    def source(self, node: Node) -> Source:
+        """The place of a mapping: its first key."""
+        return Source(self.path, node.line, node.column)
+
+
+class Places(NamedTuple):
+    """Where one key of a mapping, its value and (for a list) the items of the value stand: (line, column), 1-based."""
+
+    key: tuple[int, int]
+    value: tuple[int, int]
+    items: list[tuple[int, int]]
+
+
+def read(path: str, data: bytes, environment: Mapping[str, str] | None) -> tuple[list[Document], list[Diagnostic]]:
+    """The documents of one file and every problem in it.
+
+    `environment` gives `${env:NAME}` its value; None checks the syntax only. What could not be read is `Unresolved`.
+    """
+    reader = _Reader(path, data, environment)
+    if reader.check_encoding():
+        reader.read()
+    return reader.documents, reader.diagnostics
+
+
+def locate(data: bytes, wanted: Iterable[tuple[int, int]]) -> dict[tuple[int, int], dict[str, Places]]:
+    """Where each key and value stands in the mappings whose first keys are at the `wanted` places.
+
+    One walk over the events, however many are wanted. The file must be one that `read` accepted or diagnosed.
+    """
+    wanted = set(wanted)
+    found: dict[tuple[int, int], dict[str, Places]] = {}
+    try:
+        _walk(_events(data), wanted, found)
+    except YAMLError:
+        pass  # already diagnosed; what stands before the error was still found
+    return found
+
+
+class _Reader:
+    """Reads one file: the documents it found, and the problems."""
+
+    def __init__(self, path: str, data: bytes, environment: Mapping[str, str] | None) -> None:
+        self.path = path
+        self.data = data
+        self.environment = environment
+        self.documents: list[Document] = []
+        self.diagnostics: list[Diagnostic] = []
+        self.unresolved = False
+
+    def check_encoding(self) -> bool:
+        """Whether the bytes are UTF-8 of a bearable size; says so otherwise."""
+        if len(self.data) > MAX_BYTES:
+            self._problem("E-SIZE", f"the file is larger than {MAX_BYTES // 1024 // 1024} MiB", 1, 1, "Split it: a tenant may be spread over files.")  # fmt: skip
+            return False
+        if self.data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+            self._problem("E-ENCODING", "the file is UTF-16, not UTF-8", 1, 1, "Save it as UTF-8.")
+            return False
+        try:
+            self.data.decode("utf-8")
+        except UnicodeDecodeError as error:
+            before = self.data[: error.start]
+            line = before.count(b"\n") + 1
+            column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace")) + 1
+            self._problem("E-ENCODING", "the file is not UTF-8", line, column, "Save it as UTF-8.")
+            return False
+        return True
+
+    def read(self) -> None:
+        """Fill `documents` and `diagnostics`."""
+        try:
+            self._read_documents(_events(self.data))
+        except _Unreadable as error:
+            self._at(error.code, error.summary, error.event)
+        except MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+            summary, detail = self._explain(error, line)
+            self._problem("E-SYNTAX", summary, line, column, detail)
+        except ReaderError as error:
+            before = self.data[: error.position]
+            line = before.count(b"\n") + 1
+            column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace")) + 1
+            self._problem("E-SYNTAX", f"not YAML: {error.reason}", line, column, "Control characters cannot be written in YAML.")  # fmt: skip
+
+    def _explain(self, error: MarkedYAMLError, line: int) -> tuple[str, str]:
+        lines = self.data.split(b"\n", line)
+        text = lines[line - 1] if line <= len(lines) else b""
+        if b"\t" in text[: len(text) - len(text.lstrip())]:
+            return "not YAML: a tab indents this line", "Indent with spaces."
+        context = f" ({error.context})" if error.context else ""
+        return f"not YAML: {error.problem or 'cannot be read'}{context}", ""
+
+    def _problem(self, code: str, summary: str, line: int, column: int, detail: str = "") -> None:
+        self.diagnostics.append(Diagnostic(code, summary, Source(self.path, line, column), detail))
+
+    def _at(self, code: str, summary: str, event: Any, detail: str = "") -> None:
+        mark = event.start_mark
+        self._problem(code, summary, mark.line + 1, mark.column + 1, detail)
+
+    def _read_documents(self, events: Iterator[Any]) -> None:
+        for event in events:
+            kind = event.__class__
+            if kind is DocumentStartEvent:
+                before = len(self.diagnostics)
+                first = next(events)
+                body = self._value(events, first)
+                if body is None and len(self.diagnostics) == before and _is_null(first):
+                    continue  # an empty document declares nothing; a file of nothing else is the caller's to judge
+                if isinstance(body, Node):
+                    self.documents.append(Document(self.path, body, self.data, self.unresolved))
+                elif len(self.diagnostics) == before:
+                    self._at("E-TYPE", "a document is a mapping that starts with `tenant: NAME`", first)
+            elif kind is StreamEndEvent:
+                return
+
+    def _value(self, events: Iterator[Any], event: Any) -> Any:
+        """The value that starts with `event`: built without recursion, so that no input can exhaust the stack."""
+        kind = event.__class__
+        if kind is ScalarEvent:
+            if _is_null(event) and event.tag is None and event.anchor is None:
+                return None
+            return self._scalar(event)
+        if kind is AliasEvent:
+            return self._alias(event)
+        self._check_properties(event)
+        root: Any = _new_node(event) if kind is MappingStartEvent else []
+        stack: list[tuple[Any, bool]] = []
+        here: Any = root
+        in_mapping = kind is MappingStartEvent
+        key: str | None = None
+        for event in events:
+            kind = event.__class__
+            if kind is ScalarEvent:
+                # The two plain cases are written out: they run for each of a million scalars.
+                value = event.value
+                usual = event.tag is None and event.anchor is None and "$" not in value and value not in _NULLS
+                if not in_mapping:
+                    here.append(value if usual else self._scalar(event))
+                elif key is None:
+                    key = value if usual and here and value not in here and value != "<<" else self._key(here, event)
+                else:
+                    here[key] = value if usual else self._scalar(event)
+                    key = None
+            elif in_mapping and key is None and kind is not MappingEndEvent:
+                raise _Unreadable("E-KEY", "a key must be plain text", event)
+            elif kind is MappingStartEvent or kind is SequenceStartEvent:
+                self._check_properties(event)
+                if len(stack) + 2 > MAX_DEPTH:
+                    raise _Unreadable("E-DEPTH", f"nested deeper than {MAX_DEPTH} levels", event)
+                child: Any = _new_node(event) if kind is MappingStartEvent else []
+                if in_mapping:
+                    here[key] = child
+                else:
+                    here.append(child)
+                stack.append((here, in_mapping))
+                here, in_mapping, key = child, kind is MappingStartEvent, None
+            elif kind is MappingEndEvent or kind is SequenceEndEvent:
+                if not stack:
+                    return root
+                here, in_mapping = stack.pop()
+                key = None
+            elif in_mapping:
+                here[key] = self._alias(event)
+                key = None
+            else:
+                here.append(self._alias(event))
+        return root
+
+    def _scalar(self, event: Any) -> str:
+        self._check_properties(event)
+        if _is_null(event):
+            self._at("E-NULL", "no value here", event, 'Leave the field out, or quote it if the text itself is meant: "null".')  # fmt: skip
+            self.unresolved = True
+            return Unresolved()
+        return self._expand(event)
+
+    def _expand(self, event: Any) -> str:
+        unknown = False
+
+        def value(found: re.Match[str]) -> str:
+            nonlocal unknown
+            if found.group() == "$${":
+                return "${"
+            name = _VARIABLE.fullmatch(found[1])
+            if name is None or not found[2]:
+                self._at("E-ENV", f"`{found.group()}` is not a reference", event, "Write ${env:NAME}, or $${ for a literal ${.")
+                unknown = True
+                return ""
+            if self.environment is None:
+                unknown = True
+                return found.group()
+            if not (known := self.environment.get(name[1], "")):
+                state = "empty" if name[1] in self.environment else "not set"
+                self._at("E-ENV", f"the environment variable {name[1]} is {state}", event, "Set it, then run again.")
+                unknown = True
+            return known
+
+        text = _REFERENCE.sub(value, event.value)
+        self.unresolved |= unknown
+        return Unresolved(text) if unknown else Expanded(text) if text != event.value else text
+
+    def _key(self, here: Node, event: Any) -> str:
+        key: str = event.value
+        if not here:
+            here.line, here.column = event.start_mark.line + 1, event.start_mark.column + 1
+        if event.tag is not None or event.anchor is not None:
+            self._check_properties(event)
+        if key in here:
+            self._at("E-DUPLICATE-KEY", f"the key `{key}` is given twice", event, "Keep one of them.")
+        elif key == "<<" and not event.style:
+            self._at("E-MERGE", "merge keys are not supported", event, "Use `defaults` for what many entries share.")
+        elif _is_null(event):
+            self._at("E-NULL", "a key must be text", event)
+        elif "${" in key:
+            self._at("E-ENV", "a reference cannot stand in a key", event, "Write the key out; ${env:NAME} works in values.")
+        return key
+
+    def _check_properties(self, event: Any) -> None:
+        if event.anchor is not None:
+            self._at("E-ANCHOR", "anchors are not supported", event, "Use `defaults` for what many entries share.")
+        if event.tag is not None:
+            self._at("E-TAG", "tags are not supported", event, "Every value is plain text; its field says what it means.")
+
+    def _alias(self, event: Any) -> Unresolved:
+        self._at("E-ALIAS", "aliases are not supported", event, "Use `defaults` for what many entries share.")
+        self.unresolved = True
+        return Unresolved()
+
+
+class _Unreadable(Exception):
+    """Something after which the rest of the file is not worth reading."""
+
+    def __init__(self, code: str, summary: str, event: Any) -> None:
+        super().__init__(summary)
+        self.code, self.summary, self.event = code, summary, event
+
+
+def _events(data: bytes) -> Iterator[Any]:
+    return iter(CParser(data).get_event, None)
+
+
+def _new_node(event: Any) -> Node:
+    node = Node()
+    node.line, node.column = event.start_mark.line + 1, event.start_mark.column + 1  # moved by its first key
+    return node
+
+
+def _is_null(event: Any) -> bool:
+    return event.__class__ is ScalarEvent and not event.style and event.value in _NULLS
+
+
+def _walk(events: Iterator[Any], wanted: set[tuple[int, int]], found: dict[tuple[int, int], dict[str, Places]]) -> None:
+    """Follow the events with a stack of open collections; note the places inside the wanted mappings."""
+    stack: list[_Open] = []
+    for event in events:
+        kind = event.__class__
+        if kind is MappingEndEvent or kind is SequenceEndEvent:
+            stack.pop()
+            continue
+        if kind not in (ScalarEvent, AliasEvent, MappingStartEvent, SequenceStartEvent):
+            continue
+        here = (event.start_mark.line + 1, event.start_mark.column + 1)
+        top = stack[-1] if stack else None
+        if top is not None:
+            top.meet(event, here, wanted, found)
+        if kind is MappingStartEvent or kind is SequenceStartEvent:
+            if len(stack) > MAX_DEPTH:
+                return
+            stack.append(_Open(kind is MappingStartEvent, parent=top))
+
+
+class _Open:
+    """A collection the walk is inside of."""
+
+    __slots__ = ("at_key", "is_mapping", "key", "key_place", "parent", "places")
+
+    def __init__(self, is_mapping: bool, parent: "_Open | None") -> None:
+        self.is_mapping = is_mapping
+        self.parent = parent
+        self.at_key = True
+        self.key = ""
+        self.key_place = (0, 0)
+        self.places: dict[str, Places] | None = None
+
+    def meet(self, event: Any, here: tuple[int, int], wanted: set[tuple[int, int]], found: dict[tuple[int, int], dict[str, Places]]) -> None:  # fmt: skip
+        """Take in the next child of this collection."""
+        if not self.is_mapping:
+            self._meet_item(here)
+        elif self.at_key:
+            if self.key_place == (0, 0) and here in wanted:
+                self.places = found.setdefault(here, {})
+            self.key, self.key_place, self.at_key = getattr(event, "value", ""), here, False
+        else:
+            self.at_key = True
+            if self.places is not None:
+                self.places[self.key] = Places(self.key_place, here, [])
+
+    def _meet_item(self, here: tuple[int, int]) -> None:
+        parent = self.parent
+        if parent is not None and parent.is_mapping and parent.places is not None:
+            parent.places[parent.key].items.append(here)

@@ -1,0 +1,133 @@
+"""Live state to YAML text that plans to no changes."""
+
+import json
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from exolink_reconcile.contract import Contract
+from exolink_reconcile.inert import inert
+from exolink_reconcile.resource import Kind, Resource, SecretUrl, compared, entry_model, key
+
+MODELINE = "# yaml-language-server: $schema=./schemas/exolink-config.schema.json\n"
+_PLAIN = re.compile(r"\w(?:[\w ./()+@=-]*[\w./()+@=-])?")
+_LOOKS_TYPED = re.compile(r"(?i)[-+.0-9_:eox]+|0x[0-9a-f]+|null|true|false|yes|no|on|off|nan|inf")
+
+
+def tenant(name: str, rows: Mapping[Kind, Sequence[Resource]], contract: Contract) -> tuple[str, list[str]]:
+    """One tenant as one document, and a warning for each thing that YAML cannot or may not say."""
+    writer = _Writer(name, contract)
+    lines = [f"tenant: {_scalar(name)}"]
+    for kind, found in rows.items():
+        if kind.entries is None:
+            lines += [line for row in found for line in writer.fields(kind, row, "")]
+    for kind, found in rows.items():
+        if kind.entries is not None and found:
+            lines += ["", f"{kind.entries}:", *writer.entries(kind, found)]
+            if lines[-1] == f"{kind.entries}:":
+                lines.pop()
+    notes = [f"# Set {variable} before planning: {what}." for variable, what in writer.variables.items()]
+    return "\n".join([MODELINE.rstrip("\n"), *notes, *lines]) + "\n", writer.warnings
+
+
+class _Writer:
+    """Writes entries, and keeps what must be said beside them."""
+
+    def __init__(self, tenant: str, contract: Contract) -> None:
+        self.tenant = tenant
+        self.contract = contract
+        self.warnings: list[str] = []
+        self.variables: dict[str, str] = {}
+
+    def entries(self, kind: Kind, rows: Sequence[Resource]) -> list[str]:
+        """The entries of one list, by name."""
+        folds = Counter(_fold(getattr(row, key(kind))) for row in rows)
+        lines: list[str] = []
+        for row in sorted(rows, key=lambda row: (getattr(row, key(kind)), row.id)):  # type: ignore[attr-defined]
+            name = getattr(row, key(kind))
+            if why := self._undeclarable(kind, name, folds):
+                address = inert(f"{self.tenant}/{kind.kind}/{name}")
+                number = row.id  # type: ignore[attr-defined]
+                lines.append(f"  # left out: {address} (id {number}): {why}")
+                self.warnings.append(f"{address} (id {number}) is left out: {why}")
+                continue
+            fields = self.fields(kind, row, "    ")
+            lines += [f"  - {key(kind)}: {_scalar(name)}", *fields]
+        return lines
+
+    def fields(self, kind: Kind, row: Resource, indent: str) -> list[str]:
+        """The fields that the contract can write; what it cannot would only be held back."""
+        offer = self.contract.offer(kind)
+        writable = {name for operation in (offer.create, offer.update) if operation for name in operation.fields}
+        lines = []
+        for name in compared(kind):
+            value = getattr(row, name)
+            if value is None or name not in writable:
+                continue
+            if not _declarable(kind, name, value):
+                address = inert(f"{self.tenant}/{kind.kind}/{getattr(row, key(kind))}")
+                lines.append(f"{indent}# left out: {name}, whose live value YAML may not declare")
+                self.warnings.append(f"{name} of {address} is left out: YAML may not declare its live value")
+                continue
+            lines.append(f"{indent}{name}: {self._value(kind, row, value)}")
+        return lines
+
+    def _value(self, kind: Kind, row: Resource, value: Any) -> str:
+        if isinstance(value, SecretUrl):
+            url = value.rewrite(lambda what, _: "\0" + what + "\0")
+            parts = _escape(url).split("\0")
+            # Odd parts are the names of secrets: each becomes a variable that the reader must set.
+            text = "".join(self._variable(kind, row, part) if index % 2 else part for index, part in enumerate(parts))
+            return _quoted(text) if len(parts) > 1 else _scalar(text, escaped=True)
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        return _scalar(value) if isinstance(value, str) else str(value)
+
+    def _variable(self, kind: Kind, row: Resource, what: str) -> str:
+        name = getattr(row, key(kind))
+        base = re.sub(r"[^A-Z0-9]+", "_", f"{self.tenant}_{name}_{what}".upper()).strip("_")
+        base = base if not base[:1].isdigit() else f"_{base}"
+        variable, number = base, 2
+        while variable in self.variables:
+            variable, number = f"{base}_{number}", number + 1
+        address = inert(f"{self.tenant}/{kind.kind}/{name}")
+        self.variables[variable] = f"the {inert(what)} in the URL of {address}"
+        return f"${{env:{variable}}}"
+
+    def _undeclarable(self, kind: Kind, name: str, folds: Mapping[str, int]) -> str:
+        if not _declarable(kind, key(kind), name):
+            return "its name is empty, or has control, bidi or zero-width characters"
+        if folds[_fold(name)] > 1:
+            return "another live object has the same name, or one that reads the same"
+        return ""
+
+
+def _declarable(kind: Kind, name: str, value: Any) -> bool:
+    if isinstance(value, SecretUrl):
+        return value.declarable
+    try:
+        entry_model(kind).model_validate({key(kind): "x", name: value})
+    except ValidationError:
+        return False
+    return True
+
+
+def _fold(name: str) -> str:
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).strip().casefold())
+
+
+def _scalar(text: str, *, escaped: bool = False) -> str:
+    text = text if escaped else _escape(text)
+    return text if _PLAIN.fullmatch(text) and not _LOOKS_TYPED.fullmatch(text) else _quoted(text)
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)  # JSON's strings are YAML's double-quoted ones
+
+
+def _escape(text: str) -> str:
+    return text.replace("${", "$${")

@@ -1,0 +1,163 @@
+"""Paths to what stands in the files, and bytes to files that are old or new, never half."""
+
+import hashlib
+import os
+import stat
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from exolink_reconcile import documents as yaml_documents
+from exolink_reconcile.documents import MAX_BYTES, Document
+from exolink_reconcile.errors import StorageFailed, problem
+from exolink_reconcile.model import Diagnostic, Source
+
+DEFAULT_PATHS = ("exolink.yaml", "exolink")
+_SUFFIXES = (".yaml", ".yml")
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What stands in the files: the documents, the problems met so far, a digest over paths and bytes."""
+
+    documents: tuple[Document, ...]
+    problems: tuple[Diagnostic, ...]
+    digest: str
+
+
+def read(paths: Sequence[str], environment: Mapping[str, str] | None) -> Inputs:
+    """Every document of the files and folders named; without a path those of `exolink.yaml`, else of `exolink/`."""
+    found: list[Document] = []
+    problems: list[Diagnostic] = []
+    whole = hashlib.sha256()
+    seen: set[str] = set()
+    for path in paths or (_default_path(),):
+        files = list(_files(path, problems))
+        before = len(found)
+        unreadable = len(problems)
+        for file in files:
+            real = os.path.realpath(file)
+            if real in seen:
+                before = -1  # read already, under another path: this one has its documents
+                continue
+            seen.add(real)
+            data = _read_file(file, problems)
+            if data is None:
+                continue
+            whole.update(f"{file}\0{hashlib.sha256(data).hexdigest()}\0".encode())
+            documents, more = yaml_documents.read(file, data, environment)
+            found += documents
+            problems += more
+            if not documents and not more and os.path.isdir(path):
+                problems.append(Diagnostic("W-EMPTY", "no document in this file", Source(file, 1, 1), severity="warning"))
+        errors = any(each.severity == "error" for each in problems[unreadable:])
+        if len(found) == before and not errors and not _is_missing(path, problems):
+            problems.append(Diagnostic("E-EMPTY", "no document here", Source(path, 1, 1), "Nothing declared is never read as `nothing wanted`."))  # fmt: skip
+    return Inputs(tuple(found), tuple(problems), whole.hexdigest())
+
+
+def read_text(path: str, what: str) -> bytes:
+    """The bytes of one small file that an option names.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise problem("E-READ", f"{what} {path} cannot be read: {error.strerror}") from None
+
+
+def bundled(name: str) -> str:
+    """A file of `schemas/`: from the installed package, or from the checkout it is developed in."""
+    inside = resources.files("exolink_reconcile") / "_schemas" / name
+    if inside.is_file():
+        return inside.read_text("utf-8")
+    return (Path(__file__).parent.parent / "schemas" / name).read_text("utf-8")
+
+
+def write(path: str, data: bytes, *, mode: int = 0o600) -> None:
+    """Write a file so that it is the old one or the new one whole, whatever happens: temporary file, fsync, rename.
+
+    Raises:
+        StorageFailed: nothing was changed.
+    """
+    target = Path(path)
+    try:
+        if target.is_symlink() or (target.exists() and not target.is_file()):
+            raise StorageFailed("E-STORAGE", f"{path} is not a plain file; nothing was written")
+        handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    except OSError as error:
+        raise StorageFailed("E-STORAGE", f"{path} cannot be written: {error.strerror}") from None
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fchmod(file.fileno(), mode)
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    except OSError as error:
+        Path(temporary).unlink(missing_ok=True)
+        raise StorageFailed("E-STORAGE", f"{path} cannot be written: {error.strerror}; the old file is whole") from None
+    _sync_folder(target.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the rename durable. The content is whole either way, so a failure is not an error."""
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(handle)
+    except OSError:
+        pass
+    finally:
+        os.close(handle)
+
+
+def _default_path() -> str:
+    for path in DEFAULT_PATHS:
+        if os.path.exists(path):
+            return path
+    raise problem("E-NO-PATH", "no PATH was given, and there is neither exolink.yaml nor a folder exolink/ here")
+
+
+def _files(path: str, problems: list[Diagnostic]) -> Iterator[str]:
+    if not os.path.isdir(path):
+        yield path
+        return
+
+    def unreadable(error: OSError) -> None:
+        problems.append(_unreadable(error.filename or path, error))
+
+    for folder, folders, names in os.walk(path, onerror=unreadable):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (os.path.join(folder, name) for name in sorted(names) if name.endswith(_SUFFIXES))
+
+
+def _read_file(file: str, problems: list[Diagnostic]) -> bytes | None:
+    try:
+        state = os.stat(file)
+        if not stat.S_ISREG(state.st_mode):
+            problems.append(Diagnostic("E-READ", "this is neither a file nor a folder", Source(file, 1, 1)))
+            return None
+        if state.st_size > MAX_BYTES:
+            problems.append(Diagnostic("E-SIZE", f"the file is larger than {MAX_BYTES // 1024 // 1024} MiB", Source(file, 1, 1), "Split it: a tenant may be spread over files."))  # fmt: skip
+            return None
+        return Path(file).read_bytes()
+    except OSError as error:
+        problems.append(_unreadable(file, error))
+        return None
+
+
+def _unreadable(file: str, error: OSError) -> Diagnostic:
+    return Diagnostic("E-READ", f"cannot be read: {error.strerror}", Source(file, 1, 1))
+
+
+def _is_missing(path: str, problems: Sequence[Diagnostic]) -> bool:
+    return any(each.source is not None and each.source.path == path and each.severity == "error" for each in problems)
+
+

@@ -1,0 +1,26 @@
+"""The CPMS: a backend that the broker connects to."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from exolink_reconcile.resource import Flag, Key, Name, Resource, SecretUrl, WholeNumber
+
+
+class Cpms(Resource):
+    """One charge point management system (API page S1). `interval` is in seconds."""
+
+    kind: ClassVar[str] = "cpms"
+    entries: ClassVar[str | None] = "cpms"
+    collection: ClassVar[str] = "/tenant/{tenant}/cpms"
+    item: ClassVar[str] = "/tenant/{tenant}/cpms/{id}"
+    when_gone: ClassVar[str] = (
+        "A CPMS goes: charger profiles and Lab flows that point at its id cannot be seen here. Check them first."
+    )
+
+    displayName: Annotated[Name, Key()] = Field(description="Name of the backend: how this tool finds it.")
+    url: SecretUrl | None = Field(None, description="WebSocket URL of the backend: ws:// or wss://.")
+    interval: WholeNumber | None = Field(None, description="Heartbeat or connection check interval, in seconds.")
+    authPassThrough: Flag | None = Field(
+        None, description="Whether credentials are passed through. Shown by the API; no documented operation sets it."
+    )

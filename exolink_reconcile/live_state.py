@@ -1,0 +1,140 @@
+"""API to live state: all of it, or an error. A failed or doubtful read is never an empty list."""
+
+import functools
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from typing import TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from exolink_reconcile.api import Api
+from exolink_reconcile.errors import MOST_CARE_FIRST, ApiError, ApiSurprise, ApiUnreachable
+from exolink_reconcile.model import LiveState, LiveTenant, remote_id
+from exolink_reconcile.resource import Kind, Resource, key, row_model
+
+_T = TypeVar("_T")
+
+
+def read(api: Api, wanted: Mapping[str, Sequence[Kind]], tenant_kind: Kind, *, absent_ok: bool = False) -> LiveState:
+    """Every tenant of `wanted` with the rows of the kinds named for it; one list a kind, one get a tenant.
+
+    `absent_ok`: a tenant that does not exist is an answer (the contract can create it), not an error.
+
+    Raises:
+        ApiError: if anything of it could not be read: then nothing was.
+    """
+    tenants = {tenant: api.pool.submit(_read_tenant, api, tenant_kind, tenant) for tenant in wanted}
+    lists: dict[tuple[str, Kind], Future[list[Resource] | None]] = {
+        (tenant, kind): api.pool.submit(_read_list_if_there, api, kind, tenant)
+        for tenant, kinds in wanted.items()
+        for kind in kinds
+        if kind is not tenant_kind
+    }
+    errors: list[ApiError] = []
+    found = {tenant: _result(future, errors) for tenant, future in tenants.items()}
+    rows = {place: _result(future, errors) for place, future in lists.items()}
+    if errors:
+        raise _gravest(errors)
+    for tenant, row in found.items():
+        if row is None and not absent_ok:
+            raise ApiUnreachable("E-NO-TENANT", f"tenant {tenant} does not exist, or was deleted; this contract cannot create it")
+    return LiveState({tenant: _tenant(tenant, row, rows, tenant_kind) for tenant, row in found.items()})
+
+
+def read_list(api: Api, kind: Kind, tenant: str) -> list[Resource]:
+    """The live rows of one kind, soft-deleted ones left out.
+
+    Raises:
+        ApiError: the list could not be read, or is not a whole list of rows with an id and a key.
+    """
+    data = api.list(kind, tenant)
+    where = f"the list of {kind.kind} of tenant {tenant}"
+    try:
+        rows = _list_adapter(kind).validate_json(data, extra="ignore")
+    except ValidationError as error:
+        raise _bad(where, error, data) from None
+    ids = {remote_id(row) for row in rows}
+    if len(ids) != len(rows):
+        raise ApiSurprise("E-BAD-LIST", f"{where} has one id twice")
+    return [row for row in rows if not row.deletedAt]  # type: ignore[attr-defined]  # every row model has it
+
+
+def read_one(api: Api, kind: Kind, tenant: str, identifier: int | None = None) -> Resource | None:
+    """One live object, or None where it does not exist or was deleted.
+
+    Raises:
+        ApiError: it could not be read, or the answer is no such object.
+    """
+    data = api.get(kind, tenant, identifier)
+    if data is None:
+        return None
+    try:
+        row = _row_adapter(kind).validate_json(data, extra="ignore")
+    except ValidationError as error:
+        what = f"{kind.kind} {identifier} of tenant {tenant}" if identifier is not None else f"tenant {tenant}"
+        raise _bad(what, error, data) from None
+    return None if row.deletedAt else row  # type: ignore[attr-defined]
+
+
+def _read_tenant(api: Api, kind: Kind, tenant: str) -> Resource | None:
+    row = read_one(api, kind, tenant)
+    if row is not None and getattr(row, key(kind)) != tenant:
+        raise ApiSurprise("E-BAD-TENANT", f"asked for tenant {tenant}, the API answered with another one")
+    return row
+
+
+def _read_list_if_there(api: Api, kind: Kind, tenant: str) -> list[Resource] | None:
+    """The rows, or None for 404: what that means depends on whether the tenant exists."""
+    try:
+        return read_list(api, kind, tenant)
+    except ApiError as error:
+        if getattr(error, "status", None) == 404:
+            return None
+        raise
+
+
+def _tenant(
+    tenant: str, row: Resource | None, rows: Mapping[tuple[str, Kind], list[Resource] | None], tenant_kind: Kind
+) -> LiveTenant:
+    if row is None:  # to be created: its lists count as empty, whatever was answered for them
+        return LiveTenant(False, {kind: () for name, kind in rows if name == tenant})
+    found: dict[Kind, Sequence[Resource]] = {tenant_kind: (row,)}
+    for (name, kind), each in rows.items():
+        if name == tenant:
+            if each is None:
+                raise ApiUnreachable("E-NO-LIST", f"the API answers 404 for the list of {kind.kind} of tenant {tenant}")
+            found[kind] = each
+    return LiveTenant(True, found)
+
+
+def _result(future: "Future[_T]", errors: list[ApiError]) -> _T | None:
+    try:
+        return future.result()
+    except ApiError as error:
+        errors.append(error)
+        return None
+
+
+def _gravest(errors: Iterable[ApiError]) -> ApiError:
+    return min(errors, key=lambda error: MOST_CARE_FIRST.index(error.exit_code))
+
+
+def _bad(what: str, error: ValidationError, data: bytes) -> ApiSurprise:
+    """Why an answer is no data. Quotes nothing of it: it may be anything."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    place = "/".join(str(part) for part in first["loc"])
+    if data[:200].lstrip()[:1] == b"<":
+        return ApiSurprise("E-BAD-LIST", f"{what} is a web page, not JSON: is --api-url right?")
+    at = f" at {place}" if place else ""
+    return ApiSurprise("E-BAD-LIST", f"{what} is not as it should be{at}: {first['msg'][:200]}")
+
+
+@functools.cache
+def _list_adapter(kind: Kind) -> TypeAdapter[list[Resource]]:
+    adapter: TypeAdapter[list[Resource]] = TypeAdapter(list[row_model(kind)])  # type: ignore[misc]
+    return adapter
+
+
+@functools.cache
+def _row_adapter(kind: Kind) -> TypeAdapter[Resource]:
+    return TypeAdapter(row_model(kind))

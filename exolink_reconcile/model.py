@@ -1,0 +1,355 @@
+"""The values that flow between the stages."""
+
+import enum
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+from exolink_reconcile.resource import Address, Kind, Resource
+
+# ------------------------------------------------------------------------------------------------------ where and what
+
+
+class Source(NamedTuple):
+    """A place in a file the user gave: 1-based line and column, the path as it was given."""
+
+    path: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One thing to tell about the input: a stable word, one sentence, what to do now, and where."""
+
+    code: str
+    summary: str
+    source: Source | None = None
+    detail: str = ""
+    severity: Literal["error", "warning"] = "error"
+
+
+# ------------------------------------------------------------------------------------------------------------- desired
+
+
+class Declared(NamedTuple):
+    """A resource that the YAML declares. `resource` is an entry of its kind; what is set in it is managed."""
+
+    resource: Resource
+    source: Source
+
+    @property
+    def pinned_id(self) -> int | None:
+        """The live id that YAML pins with `id:`."""
+        return getattr(self.resource, "id", None)
+
+    @property
+    def create_only(self) -> tuple[str, ...]:
+        """Fields that are sent on create and never compared."""
+        return getattr(self.resource, "createOnly", ())
+
+
+class Removed(NamedTuple):
+    """An entry that says: this address must not exist."""
+
+    name: str
+    remote_id: int | None
+    reason: str
+    source: Source
+
+
+class Pattern(NamedTuple):
+    """A glob on KIND/NAME of a policy, and where it stands."""
+
+    glob: str
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a tenant's documents allow and forbid. Every default is the safe one."""
+
+    protect: tuple[Pattern, ...] = ()
+    exclusive: tuple[Pattern, ...] = ()
+    allow_replace: tuple[Pattern, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredTenant:
+    """All that the documents say of one tenant. The mappings go by kind; `tables` by table name, then by name."""
+
+    name: str
+    source: Source
+    declared: Mapping[Kind, Sequence[Declared]]
+    removed: Mapping[Kind, Sequence[Removed]]
+    policy: Policy
+    tables: Mapping[str, Mapping[str, int]]
+    mentioned: frozenset[Kind]
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredState:
+    """What the YAML declares, tenants sorted by name, and the digest of the configuration's bytes."""
+
+    tenants: tuple[DesiredTenant, ...]
+    config_digest: str
+    warnings: tuple[Diagnostic, ...] = ()
+
+
+# ---------------------------------------------------------------------------------------------------------------- live
+
+
+@dataclass(frozen=True, slots=True)
+class LiveTenant:
+    """What the API has for one tenant: rows by kind, soft-deleted ones left out. Not `exists`: the rows are empty."""
+
+    exists: bool
+    rows: Mapping[Kind, Sequence[Resource]]
+
+
+@dataclass(frozen=True, slots=True)
+class LiveState:
+    """What the API has, by tenant. Only what was asked for; complete, or it would be an error."""
+
+    tenants: Mapping[str, LiveTenant]
+
+
+def remote_id(row: Resource) -> int:
+    """The live id of a row."""
+    value: int = row.id  # type: ignore[attr-defined]  # a row model always has it, see resource.row_model
+    return value
+
+
+# -------------------------------------------------------------------------------------------------------------- facts
+
+
+class FieldChange(NamedTuple):
+    """One managed field that differs. `before` is live, `after` desired; None where there is no value."""
+
+    name: str
+    before: Any
+    after: Any
+
+    @property
+    def field(self) -> str:
+        """The field itself, where `name` is a place inside of it: `flow` for `flow['a'][0]`."""
+        return self.name.partition("[")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """How desired and live differ at an address.
+
+    before   after
+    -------  -------
+    None     entry     declared, not live
+    row      entry     both, and `fields` differ
+    row      None      live, and `removed` says it must not be
+    """
+
+    address: Address
+    kind: Kind
+    before: Resource | None
+    declared: Declared | None
+    fields: tuple[FieldChange, ...] = ()
+    removed: Removed | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unclear:
+    """An address where desired and live cannot be matched for sure, and why. Never guessed, only reported."""
+
+    address: Address
+    kind: Kind
+    reason: str
+    source: Source
+    removed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Unmanaged:
+    """Live rows of a kind that are neither declared nor removed."""
+
+    tenant: str
+    kind: Kind
+    rows: tuple[Resource, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Every fact the differ found, in the order of tenants, kinds and names. `live_counts` by (tenant, kind word)."""
+
+    changes: tuple[Change, ...]
+    unclear: tuple[Unclear, ...]
+    unmanaged: tuple[Unmanaged, ...]
+    live_counts: Mapping[tuple[str, str], int]
+
+
+# ----------------------------------------------------------------------------------------------------------- decisions
+
+
+class Action(enum.Enum):
+    """What a step does; the value is the mark shown."""
+
+    CREATE = "+"
+    UPDATE = "~"
+    REPLACE = "-/+"
+    DELETE = "-"
+
+    @property
+    def word(self) -> str:
+        """The word of product.md: create, update, replace, delete."""
+        return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One action at one address and why. It carries what to send, so that the applier asks nobody.
+
+    `sends` is the request body of a create, an update or the second half of a replace. `fields` are the differences
+    that the step settles. `inferred` says that the contract only infers the operation or a field it sends.
+    """
+
+    action: Action
+    address: Address
+    kind: Kind
+    reason: str
+    source: Source | None
+    before: Resource | None = None
+    declared: Declared | None = None
+    fields: tuple[FieldChange, ...] = ()
+    sends: tuple[str, ...] = ()
+    inferred: bool = False
+    pruned: bool = False
+
+    @property
+    def deletes(self) -> bool:
+        """Whether a live object goes: a delete, or the first half of a replace."""
+        return self.action in (Action.DELETE, Action.REPLACE)
+
+    @property
+    def creates(self) -> bool:
+        """Whether a live object comes: a create, or the second half of a replace."""
+        return self.action in (Action.CREATE, Action.REPLACE)
+
+
+@dataclass(frozen=True, slots=True)
+class HeldBack:
+    """A difference that the plan shows and apply will not settle."""
+
+    address: Address
+    kind: Kind
+    action: Action
+    reason: str
+    source: Source | None
+    field: FieldChange | None = None
+    ways_out: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A rail that the plan runs into: `plan` says so, `apply` writes nothing and exits 7."""
+
+    code: str
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All steps in order, wave by wave, and what was held back. Show, save, approve, apply and count read this value.
+
+    A wave's steps may run at the same time; a wave starts when the one before has ended.
+    `names` gives the readable name of a number, by (tenant, field); `unmanaged_counts` goes by kind word.
+    """
+
+    origin: str
+    waves: tuple[tuple[Step, ...], ...]
+    held_back: tuple[HeldBack, ...]
+    unmanaged_counts: Mapping[str, int]
+    unmanaged: tuple[Unmanaged, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+    notes: tuple[str, ...] = ()
+    names: Mapping[tuple[str, str], Mapping[int, str]] = field(default_factory=dict)
+
+    @property
+    def steps(self) -> Iterator[Step]:
+        """Every step in the order of the waves."""
+        return (step for wave in self.waves for step in wave)
+
+    @property
+    def differs(self) -> bool:
+        """Whether anything differs, held back included."""
+        return bool(self.waves or self.held_back)
+
+    def count(self, *actions: Action) -> int:
+        """How many steps do one of the actions."""
+        return sum(1 for step in self.steps if step.action in actions)
+
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        """To add, to change, to destroy. A replace counts as one add and one destroy."""
+        return (
+            self.count(Action.CREATE, Action.REPLACE),
+            self.count(Action.UPDATE),
+            self.count(Action.DELETE, Action.REPLACE),
+        )
+
+
+# ------------------------------------------------------------------------------------------------------------- effects
+
+
+class Status(enum.Enum):
+    """What really happened to a step."""
+
+    DONE = "done"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The end of one step. `code` is the stable word of what went wrong; `added`, `changed`, `destroyed` count facts.
+
+    `exit_code` says how the run must end because of this step; 0 for a step that is done.
+    """
+
+    step: Step
+    status: Status
+    detail: str = ""
+    code: str = ""
+    exit_code: int = 0
+    added: int = 0
+    changed: int = 0
+    destroyed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A difference that the verifying read still found at an address of the plan."""
+
+    address: Address
+    detail: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How an apply went: one outcome per step in plan order, what the verifying read found, notes for the person."""
+
+    outcomes: tuple[Outcome, ...]
+    left: tuple[Left, ...] = ()
+    notes: tuple[str, ...] = ()
+    exit_codes: tuple[int, ...] = ()
+
+    @property
+    def totals(self) -> tuple[int, int, int]:
+        """Added, changed, destroyed: counted from what happened."""
+        return (
+            sum(outcome.added for outcome in self.outcomes),
+            sum(outcome.changed for outcome in self.outcomes),
+            sum(outcome.destroyed for outcome in self.outcomes),
+        )

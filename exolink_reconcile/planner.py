@@ -1,0 +1,413 @@
+"""Changes, contract, policy to a plan: what is done in which order, what is held back, which rails refuse.
+
+The order of waves: creates and updates, kind by kind along the references; then replaces, one at a time; then deletes,
+kind by kind against the references. Inside a wave steps are sorted by address, so the plan depends on no order of input.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from exolink_reconcile import globs
+from exolink_reconcile.contract import Contract, Operation
+from exolink_reconcile.errors import problem
+from exolink_reconcile.model import (
+    Action,
+    Change,
+    Changes,
+    Declared,
+    DesiredState,
+    DesiredTenant,
+    FieldChange,
+    HeldBack,
+    Pattern,
+    Plan,
+    Refusal,
+    Step,
+    Unclear,
+    Unmanaged,
+)
+from exolink_reconcile.resource import Address, Kind, fields, key, name_of
+
+FREE_SHARE = 0.10
+FREE_TOTAL = 25
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What the person chose for this run. Every default is the safe one.
+
+    `reviewed`: the plan comes with an approval (`--plan`, `--expect`), so its `removed` deletes need no number.
+    """
+
+    targets: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
+    prune: bool = False
+    allow_replace: tuple[str, ...] = ()
+    allow_deletes: int | None = None
+    reviewed: bool = False
+
+    def cover(self, address: Address) -> bool:
+        """Whether the run is about this address at all."""
+        if not self.targets and not self.excludes:
+            return True
+        text = str(address)
+        return (not self.targets or any(globs.matches(glob, text) for glob in self.targets)) and not any(
+            globs.matches(glob, text) for glob in self.excludes
+        )
+
+    def may_cover(self, tenant: str, kind: Kind) -> bool:
+        """Whether some address of this tenant and kind can be covered, so that it must be read."""
+        prefix = f"{tenant}/{kind.kind}/"
+        ruled_out = any(globs.matches(glob, prefix) and glob.endswith("*") for glob in self.excludes)
+        return not ruled_out and (not self.targets or any(globs.may_match_below(glob, prefix) for glob in self.targets))
+
+
+def wanted(desired: DesiredState, choices: Choices) -> dict[str, list[Kind]]:
+    """The kinds to read, by tenant: those that the documents mention and the choices do not rule out."""
+    found: dict[str, list[Kind]] = {}
+    for tenant in desired.tenants:
+        kinds = [kind for kind in tenant.declared if kind in tenant.mentioned and choices.may_cover(tenant.name, kind)]
+        if kinds:
+            found[tenant.name] = kinds
+    return found
+
+
+def check_choices(desired: DesiredState, choices: Choices) -> None:
+    """Refuse a target that matches nothing, or an --allow-replace for what is not declared, before anything is read.
+
+    With --prune a target may match live addresses only: those are not known yet, so `plan` checks again.
+
+    Raises:
+        InputError: naming the glob or the address.
+    """
+    for text in choices.allow_replace:
+        address = Address.parse(text)
+        tenant = next((t for t in desired.tenants if address and t.name == address.tenant), None)
+        if address is None or tenant is None or address.name not in _declared_names(tenant, address.kind):
+            raise problem("E-TARGET", f"--allow-replace {text}: no such address is declared; it is TENANT/KIND/NAME")
+    if not choices.prune:
+        _check_targets(desired, choices, ())
+
+
+def plan(changes: Changes, desired: DesiredState, contract: Contract, choices: Choices, origin: str) -> Plan:
+    """What to do about the changes.
+
+    Raises:
+        InputError: a target that matches neither a declared nor a removed nor, with --prune, a live address.
+    """
+    if choices.prune:
+        _check_targets(desired, choices, changes.unmanaged)
+    planner = _Planner(desired, contract, choices)
+    planner.decide(changes)
+    steps = planner.steps
+    names = {
+        (tenant.name, facts.name): {number: name for name, number in reversed(tenant.tables[facts.named_by.table].items())}
+        for tenant in desired.tenants
+        for kind in tenant.declared
+        for facts in fields(kind).values()
+        if facts.named_by and facts.named_by.table in tenant.tables
+    }
+    return Plan(
+        origin=origin,
+        waves=_waves(steps, [kind for kind in contract.offers]),
+        held_back=tuple(sorted(planner.held_back, key=lambda held: (held.address, held.field.name if held.field else ""))),
+        unmanaged_counts=_count(planner.unmanaged, contract),
+        unmanaged=tuple(planner.unmanaged),
+        refusals=(*planner.refusals, *_delete_budget(steps, changes.live_counts, choices)),
+        notes=tuple(planner.notes),
+        names=names,
+    )
+
+
+class _Planner:
+    """Takes each change in turn and decides."""
+
+    def __init__(self, desired: DesiredState, contract: Contract, choices: Choices) -> None:
+        self.tenants = {tenant.name: tenant for tenant in desired.tenants}
+        self.contract = contract
+        self.choices = choices
+        self.steps: list[Step] = []
+        self.held_back: list[HeldBack] = []
+        self.unmanaged: list[Unmanaged] = []
+        self.refusals: list[Refusal] = []
+        self.notes: list[str] = []
+        self.missing_tenants: set[str] = set()
+
+    def decide(self, changes: Changes) -> None:
+        """Fill the lists."""
+        for unclear in changes.unclear:
+            self._unclear(unclear)
+        for change in changes.changes:
+            if not self.choices.cover(change.address):
+                if change.kind.entries is None and change.before is None:
+                    self.missing_tenants.add(change.address.tenant)
+                continue
+            if change.declared is None:
+                self._delete(change)
+            elif change.before is None:
+                self._create(change, change.declared)
+            else:
+                self._update(change, change.declared)
+        self._unmanaged(changes.unmanaged)
+
+    # ------------------------------------------------------------------------------------------------------- decisions
+
+    def _unclear(self, unclear: Unclear) -> None:
+        if self.choices.cover(unclear.address):
+            action = Action.DELETE if unclear.removed else Action.UPDATE
+            self._hold(unclear.address, unclear.kind, action, unclear.reason, unclear)
+
+    def _create(self, change: Change, declared: Declared) -> None:
+        sends = _managed(change.kind, declared, for_create=True)
+        operation = self.contract.offer(change.kind).create
+        if change.kind.entries is not None and change.address.tenant in self.missing_tenants:
+            reason = f"tenant {change.address.tenant} does not exist, and this plan does not create it"
+        else:
+            reason = _cannot_create(change.kind, sends, operation)
+        if reason:
+            if change.kind.entries is None:
+                self.missing_tenants.add(change.address.tenant)
+            self._hold(change.address, change.kind, Action.CREATE, reason, declared)
+            return
+        assert operation is not None
+        differences = tuple(FieldChange(name, None, getattr(declared.resource, name)) for name in sends)
+        self.steps.append(
+            Step(
+                Action.CREATE, change.address, change.kind, "declared, not live", declared.source,
+                declared=declared, fields=differences, sends=sends, inferred=operation.infers(sends),
+            )
+        )  # fmt: skip
+
+    def _update(self, change: Change, declared: Declared) -> None:
+        operation = self.contract.offer(change.kind).update
+        taken: Mapping[str, object] = operation.fields if operation else {}
+        updates = tuple(field for field in change.fields if field.field in taken)
+        stuck = tuple(field for field in change.fields if field.field not in taken)
+        if stuck and self._may_replace(change.address):
+            self._replace(change, declared, stuck)
+            return
+        for field in stuck:
+            self._hold(
+                change.address, change.kind, Action.UPDATE, f"the contract cannot update {field.field}", declared,
+                field=field, ways_out=_ways_out(change.address, field, key(change.kind)),
+            )  # fmt: skip
+        if not updates or operation is None:
+            return
+        sends = tuple(name for name in _managed(change.kind, declared, for_create=False) if name in taken)
+        if missing := sorted(operation.required - set(sends)):
+            reason = f"the contract's update needs {', '.join(missing)}, which the YAML does not write"
+            self._hold(change.address, change.kind, Action.UPDATE, reason, declared)
+            return
+        self.steps.append(
+            Step(
+                Action.UPDATE, change.address, change.kind, "differs", declared.source, before=change.before,
+                declared=declared, fields=updates, sends=sends, inferred=operation.infers(sends),
+            )
+        )  # fmt: skip
+
+    def _may_replace(self, address: Address) -> bool:
+        policy = self.tenants[address.tenant].policy
+        return str(address) in self.choices.allow_replace or any(p.glob == address.local for p in policy.allow_replace)
+
+    def _replace(self, change: Change, declared: Declared, stuck: tuple[FieldChange, ...]) -> None:
+        offer = self.contract.offer(change.kind)
+        sends = _managed(change.kind, declared, for_create=True)
+        names = ", ".join(field.field for field in stuck)
+        protected = _matching(self.tenants[change.address.tenant].policy.protect, change.address)
+        reason = ""
+        if protected is not None:
+            reason = f"a replace is allowed, but it is protected (`{protected.glob}`, {protected.source})"
+            self.refusals.append(Refusal("E-PROTECTED", f"{change.address}: {reason}; unprotect it first, or take the permission back"))  # fmt: skip
+        elif offer.delete is None:
+            reason = f"the contract cannot delete a {change.kind.kind}, so it cannot be replaced"
+        elif declared.pinned_id is not None:
+            reason = f"a replace gives it a new id, but the YAML pins id {declared.pinned_id}: take `id` out first"
+        else:
+            reason = _cannot_create(change.kind, sends, offer.create)
+        if reason:
+            self._hold(change.address, change.kind, Action.REPLACE, reason, declared, field=stuck[0])
+            return
+        assert offer.create is not None and offer.delete is not None
+        self.steps.append(
+            Step(
+                Action.REPLACE, change.address, change.kind, f"the contract cannot update {names}", declared.source,
+                before=change.before, declared=declared, fields=change.fields, sends=sends,
+                inferred=offer.create.infers(sends) or offer.delete.inferred,
+            )
+        )  # fmt: skip
+
+    def _delete(self, change: Change) -> None:
+        assert change.removed is not None
+        reason = f"removed: {change.removed.reason}" if change.removed.reason else "removed"
+        operation = self.contract.offer(change.kind).delete
+        if operation is None:
+            self._hold(change.address, change.kind, Action.DELETE, f"the contract cannot delete a {change.kind.kind}", change.removed)  # fmt: skip
+            return
+        self.steps.append(
+            Step(
+                Action.DELETE, change.address, change.kind, reason, change.removed.source,
+                before=change.before, inferred=operation.inferred,
+            )
+        )  # fmt: skip
+
+    def _unmanaged(self, unmanaged: Sequence[Unmanaged]) -> None:
+        if not self.choices.prune:
+            self.unmanaged.extend(unmanaged)
+            return
+        if not any(tenant.policy.exclusive for tenant in self.tenants.values()):
+            self.notes.append("--prune: no document claims anything as `exclusive`, so nothing is pruned.")
+        for group in unmanaged:
+            left = self._pruned(group)
+            if left.rows:
+                self.unmanaged.append(left)
+
+    def _pruned(self, group: Unmanaged) -> Unmanaged:
+        """Plan the deletes of a claimed scope; what stays is returned."""
+        policy = self.tenants[group.tenant].policy
+        operation = self.contract.offer(group.kind).delete
+        counts = Counter(name_of_row(group.kind, row) for row in group.rows)
+        stays = []
+        for row in sorted(group.rows, key=lambda row: name_of_row(group.kind, row)):
+            address = Address(group.tenant, group.kind.kind, name_of_row(group.kind, row))
+            claim = _matching(policy.exclusive, address)
+            if claim is None or not self.choices.cover(address) or _matching(policy.protect, address):
+                stays.append(row)
+            elif operation is None or counts[address.name] > 1:
+                why = "live more than once" if operation else f"the contract cannot delete a {group.kind.kind}"
+                self._hold(address, group.kind, Action.DELETE, why, None)
+                stays.append(row)
+            else:
+                reason = f"not declared, and claimed as exclusive (`{claim.glob}`, {claim.source})"
+                self.steps.append(
+                    Step(
+                        Action.DELETE, address, group.kind, reason, claim.source,
+                        before=row, inferred=operation.inferred, pruned=True,
+                    )
+                )  # fmt: skip
+        return replace(group, rows=tuple(stays))
+
+    def _hold(
+        self,
+        address: Address,
+        kind: Kind,
+        action: Action,
+        reason: str,
+        entry: "Declared | Unclear | object | None",
+        *,
+        field: FieldChange | None = None,
+        ways_out: str = "",
+    ) -> None:
+        source = getattr(entry, "source", None)
+        self.held_back.append(HeldBack(address, kind, action, reason, source, field, ways_out))
+
+
+# ---------------------------------------------------------------------------------------------------------------- rules
+
+
+def name_of_row(kind: Kind, row: object) -> str:
+    """The natural key of a live row."""
+    value: str = getattr(row, key(kind))
+    return value
+
+
+def _count(unmanaged: Sequence[Unmanaged], contract: Contract) -> dict[str, int]:
+    counts = {kind.kind: 0 for kind in contract.offers if kind.entries is not None}
+    for group in unmanaged:
+        counts[group.kind.kind] += len(group.rows)
+    return counts
+
+
+def _managed(kind: Kind, declared: Declared, *, for_create: bool) -> tuple[str, ...]:
+    """The managed fields, in the order of the kind. The key is always one; create-only fields are for creates."""
+    written = declared.resource.model_fields_set
+    left_out = () if for_create else declared.create_only
+    return tuple(name for name in fields(kind) if name in written and name not in left_out)
+
+
+def _cannot_create(kind: Kind, sends: Sequence[str], operation: Operation | None) -> str:
+    """Why a create is not possible; empty when it is."""
+    if operation is None:
+        return f"the contract cannot create a {kind.kind}"
+    if unsendable := [name for name in sends if name not in operation.fields]:
+        return f"the contract's create does not take {', '.join(unsendable)}"
+    if missing := sorted(operation.required - set(sends)):
+        return f"the contract's create needs {', '.join(missing)}, which the YAML does not write"
+    return ""
+
+
+def _ways_out(address: Address, field: FieldChange, key_name: str) -> str:
+    if field.field == key_name:
+        return "revert it, or rename the live object in the web page"
+    return (
+        f"revert it; or `createOnly: [{field.field}]`; or a replace (--allow-replace '{address}' or policy.allowReplace), "
+        "which gives it a new id"
+    )
+
+
+def _matching(patterns: Iterable[Pattern], address: Address) -> Pattern | None:
+    return next((pattern for pattern in patterns if globs.matches(pattern.glob, address.local)), None)
+
+
+def _declared_names(tenant: DesiredTenant, kind_word: str) -> set[str]:
+    return {name_of(d.resource) for kind, ds in tenant.declared.items() if kind.kind == kind_word for d in ds}
+
+
+def _check_targets(desired: DesiredState, choices: Choices, unmanaged: Sequence[Unmanaged]) -> None:
+    left = set(choices.targets)
+    for address in _addresses(desired, unmanaged) if left else ():
+        left -= {glob for glob in left if globs.matches(glob, str(address))}
+        if not left:
+            return
+    if left:
+        raise problem("E-TARGET", f"--target {sorted(left)[0]} matches no address; an address is TENANT/KIND/NAME")
+
+
+def _addresses(desired: DesiredState, unmanaged: Sequence[Unmanaged]) -> Iterable[Address]:
+    for tenant in desired.tenants:
+        for kind, declared in tenant.declared.items():
+            yield from (Address(tenant.name, kind.kind, name_of(d.resource)) for d in declared)
+            yield from (Address(tenant.name, kind.kind, r.name) for r in tenant.removed[kind])
+    for group in unmanaged:
+        yield from (Address(group.tenant, group.kind.kind, name_of_row(group.kind, row)) for row in group.rows)
+
+
+def _waves(steps: Sequence[Step], kinds: Sequence[Kind]) -> tuple[tuple[Step, ...], ...]:
+    rank = {kind: index for index, kind in enumerate(kinds)}
+    groups: dict[tuple[int, int], list[Step]] = defaultdict(list)
+    for step in steps:
+        match step.action:
+            case Action.CREATE | Action.UPDATE:
+                groups[0, rank[step.kind]].append(step)
+            case Action.REPLACE:
+                groups[1, 0].append(step)
+            case Action.DELETE:
+                groups[2, -rank[step.kind]].append(step)
+    waves: list[tuple[Step, ...]] = []
+    for (phase, _), wave in sorted(groups.items()):
+        wave.sort(key=lambda step: (step.address, step.action.value))
+        waves += [(step,) for step in wave] if phase == 1 else [tuple(wave)]
+    return tuple(waves)
+
+
+def _delete_budget(steps: Sequence[Step], live: Mapping[tuple[str, str], int], choices: Choices) -> list[Refusal]:
+    """The rail on deletes, over the whole plan: how many may go without saying their number."""
+    deletes = [step for step in steps if step.deletes]
+    weighed = [step for step in deletes if not (choices.reviewed and step.action is Action.DELETE and not step.pruned)]
+    groups = Counter((step.address.tenant, step.address.kind) for step in weighed)
+    counted = {place: count for place, count in groups.items() if count > 1}
+    why = []
+    for (tenant, kind), count in sorted(counted.items()):
+        there = live.get((tenant, kind), 0)
+        if count >= there:
+            why.append(f"it would empty {tenant}/{kind} ({count} of {there})")
+        elif count > FREE_SHARE * there:
+            why.append(f"it deletes {count} of {there} in {tenant}/{kind}, more than {FREE_SHARE:.0%}")
+    if sum(counted.values()) > FREE_TOTAL:
+        why.append(f"it deletes {sum(counted.values())}, more than {FREE_TOTAL}")
+    total = len(deletes)
+    if total and choices.allow_deletes is not None and choices.allow_deletes != total:
+        return [Refusal("E-DELETES", f"--allow-deletes {choices.allow_deletes} is not the number of deletes of this plan, {total}")]
+    if not why or choices.allow_deletes == total:
+        return []
+    return [Refusal("E-DELETES", f"{total} deletes need --allow-deletes {total}: {'; '.join(why)}")]

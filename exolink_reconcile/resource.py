@@ -1,0 +1,298 @@
+"""What a kind is made of: Address, Resource and the field marks.
+
+A kind is a pydantic class with a few class constants and marked fields; see `kinds/`. Two models are derived from it:
+the *entry* (what YAML may say: the fields, `id`, `createOnly`) and the *row* (what the API answers: the fields, `id`,
+`deletedAt`). Both are subclasses of the kind, so desired and live are compared as the same type.
+"""
+
+import functools
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Optional
+
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, create_model
+from pydantic_core import PydanticCustomError, core_schema
+
+# ---------------------------------------------------------------------------------------------------------- addresses
+
+
+class Address(NamedTuple):
+    """Where a resource is: `TENANT/KIND/NAME`. A name may contain slashes; a tenant and a kind may not."""
+
+    tenant: str
+    kind: str
+    name: str
+
+    @classmethod
+    def parse(cls, text: str) -> "Address | None":
+        """The address that `text` spells, or None where it has fewer than two slashes or an empty part."""
+        parts = text.split("/", 2)
+        return cls(*parts) if len(parts) == 3 and all(parts) else None
+
+    @property
+    def local(self) -> str:
+        """`KIND/NAME`: how a policy names it inside its tenant."""
+        return f"{self.kind}/{self.name}"
+
+    def __str__(self) -> str:
+        return f"{self.tenant}/{self.kind}/{self.name}"
+
+
+# ------------------------------------------------------------------------------------------------------------- values
+
+# Characters that make a name read differently than it is stored: C0, DEL, C1, soft hyphen, zero-width, line and
+# paragraph separators, bidi controls, variation of the BOM, invisible operators and tag characters. Lone surrogates
+# cannot reach us: neither YAML nor JSON decoding lets them through.
+HOSTILE = (
+    "\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U000e0000-\U000e0fff"
+)
+_HOSTILE = re.compile(f"[{HOSTILE}]")
+WHOLE_NUMBER = r"^-?(0|[1-9][0-9]{0,17})$"
+
+
+def hostile_character(text: str) -> str | None:
+    """The first control, bidi or zero-width character of `text`, or None."""
+    found = _HOSTILE.search(text)
+    return found.group() if found else None
+
+
+class SecretUrl:
+    """A WebSocket URL whose password and query values are secret: `str` and `repr` mask them, equality does not."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """The URL as it is. For a request body and for checking limits: the result is never shown, logged or stored."""
+        return self._text
+
+    @property
+    def declarable(self) -> bool:
+        """Whether YAML may declare it."""
+        return _is_url(self._text)
+
+    def rewrite(self, secret: Callable[[str, str], str]) -> str:
+        """The URL with each secret part replaced by `secret(what, value)`; `what` is "password" or a query name."""
+        head, hash_, fragment = self._text.partition("#")
+        head, mark, query = head.partition("?")
+        scheme, slashes, rest = head.partition("://")
+        authority, slash, path = rest.partition("/")
+        user_info, at, host = authority.rpartition("@")
+        user, colon, password = user_info.partition(":")
+        shown_password = secret("password", password) if password else ""
+        shown_query = "&".join(_rewrite_parameter(part, secret) for part in query.split("&")) if mark else ""
+        return "".join(
+            (scheme, slashes, user, colon, shown_password, at, host, slash, path, mark, shown_query, hash_, fragment)
+        )
+
+    @property
+    def has_secret(self) -> bool:
+        """Whether anything in the URL is masked when shown."""
+        found: list[str] = []
+        self.rewrite(lambda what, value: found.append(what) or value)
+        return bool(found)
+
+    def __str__(self) -> str:
+        return self.rewrite(lambda what, value: "***")
+
+    def __repr__(self) -> str:
+        return f"SecretUrl({str(self)!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SecretUrl) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        declared = core_schema.no_info_plain_validator_function(_declared_url)
+        live = core_schema.no_info_after_validator_function(cls, core_schema.str_schema(coerce_numbers_to_str=True))
+        return core_schema.json_or_python_schema(json_schema=live, python_schema=declared)
+
+
+def _rewrite_parameter(part: str, secret: Callable[[str, str], str]) -> str:
+    name, equals, value = part.partition("=")
+    if not equals:  # `?abcdef`: a bare value may be a key, so it is one
+        return secret("query", name) if name else ""
+    return f"{name}={secret(name, value)}" if value else part
+
+
+_URL = re.compile(r"(?i)wss?://(?:[^\s/?#@]*@)?(?:\[[0-9a-f:.]+\]|[^\s/?#@:\[\]]+)(?::(?P<port>[0-9]{1,5}))?(?:[/?#]\S*)?")
+
+
+def _declared_url(text: object) -> SecretUrl:
+    """What YAML may write as the URL of a backend. The messages never quote it: it may hold a password."""
+    if isinstance(text, SecretUrl):
+        return text
+    if not isinstance(text, str):
+        raise PydanticCustomError("url", "a URL must be text")
+    if not _is_url(text):
+        raise PydanticCustomError("url", "not a WebSocket URL: write ws://HOST/PATH or wss://HOST/PATH, without spaces")
+    return SecretUrl(text)
+
+
+def _is_url(text: str) -> bool:
+    found = _URL.fullmatch(text)
+    return found is not None and not hostile_character(text) and 0 < int(found["port"] or 80) < 65536
+
+
+def _whole_number() -> core_schema.CoreSchema:
+    """YAML: the text of a whole number. API: any JSON number, or its text (the API sends 30 and 30.0 for one value)."""
+    text = core_schema.chain_schema([core_schema.str_schema(strict=True, pattern=WHOLE_NUMBER), core_schema.int_schema()])
+    declared = core_schema.union_schema([text, core_schema.int_schema(strict=True)], mode="left_to_right")
+    live = core_schema.union_schema(
+        [core_schema.int_schema(), core_schema.float_schema(allow_inf_nan=False)], mode="left_to_right"
+    )
+    return core_schema.json_or_python_schema(json_schema=live, python_schema=declared)
+
+
+def _flag() -> core_schema.CoreSchema:
+    """YAML: `true` or `false`. API: a JSON boolean, or what pydantic reads as one."""
+    text = core_schema.chain_schema([core_schema.literal_schema(["true", "false"]), core_schema.bool_schema()])
+    declared = core_schema.union_schema([text, core_schema.bool_schema(strict=True)], mode="left_to_right")
+    return core_schema.json_or_python_schema(json_schema=core_schema.bool_schema(), python_schema=declared)
+
+
+def _text(pattern: str | None = None) -> core_schema.CoreSchema:
+    """YAML: text, without characters that hide. API: any text or number; a live name may be anything."""
+    declared = core_schema.str_schema(strict=True, pattern=pattern)
+    live = core_schema.str_schema(coerce_numbers_to_str=True)
+    return core_schema.json_or_python_schema(json_schema=live, python_schema=declared)
+
+
+@dataclass(frozen=True, slots=True)
+class _Schema:
+    """Puts a hand-made core schema under a plain type, so that checkers see `int` and pydantic sees the two readings."""
+
+    make: Callable[[], core_schema.CoreSchema]
+    json_type: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        return self.make()
+
+
+NAME = f"^[^{HOSTILE}]*[^{HOSTILE}\\s][^{HOSTILE}]*$"
+TEXT = f"^[^{HOSTILE}]*$"
+
+Name = Annotated[str, _Schema(lambda: _text(NAME), "string")]
+Text = Annotated[str, _Schema(lambda: _text(TEXT), "string")]
+WholeNumber = Annotated[int | float, _Schema(_whole_number, "integer")]
+Flag = Annotated[bool, _Schema(_flag, "boolean")]
+
+
+# -------------------------------------------------------------------------------------------------------------- marks
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Marks the natural key: unique in its collection, how desired and live find each other."""
+
+
+@dataclass(frozen=True, slots=True)
+class NamedBy:
+    """Marks a number that YAML may also write by name: `profile: night` for `profileId: 2`, from a table `profiles`."""
+
+    alias: str
+    table: str
+
+
+class Resource(BaseModel):
+    """Base of every kind: the fields that YAML may declare, all optional but the key. No verbs.
+
+    Class constants a kind sets:
+        kind: the word in addresses and in `removed`.
+        entries: the YAML key of its list and of its defaults; None for the one that a document itself describes.
+        collection, item: path templates; `{tenant}` and `{id}` are filled in by the sender, and only there.
+        reported: fields of the API that YAML may not write, because the device or the server reports them.
+        when_gone: what to check before one of them goes, in a sentence.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: ClassVar[str]
+    entries: ClassVar[str | None]
+    collection: ClassVar[str]
+    item: ClassVar[str]
+    reported: ClassVar[tuple[str, ...]] = ()
+    when_gone: ClassVar[str] = ""
+
+
+Kind = type[Resource]
+
+
+@dataclass(frozen=True, slots=True)
+class FieldFacts:
+    """What the marks say of one field. `json_type` is the JSON Schema type that YAML and API agree on."""
+
+    name: str
+    json_type: str
+    is_key: bool
+    secret: bool
+    named_by: NamedBy | None
+    description: str
+
+
+@functools.cache
+def fields(kind: Kind) -> Mapping[str, FieldFacts]:
+    """The fields of a kind by name, in the order of the class."""
+    return MappingProxyType({name: _facts(name, info) for name, info in kind.model_fields.items()})
+
+
+def _facts(name: str, info: Any) -> FieldFacts:
+    marks = [*info.metadata, *_nested_marks(info.annotation)]
+    secret = info.annotation is SecretUrl or SecretUrl in getattr(info.annotation, "__args__", ())
+    schema = next((mark for mark in marks if isinstance(mark, _Schema)), None)
+    return FieldFacts(
+        name=name,
+        json_type=schema.json_type if schema else "string",
+        is_key=any(isinstance(mark, Key) for mark in marks),
+        secret=secret,
+        named_by=next((mark for mark in marks if isinstance(mark, NamedBy)), None),
+        description=info.description or "",
+    )
+
+
+def _nested_marks(annotation: Any) -> list[Any]:
+    return [
+        mark for part in (annotation, *getattr(annotation, "__args__", ())) for mark in getattr(part, "__metadata__", ())
+    ]
+
+
+@functools.cache
+def key(kind: Kind) -> str:
+    """The name of the key field."""
+    return next(facts.name for facts in fields(kind).values() if facts.is_key)
+
+
+@functools.cache
+def compared(kind: Kind) -> tuple[str, ...]:
+    """The fields that are not the key."""
+    return tuple(name for name in fields(kind) if name != key(kind))
+
+
+@functools.cache
+def entry_model(kind: Kind) -> type[Resource]:
+    """What YAML may say of one resource: the fields, `id` to pin one live object, `createOnly`."""
+    create_only: Any = (tuple[Literal[compared(kind)], ...], ())
+    pin: Any = (Optional[WholeNumber], None)  # noqa: UP045  (an Annotated alias does not support `|` at run time)
+    return create_model(f"{kind.__name__}Entry", __base__=kind, id=pin, createOnly=create_only)
+
+
+@functools.cache
+def row_model(kind: Kind) -> type[Resource]:
+    """What the API answers for one resource: the fields, its `id` (required, as is the key) and `deletedAt`."""
+    row_id: Any = (WholeNumber, Field())
+    deleted: Any = (str | None, None)
+    return create_model(f"{kind.__name__}Row", __base__=kind, id=row_id, deletedAt=deleted)
+
+
+def name_of(resource: Resource) -> str:
+    """The value of the key field."""
+    value: str = getattr(resource, key(type(resource)))
+    return value

@@ -1,0 +1,195 @@
+"""What was reviewed is what is applied: the saved plan, and the digest."""
+
+import json
+import stat
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from world import Answer
+
+from .conftest import Cli
+from .support import SETTLED
+
+
+@pytest.fixture
+def reviewed(settled: Cli) -> Cli:
+    """Two updates, planned and saved as `p`."""
+    settled.world.edit("acme", "charger", "CP-0001", displayName="x")
+    settled.world.edit("acme", "charger", "CP-0002", displayName="y")
+    settled("plan", "--out", "p")
+    settled.world.log.clear()
+    return settled
+
+
+def test_a_saved_plan_is_applied_without_asking(reviewed: Cli) -> None:
+    """The file is private, one line, and the document of --format json; apply needs nothing but the file, once."""
+    path = reviewed.folder / "p"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert "\n" not in path.read_text().removesuffix("\n")
+    shown = reviewed("plan", "--format", "json", "--out", "again")
+    assert shown.out.strip() == (reviewed.folder / "again").read_text().strip()
+    applied = reviewed("apply", "--plan", "p")
+    assert applied.counts("Apply complete! Resources: 0 added, 2 changed, 0 destroyed.")
+    again = reviewed("apply", "--plan", "p", code=6)
+    assert "already applied" in again.text and len(reviewed.world.writes) == 2
+
+
+def test_show_renders_a_saved_plan(settled: Cli) -> None:
+    """`show` says what plan said, without a request and without a token."""
+    settled.world.edit("acme", "charger", "CP-0002", displayName="y")
+    planned = settled("plan", "--out", "p")
+    settled.world.log.clear()
+    shown, as_json = settled.each([("show", "p"), ("show", "p", "--format", "json")], token=None)
+    assert settled.world.log == []
+    assert shown.lines[-2:] == planned.lines[-2:] and shown.place("~", "CP-0002") >= 0
+    assert as_json.json == json.loads((settled.folder / "p").read_text())
+
+
+def test_unrelated_changes_do_not_make_it_stale(reviewed: Cli) -> None:
+    """Comments, places, and what is unmanaged are not in the digest."""
+    before = reviewed.digest()
+    reviewed.write("exolink.yaml", "# a comment\n\n" + SETTLED)
+    reviewed.world.add("acme", "charger", identity="XX-1")
+    assert reviewed.digest() == before
+    reviewed("apply", "--plan", "p")
+    assert len(reviewed.world.writes) == 2
+
+
+def test_a_stale_plan_writes_nothing(reviewed: Cli) -> None:
+    """What moved since the review, on either side, makes the plan stale."""
+    reviewed.world.edit("acme", "charger", "CP-0001", displayName="z")
+    stale = reviewed("apply", "--plan", "p", code=6)
+    assert "E-STALE" in stale.text
+    reviewed.world.edit("acme", "charger", "CP-0001", displayName="x")
+    reviewed.swap("exolink.yaml", "Lobby left", "Lobby middle")
+    reviewed("apply", "--plan", "p", code=6)
+    reviewed.write("exolink.yaml", SETTLED + "  - {identity: CP-0003, displayName: C, profileId: 1}\n")
+    reviewed("apply", "--plan", "p", code=6)
+    assert reviewed.world.writes == []
+
+
+def edited(change: Callable[[Any], object]) -> Callable[[str], str]:
+    def edit(text: str) -> str:
+        plan = json.loads(text)
+        change(plan)
+        return json.dumps(plan)
+
+    return edit
+
+
+EDITS = {
+    "value": edited(lambda plan: plan["resource_changes"][0]["change"]["after"].update(displayName="evil")),
+    "missing step": edited(lambda plan: (plan["resource_changes"].pop(), plan["exolink"]["changes"].pop())),
+    "digest": edited(lambda plan: plan["exolink"].update(digest="0" * len(plan["exolink"]["digest"]))),
+}
+
+
+def test_an_edited_plan_is_refused(reviewed: Cli) -> None:
+    """A plan file is a claim, not a script: an edited one is 6, and nothing is written."""
+    text = (reviewed.folder / "p").read_text()
+    for name, edit in EDITS.items():
+        (reviewed.folder / name).write_text(edit(text))
+    reviewed.each([("apply", "--plan", name) for name in EDITS], code=6)
+    assert reviewed.world.writes == []
+
+
+def test_what_is_no_plan_is_refused(reviewed: Cli) -> None:
+    """A file that cannot be read as a plan exits 3, before any request."""
+    text = (reviewed.folder / "p").read_text()
+    for name, content in {"words": "not json", "object": "{}", "cut": text[: len(text) // 2]}.items():
+        (reviewed.folder / name).write_text(content)
+    reviewed.each([("apply", "--plan", name) for name in ("words", "object", "cut", "missing")], code=3)
+    assert reviewed.world.log == []
+
+
+def test_a_partial_apply_can_be_run_again(reviewed: Cli) -> None:
+    """After a partial apply the same plan goes on with what is left."""
+    refused: list[str] = []
+
+    def refuse_the_first(method: str, path: str) -> Answer | None:
+        if method != "PUT" or refused:
+            return None
+        refused.append(path)
+        return 400, {"Content-Type": "application/json"}, b'{"error": "not today"}'
+
+    reviewed.world.override = refuse_the_first
+    reviewed("apply", "--plan", "p", code=5)
+    assert len([request for request in reviewed.world.writes if request.changed]) == 1
+    applied = reviewed("apply", "--plan", "p")
+    assert applied.counts("Apply complete! Resources: 0 added, 1 changed, 0 destroyed.")
+    assert reviewed.world.writes[-1].path == refused[0]
+
+
+def test_a_missing_step_must_be_live_as_planned(reviewed: Cli) -> None:
+    """What is no longer to do must be live as planned, by whomever; otherwise the plan is stale."""
+    reviewed.swap("exolink.yaml", "  - {identity: CP-0001, displayName: Lobby left, profile: standard}\n", "")
+    reviewed.world.edit("acme", "charger", "CP-0001", displayName="other")
+    reviewed("apply", "--plan", "p", code=6)
+    assert reviewed.world.writes == []
+    reviewed.write("exolink.yaml", SETTLED)
+    reviewed.world.edit("acme", "charger", "CP-0001", displayName="Lobby left")
+    reviewed("apply", "--plan", "p")
+    assert len(reviewed.world.writes) == 1
+
+
+def test_options_come_from_the_plan(reviewed: Cli) -> None:
+    """Another path or option than the recorded one is refused; the same one is fine."""
+    reviewed.write("other.yaml", SETTLED)
+    api, target = ("--api-url", "http://127.0.0.1:9"), ("--target", "acme/charger/CP-0001")
+    reviewed.each([("apply", "--plan", "p", *other) for other in (("--prune",), target, api, ("other.yaml",))], code=6)
+    assert reviewed.world.writes == []
+    reviewed("plan", "--target", "acme/charger/CP-0001", "--out", "one")
+    reviewed("apply", "--plan", "one", "--api-url", reviewed.url)
+    assert len(reviewed.world.writes) == 1, "the recorded target still holds"
+
+
+def test_expect(reviewed: Cli) -> None:
+    """--expect applies what has this digest, given whole or by 12 digits or more, without asking."""
+    digest = reviewed.digest()
+    assert digest[:12] in reviewed("plan").lines[-1]
+    wrong = "0" * 12 if not digest.startswith("0") else "f" * 12
+    nearly = digest[:-1] + ("0" if digest[-1] != "0" else "1")
+    reviewed.each([("apply", "--expect", claim) for claim in (wrong, nearly)], code=6)
+    assert reviewed("apply", "--expect", digest[:11], code=None).code in (3, 6)
+    assert reviewed.world.writes == []
+    reviewed("apply", "--expect", digest[:12])
+    assert len(reviewed.world.writes) == 2
+    reviewed.world.edit("acme", "charger", "CP-0001", displayName="x")
+    reviewed("apply", "--expect", reviewed.digest())
+
+
+def test_expect_needs_the_options_again(reviewed: Cli) -> None:
+    """What was reviewed under a target is not what is planned without it."""
+    digest = reviewed.digest("--target", "*/CP-0001")
+    reviewed("apply", "--expect", digest, code=6)
+    reviewed("apply", "--expect", digest, "--target", "*/CP-0001")
+    assert len(reviewed.world.writes) == 1
+
+
+def test_the_digest_covers_the_origin(start: Callable[..., Cli]) -> None:
+    """The same steps at another API are another plan."""
+    first, second = start(), start()
+    for cli in (first, second):
+        cli.write("exolink.yaml", SETTLED)
+    assert first.digest() != second.digest()
+
+
+def test_a_secret_is_in_the_digest_as_a_change_only(cli: Cli) -> None:
+    """Which password a URL gets is not told by the digest, that it gets another one is."""
+    cli.world.add("acme", "cpms", displayName="A", url="wss://u:first@a.example.com/", interval=30)
+    text = 'tenant: acme\ncpms: [{{displayName: A, url: "wss://u:{}@a.example.com/", interval: 30}}]\n'
+    digests = []
+    for password in ("first", "second", "third"):
+        cli.write("exolink.yaml", text.format(password))
+        digests.append(cli.digest())
+    assert digests[0] != digests[1] == digests[2]
+
+
+def test_storage_that_fails(reviewed: Cli) -> None:
+    """A plan that cannot be saved exits 11; apply without its state exits 11 before it writes, plan needs no state."""
+    (reviewed.folder / "file").write_text("")
+    reviewed("plan", "--out", "nowhere/p", code=11)
+    reviewed("plan", "--state", "file/state")
+    reviewed("apply", "--auto-approve", "--state", "file/state", code=11)
+    assert reviewed.world.writes == []
