@@ -52,6 +52,7 @@ class Api:
 
     Raises:
         InputError: the URL is no place to send a token to.
+
     """
 
     def __init__(
@@ -248,7 +249,9 @@ def _bounded(chunks: Iterable[bytes], method: str, path: str) -> bytes:
     for chunk in chunks:
         body += chunk
         if len(body) > MAX_ANSWER:
-            raise ApiSurprise("E-TOO-LARGE", f"{method} {path}: the answer is larger than {MAX_ANSWER // 1024 // 1024} MiB")
+            raise ApiSurprise(
+                "E-TOO-LARGE", f"{method} {path}: the answer is larger than {MAX_ANSWER // 1024 // 1024} MiB"
+            )
     return bytes(body)
 
 
@@ -261,7 +264,10 @@ def _refusal(method: str, path: str, status: int, headers: Mapping[str, str], bo
         return ApiDenied("E-DENIED", f"{method} {path}: the token has no right to this (403){said}")
     if 300 <= status < 400:
         host = urlsplit(headers.get("location", "")).hostname or "elsewhere"
-        return ApiSurprise("E-REDIRECT", f"{method} {path}: redirected to {host}; redirects are never followed: set --api-url to the final address")  # fmt: skip
+        return ApiSurprise(
+            "E-REDIRECT",
+            f"{method} {path}: redirected to {host}; redirects are never followed: set --api-url to the final address",
+        )
     if status == 429 or status >= 500:
         return ApiUnreachable("E-UNREACHABLE", f"{method} {path}: the API answers {status} again and again{said}")
     if status < 300:
@@ -287,7 +293,7 @@ def _reason(error: Exception) -> str:
     """Why a request failed, without the header values that some httpx errors quote."""
     if isinstance(error, httpx.LocalProtocolError):
         return "the request could not be built"
-    words = {
+    words: dict[type[Exception], str] = {
         httpx.ConnectTimeout: "no connection in time",
         httpx.ReadTimeout: "no whole answer in time",
         httpx.WriteTimeout: "the request could not be sent in time",
@@ -399,9 +405,13 @@ class _OneConnection(httpx.HTTPTransport):
             url = httpx.URL(proxy)
             user = (url.username.encode(), url.password.encode()) if url.username else None
             self._pool = httpcore.HTTPProxy(
-                proxy_url=str(url.copy_with(userinfo=b"")), proxy_auth=user,
-                ssl_context=context, max_connections=1, keepalive_expiry=5.0, network_backend=backend,
-            )  # fmt: skip
+                proxy_url=str(url.copy_with(userinfo=b"")),
+                proxy_auth=user,
+                ssl_context=context,
+                max_connections=1,
+                keepalive_expiry=5.0,
+                network_backend=backend,
+            )
 
 
 class _Deadline:

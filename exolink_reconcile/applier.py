@@ -5,6 +5,7 @@ write of a group did is read back before the others follow, so whatever the API 
 the wave every list it touched is read again: that one read learns ids, settles what got no answer, and verifies.
 """
 
+import functools
 import threading
 import time
 from collections import defaultdict
@@ -94,6 +95,17 @@ class _Sent:
     detail: str = ""
     done_before: bool = False
     deleted: bool = False
+    checked: Resource | None = None
+
+
+class _Listed:
+    """One list of a kind, with its rows by id and by key."""
+
+    def __init__(self, kind: Kind, rows: Sequence[Resource]) -> None:
+        self.by_id = {remote_id(row): row for row in rows}
+        self.by_key: dict[str, list[Resource]] = defaultdict(list)
+        for row in rows:
+            self.by_key[getattr(row, key(kind))].append(row)
 
 
 @dataclass(slots=True)
@@ -107,6 +119,7 @@ class _Run:
     settings: Settings
     outcomes: dict[int, Outcome] = field(default_factory=dict)
     sent: dict[int, _Sent] = field(default_factory=dict)
+    checked: dict[int, Resource] = field(default_factory=dict)
     rows: dict[_Place, Sequence[Resource]] = field(default_factory=dict)
     troubled: set[str] = field(default_factory=set)
     missing_tenants: set[str] = field(default_factory=set)
@@ -210,7 +223,9 @@ class _Run:
         if step.before is None:
             return True
         if self.contract.offer(step.kind).get is None:
-            live = next((r for r in self._list(step.address.tenant, step.kind) if remote_id(r) == remote_id(step.before)), None)
+            live = next(
+                (r for r in self._list(step.address.tenant, step.kind) if remote_id(r) == remote_id(step.before)), None
+            )
         else:
             live = live_state.read_one(self.api, step.kind, step.address.tenant, remote_id(step.before))
         if live is None and step.action is Action.DELETE:
@@ -223,6 +238,8 @@ class _Run:
         if moved:
             self._finish(Outcome(step, Status.SKIPPED, f"changed since the plan: {moved}", "E-STALE", 6))
             return False
+        if live is not None:
+            self.checked[id(step)] = live
         return True
 
     def _write(self, step: Step) -> None:
@@ -249,11 +266,13 @@ class _Run:
                 self.api.create(step.kind, tenant, body)
                 self._note(step, deleted=True)
 
-    def _note(self, step: Step, *, clear: bool = True, detail: str = "", done_before: bool = False, deleted: bool = False) -> None:  # fmt: skip
+    def _note(
+        self, step: Step, *, clear: bool = True, detail: str = "", done_before: bool = False, deleted: bool = False
+    ) -> None:
         with self.lock:
             before = self.sent.get(id(step))
             deleted = deleted or (before is not None and before.deleted)
-            self.sent[id(step)] = _Sent(step, clear, detail, done_before, deleted)
+            self.sent[id(step)] = _Sent(step, clear, detail, done_before, deleted, self.checked.get(id(step)))
 
     def _fail(self, group: _Group, step: Step, error: ApiError) -> None:
         with self.lock:
@@ -291,7 +310,7 @@ class _Run:
     def _look_at(self, group: _Group) -> None:
         sent = [self.sent[id(step)] for step in group.steps if id(step) in self.sent]
         try:
-            rows = self._list_until(group.tenant, group.kind, lambda rows: all(_shows(each, rows) for each in sent))
+            rows = self._list_until(group.tenant, group.kind, functools.partial(_all_show, sent))
         except ApiError as error:
             group.stopped, group.code = f"its effect could not be read back: {error.summary}", "E-UNREAD"
             return
@@ -309,15 +328,17 @@ class _Run:
             if not sent:
                 continue
             try:
-                rows = self._list_until(group.tenant, group.kind, lambda rows, sent=sent: all(_shows(e, rows) for e in sent))  # type: ignore[misc]
+                rows = self._list_until(group.tenant, group.kind, functools.partial(_all_show, sent))
             except ApiError as error:
                 for each in sent:
-                    self._finish(Outcome(each.step, Status.UNKNOWN, f"could not be read back: {error.summary}", error.code, 9))
+                    self._finish(
+                        Outcome(each.step, Status.UNKNOWN, f"could not be read back: {error.summary}", error.code, 9)
+                    )
                 continue
             for each in sent:
                 self._finish(_outcome(each, rows))
 
-    def _list_until(self, tenant: str, kind: Kind, enough: Callable[["_Listed"], bool]) -> "_Listed":
+    def _list_until(self, tenant: str, kind: Kind, enough: Callable[[_Listed], bool]) -> _Listed:
         """The list as soon as it shows enough, or as it is when the settle window is over."""
         ends_at = time.monotonic() + self.settings.settle
         for pause in (*_POLL_AFTER, *(30.0 for _ in range(1000))):
@@ -368,17 +389,7 @@ def _moved(step: Step, live: Resource) -> str:
     return ""
 
 
-class _Listed:
-    """One list of a kind, with its rows by id and by key."""
-
-    def __init__(self, kind: Kind, rows: Sequence[Resource]) -> None:
-        self.by_id = {remote_id(row): row for row in rows}
-        self.by_key: dict[str, list[Resource]] = defaultdict(list)
-        for row in rows:
-            self.by_key[getattr(row, key(kind))].append(row)
-
-
-def _row_of(sent: _Sent, rows: "_Listed") -> Resource | None:
+def _row_of(sent: _Sent, rows: _Listed) -> Resource | None:
     """The row that a step's write is about: by id where it has one, else by its key."""
     step = sent.step
     if step.action is Action.UPDATE:
@@ -397,12 +408,12 @@ def _differences(sent: _Sent, row: Resource) -> list[FieldChange]:
     ]
 
 
-def _still_there(sent: _Sent, rows: "_Listed") -> bool:
+def _still_there(sent: _Sent, rows: _Listed) -> bool:
     assert sent.step.before is not None
     return remote_id(sent.step.before) in rows.by_id
 
 
-def _shows(sent: _Sent, rows: "_Listed") -> bool:
+def _shows(sent: _Sent, rows: _Listed) -> bool:
     """Whether a list shows a write's effect, so that nothing is left to wait for."""
     if sent.step.action is Action.DELETE:
         return not _still_there(sent, rows)
@@ -412,7 +423,11 @@ def _shows(sent: _Sent, rows: "_Listed") -> bool:
     return sent.clear or not _differences(sent, row)
 
 
-def _wrong(sent: _Sent, rows: "_Listed") -> tuple[str, str] | None:
+def _all_show(sent: Iterable[_Sent], rows: _Listed) -> bool:
+    return all(_shows(each, rows) for each in sent)
+
+
+def _wrong(sent: _Sent, rows: _Listed) -> tuple[str, str] | None:
     """What the first write of a group shows to be unsafe about more of them: a word and a sentence, or None."""
     outcome = _outcome(sent, rows)
     if outcome.status is Status.DONE:
@@ -424,7 +439,7 @@ def _wrong(sent: _Sent, rows: "_Listed") -> tuple[str, str] | None:
     return "E-STOPPED", f"the first {sent.step.action.word}, {sent.step.address}, shows no effect"
 
 
-def _outcome(sent: _Sent, rows: "_Listed") -> Outcome:
+def _outcome(sent: _Sent, rows: _Listed) -> Outcome:
     """What really happened to a step, as far as reading tells."""
     step = sent.step
     if sent.done_before:
@@ -432,7 +447,9 @@ def _outcome(sent: _Sent, rows: "_Listed") -> Outcome:
     if step.action is Action.DELETE:
         if not _still_there(sent, rows):
             return Outcome(step, Status.DONE, destroyed=1)
-        return Outcome(step, Status.UNKNOWN, sent.detail or "the API said deleted, and still lists it", "E-AMBIGUOUS", 9)
+        return Outcome(
+            step, Status.UNKNOWN, sent.detail or "the API said deleted, and still lists it", "E-AMBIGUOUS", 9
+        )
     row = _row_of(sent, rows)
     destroyed = 1 if sent.deleted else 0
     added, changed = (1, 0) if step.creates else (0, 1)
@@ -446,20 +463,22 @@ def _outcome(sent: _Sent, rows: "_Listed") -> Outcome:
         if sent.clear:
             return Outcome(step, Status.FAILED, said, "E-NORMALISED", 5, added, changed, destroyed)
         return Outcome(step, Status.UNKNOWN, f"no clear answer: {sent.detail}; {said}", "E-AMBIGUOUS", 9)
-    if cleared := _cleared(step, row):
+    if cleared := _cleared(sent, row):
         said = "; ".join(f"{each.name} was {each.before}, is {each.after}" for each in cleared)
-        return Outcome(step, Status.FAILED, f"the update changed what it did not send: {said}", "E-PUT-CLOBBERS", 5, 0, 1)
+        return Outcome(
+            step, Status.FAILED, f"the update changed what it did not send: {said}", "E-PUT-CLOBBERS", 5, 0, 1
+        )
     return Outcome(step, Status.DONE, added=added, changed=changed, destroyed=destroyed)
 
 
-def _cleared(step: Step, row: Resource) -> list[FieldChange]:
-    """Fields that an update did not send and that are gone after it."""
-    if step.action is not Action.UPDATE or step.before is None:
+def _cleared(sent: _Sent, row: Resource) -> list[FieldChange]:
+    """Fields that an update did not send, and that were there right before it and are empty after it."""
+    if sent.step.action is not Action.UPDATE or sent.checked is None:
         return []
     return [
-        FieldChange(name, getattr(step.before, name), getattr(row, name))
-        for name in compared(step.kind)
-        if name not in step.sends and getattr(row, name) is None and getattr(step.before, name) is not None
+        FieldChange(name, getattr(sent.checked, name), getattr(row, name))
+        for name in compared(sent.step.kind)
+        if name not in sent.step.sends and getattr(sent.checked, name) and not getattr(row, name)
     ]
 
 
@@ -487,5 +506,3 @@ def _verify(plan: Plan, desired: DesiredState, run: _Run) -> tuple[tuple[Left, .
 
 def _words(fields: Iterable[FieldChange]) -> str:
     return "; ".join(f"{each.name} is {each.before}, not {each.after}" for each in fields) or "still to do"
-
-

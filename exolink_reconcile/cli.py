@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -28,42 +28,31 @@ _console = Console()
 
 # The options that shape a plan: they are recorded in a saved plan, and a different one refuses to apply it.
 PLAN_OPTIONS = (
-    "api_url", "contract", "target", "exclude", "prune", "allow_replace", "allow_deletes", "allow_shrunk", "allow_inferred",
-)  # fmt: skip
+    "api_url",
+    "contract",
+    "target",
+    "exclude",
+    "prune",
+    "allow_replace",
+    "allow_deletes",
+    "allow_shrunk",
+    "allow_inferred",
+)
 
 
 # ------------------------------------------------------------------------------------------------------------- options
 
 
-class _Lines(click.ParamType):
+class _Lines(click.types.StringParamType):
     """Text; its environment variable holds one value a line."""
-
-    name = "text"
-    envvar_list_splitter = "\n"
 
     def split_envvar_value(self, rv: str) -> Sequence[str]:
         return [line.strip() for line in rv.splitlines() if line.strip()]
 
 
-class _Switch(click.ParamType):
-    """A flag; its environment variable is 1, 0, true or false."""
-
-    name = "boolean"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> bool:
-        known = {"1": True, "true": True, "0": False, "false": False, "": False}
-        if isinstance(value, bool):
-            return value
-        if str(value).lower() not in known:
-            self.fail(f"{value!r} is not one of 1, 0, true, false", param, ctx)
-        return known[str(value).lower()]
-
-
 def _option(name: str, *attribute: str, **settings: Any) -> Callable[[_F], _F]:
     """A click option with its environment variable: EXOLINK_ and the option's name."""
     variable = "EXOLINK_" + name.lstrip("-").replace("-", "_").upper()
-    if settings.get("is_flag"):
-        settings["type"] = _Switch()
     if settings.get("multiple"):
         settings["type"] = _Lines()
     return click.option(name, *attribute, envvar=variable, show_envvar=False, **settings)
@@ -98,9 +87,30 @@ _shared = _together(
     _option("--allow-inferred", is_flag=True, help="Writes that the contract only infers may be sent."),
     _option("--parallelism", type=click.IntRange(1, 256), default=8, show_default=True, help="Requests at a time."),
     _option("--state", metavar="DIR", help="State folder; by default the user's."),
-    _option("--lock-timeout", type=click.FloatRange(min=0), default=0.0, show_default=True, metavar="S", help="Seconds to wait for the lock."),  # fmt: skip
-    _option("--settle", type=click.FloatRange(min=0), default=90.0, show_default=True, metavar="S", help="Seconds a write may take to show up."),  # fmt: skip
-    _option("--timeout", type=click.FloatRange(min=0.1), default=60.0, show_default=True, metavar="S", help="Seconds for one request as a whole."),  # fmt: skip
+    _option(
+        "--lock-timeout",
+        type=click.FloatRange(min=0),
+        default=0.0,
+        show_default=True,
+        metavar="S",
+        help="Seconds to wait for the lock.",
+    ),
+    _option(
+        "--settle",
+        type=click.FloatRange(min=0),
+        default=90.0,
+        show_default=True,
+        metavar="S",
+        help="Seconds a write may take to show up.",
+    ),
+    _option(
+        "--timeout",
+        type=click.FloatRange(min=0.1),
+        default=60.0,
+        show_default=True,
+        metavar="S",
+        help="Seconds for one request as a whole.",
+    ),
 )
 
 
@@ -209,12 +219,14 @@ def plan(out: str | None, detailed_exitcode: bool, format: str, full: bool, show
 @_paths
 @_shared
 @_option("--auto-approve", is_flag=True, help="Do not ask.")
-@_option("--expect", metavar="DIGEST", help="Apply only the plan with this digest (12 or more hex digits), without asking.")
+@_option(
+    "--expect", metavar="DIGEST", help="Apply only the plan with this digest (12 or more hex digits), without asking."
+)
 @_option("--plan", "plan_path", metavar="FILE", help="Apply exactly this saved plan, without asking.")
 @_formats("text", "json")
 @click.pass_context
 def apply(
-    ctx: click.Context, auto_approve: bool, expect: str | None, plan_path: str | None, format: str, **shared: Any
+    ctx: click.Context, /, auto_approve: bool, expect: str | None, plan_path: str | None, format: str, **shared: Any
 ) -> int:
     """Plan, ask, apply and verify."""
     command = _Apply(auto_approve, expect, plan_path, format)
@@ -246,7 +258,14 @@ def show(planfile: str, format: str, full: bool) -> int:
 @_option("--ca-file", metavar="FILE", help="Certificates to trust instead of the usual ones.")
 @_option("--contract", metavar="FILE", help="OpenAPI description that replaces the bundled one.")
 @_option("--parallelism", type=click.IntRange(1, 256), default=8, show_default=True, help="Requests at a time.")
-@_option("--timeout", type=click.FloatRange(min=0.1), default=60.0, show_default=True, metavar="S", help="Seconds for one request as a whole.")  # fmt: skip
+@_option(
+    "--timeout",
+    type=click.FloatRange(min=0.1),
+    default=60.0,
+    show_default=True,
+    metavar="S",
+    help="Seconds for one request as a whole.",
+)
 @_option("--out", metavar="FOLDER", help="Write one file a tenant there instead of to stdout.")
 def export(
     tenants: tuple[str, ...],
@@ -270,12 +289,17 @@ def export(
             raise problem("E-NAME", f"`{tenant}` is no tenant's domain prefix")
     contract_text, offers = _contract(contract)
     with connection.connect(
-        api_url, token_file=token_file, ca_file=ca_file, timeout=timeout, parallelism=parallelism,
-        contract=contract_text, environment=os.environ,
-    ) as api:  # fmt: skip
+        api_url,
+        token_file=token_file,
+        ca_file=ca_file,
+        timeout=timeout,
+        parallelism=parallelism,
+        contract=contract_text,
+        environment=os.environ,
+    ) as api:
         tenant_kind = next(kind for kind in KINDS if kind.entries is None)
         listed = [kind for kind in KINDS if offers.offer(kind).list is not None]
-        live = live_state.read(api, {tenant: listed for tenant in dict.fromkeys(tenants)}, tenant_kind)
+        live = live_state.read(api, dict.fromkeys(dict.fromkeys(tenants), listed), tenant_kind)
     written = []
     for tenant, found in live.tenants.items():
         text, warnings = exporter.tenant(tenant, {kind: found.rows.get(kind, ()) for kind in KINDS}, offers)
@@ -402,9 +426,14 @@ def _prepared(options: Options, *, reviewed: bool) -> Iterator[_Prepared]:
     planner.check_choices(desired, choices)
     tenant_kind = next(kind for kind in KINDS if kind.entries is None)
     with connection.connect(
-        options.api_url, token_file=options.token_file, ca_file=options.ca_file, timeout=options.timeout,
-        parallelism=options.parallelism, contract=contract_text, environment=os.environ,
-    ) as api:  # fmt: skip
+        options.api_url,
+        token_file=options.token_file,
+        ca_file=options.ca_file,
+        timeout=options.timeout,
+        parallelism=options.parallelism,
+        contract=contract_text,
+        environment=os.environ,
+    ) as api:
         if api.proxy:
             _console.err(f"Going through the proxy {api.proxy_host}.\n")
         can_create = contract.offer(tenant_kind).create is not None
@@ -525,8 +554,15 @@ class _Apply:
             first = run.plan.refusals[0]
             raise PlanRefused(first.code, f"{first.summary}. Nothing was written")
         inferred = next((step for step in run.plan.steps if step.inferred), None)
-        if inferred is not None and not run.options.allow_inferred and not connection.is_safe_ground(run.options.api_url):
-            raise PlanRefused("E-INFERRED", f"{inferred.action.word} of a {inferred.kind.kind} ({inferred.address}) is inferred, not documented: give --allow-inferred, or a --contract in which it is documented. Nothing was written")  # fmt: skip
+        if (
+            inferred is not None
+            and not run.options.allow_inferred
+            and not connection.is_safe_ground(run.options.api_url)
+        ):
+            raise PlanRefused(
+                "E-INFERRED",
+                f"{inferred.action.word} of a {inferred.kind.kind} ({inferred.address}) is inferred, not documented: give --allow-inferred, or a --contract in which it is documented. Nothing was written",
+            )
 
     def _nothing_to_do(self, run: _Prepared) -> int:
         code = 5 if run.plan.held_back else 0
@@ -565,7 +601,10 @@ class _Apply:
         progress.end()
         code = _code_of(result, run.plan, stop)
         if self.format == "json":
-            counts = {status: sum(1 for o in result.outcomes if o.status.value == status) for status in ("done", "failed", "unknown", "skipped")}  # fmt: skip
+            counts = {
+                status: sum(1 for o in result.outcomes if o.status.value == status)
+                for status in ("done", "failed", "unknown", "skipped")
+            }
             _console.out(apply_json.result(result))
             _console.out(apply_json.ending(result.totals, code, {**counts, "held back": len(run.plan.held_back)}))
         else:
@@ -594,6 +633,7 @@ def _recorded_options(ctx: click.Context, given: Options, saved: Any) -> Options
 
     Raises:
         PlanStale: naming the option.
+
     """
     from dataclasses import replace
 
@@ -606,7 +646,9 @@ def _recorded_options(ctx: click.Context, given: Options, saved: Any) -> Options
         was_given = ctx.get_parameter_source(name) in (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
         if was_given and getattr(given, name) != value and (name != "paths" or given.paths):
             option = "PATH" if name == "paths" else "--" + name.replace("_", "-")
-            raise PlanStale("E-STALE", f"the plan was made with another {option}; leave it out, or make a new plan with it")
+            raise PlanStale(
+                "E-STALE", f"the plan was made with another {option}; leave it out, or make a new plan with it"
+            )
     return replace(given, **recorded)
 
 
@@ -618,16 +660,16 @@ def run(arguments: Sequence[str]) -> NoReturn:
     # Bulk loading makes millions of objects that live to the end: looking for cycles among them only costs time.
     gc.disable()
     code = _exit_code(arguments)
-    _leave(code) if code >= 128 else sys.exit(code)
+    if code >= 128:
+        _leave(code)
+    sys.exit(code)
 
 
 def _leave(code: int) -> NoReturn:
     """End now: threads that wait for an answer are not waited for."""
     for stream in (sys.stdout, sys.stderr):
-        try:
+        with suppress(OSError, ValueError):
             stream.flush()
-        except (OSError, ValueError):
-            pass
     os._exit(code)
 
 
@@ -669,7 +711,9 @@ def _failed(error: Exception) -> int:
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     where = f"{os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno}" if trace else "?"
-    _console.err(f"error: E-BUG: this is a bug in exolink-reconcile {__version__}: {type(error).__name__} at {where}.\n")
+    _console.err(
+        f"error: E-BUG: this is a bug in exolink-reconcile {__version__}: {type(error).__name__} at {where}.\n"
+    )
     _console.err("Run plan to see what is live, and please report it with the command you ran.\n")
     return 1
 

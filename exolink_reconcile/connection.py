@@ -27,6 +27,7 @@ def connect(
     Raises:
         InputError: the URL is no place to send a token to.
         ApiDenied: there is no token, or it is malformed.
+
     """
     if api_url.startswith(EMULATOR):
         return _emulator(api_url, timeout, parallelism, contract)
@@ -48,6 +49,7 @@ def read_token(token_file: str | None, environment: Mapping[str, str]) -> str:
 
     Raises:
         ApiDenied: missing, unreadable or malformed. The message never shows it.
+
     """
     if token_file is not None:
         try:
@@ -55,7 +57,9 @@ def read_token(token_file: str | None, environment: Mapping[str, str]) -> str:
         except OSError as error:
             raise ApiDenied("E-TOKEN", f"the token file {token_file} cannot be read: {error.strerror}") from None
         except UnicodeDecodeError:
-            raise ApiDenied("E-TOKEN", f"the token in {token_file} is malformed: it has characters that are not ASCII") from None
+            raise ApiDenied(
+                "E-TOKEN", f"the token in {token_file} is malformed: it has characters that are not ASCII"
+            ) from None
         where = f"in {token_file}"
     else:
         text = environment.get("EXOLINK_TOKEN", "")
@@ -66,7 +70,9 @@ def read_token(token_file: str | None, environment: Mapping[str, str]) -> str:
     if not token:
         raise ApiDenied("E-TOKEN", f"the token {where} is empty")
     if not all("!" <= character <= "~" for character in token):
-        raise ApiDenied("E-TOKEN", f"the token {where} is malformed: it has spaces, line breaks or characters that are not ASCII")
+        raise ApiDenied(
+            "E-TOKEN", f"the token {where} is malformed: it has spaces, line breaks or characters that are not ASCII"
+        )
     return token
 
 
@@ -87,5 +93,3 @@ def _emulator(api_url: str, timeout: float, parallelism: int, contract: str) -> 
         parallelism=parallelism,
         transport=lambda: httpx.WSGITransport(app=app, wsgi_errors=sys.stderr),
     )
-
-

@@ -53,7 +53,9 @@ class Console:
             except BrokenPipeError:
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
             except UnicodeEncodeError:  # a terminal that is not UTF-8
-                stream.write(text.encode(stream.encoding or "ascii", "backslashreplace").decode(stream.encoding or "ascii"))
+                stream.write(
+                    text.encode(stream.encoding or "ascii", "backslashreplace").decode(stream.encoding or "ascii")
+                )
                 stream.flush()
 
 

@@ -16,7 +16,16 @@ from exolink_reconcile.resource import Address, Kind, SecretUrl, fields, name_of
 
 EVIDENCE = "x-exolink-evidence"
 _JSON_TYPES = {"string": ("string",), "integer": ("integer", "number"), "boolean": ("boolean",)}
-_SCHEMA_LIMITS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "minLength", "maxLength", "pattern", "enum")
+_SCHEMA_LIMITS = (
+    "minimum",
+    "maximum",
+    "exclusiveMinimum",
+    "exclusiveMaximum",
+    "minLength",
+    "maxLength",
+    "pattern",
+    "enum",
+)
 Json = Mapping[str, Any]
 
 
@@ -73,6 +82,7 @@ def parse(text: str, kinds: Sequence[Kind], *, name: str = "the contract") -> Co
 
     Raises:
         InputError: it is no OpenAPI description, lacks what reading a tenant needs, or gives a field another type.
+
     """
     description = _Description(_load(text, name), name)
     offers = {kind: description.offer(kind) for kind in kinds}
@@ -88,13 +98,20 @@ def check(contract: Contract, desired: DesiredState) -> None:
 
     Raises:
         InputError: with the place of each entry that breaks a limit.
+
     """
     found: list[Diagnostic] = []
     for tenant in desired.tenants:
         for kind in sorted(tenant.mentioned, key=lambda kind: kind.kind):
             offer = contract.offer(kind)
             if kind.entries is not None and offer.list is None:
-                found.append(Diagnostic("E-CONTRACT", f"the contract has no GET {kind.collection}: a {kind.kind} cannot be read", tenant.source))  # fmt: skip
+                found.append(
+                    Diagnostic(
+                        "E-CONTRACT",
+                        f"the contract has no GET {kind.collection}: a {kind.kind} cannot be read",
+                        tenant.source,
+                    )
+                )
             limited = _limited(offer)
             if limited:
                 for declared in tenant.declared[kind]:
@@ -120,7 +137,9 @@ def _load(text: str, name: str) -> Json:
         raise problem("E-CONTRACT", f"{name} is neither JSON nor YAML: {str(error).splitlines()[0]}") from None
     version = str(loaded.get("openapi", "")) if isinstance(loaded, dict) else ""
     if not re.match(r"3\.[01](\.|$)", version):
-        raise problem("E-CONTRACT", f"{name} is no OpenAPI 3.0 or 3.1 description: it needs `openapi: 3.1.0` at its top")
+        raise problem(
+            "E-CONTRACT", f"{name} is no OpenAPI 3.0 or 3.1 description: it needs `openapi: 3.1.0` at its top"
+        )
     if not isinstance(loaded.get("paths"), dict):
         raise problem("E-CONTRACT", f"{name} has no `paths`")
     return loaded  # type: ignore[no-any-return]
@@ -202,7 +221,9 @@ class _Description:
     def follow(self, reference: str) -> Any:
         """What a reference inside the file points at."""
         if not reference.startswith("#/"):
-            raise problem("E-CONTRACT", f"{self.name} refers to `{reference}`: only references inside the file are followed")
+            raise problem(
+                "E-CONTRACT", f"{self.name} refers to `{reference}`: only references inside the file are followed"
+            )
         here: Any = self.root
         for part in reference[2:].split("/"):
             part = part.replace("~1", "/").replace("~0", "~")
@@ -218,11 +239,15 @@ def _template(path: str) -> str:
 
 def _check_types(kind: Kind, offer: Offer, name: str) -> None:
     for operation in (offer.create, offer.update):
-        for facts in fields(kind).values():
-            field = operation.fields.get(facts.name) if operation else None
+        for facts in fields(kind).values() if operation else ():
+            assert operation is not None
+            field = operation.fields.get(facts.name)
             if field and field.types and not set(field.types) & set(_JSON_TYPES[facts.json_type]):
                 said = " or ".join(field.types)
-                raise problem("E-CONTRACT", f"{name} makes `{facts.name}` of {operation.method} {operation.path} {said}; we know it as {facts.json_type}")  # type: ignore[union-attr]  # fmt: skip
+                where = f"{operation.method} {operation.path}"
+                raise problem(
+                    "E-CONTRACT", f"{name} makes `{facts.name}` of {where} {said}; we know it as {facts.json_type}"
+                )
 
 
 # -------------------------------------------------------------------------------------------------------------- limits
@@ -237,7 +262,9 @@ def _limited(offer: Offer) -> dict[str, list[Field]]:
     return found
 
 
-def _broken_limits(tenant: str, kind: Kind, declared: Declared, limited: Mapping[str, list[Field]]) -> Iterator[Diagnostic]:
+def _broken_limits(
+    tenant: str, kind: Kind, declared: Declared, limited: Mapping[str, list[Field]]
+) -> Iterator[Diagnostic]:
     for name, limits in limited.items():
         if name not in declared.resource.model_fields_set:
             continue

@@ -18,7 +18,7 @@ from pydantic_core import ErrorDetails
 
 from exolink_reconcile import documents as yaml_documents
 from exolink_reconcile import globs
-from exolink_reconcile.documents import Document, Expanded, Node, Unresolved
+from exolink_reconcile.documents import Document, Expanded, Node, Places, Unresolved
 from exolink_reconcile.errors import InputError
 from exolink_reconcile.model import Declared, DesiredState, DesiredTenant, Diagnostic, Pattern, Policy, Removed, Source
 from exolink_reconcile.resource import (
@@ -51,6 +51,7 @@ def build(
 
     Raises:
         InputError: with every diagnostic of every file, in the order of files and lines.
+
     """
     builder = _Builder(kinds)
     tenants = builder.tenants(documents)
@@ -83,6 +84,7 @@ class _Finding(NamedTuple):
     key: str | None
     part: Literal["key", "value"] | int
     diagnostic: Diagnostic
+    also: "tuple[Document, Node, str] | None" = None
 
 
 @dataclass(slots=True)
@@ -92,7 +94,7 @@ class _Tenant:
     name: str
     documents: list[Document] = field(default_factory=list)
     tables: dict[str, dict[str, int]] = field(default_factory=dict)
-    table_places: dict[tuple[str, str], tuple[Document, Node]] = field(default_factory=dict)
+    written: dict[tuple[str, str], tuple[Document, Node, str]] = field(default_factory=dict)
     policy: dict[str, list[Pattern]] = field(default_factory=lambda: {name: [] for name in _POLICY_LISTS})
     declared: dict[Kind, list[Declared]] = field(default_factory=lambda: defaultdict(list))
     removed: dict[Kind, list[Removed]] = field(default_factory=lambda: defaultdict(list))
@@ -109,9 +111,15 @@ class _Builder:
         self.tables = [facts.named_by.table for kind in kinds for facts in fields(kind).values() if facts.named_by]
         self.document_fields = compared(self.document_kind)
         self.top_level = [
-            "tenant", *self.document_fields, "policy", *self.tables, "defaults",
-            *(str(kind.entries) for kind in self.listed), "removed", "$schema",
-        ]  # fmt: skip
+            "tenant",
+            *self.document_fields,
+            "policy",
+            *self.tables,
+            "defaults",
+            *(str(kind.entries) for kind in self.listed),
+            "removed",
+            "$schema",
+        ]
 
     def report(
         self,
@@ -123,17 +131,26 @@ class _Builder:
         summary: str,
         detail: str = "",
         severity: Literal["error", "warning"] = "error",
+        also: "tuple[Document, Node, str] | None" = None,
     ) -> None:
-        """Note a problem at a key of `node` (None: at the node itself), its value, or item `part` of its list."""
+        """Note a problem at a key of `node` (None: at the node itself), its value, or item `part` of its list.
+
+        `also` is a key in a mapping of a document, whose place the summary ends with.
+        """
         diagnostic = Diagnostic(code, summary, None, detail, severity)
-        self.findings.append(_Finding(document, node, key, part, diagnostic))
+        self.findings.append(_Finding(document, node, key, part, diagnostic, also))
 
     def located(self) -> list[Diagnostic]:
         """The findings with their places: one more walk over each file that has any."""
-        by_file: dict[str, list[_Finding]] = defaultdict(list)
+        wanted: dict[str, set[tuple[int, int]]] = defaultdict(set)
+        data: dict[str, bytes] = {}
         for finding in self.findings:
-            by_file[finding.document.path].append(finding)
-        return [diagnostic for findings in by_file.values() for diagnostic in _locate(findings)]
+            here = [(finding.document, finding.node)] if finding.key is not None else []
+            for document, node in [*here, *([finding.also[:2]] if finding.also else [])]:
+                wanted[document.path].add((node.line, node.column))
+                data[document.path] = document.data
+        places = {path: yaml_documents.locate(data[path], marks) for path, marks in wanted.items()}
+        return [_located(finding, places) for finding in self.findings]
 
     # ------------------------------------------------------------------------------------------------------- documents
 
@@ -157,16 +174,34 @@ class _Builder:
         body = document.body
         for name in body:
             if name not in self.top_level:
-                self.report(document, body, name, "key", "E-UNKNOWN-KEY", f"unknown key `{name}`", nearest(name, self.top_level))  # fmt: skip
+                self.report(
+                    document, body, name, "key", "E-UNKNOWN-KEY", f"unknown key `{name}`", nearest(name, self.top_level)
+                )
         tenant = body.get("tenant")
         if tenant is None:
-            self.report(document, body, None, "key", "E-REQUIRED", "a document needs `tenant`", "Write `tenant: PREFIX`, the tenant's domain prefix.")  # fmt: skip
+            self.report(
+                document,
+                body,
+                None,
+                "key",
+                "E-REQUIRED",
+                "a document needs `tenant`",
+                "Write `tenant: PREFIX`, the tenant's domain prefix.",
+            )
         elif not isinstance(tenant, str):
             self.report(document, body, "tenant", "value", "E-TYPE", "`tenant` must be text")
         elif isinstance(tenant, Unresolved):
             return tenant or None
         elif not _TENANT.fullmatch(tenant):
-            self.report(document, body, "tenant", "value", "E-NAME", f"`{tenant}` is no domain prefix", "It has letters, digits, `-`, `_` and `.`, and starts with a letter or digit.")  # fmt: skip
+            self.report(
+                document,
+                body,
+                "tenant",
+                "value",
+                "E-NAME",
+                f"`tenant` must be a domain prefix, not `{tenant[:80]}`",
+                "It has letters, digits, `-`, `_` and `.`, and starts with a letter or digit.",
+            )
         else:
             return tenant
         return None
@@ -178,7 +213,14 @@ class _Builder:
             if other is not tenant:
                 place = other.documents[0].source(other.documents[0].body)
                 document = tenant.documents[0]
-                self.report(document, document.body, "tenant", "value", "E-SAME-NAME", f"tenant `{tenant.name}` differs from `{other.name}` ({place}) in case only")  # fmt: skip
+                self.report(
+                    document,
+                    document.body,
+                    "tenant",
+                    "value",
+                    "E-SAME-NAME",
+                    f"tenant `{tenant.name}` differs from `{other.name}` ({place}) in case only",
+                )
 
     def _top_level(self, document: Document, tenant: _Tenant) -> None:
         self._document_fields(document, tenant)
@@ -199,15 +241,23 @@ class _Builder:
                 if details["loc"][0] != key(kind):  # an unresolved prefix need not be a name yet
                     self._report_value(document, body, kind, details, details["loc"])
             return
-        before = tenant.declared[kind][0] if tenant.declared[kind] else None
-        if before is None:
-            tenant.declared[kind].append(Declared(resource, document.source(body)))
-            return
         for name in values:
-            if name in before.resource.model_fields_set:
-                self.report(document, body, name, "key", "E-DUPLICATE-ADDRESS", f"`{name}` of tenant {tenant.name} is given twice: also in the document at {before.source}")  # fmt: skip
-        if values:
-            merged = entry_model(kind).model_validate({**before.resource.model_dump(exclude_unset=True), **managed})
+            other = tenant.written.setdefault(("", name), (document, body, name))
+            if other[1] is not body:
+                self.report(
+                    document,
+                    body,
+                    name,
+                    "key",
+                    "E-DUPLICATE-ADDRESS",
+                    f"`{name}` of tenant {tenant.name} is given twice",
+                    also=other,
+                )
+        if not tenant.declared[kind]:
+            tenant.declared[kind].append(Declared(resource, document.source(body)))
+        elif values:
+            before = tenant.declared[kind][0].resource.model_dump(exclude_unset=True)
+            merged = entry_model(kind).model_validate({**before, **managed})
             tenant.declared[kind][0] = Declared(merged, document.source(body))
 
     def _policy(self, document: Document, tenant: _Tenant) -> None:
@@ -232,10 +282,20 @@ class _Builder:
             pattern = f"{pattern}/*"
         exact = name == "allowReplace"
         word = pattern.partition("/")[0]
-        known = word in words and "/" in pattern if exact else any(globs.may_match_below(pattern, f"{w}/") for w in words)  # fmt: skip
+        known = (
+            word in words and "/" in pattern if exact else any(globs.may_match_below(pattern, f"{w}/") for w in words)
+        )
         if not known:
             what = "names no kind" if exact else "can match no kind"
-            self.report(document, policy, name, index, "E-GLOB", f"`{pattern}` {what}", f"It is KIND/NAME. {nearest(word, words)}")  # fmt: skip
+            self.report(
+                document,
+                policy,
+                name,
+                index,
+                "E-GLOB",
+                f"`{pattern}` {what}",
+                f"It is KIND/NAME. {nearest(word, words)}",
+            )
             return
         tenant.policy[name].append(Pattern(pattern, document.source(policy)))
 
@@ -251,12 +311,19 @@ class _Builder:
                 known.setdefault(name, 0)
             elif not isinstance(number, str) or not re.fullmatch(WHOLE_NUMBER, number):
                 self.report(document, rows, name, "value", "E-TYPE", f"`{name}` must be {_MEANT['integer']}")
-            elif name in known and (table, name) in tenant.table_places:
-                other, node = tenant.table_places[table, name]
-                self.report(document, rows, name, "key", "E-DUPLICATE-KEY", f"`{name}` is given twice in {table} of tenant {tenant.name}: also at {other.source(node)}")  # fmt: skip
+            elif other := tenant.written.get((table, name)):
+                self.report(
+                    document,
+                    rows,
+                    name,
+                    "key",
+                    "E-DUPLICATE-KEY",
+                    f"`{name}` is given twice in {table} of tenant {tenant.name}",
+                    also=other,
+                )
             else:
                 known[name] = int(number)
-                tenant.table_places[table, name] = (document, rows)
+                tenant.written[table, name] = (document, rows, name)
 
     def _mapping(self, document: Document, node: Node, name: str, known: list[str] | None) -> Node | None:
         """The mapping under a key; says so when it is none or has unknown keys."""
@@ -268,7 +335,15 @@ class _Builder:
             return None
         for inner in value:
             if known is not None and inner not in known:
-                self.report(document, value, inner, "key", "E-UNKNOWN-KEY", f"unknown key `{inner}` in `{name}`", nearest(inner, known))  # fmt: skip
+                self.report(
+                    document,
+                    value,
+                    inner,
+                    "key",
+                    "E-UNKNOWN-KEY",
+                    f"unknown key `{inner}` in `{name}`",
+                    nearest(inner, known),
+                )
         return value
 
     # ----------------------------------------------------------------------------------------------------------- lists
@@ -294,7 +369,9 @@ class _Builder:
         usable = dict(node)
         for name in node:
             if name in (key(kind), "id"):
-                self.report(document, node, name, "key", "E-DEFAULT", f"`{name}` cannot be a default: it names one object")
+                self.report(
+                    document, node, name, "key", "E-DEFAULT", f"`{name}` cannot be a default: it names one object"
+                )
                 del usable[name]
             elif name not in allowed:
                 self._report_unknown(document, node, kind, name, allowed)
@@ -308,7 +385,9 @@ class _Builder:
                 values.pop(str(details["loc"][0]), None)
         return values
 
-    def _resolve(self, document: Document, tenant: _Tenant, kind: Kind, node: Node, values: dict[str, Any]) -> dict[str, Any]:  # fmt: skip
+    def _resolve(
+        self, document: Document, tenant: _Tenant, kind: Kind, node: Node, values: dict[str, Any]
+    ) -> dict[str, Any]:
         """`values` with names turned into numbers, and without what is not known yet."""
         resolved = {name: value for name, value in values.items() if not isinstance(value, Unresolved)}
         for facts in _named(kind):
@@ -317,7 +396,15 @@ class _Builder:
             if mark.alias not in values:
                 continue
             if facts.name in values:
-                self.report(document, node, mark.alias, "key", "E-CONFLICT", f"`{mark.alias}` and `{facts.name}` say the same thing", "Keep one of them.")  # fmt: skip
+                self.report(
+                    document,
+                    node,
+                    mark.alias,
+                    "key",
+                    "E-CONFLICT",
+                    f"`{mark.alias}` and `{facts.name}` say the same thing",
+                    "Keep one of them.",
+                )
             name = resolved.pop(mark.alias, None)
             table = tenant.tables.get(mark.table, {})
             if name is None:
@@ -326,7 +413,15 @@ class _Builder:
                 resolved[facts.name] = table[name]
             else:
                 hint = nearest(name, table) if table and isinstance(name, str) else f"Name it in `{mark.table}`."
-                self.report(document, node, mark.alias, "value", "E-PROFILE", f"no `{name}` in {mark.table} of tenant {tenant.name}", hint)  # fmt: skip
+                self.report(
+                    document,
+                    node,
+                    mark.alias,
+                    "value",
+                    "E-PROFILE",
+                    f"no `{name}` in {mark.table} of tenant {tenant.name}",
+                    hint,
+                )
         return resolved
 
     def _entries(self, document: Document, tenant: _Tenant, kind: Kind, defaults: dict[str, Any]) -> None:
@@ -342,7 +437,14 @@ class _Builder:
             if node.__class__ is Node:
                 nodes.append(node)
             elif not isinstance(node, Unresolved):
-                self.report(document, document.body, kind.entries, index, "E-TYPE", f"an entry of `{kind.entries}` must be a mapping, like `- {key(kind)}: NAME`")  # fmt: skip
+                self.report(
+                    document,
+                    document.body,
+                    kind.entries,
+                    index,
+                    "E-TYPE",
+                    f"an entry of `{kind.entries}` must be a mapping, like `- {key(kind)}: NAME`",
+                )
         values = self._entry_values(document, tenant, kind, nodes, defaults)
         resources = self._validate(document, kind, nodes, values)
         path = document.path
@@ -352,7 +454,9 @@ class _Builder:
             if resource is not None
         )
 
-    def _entry_values(self, document: Document, tenant: _Tenant, kind: Kind, nodes: list[Node], defaults: dict[str, Any]) -> list[dict[str, Any]]:  # fmt: skip
+    def _entry_values(
+        self, document: Document, tenant: _Tenant, kind: Kind, nodes: list[Node], defaults: dict[str, Any]
+    ) -> list[dict[str, Any]]:
         """What pydantic gets for each entry. An entry with nothing to resolve and no defaults is passed on as it is."""
         aliases = [facts.named_by.alias for facts in _named(kind) if facts.named_by]
         if not document.unresolved and not any(alias in node for alias in aliases for node in nodes):
@@ -365,7 +469,9 @@ class _Builder:
             values.append({**defaults, **own})
         return values
 
-    def _validate(self, document: Document, kind: Kind, nodes: list[Node], values: list[dict[str, Any]]) -> list[Resource | None]:  # fmt: skip
+    def _validate(
+        self, document: Document, kind: Kind, nodes: list[Node], values: list[dict[str, Any]]
+    ) -> list[Resource | None]:
         """One resource an entry. A bad one's problems are reported, and its name still counts; None where it has none."""
         adapter = _list_adapter(kind)
         try:
@@ -381,14 +487,31 @@ class _Builder:
         self._warn_literal_passwords(document, kind, nodes, resources)
         return resources
 
-    def _warn_literal_passwords(self, document: Document, kind: Kind, nodes: list[Node], resources: list[Resource | None]) -> None:  # fmt: skip
+    def _warn_literal_passwords(
+        self, document: Document, kind: Kind, nodes: list[Node], resources: list[Resource | None]
+    ) -> None:
         for name in (facts.name for facts in fields(kind).values() if facts.secret):
             for node, resource in zip(nodes, resources, strict=True):
                 url = getattr(resource, name, None)
-                if isinstance(url, SecretUrl) and node.get(name).__class__ is not Expanded and _has_password(url):
-                    self.report(document, node, name, "value", "W-SECRET", f"a password is written out in `{name}`", "Write ${env:NAME} in its place.", "warning")  # fmt: skip
+                if (
+                    isinstance(url, SecretUrl)
+                    and node.get(name).__class__ is not Expanded
+                    and "password" in url.secrets
+                ):
+                    self.report(
+                        document,
+                        node,
+                        name,
+                        "value",
+                        "W-SECRET",
+                        f"a password is written out in `{name}`",
+                        "Write ${env:NAME} in its place.",
+                        "warning",
+                    )
 
-    def _report_value(self, document: Document, node: Node, kind: Kind, details: ErrorDetails, loc: tuple[int | str, ...]) -> None:  # fmt: skip
+    def _report_value(
+        self, document: Document, node: Node, kind: Kind, details: ErrorDetails, loc: tuple[int | str, ...]
+    ) -> None:
         """Put one pydantic error in a user's words. Never quotes a secret."""
         name = str(loc[0]) if loc else ""
         facts = fields(kind).get(name)
@@ -400,9 +523,11 @@ class _Builder:
             case "url":
                 self.report(document, node, name, "value", "E-URL", details["msg"])
             case _ if name == "createOnly":
-                item = loc[1] if len(loc) > 1 and isinstance(loc[1], int) else "value"
-                can = ", ".join(compared(kind))
-                self.report(document, node, name, item, "E-CREATE-ONLY", "`createOnly` is a list of fields", f"Fields here: {can}.")  # type: ignore[arg-type]  # fmt: skip
+                item: Literal["value"] | int = "value"
+                if len(loc) > 1 and isinstance(loc[1], int):
+                    item = loc[1]
+                hint = f"Fields here: {', '.join(compared(kind))}."
+                self.report(document, node, name, item, "E-CREATE-ONLY", "`createOnly` is a list of fields", hint)
             case "string_pattern_mismatch" if facts is not None and facts.json_type == "string":
                 bad = hostile_character(str(details["input"]))
                 self.report(document, node, name, "value", "E-NAME", _hostile(f"`{name}`", bad))
@@ -414,9 +539,19 @@ class _Builder:
 
     def _report_unknown(self, document: Document, node: Node, kind: Kind, name: str, known: list[str]) -> None:
         if name in kind.reported:
-            self.report(document, node, name, "key", "E-READ-ONLY", f"`{name}` is read-only: the API reports it", "Leave it out.")
+            self.report(
+                document,
+                node,
+                name,
+                "key",
+                "E-READ-ONLY",
+                f"`{name}` is read-only: the API reports it",
+                "Leave it out.",
+            )
             return
-        self.report(document, node, name, "key", "E-UNKNOWN-KEY", f"unknown key `{name}` in a {kind.kind}", nearest(name, known))  # fmt: skip
+        self.report(
+            document, node, name, "key", "E-UNKNOWN-KEY", f"unknown key `{name}` in a {kind.kind}", nearest(name, known)
+        )
 
     def _removed(self, document: Document, tenant: _Tenant) -> None:
         written = document.body.get("removed")
@@ -429,25 +564,57 @@ class _Builder:
             if isinstance(node, Node):
                 self._removed_entry(document, tenant, node)
             elif not isinstance(node, Unresolved):
-                self.report(document, document.body, "removed", index, "E-TYPE", "an entry of `removed` must be a mapping, like `- cpms: NAME`")  # fmt: skip
+                self.report(
+                    document,
+                    document.body,
+                    "removed",
+                    index,
+                    "E-TYPE",
+                    "an entry of `removed` must be a mapping, like `- cpms: NAME`",
+                )
 
     def _removed_entry(self, document: Document, tenant: _Tenant, node: Node) -> None:
         by_word = {kind.kind: kind for kind in self.listed}
         known = [*by_word, "id", "reason"]
         for name in node:
             if name == self.document_kind.kind:
-                self.report(document, node, name, "key", "E-TENANT", "a tenant cannot be removed: this tool never deletes one")  # fmt: skip
+                self.report(
+                    document, node, name, "key", "E-TENANT", "a tenant cannot be removed: this tool never deletes one"
+                )
                 return
             if name not in known:
-                self.report(document, node, name, "key", "E-UNKNOWN-KEY", f"unknown key `{name}` in `removed`", nearest(name, known))  # fmt: skip
+                self.report(
+                    document,
+                    node,
+                    name,
+                    "key",
+                    "E-UNKNOWN-KEY",
+                    f"unknown key `{name}` in `removed`",
+                    nearest(name, known),
+                )
         words = [word for word in by_word if word in node]
         if len(words) != 1:
             said = f"names {' and '.join(words)}" if words else "names no kind"
-            self.report(document, node, None, "key", "E-REQUIRED", f"an entry of `removed` {said}", f"Give one of {', '.join(by_word)}, with the name.")  # fmt: skip
+            self.report(
+                document,
+                node,
+                None,
+                "key",
+                "E-REQUIRED",
+                f"an entry of `removed` {said}",
+                f"Give one of {', '.join(by_word)}, with the name.",
+            )
             return
         for name, value in node.items():
             if name in known and not isinstance(value, str):
-                self.report(document, node, name, "value", "E-TYPE", f"`{name}` must be {_MEANT['integer' if name == 'id' else 'string']}")  # fmt: skip
+                self.report(
+                    document,
+                    node,
+                    name,
+                    "value",
+                    "E-TYPE",
+                    f"`{name}` must be {_MEANT['integer' if name == 'id' else 'string']}",
+                )
                 return
         pin = node.get("id")
         if pin is not None and not isinstance(pin, Unresolved) and not re.fullmatch(WHOLE_NUMBER, pin):
@@ -477,15 +644,26 @@ class _Builder:
         field_name = key(kind)
         for declared in tenant.declared[kind]:
             name: str = getattr(declared.resource, field_name)
-            folded = name.strip().casefold() if name.isascii() else unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).strip().casefold())  # fmt: skip
+            folded = (
+                name.strip().casefold()
+                if name.isascii()
+                else unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).strip().casefold())
+            )
             other = by_fold.setdefault(folded, declared)
             if other is not declared:
                 address = Address(tenant.name, kind.kind, name)
                 other_name = name_of(other.resource)
                 if other_name == name:
-                    self._at(declared.source, "E-DUPLICATE-ADDRESS", f"{address} is declared twice: also at {other.source}")  # fmt: skip
+                    self._at(
+                        declared.source, "E-DUPLICATE-ADDRESS", f"{address} is declared twice: also at {other.source}"
+                    )
                 else:
-                    self._at(declared.source, "E-SAME-NAME", f"{address} reads like {Address(tenant.name, kind.kind, other_name)} at {other.source}", "Two names must differ in more than case, spaces at the ends or the form of an accent.")  # fmt: skip
+                    self._at(
+                        declared.source,
+                        "E-SAME-NAME",
+                        f"{address} reads like {Address(tenant.name, kind.kind, other_name)} at {other.source}",
+                        "Two names must differ in more than case, spaces at the ends or the form of an accent.",
+                    )
             pin = declared.pinned_id
             if pin is not None and (other := by_id.setdefault(pin, declared)) is not declared:
                 self._at(declared.source, "E-DUPLICATE-ID", f"id {pin} is pinned twice: also at {other.source}")
@@ -499,14 +677,26 @@ class _Builder:
             address = Address(tenant.name, kind.kind, removed.name)
             declared = by_name.get(removed.name)
             if declared is not None and not _differ(removed.remote_id, declared.pinned_id):
-                self._at(removed.source, "E-CONFLICT", f"{address} is both declared ({declared.source}) and removed", "Keep one of the two entries.")  # fmt: skip
+                self._at(
+                    removed.source,
+                    "E-CONFLICT",
+                    f"{address} is both declared ({declared.source}) and removed",
+                    "Keep one of the two entries.",
+                )
             for other in seen[removed.name]:
                 if not _differ(removed.remote_id, other.remote_id):
-                    self._at(removed.source, "E-DUPLICATE-ADDRESS", f"{address} is removed twice: also at {other.source}")  # fmt: skip
+                    self._at(
+                        removed.source, "E-DUPLICATE-ADDRESS", f"{address} is removed twice: also at {other.source}"
+                    )
             seen[removed.name].append(removed)
             for pattern in tenant.policy["protect"]:
                 if globs.matches(pattern.glob, address.local):
-                    self._at(removed.source, "E-PROTECTED", f"{address} is both removed and protected (`{pattern.glob}`, {pattern.source})", "Unprotect it in one change, remove it in the next.")  # fmt: skip
+                    self._at(
+                        removed.source,
+                        "E-PROTECTED",
+                        f"{address} is both removed and protected (`{pattern.glob}`, {pattern.source})",
+                        "Unprotect it in one change, remove it in the next.",
+                    )
                     break
 
     def _at(self, source: Source, code: str, summary: str, detail: str = "") -> None:
@@ -517,7 +707,9 @@ class _Builder:
     def _finish(self, tenant: _Tenant) -> DesiredTenant:
         policy = Policy(**{_POLICY_LISTS[name]: tuple(patterns) for name, patterns in tenant.policy.items()})
         claimed = frozenset(
-            kind for kind in self.listed if any(globs.may_match_below(p.glob, f"{kind.kind}/") for p in policy.exclusive)
+            kind
+            for kind in self.listed
+            if any(globs.may_match_below(p.glob, f"{kind.kind}/") for p in policy.exclusive)
         )
         used = frozenset(kind for kind in self.kinds if tenant.declared.get(kind) or tenant.removed.get(kind))
         first = tenant.documents[0]
@@ -534,8 +726,8 @@ class _Builder:
 
 @cache
 def _list_adapter(kind: Kind) -> TypeAdapter[list[Resource]]:
-    adapter: TypeAdapter[list[Resource]] = TypeAdapter(list[entry_model(kind)])  # type: ignore[misc]
-    return adapter
+    model: Any = entry_model(kind)
+    return TypeAdapter(list[model])
 
 
 @cache
@@ -551,17 +743,14 @@ def _entry_keys(kind: Kind) -> list[str]:
 
 def _only_name(kind: Kind, values: Mapping[str, Any]) -> Resource | None:
     name = values.get(key(kind))
-    return entry_model(kind).model_construct(**{key(kind): name}) if isinstance(name, str) else None
+    if not isinstance(name, str):
+        return None
+    only: dict[str, Any] = {key(kind): name}
+    return entry_model(kind).model_construct(**only)
 
 
 def _differ(one: int | None, other: int | None) -> bool:
     return one is not None and other is not None and one != other
-
-
-def _has_password(url: SecretUrl) -> bool:
-    found: list[str] = []
-    url.rewrite(lambda what, value: found.append(what) or "")
-    return "password" in found
 
 
 def _hostile(what: str, bad: str | None) -> str:
@@ -570,31 +759,33 @@ def _hostile(what: str, bad: str | None) -> str:
     return f"{what} has a control, bidi or zero-width character: U+{ord(bad):04X}"
 
 
-def _locate(findings: list[_Finding]) -> list[Diagnostic]:
-    wanted = {(f.node.line, f.node.column) for f in findings if f.key is not None}
-    places = yaml_documents.locate(findings[0].document.data, wanted) if wanted else {}
-    return [
-        Diagnostic(d.code, d.summary, Source(f.document.path, *_place(f, places)), d.detail, d.severity)
-        for f in findings
-        for d in (f.diagnostic,)
-    ]
+_Found = Mapping[str, Mapping[tuple[int, int], Mapping[str, Places]]]
 
 
-def _place(finding: _Finding, places: Mapping[tuple[int, int], Mapping[str, Any]]) -> tuple[int, int]:
-    here = (finding.node.line, finding.node.column)
-    found = places.get(here, {}).get(finding.key or "")
-    if found is None:
-        return here
-    if finding.part == "key":
-        return found.key  # type: ignore[no-any-return]
-    if finding.part == "value" or finding.part >= len(found.items):
-        return found.value  # type: ignore[no-any-return]
-    return found.items[finding.part]  # type: ignore[no-any-return]
+def _located(finding: _Finding, places: _Found) -> Diagnostic:
+    d = finding.diagnostic
+    source = _place(finding.document, finding.node, finding.key, finding.part, places)
+    summary = f"{d.summary}: also at {_place(*finding.also, 'key', places)}" if finding.also else d.summary
+    return Diagnostic(d.code, summary, source, d.detail, d.severity)
+
+
+def _place(
+    document: Document, node: Node, key: str | None, part: Literal["key", "value"] | int, places: _Found
+) -> Source:
+    here = (node.line, node.column)
+    found = places.get(document.path, {}).get(here, {}).get(key or "")
+    if found is not None:
+        here = found.key if part == "key" else found.value
+        if isinstance(part, int) and part < len(found.items):
+            here = found.items[part]
+    return Source(document.path, *here)
 
 
 def _one_per_place(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
     """The first diagnostic of each place, in the order of files, lines and columns: the second is its consequence."""
     first: dict[Source | None, Diagnostic] = {}
-    for diagnostic in diagnostics:
+    for diagnostic in sorted(
+        diagnostics, key=lambda each: each.code == "E-REQUIRED"
+    ):  # a misspelt key explains a missing one
         first.setdefault(diagnostic.source, diagnostic)
     return sorted(first.values(), key=lambda diagnostic: diagnostic.source or Source("", 0, 0))

@@ -94,12 +94,17 @@ class _Kind:
             return name
         row = self.by_key.get(name)
         if name in self.twice:
-            self._is_unclear(name, declared, _twice(self.twice[name]))
+            self._is_unclear(name, declared, "E-DUPLICATE-LIVE", _twice(self.twice[name]))
         elif row is None:
             holder = next((i for i, d in self.pins.items() if getattr(self.by_id[i], self.key) == name), None)
             if holder is not None:
                 other = getattr(self.pins[holder].resource, self.key)
-                self._is_unclear(name, declared, f"the live object with this name (id {holder}) is pinned by {Address(self.tenant.name, self.kind.kind, other)}")  # fmt: skip
+                self._is_unclear(
+                    name,
+                    declared,
+                    "E-PINNED",
+                    f"the live object with this name (id {holder}) is pinned by {Address(self.tenant.name, self.kind.kind, other)}",
+                )
             else:
                 self.changes.append(Change(Address(self.tenant.name, self.kind.kind, name), self.kind, None, declared))
         else:
@@ -109,13 +114,18 @@ class _Kind:
     def _pinned(self, declared: Declared, name: str, pin: int) -> None:
         row = self.by_id.get(pin)
         if row is None:
-            self._is_unclear(name, declared, f"id {pin}, which the YAML pins, is not live")
+            self._is_unclear(name, declared, "E-NOT-LIVE", f"id {pin}, which the YAML pins, is not live")
             return
         live_name = getattr(row, self.key)
         others = [*self.twice.get(name, ()), *([self.by_key[name]] if name in self.by_key else [])]
         if live_name != name and others:
             ids = " and ".join(str(remote_id(other)) for other in others)
-            self._is_unclear(name, declared, f"id {pin} is called {live_name} live, and another object (id {ids}) has this name")
+            self._is_unclear(
+                name,
+                declared,
+                "E-DUPLICATE-LIVE",
+                f"id {pin} is called {live_name} live, and another object (id {ids}) has this name",
+            )
             return
         self._compare(declared, name, row)
 
@@ -140,10 +150,20 @@ class _Kind:
         if removed.remote_id is not None:
             row = self.by_id.get(removed.remote_id)
             if row is not None and getattr(row, self.key) != removed.name:
-                self._is_unclear(removed.name, removed, f"id {removed.remote_id} is called {getattr(row, self.key)} live")
+                self._is_unclear(
+                    removed.name,
+                    removed,
+                    "E-OTHER-NAME",
+                    f"id {removed.remote_id} is called {getattr(row, self.key)} live",
+                )
                 return ""
         elif removed.name in self.twice:
-            self._is_unclear(removed.name, removed, f"{_twice(self.twice[removed.name])}; give the id of the one to remove")
+            self._is_unclear(
+                removed.name,
+                removed,
+                "E-DUPLICATE-LIVE",
+                f"{_twice(self.twice[removed.name])}; give the id of the one to remove",
+            )
             return removed.name
         if row is not None:
             address = Address(self.tenant.name, self.kind.kind, removed.name)
@@ -151,9 +171,9 @@ class _Kind:
             return removed.name if removed.remote_id is None else ""
         return ""
 
-    def _is_unclear(self, name: str, entry: Declared | Removed, reason: str) -> None:
+    def _is_unclear(self, name: str, entry: Declared | Removed, code: str, reason: str) -> None:
         address = Address(self.tenant.name, self.kind.kind, name)
-        self.unclear.append(Unclear(address, self.kind, reason, entry.source, isinstance(entry, Removed)))
+        self.unclear.append(Unclear(address, self.kind, code, reason, entry.source, isinstance(entry, Removed)))
 
 
 def _by_key(
@@ -200,5 +220,3 @@ def _nested(name: str, before: Any, after: Any) -> Iterable[FieldChange]:
 
 def _or_none(value: Any) -> Any:
     return None if type(value).__name__ == "NotPresent" else value
-
-

@@ -23,8 +23,12 @@ def facts(step: Step) -> dict[str, Any]:
         "action": step.action.word,
         "id": remote_id(step.before) if step.before is not None else None,
         "before": shown_fields(step.before, before_names) if step.before is not None else None,
-        "after": shown_fields(declared, step.sends) if declared is not None and step.action is not Action.DELETE else None,
-        "secrets": sorted(change.name for change in step.fields if isinstance(change.after, SecretUrl) and change.after.has_secret),  # fmt: skip
+        "after": shown_fields(declared, step.sends)
+        if declared is not None and step.action is not Action.DELETE
+        else None,
+        "secrets": sorted(
+            change.name for change in step.fields if isinstance(change.after, SecretUrl) and change.after.has_secret
+        ),
     }
 
 

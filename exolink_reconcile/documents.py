@@ -8,11 +8,16 @@ of them together.
 Places. A mapping remembers only where its first key stands. The place of a single key or value is needed for a few
 diagnostics and changes, never for the good path: `locate` walks the events a second time for just those.
 
+Colons. The C parser is libyaml of YAML 1.1, which refuses `{url: wss://host}`: a colon inside plain text inside braces.
+YAML 1.2 takes it, and people write it. So when a file fails on that, it is read once more with each colon that stands
+between two plain characters (where it can only be text) put behind a stand-in of the same width.
+
 The C parser must really be in use: the pure one is 25 times slower, and ruamel.yaml falls back to it without a word.
 """
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -35,6 +40,8 @@ from exolink_reconcile.model import Diagnostic, Source
 MAX_BYTES = 64 * 1024 * 1024
 MAX_DEPTH = 32
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
+_STAND_IN = "\ue05a"  # private use: a file that holds it is left as it is
+_INNER_COLON = re.compile(rb"(?<=[^\s\"'\[\]{},]):(?=[^\s\[\]{},])")
 _REFERENCE = re.compile(r"\$\$\{|\$\{([^}]*)(\}?)")
 _VARIABLE = re.compile(r"env:([A-Za-z_][A-Za-z0-9_]*)")
 
@@ -103,10 +110,8 @@ def locate(data: bytes, wanted: Iterable[tuple[int, int]]) -> dict[tuple[int, in
     """
     wanted = set(wanted)
     found: dict[tuple[int, int], dict[str, Places]] = {}
-    try:
+    with suppress(YAMLError):  # already diagnosed; what stands before the error is still found
         _walk(_events(data), wanted, found)
-    except YAMLError:
-        pass  # already diagnosed; what stands before the error was still found
     return found
 
 
@@ -124,7 +129,13 @@ class _Reader:
     def check_encoding(self) -> bool:
         """Whether the bytes are UTF-8 of a bearable size; says so otherwise."""
         if len(self.data) > MAX_BYTES:
-            self._problem("E-SIZE", f"the file is larger than {MAX_BYTES // 1024 // 1024} MiB", 1, 1, "Split it: a tenant may be spread over files.")  # fmt: skip
+            self._problem(
+                "E-SIZE",
+                f"the file is larger than {MAX_BYTES // 1024 // 1024} MiB",
+                1,
+                1,
+                "Split it: a tenant may be spread over files.",
+            )
             return False
         if self.data[:2] in (b"\xff\xfe", b"\xfe\xff"):
             self._problem("E-ENCODING", "the file is UTF-16, not UTF-8", 1, 1, "Save it as UTF-8.")
@@ -146,6 +157,10 @@ class _Reader:
         except _Unreadable as error:
             self._at(error.code, error.summary, error.event)
         except MarkedYAMLError as error:
+            if error.problem == "found unexpected ':'" and (shielded := _shield(self.data)) != self.data:
+                self.data, self.documents, self.diagnostics = shielded, [], []
+                self.read()
+                return
             mark = error.problem_mark or error.context_mark
             line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
             summary, detail = self._explain(error, line)
@@ -154,7 +169,9 @@ class _Reader:
             before = self.data[: error.position]
             line = before.count(b"\n") + 1
             column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace")) + 1
-            self._problem("E-SYNTAX", f"not YAML: {error.reason}", line, column, "Control characters cannot be written in YAML.")  # fmt: skip
+            self._problem(
+                "E-SYNTAX", f"not YAML: {error.reason}", line, column, "Control characters cannot be written in YAML."
+            )
 
     def _explain(self, error: MarkedYAMLError, line: int) -> tuple[str, str]:
         lines = self.data.split(b"\n", line)
@@ -216,6 +233,8 @@ class _Reader:
                     here[key] = value if usual else self._scalar(event)
                     key = None
             elif in_mapping and key is None and kind is not MappingEndEvent:
+                if kind is AliasEvent:
+                    raise _Unreadable("E-ALIAS", "aliases are not supported", event)
                 raise _Unreadable("E-KEY", "a key must be plain text", event)
             elif kind is MappingStartEvent or kind is SequenceStartEvent:
                 self._check_properties(event)
@@ -243,7 +262,12 @@ class _Reader:
     def _scalar(self, event: Any) -> str:
         self._check_properties(event)
         if _is_null(event):
-            self._at("E-NULL", "no value here", event, 'Leave the field out, or quote it if the text itself is meant: "null".')  # fmt: skip
+            self._at(
+                "E-NULL",
+                "no value here",
+                event,
+                'Leave the field out, or quote it if the text itself is meant: "null".',
+            )
             self.unresolved = True
             return Unresolved()
         return self._expand(event)
@@ -257,7 +281,12 @@ class _Reader:
                 return "${"
             name = _VARIABLE.fullmatch(found[1])
             if name is None or not found[2]:
-                self._at("E-ENV", f"`{found.group()}` is not a reference", event, "Write ${env:NAME}, or $${ for a literal ${.")
+                self._at(
+                    "E-ENV",
+                    f"`{found.group()}` is not a reference",
+                    event,
+                    "Write ${env:NAME}, or $${ for a literal ${.",
+                )
                 unknown = True
                 return ""
             if self.environment is None:
@@ -286,14 +315,18 @@ class _Reader:
         elif _is_null(event):
             self._at("E-NULL", "a key must be text", event)
         elif "${" in key:
-            self._at("E-ENV", "a reference cannot stand in a key", event, "Write the key out; ${env:NAME} works in values.")
+            self._at(
+                "E-ENV", "a reference cannot stand in a key", event, "Write the key out; ${env:NAME} works in values."
+            )
         return key
 
     def _check_properties(self, event: Any) -> None:
         if event.anchor is not None:
             self._at("E-ANCHOR", "anchors are not supported", event, "Use `defaults` for what many entries share.")
         if event.tag is not None:
-            self._at("E-TAG", "tags are not supported", event, "Every value is plain text; its field says what it means.")
+            self._at(
+                "E-TAG", "tags are not supported", event, "Every value is plain text; its field says what it means."
+            )
 
     def _alias(self, event: Any) -> Unresolved:
         self._at("E-ALIAS", "aliases are not supported", event, "Use `defaults` for what many entries share.")
@@ -310,7 +343,20 @@ class _Unreadable(Exception):
 
 
 def _events(data: bytes) -> Iterator[Any]:
-    return iter(CParser(data).get_event, None)
+    events: Iterator[Any] = iter(CParser(data).get_event, None)
+    return _unshielded(events) if _STAND_IN.encode() in data else events
+
+
+def _shield(data: bytes) -> bytes:
+    """The text with a stand-in for each colon that can only be text; the same where it has the stand-in already."""
+    return data if _STAND_IN.encode() in data else _INNER_COLON.sub(_STAND_IN.encode(), data)
+
+
+def _unshielded(events: Iterator[Any]) -> Iterator[Any]:
+    for event in events:
+        if event.__class__ is ScalarEvent and _STAND_IN in event.value:
+            event.value = event.value.replace(_STAND_IN, ":")
+        yield event
 
 
 def _new_node(event: Any) -> Node:
@@ -356,7 +402,13 @@ class _Open:
         self.key_place = (0, 0)
         self.places: dict[str, Places] | None = None
 
-    def meet(self, event: Any, here: tuple[int, int], wanted: set[tuple[int, int]], found: dict[tuple[int, int], dict[str, Places]]) -> None:  # fmt: skip
+    def meet(
+        self,
+        event: Any,
+        here: tuple[int, int],
+        wanted: set[tuple[int, int]],
+        found: dict[tuple[int, int], dict[str, Places]],
+    ) -> None:
         """Take in the next child of this collection."""
         if not self.is_mapping:
             self._meet_item(here)

@@ -46,15 +46,24 @@ def read(paths: Sequence[str], environment: Mapping[str, str] | None) -> Inputs:
             data = _read_file(file, problems)
             if data is None:
                 continue
-            whole.update(f"{file}\0{hashlib.sha256(data).hexdigest()}\0".encode())
+            whole.update(f"{file}\0{hashlib.sha256(data).hexdigest()}\0".encode("utf-8", "surrogateescape"))
             documents, more = yaml_documents.read(file, data, environment)
             found += documents
             problems += more
             if not documents and not more and os.path.isdir(path):
-                problems.append(Diagnostic("W-EMPTY", "no document in this file", Source(file, 1, 1), severity="warning"))
+                problems.append(
+                    Diagnostic("W-EMPTY", "no document in this file", Source(file, 1, 1), severity="warning")
+                )
         errors = any(each.severity == "error" for each in problems[unreadable:])
         if len(found) == before and not errors and not _is_missing(path, problems):
-            problems.append(Diagnostic("E-EMPTY", "no document here", Source(path, 1, 1), "Nothing declared is never read as `nothing wanted`."))  # fmt: skip
+            problems.append(
+                Diagnostic(
+                    "E-EMPTY",
+                    "no document here",
+                    Source(path, 1, 1),
+                    "Nothing declared is never read as `nothing wanted`.",
+                )
+            )
     return Inputs(tuple(found), tuple(problems), whole.hexdigest())
 
 
@@ -63,6 +72,7 @@ def read_text(path: str, what: str) -> bytes:
 
     Raises:
         InputError: it cannot be read.
+
     """
     try:
         return Path(path).read_bytes()
@@ -83,6 +93,7 @@ def write(path: str, data: bytes, *, mode: int = 0o600) -> None:
 
     Raises:
         StorageFailed: nothing was changed.
+
     """
     target = Path(path)
     try:
@@ -145,7 +156,14 @@ def _read_file(file: str, problems: list[Diagnostic]) -> bytes | None:
             problems.append(Diagnostic("E-READ", "this is neither a file nor a folder", Source(file, 1, 1)))
             return None
         if state.st_size > MAX_BYTES:
-            problems.append(Diagnostic("E-SIZE", f"the file is larger than {MAX_BYTES // 1024 // 1024} MiB", Source(file, 1, 1), "Split it: a tenant may be spread over files."))  # fmt: skip
+            problems.append(
+                Diagnostic(
+                    "E-SIZE",
+                    f"the file is larger than {MAX_BYTES // 1024 // 1024} MiB",
+                    Source(file, 1, 1),
+                    "Split it: a tenant may be spread over files.",
+                )
+            )
             return None
         return Path(file).read_bytes()
     except OSError as error:
@@ -159,5 +177,3 @@ def _unreadable(file: str, error: OSError) -> Diagnostic:
 
 def _is_missing(path: str, problems: Sequence[Diagnostic]) -> bool:
     return any(each.source is not None and each.source.path == path and each.severity == "error" for each in problems)
-
-

@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -22,6 +22,7 @@ def read(api: Api, wanted: Mapping[str, Sequence[Kind]], tenant_kind: Kind, *, a
 
     Raises:
         ApiError: if anything of it could not be read: then nothing was.
+
     """
     tenants = {tenant: api.pool.submit(_read_tenant, api, tenant_kind, tenant) for tenant in wanted}
     lists: dict[tuple[str, Kind], Future[list[Resource] | None]] = {
@@ -37,7 +38,9 @@ def read(api: Api, wanted: Mapping[str, Sequence[Kind]], tenant_kind: Kind, *, a
         raise _gravest(errors)
     for tenant, row in found.items():
         if row is None and not absent_ok:
-            raise ApiUnreachable("E-NO-TENANT", f"tenant {tenant} does not exist, or was deleted; this contract cannot create it")
+            raise ApiUnreachable(
+                "E-NO-TENANT", f"tenant {tenant} does not exist, or was deleted; this contract cannot create it"
+            )
     return LiveState({tenant: _tenant(tenant, row, rows, tenant_kind) for tenant, row in found.items()})
 
 
@@ -46,6 +49,7 @@ def read_list(api: Api, kind: Kind, tenant: str) -> list[Resource]:
 
     Raises:
         ApiError: the list could not be read, or is not a whole list of rows with an id and a key.
+
     """
     data = api.list(kind, tenant)
     where = f"the list of {kind.kind} of tenant {tenant}"
@@ -64,6 +68,7 @@ def read_one(api: Api, kind: Kind, tenant: str, identifier: int | None = None) -
 
     Raises:
         ApiError: it could not be read, or the answer is no such object.
+
     """
     data = api.get(kind, tenant, identifier)
     if data is None:
@@ -131,8 +136,8 @@ def _bad(what: str, error: ValidationError, data: bytes) -> ApiSurprise:
 
 @functools.cache
 def _list_adapter(kind: Kind) -> TypeAdapter[list[Resource]]:
-    adapter: TypeAdapter[list[Resource]] = TypeAdapter(list[row_model(kind)])  # type: ignore[misc]
-    return adapter
+    model: Any = row_model(kind)
+    return TypeAdapter(list[model])
 
 
 @functools.cache

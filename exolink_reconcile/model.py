@@ -164,6 +164,7 @@ class Unclear:
 
     address: Address
     kind: Kind
+    code: str
     reason: str
     source: Source
     removed: bool
@@ -238,15 +239,16 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class HeldBack:
-    """A difference that the plan shows and apply will not settle."""
+    """A difference that the plan shows and apply will not settle. `code` is the stable word of why."""
 
     address: Address
     kind: Kind
     action: Action
+    code: str
     reason: str
     source: Source | None
     field: FieldChange | None = None
-    ways_out: str = ""
+    ways_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

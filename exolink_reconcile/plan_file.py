@@ -60,6 +60,7 @@ def read(text: bytes) -> SavedPlan:
     Raises:
         InputError: it cannot be read as a plan of this tool.
         PlanStale: it can, but it is not what was saved.
+
     """
     try:
         loaded = json.loads(text)
@@ -96,27 +97,42 @@ def _step(change: PlannedChange, row: ResourceChange, kinds: Mapping[str, Kind])
     before, after = row.change.before, row.change.after
     source = _source(change.source)
     return Step(
-        Action[change.action.upper()], address, kind, change.reason, source,
+        Action[change.action.upper()],
+        address,
+        kind,
+        change.reason,
+        source,
         before=_resource(row_model(kind), kind, before) if before is not None else None,
-        declared=Declared(_resource(entry_model(kind), kind, after), source or Source("", 0, 0)) if after is not None else None,
+        declared=Declared(_resource(entry_model(kind), kind, after), source or Source("", 0, 0))
+        if after is not None
+        else None,
         fields=tuple(
             FieldChange(name, _value(kind, name, (before or {}).get(name)), _value(kind, name, (after or {}).get(name)))
             for name in change.fields
         ),
-        sends=change.sends, inferred=change.inferred,
-    )  # fmt: skip
+        sends=change.sends,
+        inferred=change.inferred,
+    )
 
 
 def _held_back(held: HeldBackChange, kinds: Mapping[str, Kind]) -> HeldBack:
     address, kind = _address(held.address, kinds)
-    field = FieldChange(held.field, _value(kind, held.field, held.before), _value(kind, held.field, held.after)) if held.field else None  # fmt: skip
-    return HeldBack(address, kind, Action[held.action.upper()], held.reason, _source(held.source), field, held.ways_out)
+    field = (
+        FieldChange(held.field, _value(kind, held.field, held.before), _value(kind, held.field, held.after))
+        if held.field
+        else None
+    )
+    return HeldBack(
+        address, kind, Action[held.action.upper()], held.code, held.reason, _source(held.source), field, held.ways_out
+    )
 
 
 def _address(text: str, kinds: Mapping[str, Kind]) -> tuple[Address, Kind]:
     address = Address.parse(text)
     if address is None or address.kind not in kinds:
-        raise problem("E-PLAN-FILE", "this is no saved plan of this version of the tool", "Make one with `plan --out FILE`.")
+        raise problem(
+            "E-PLAN-FILE", "this is no saved plan of this version of the tool", "Make one with `plan --out FILE`."
+        )
     return address, kinds[address.kind]
 
 
@@ -138,10 +154,14 @@ def check_digest(plan: Plan, expected: str) -> None:
 
     Raises:
         PlanStale: naming both digests.
+
     """
     found = digest.of_plan(plan)
     if not found.startswith(expected):
-        raise PlanStale("E-STALE", f"the plan is not what was reviewed: expected {expected}, it is now {found[: max(12, len(expected))]}")  # fmt: skip
+        raise PlanStale(
+            "E-STALE",
+            f"the plan is not what was reviewed: expected {expected}, it is now {found[: max(12, len(expected))]}",
+        )
 
 
 def check(saved: SavedPlan, plan: Plan, desired: DesiredState, live: LiveState) -> None:
@@ -149,6 +169,7 @@ def check(saved: SavedPlan, plan: Plan, desired: DesiredState, live: LiveState) 
 
     Raises:
         PlanStale: saying what was reviewed and what it is now.
+
     """
     now = {digest.of_step(step) for step in plan.steps}
     reviewed = {change.digest: number for number, change in enumerate(saved.document.exolink.changes)}
@@ -160,13 +181,19 @@ def check(saved: SavedPlan, plan: Plan, desired: DesiredState, live: LiveState) 
     if new:
         was = next((c for c in saved.document.exolink.changes if c.address == str(new[0].address)), None)
         what = f"{was.action} was reviewed there, but something changed since" if was else "nobody reviewed it"
-        raise PlanStale("E-STALE", f"the plan is stale: it would now {new[0].action.word} {new[0].address}; {what}. Reviewed: {len(reviewed)} steps; now: {len(now)}. Plan again")  # fmt: skip
-    rows = {address: row for address, row in _live(desired, live)}
+        raise PlanStale(
+            "E-STALE",
+            f"the plan is stale: it would now {new[0].action.word} {new[0].address}; {what}. Reviewed: {len(reviewed)} steps; now: {len(now)}. Plan again",
+        )
+    rows = dict(_live(desired, live))
     for step_digest, number in reviewed.items():
         if step_digest not in now:
             change = saved.document.exolink.changes[number]
             if not _is_live(change, saved.document.resource_changes[number], plan, desired, rows):
-                raise PlanStale("E-STALE", f"the plan is stale: {change.action} {change.address} was reviewed, is not to do any more, and is not live as planned. Plan again")  # fmt: skip
+                raise PlanStale(
+                    "E-STALE",
+                    f"the plan is stale: {change.action} {change.address} was reviewed, is not to do any more, and is not live as planned. Plan again",
+                )
     if not now:
         raise PlanStale("E-APPLIED", "this plan is already applied: nothing of it is left to do")
 

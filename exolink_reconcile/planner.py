@@ -80,6 +80,7 @@ def check_choices(desired: DesiredState, choices: Choices) -> None:
 
     Raises:
         InputError: naming the glob or the address.
+
     """
     for text in choices.allow_replace:
         address = Address.parse(text)
@@ -95,6 +96,7 @@ def plan(changes: Changes, desired: DesiredState, contract: Contract, choices: C
 
     Raises:
         InputError: a target that matches neither a declared nor a removed nor, with --prune, a live address.
+
     """
     if choices.prune:
         _check_targets(desired, choices, changes.unmanaged)
@@ -102,7 +104,9 @@ def plan(changes: Changes, desired: DesiredState, contract: Contract, choices: C
     planner.decide(changes)
     steps = planner.steps
     names = {
-        (tenant.name, facts.name): {number: name for name, number in reversed(tenant.tables[facts.named_by.table].items())}
+        (tenant.name, facts.name): {
+            number: name for name, number in reversed(list(tenant.tables[facts.named_by.table].items()))
+        }
         for tenant in desired.tenants
         for kind in tenant.declared
         for facts in fields(kind).values()
@@ -110,8 +114,10 @@ def plan(changes: Changes, desired: DesiredState, contract: Contract, choices: C
     }
     return Plan(
         origin=origin,
-        waves=_waves(steps, [kind for kind in contract.offers]),
-        held_back=tuple(sorted(planner.held_back, key=lambda held: (held.address, held.field.name if held.field else ""))),
+        waves=_waves(steps, list(contract.offers)),
+        held_back=tuple(
+            sorted(planner.held_back, key=lambda held: (held.address, held.field.name if held.field else ""))
+        ),
         unmanaged_counts=_count(planner.unmanaged, contract),
         unmanaged=tuple(planner.unmanaged),
         refusals=(*planner.refusals, *_delete_budget(steps, changes.live_counts, choices)),
@@ -156,28 +162,38 @@ class _Planner:
     def _unclear(self, unclear: Unclear) -> None:
         if self.choices.cover(unclear.address):
             action = Action.DELETE if unclear.removed else Action.UPDATE
-            self._hold(unclear.address, unclear.kind, action, unclear.reason, unclear)
+            self._hold(unclear.address, unclear.kind, action, unclear.code, unclear.reason, unclear)
 
     def _create(self, change: Change, declared: Declared) -> None:
         sends = _managed(change.kind, declared, for_create=True)
         operation = self.contract.offer(change.kind).create
         if change.kind.entries is not None and change.address.tenant in self.missing_tenants:
-            reason = f"tenant {change.address.tenant} does not exist, and this plan does not create it"
+            code, reason = (
+                "E-DEPENDS",
+                f"tenant {change.address.tenant} does not exist, and this plan does not create it",
+            )
         else:
-            reason = _cannot_create(change.kind, sends, operation)
+            code, reason = "E-CONTRACT", _cannot_create(change.kind, sends, operation)
         if reason:
             if change.kind.entries is None:
                 self.missing_tenants.add(change.address.tenant)
-            self._hold(change.address, change.kind, Action.CREATE, reason, declared)
+            self._hold(change.address, change.kind, Action.CREATE, code, reason, declared)
             return
         assert operation is not None
         differences = tuple(FieldChange(name, None, getattr(declared.resource, name)) for name in sends)
         self.steps.append(
             Step(
-                Action.CREATE, change.address, change.kind, "declared, not live", declared.source,
-                declared=declared, fields=differences, sends=sends, inferred=operation.infers(sends),
+                Action.CREATE,
+                change.address,
+                change.kind,
+                "declared, not live",
+                declared.source,
+                declared=declared,
+                fields=differences,
+                sends=sends,
+                inferred=operation.infers(sends),
             )
-        )  # fmt: skip
+        )
 
     def _update(self, change: Change, declared: Declared) -> None:
         operation = self.contract.offer(change.kind).update
@@ -189,22 +205,36 @@ class _Planner:
             return
         for field in stuck:
             self._hold(
-                change.address, change.kind, Action.UPDATE, f"the contract cannot update {field.field}", declared,
-                field=field, ways_out=_ways_out(change.address, field, key(change.kind)),
-            )  # fmt: skip
+                change.address,
+                change.kind,
+                Action.UPDATE,
+                "E-CANNOT-UPDATE",
+                f"the contract cannot update {field.field}",
+                declared,
+                field=field,
+                ways_out=_ways_out(field, key(change.kind)),
+            )
         if not updates or operation is None:
             return
         sends = tuple(name for name in _managed(change.kind, declared, for_create=False) if name in taken)
         if missing := sorted(operation.required - set(sends)):
             reason = f"the contract's update needs {', '.join(missing)}, which the YAML does not write"
-            self._hold(change.address, change.kind, Action.UPDATE, reason, declared)
+            self._hold(change.address, change.kind, Action.UPDATE, "E-CONTRACT", reason, declared)
             return
         self.steps.append(
             Step(
-                Action.UPDATE, change.address, change.kind, "differs", declared.source, before=change.before,
-                declared=declared, fields=updates, sends=sends, inferred=operation.infers(sends),
+                Action.UPDATE,
+                change.address,
+                change.kind,
+                "differs",
+                declared.source,
+                before=change.before,
+                declared=declared,
+                fields=updates,
+                sends=sends,
+                inferred=operation.infers(sends),
             )
-        )  # fmt: skip
+        )
 
     def _may_replace(self, address: Address) -> bool:
         policy = self.tenants[address.tenant].policy
@@ -215,41 +245,64 @@ class _Planner:
         sends = _managed(change.kind, declared, for_create=True)
         names = ", ".join(field.field for field in stuck)
         protected = _matching(self.tenants[change.address.tenant].policy.protect, change.address)
-        reason = ""
+        code, reason = "E-CONTRACT", ""
         if protected is not None:
+            code = "E-PROTECTED"
             reason = f"a replace is allowed, but it is protected (`{protected.glob}`, {protected.source})"
-            self.refusals.append(Refusal("E-PROTECTED", f"{change.address}: {reason}; unprotect it first, or take the permission back"))  # fmt: skip
+            self.refusals.append(
+                Refusal("E-PROTECTED", f"{change.address}: {reason}; unprotect it first, or take the permission back")
+            )
         elif offer.delete is None:
             reason = f"the contract cannot delete a {change.kind.kind}, so it cannot be replaced"
         elif declared.pinned_id is not None:
+            code = "E-PINNED"
             reason = f"a replace gives it a new id, but the YAML pins id {declared.pinned_id}: take `id` out first"
         else:
             reason = _cannot_create(change.kind, sends, offer.create)
         if reason:
-            self._hold(change.address, change.kind, Action.REPLACE, reason, declared, field=stuck[0])
+            self._hold(change.address, change.kind, Action.REPLACE, code, reason, declared, field=stuck[0])
             return
         assert offer.create is not None and offer.delete is not None
         self.steps.append(
             Step(
-                Action.REPLACE, change.address, change.kind, f"the contract cannot update {names}", declared.source,
-                before=change.before, declared=declared, fields=change.fields, sends=sends,
+                Action.REPLACE,
+                change.address,
+                change.kind,
+                f"the contract cannot update {names}",
+                declared.source,
+                before=change.before,
+                declared=declared,
+                fields=change.fields,
+                sends=sends,
                 inferred=offer.create.infers(sends) or offer.delete.inferred,
             )
-        )  # fmt: skip
+        )
 
     def _delete(self, change: Change) -> None:
         assert change.removed is not None
         reason = f"removed: {change.removed.reason}" if change.removed.reason else "removed"
         operation = self.contract.offer(change.kind).delete
         if operation is None:
-            self._hold(change.address, change.kind, Action.DELETE, f"the contract cannot delete a {change.kind.kind}", change.removed)  # fmt: skip
+            self._hold(
+                change.address,
+                change.kind,
+                Action.DELETE,
+                "E-CONTRACT",
+                f"the contract cannot delete a {change.kind.kind}",
+                change.removed,
+            )
             return
         self.steps.append(
             Step(
-                Action.DELETE, change.address, change.kind, reason, change.removed.source,
-                before=change.before, inferred=operation.inferred,
+                Action.DELETE,
+                change.address,
+                change.kind,
+                reason,
+                change.removed.source,
+                before=change.before,
+                inferred=operation.inferred,
             )
-        )  # fmt: skip
+        )
 
     def _unmanaged(self, unmanaged: Sequence[Unmanaged]) -> None:
         if not self.choices.prune:
@@ -274,17 +327,27 @@ class _Planner:
             if claim is None or not self.choices.cover(address) or _matching(policy.protect, address):
                 stays.append(row)
             elif operation is None or counts[address.name] > 1:
-                why = "live more than once" if operation else f"the contract cannot delete a {group.kind.kind}"
-                self._hold(address, group.kind, Action.DELETE, why, None)
+                code, why = (
+                    ("E-DUPLICATE-LIVE", "live more than once")
+                    if operation
+                    else ("E-CONTRACT", f"the contract cannot delete a {group.kind.kind}")
+                )
+                self._hold(address, group.kind, Action.DELETE, code, why, None)
                 stays.append(row)
             else:
                 reason = f"not declared, and claimed as exclusive (`{claim.glob}`, {claim.source})"
                 self.steps.append(
                     Step(
-                        Action.DELETE, address, group.kind, reason, claim.source,
-                        before=row, inferred=operation.inferred, pruned=True,
+                        Action.DELETE,
+                        address,
+                        group.kind,
+                        reason,
+                        claim.source,
+                        before=row,
+                        inferred=operation.inferred,
+                        pruned=True,
                     )
-                )  # fmt: skip
+                )
         return replace(group, rows=tuple(stays))
 
     def _hold(
@@ -292,14 +355,15 @@ class _Planner:
         address: Address,
         kind: Kind,
         action: Action,
+        code: str,
         reason: str,
         entry: "Declared | Unclear | object | None",
         *,
         field: FieldChange | None = None,
-        ways_out: str = "",
+        ways_out: tuple[str, ...] = (),
     ) -> None:
         source = getattr(entry, "source", None)
-        self.held_back.append(HeldBack(address, kind, action, reason, source, field, ways_out))
+        self.held_back.append(HeldBack(address, kind, action, code, reason, source, field, ways_out))
 
 
 # ---------------------------------------------------------------------------------------------------------------- rules
@@ -336,12 +400,13 @@ def _cannot_create(kind: Kind, sends: Sequence[str], operation: Operation | None
     return ""
 
 
-def _ways_out(address: Address, field: FieldChange, key_name: str) -> str:
+def _ways_out(field: FieldChange, key_name: str) -> tuple[str, ...]:
     if field.field == key_name:
-        return "revert it, or rename the live object in the web page"
+        return ("revert it in the YAML", "rename the live object in the web page")
     return (
-        f"revert it; or `createOnly: [{field.field}]`; or a replace (--allow-replace '{address}' or policy.allowReplace), "
-        "which gives it a new id"
+        "revert it in the YAML",
+        f"createOnly: [{field.field}] in the entry: sent when it is created, never compared",
+        "a replace, which gives it a new id: --allow-replace ADDRESS, or policy.allowReplace",
     )
 
 
@@ -407,7 +472,12 @@ def _delete_budget(steps: Sequence[Step], live: Mapping[tuple[str, str], int], c
         why.append(f"it deletes {sum(counted.values())}, more than {FREE_TOTAL}")
     total = len(deletes)
     if total and choices.allow_deletes is not None and choices.allow_deletes != total:
-        return [Refusal("E-DELETES", f"--allow-deletes {choices.allow_deletes} is not the number of deletes of this plan, {total}")]
+        return [
+            Refusal(
+                "E-DELETES",
+                f"--allow-deletes {choices.allow_deletes} is not the number of deletes of this plan, {total}",
+            )
+        ]
     if not why or choices.allow_deletes == total:
         return []
     return [Refusal("E-DELETES", f"{total} deletes need --allow-deletes {total}: {'; '.join(why)}")]

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Optional
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, create_model
 from pydantic_core import PydanticCustomError, core_schema
@@ -93,9 +93,19 @@ class SecretUrl:
     @property
     def has_secret(self) -> bool:
         """Whether anything in the URL is masked when shown."""
+        return bool(self.secrets)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What is secret in it: "password", and the names of its query."""
         found: list[str] = []
-        self.rewrite(lambda what, value: found.append(what) or value)
-        return bool(found)
+
+        def note(what: str, value: str) -> str:
+            found.append(what)
+            return value
+
+        self.rewrite(note)
+        return tuple(found)
 
     def __str__(self) -> str:
         return self.rewrite(lambda what, value: "***")
@@ -123,7 +133,9 @@ def _rewrite_parameter(part: str, secret: Callable[[str, str], str]) -> str:
     return f"{name}={secret(name, value)}" if value else part
 
 
-_URL = re.compile(r"(?i)wss?://(?:[^\s/?#@]*@)?(?:\[[0-9a-f:.]+\]|[^\s/?#@:\[\]]+)(?::(?P<port>[0-9]{1,5}))?(?:[/?#]\S*)?")
+_URL = re.compile(
+    r"(?i)wss?://(?:[^\s/?#@]*@)?(?:\[[0-9a-f:.]+\]|[^\s/?#@:\[\]]+)(?::(?P<port>[0-9]{1,5}))?(?:[/?#]\S*)?"
+)
 
 
 def _declared_url(text: object) -> SecretUrl:
@@ -133,7 +145,9 @@ def _declared_url(text: object) -> SecretUrl:
     if not isinstance(text, str):
         raise PydanticCustomError("url", "a URL must be text")
     if not _is_url(text):
-        raise PydanticCustomError("url", "not a WebSocket URL: write ws://HOST/PATH or wss://HOST/PATH, without spaces")
+        raise PydanticCustomError(
+            "url", "not a WebSocket URL: write ws://HOST/PATH or wss://HOST/PATH, percent-encode spaces and the like"
+        )
     return SecretUrl(text)
 
 
@@ -144,7 +158,9 @@ def _is_url(text: str) -> bool:
 
 def _whole_number() -> core_schema.CoreSchema:
     """YAML: the text of a whole number. API: any JSON number, or its text (the API sends 30 and 30.0 for one value)."""
-    text = core_schema.chain_schema([core_schema.str_schema(strict=True, pattern=WHOLE_NUMBER), core_schema.int_schema()])
+    text = core_schema.chain_schema(
+        [core_schema.str_schema(strict=True, pattern=WHOLE_NUMBER), core_schema.int_schema()]
+    )
     declared = core_schema.union_schema([text, core_schema.int_schema(strict=True)], mode="left_to_right")
     live = core_schema.union_schema(
         [core_schema.int_schema(), core_schema.float_schema(allow_inf_nan=False)], mode="left_to_right"
@@ -260,7 +276,9 @@ def _facts(name: str, info: Any) -> FieldFacts:
 
 def _nested_marks(annotation: Any) -> list[Any]:
     return [
-        mark for part in (annotation, *getattr(annotation, "__args__", ())) for mark in getattr(part, "__metadata__", ())
+        mark
+        for part in (annotation, *getattr(annotation, "__args__", ()))
+        for mark in getattr(part, "__metadata__", ())
     ]
 
 
@@ -279,8 +297,9 @@ def compared(kind: Kind) -> tuple[str, ...]:
 @functools.cache
 def entry_model(kind: Kind) -> type[Resource]:
     """What YAML may say of one resource: the fields, `id` to pin one live object, `createOnly`."""
-    create_only: Any = (tuple[Literal[compared(kind)], ...], ())
-    pin: Any = (Optional[WholeNumber], None)  # noqa: UP045  (an Annotated alias does not support `|` at run time)
+    names: Any = Literal.__getitem__(compared(kind))
+    create_only: Any = (tuple[names, ...], ())
+    pin: Any = (WholeNumber | None, None)
     return create_model(f"{kind.__name__}Entry", __base__=kind, id=pin, createOnly=create_only)
 
 

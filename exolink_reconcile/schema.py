@@ -7,7 +7,9 @@ from typing import Any
 from exolink_reconcile.report.plan_json import PlanDocument
 from exolink_reconcile.resource import WHOLE_NUMBER, FieldFacts, Kind, compared, fields, key
 
-_NUMBER = {"oneOf": [{"type": "integer"}, {"type": "string", "pattern": WHOLE_NUMBER}, {"$ref": "#/definitions/reference"}]}
+_NUMBER = {
+    "oneOf": [{"type": "integer"}, {"type": "string", "pattern": WHOLE_NUMBER}, {"$ref": "#/definitions/reference"}]
+}
 _TEXT = {"type": ["string", "number", "boolean"]}
 _FLAG = {"oneOf": [{"type": "boolean"}, {"enum": ["true", "false"]}, {"$ref": "#/definitions/reference"}]}
 _TYPES: dict[str, dict[str, Any]] = {"string": _TEXT, "integer": _NUMBER, "boolean": _FLAG}
@@ -21,7 +23,10 @@ def config(kinds: Sequence[Kind]) -> dict[str, Any]:
     tables = [facts.named_by.table for kind in kinds for facts in fields(kind).values() if facts.named_by]
     properties: dict[str, Any] = {
         "$schema": {"type": "string", "description": "Path or URL of this schema, for editors. Ignored."},
-        "tenant": {**_TEXT, "description": "The tenant's domain prefix. A tenant may be spread over documents and files."},
+        "tenant": {
+            **_TEXT,
+            "description": "The tenant's domain prefix. A tenant may be spread over documents and files.",
+        },
         **{name: _field(fields(itself)[name]) for name in compared(itself)},
         "policy": _policy(),
         **{table: _table(table) for table in tables},
@@ -97,7 +102,10 @@ def _table(table: str) -> dict[str, Any]:
 
 def _entry(kind: Kind, *, defaults: bool) -> dict[str, Any]:
     named = {
-        facts.named_by.alias: {**_TEXT, "description": f"Readable form of {facts.name}: a name of `{facts.named_by.table}`."}
+        facts.named_by.alias: {
+            **_TEXT,
+            "description": f"Readable form of {facts.name}: a name of `{facts.named_by.table}`.",
+        }
         for facts in fields(kind).values()
         if facts.named_by
     }

@@ -30,6 +30,7 @@ def application(database: Path, contract: str, *, tenants: Sequence[str] | None,
 
     Raises:
         EmulatorError: the database can be neither opened nor made, or the contract cannot be followed.
+
     """
     from exolink_reconcile.emulator import web
 
@@ -43,6 +44,7 @@ def serve(app: WSGIApplication, host: str, port: int, *, ready: Callable[[str, i
 
     Raises:
         EmulatorError: nothing can listen there.
+
     """
     from exolink_reconcile.emulator import server
 
@@ -54,6 +56,7 @@ def database_id(database: Path) -> str:
 
     Raises:
         EmulatorError: the database can be neither opened nor made.
+
     """
     from exolink_reconcile.emulator import store
 

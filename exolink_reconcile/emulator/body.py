@@ -26,6 +26,7 @@ def read(environ: WSGIEnvironment) -> bytes:
 
     Raises:
         Refused: 413 for more than LIMIT bytes, 400 for a body shorter than announced.
+
     """
     stream: InputStream = environ["wsgi.input"]
     announced = _announced(environ)
@@ -48,6 +49,7 @@ def parse(content_type: str, raw: bytes) -> Json:
     Raises:
         Refused: 415 when the body is not declared as JSON in UTF-8, 400 when it is not JSON.
         RecursionError: it is nested too deeply.
+
     """
     _check_type(content_type)
     try:

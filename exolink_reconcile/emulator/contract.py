@@ -52,6 +52,7 @@ class Body:
 
         Raises:
             Refused: 400 naming the fields that are wrong, but never repeating what they hold.
+
         """
         found = sorted(self.schema.iter_errors(value), key=lambda error: [str(step) for step in error.path])
         if found:
@@ -100,6 +101,7 @@ class Route:
 
         Raises:
             Refused: 405 when the path has no such method, 404 when a value cannot be what the contract says.
+
         """
         operation = self.operations.get(method)
         if operation is None:
@@ -120,6 +122,7 @@ def routes(text: str) -> tuple[Route, ...]:
 
     Raises:
         EmulatorError: the text is no such description, or it refers to something outside itself.
+
     """
     document = _load(text)
     try:

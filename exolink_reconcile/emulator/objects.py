@@ -56,6 +56,7 @@ def insert(connection: sqlite3.Connection, owner: int, collection: str, fields: 
 
     Raises:
         Conflict: a live one with the same unique field is there.
+
     """
     (identifier,) = connection.execute(
         "SELECT coalesce(max(seq), 0) + 1 FROM sqlite_sequence WHERE name = 'object'"
@@ -77,6 +78,7 @@ def update(connection: sqlite3.Connection, place: Place, fields: Fields) -> bool
 
     Raises:
         Conflict: another live one has the same unique field.
+
     """
     before = get(connection, place)
     if before is None:

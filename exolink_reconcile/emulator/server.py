@@ -33,6 +33,7 @@ def serve(app: WSGIApplication, host: str, port: int, *, ready: Callable[[str, i
 
     Raises:
         EmulatorError: nothing can listen there.
+
     """
     server = _Server(
         (host, port), app, numthreads=_THREADS, request_queue_size=_BACKLOG, shutdown_timeout=_STOP_SECONDS

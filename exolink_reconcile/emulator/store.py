@@ -103,6 +103,7 @@ def database_id(database: Path) -> str:
 
     Raises:
         EmulatorError: the database can be neither opened nor made.
+
     """
     with contextlib.closing(Store(database)) as store, store.read() as connection:
         (identifier,) = connection.execute("SELECT database_id FROM about").fetchone()

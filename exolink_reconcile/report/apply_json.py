@@ -27,7 +27,11 @@ def version(number: str) -> str:
 def plan(plan: Plan, digest: str) -> str:
     """One line for each step, then the counts and the digest."""
     lines = [
-        line("planned_change", f"{step.address}: Plan to {_ACTIONS[step.action]}", change={"resource": _resource(step.address), "action": _ACTIONS[step.action]})  # fmt: skip
+        line(
+            "planned_change",
+            f"{step.address}: Plan to {_ACTIONS[step.action]}",
+            change={"resource": _resource(step.address), "action": _ACTIONS[step.action]},
+        )
         for step in plan.steps
     ]
     add, change, remove = plan.counts
@@ -46,7 +50,19 @@ def result(result: Result) -> str:
     """One line for each outcome, then what is left."""
     lines = [_outcome(outcome) for outcome in result.outcomes]
     for left in result.left:
-        lines.append(line("diagnostic", f"{left.address}: {left.detail}", "error", diagnostic={"severity": "error", "code": left.code, "summary": f"{left.address}: {left.detail}", "detail": ""}))  # fmt: skip
+        lines.append(
+            line(
+                "diagnostic",
+                f"{left.address}: {left.detail}",
+                "error",
+                diagnostic={
+                    "severity": "error",
+                    "code": left.code,
+                    "summary": f"{left.address}: {left.detail}",
+                    "detail": "",
+                },
+            )
+        )
     return "".join(lines)
 
 
@@ -65,7 +81,14 @@ def ending(totals: tuple[int, int, int], exit_code: int, counts: Mapping[str, in
     changes = {"add": add, "change": change, "import": 0, "remove": remove, "operation": "apply"}
     word = "complete!" if exit_code == 0 else "incomplete."
     said = f"Apply {word} Resources: {add} added, {change} changed, {remove} destroyed."
-    return line("change_summary", said, "info" if exit_code == 0 else "error", changes=changes, outcomes=dict(counts), exit_code=exit_code)  # fmt: skip
+    return line(
+        "change_summary",
+        said,
+        "info" if exit_code == 0 else "error",
+        changes=changes,
+        outcomes=dict(counts),
+        exit_code=exit_code,
+    )
 
 
 def _outcome(outcome: Outcome) -> str:

@@ -18,11 +18,19 @@ def capabilities(contract: Contract) -> str:
 
 def _kind(kind: Kind, offer: Offer) -> Iterator[str]:
     yield kind.kind
-    wanted = [("list", offer.list), ("get", offer.get), ("create", offer.create), ("update", offer.update), ("delete", offer.delete)]
+    wanted = [
+        ("list", offer.list),
+        ("get", offer.get),
+        ("create", offer.create),
+        ("update", offer.update),
+        ("delete", offer.delete),
+    ]
     if kind.entries is None:
         wanted = [each for each in wanted if each[0] not in ("list", "delete")]
     for word, operation in wanted:
-        said = f"{_evidence(operation.inferred):<11} {operation.method} {operation.path}" if operation else "not offered"
+        said = (
+            f"{_evidence(operation.inferred):<11} {operation.method} {operation.path}" if operation else "not offered"
+        )
         yield f"  {word:<8} {said}"
     yield f"  {'field':<18} {'create':<22} {'update':<22}"
     for name in fields(kind):

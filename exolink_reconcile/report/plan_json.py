@@ -35,7 +35,9 @@ def plan(plan: Plan, *, config_digest: str, paths: Sequence[str], options: Mappi
     document: dict[str, Any] = {
         "format_version": "1.2",
         "terraform_version": TERRAFORM_VERSION,
-        "planned_values": {"root_module": {"resources": [_planned(row) for row in rows if row["change"]["after"] is not None]}},
+        "planned_values": {
+            "root_module": {"resources": [_planned(row) for row in rows if row["change"]["after"] is not None]}
+        },
         "resource_changes": rows,
         "configuration": {
             "provider_config": {"exolink": {"name": "exolink", "full_name": PROVIDER}},
@@ -147,8 +149,9 @@ def _held_back(held: HeldBack) -> dict[str, Any]:
         "field": held.field.name if held.field else None,
         "before": digest.shown(held.field.before) if held.field else None,
         "after": digest.shown(held.field.after) if held.field else None,
+        "code": held.code,
         "reason": held.reason,
-        "ways_out": held.ways_out,
+        "ways_out": list(held.ways_out),
         "source": _source(held.source),
     }
 
@@ -251,8 +254,9 @@ class HeldBackChange(_Closed):
     field: str | None
     before: Any = None
     after: Any = None
+    code: str
     reason: str
-    ways_out: str = ""
+    ways_out: tuple[str, ...] = ()
     source: Place | None
 
 

@@ -3,8 +3,9 @@
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
+from exolink_reconcile.inert import inert
 from exolink_reconcile.model import (
     Action,
     Diagnostic,
@@ -18,9 +19,9 @@ from exolink_reconcile.model import (
     Step,
     remote_id,
 )
-from exolink_reconcile.inert import inert
 from exolink_reconcile.resource import SecretUrl, key
 
+_T = TypeVar("_T")
 NO_CHANGES = "No changes. Your infrastructure matches the configuration."
 FOLD_ALIKE = 10
 FOLD_SIMILAR = 20
@@ -89,8 +90,8 @@ class _Writer:
         """Held back, deletes, replaces, updates, creates."""
         if self.plan.held_back:
             yield f"Held back ({len(self.plan.held_back)}), apply will not settle these:"
-            for held in self.plan.held_back:
-                yield from self.held(held)
+            for alike in _grouped(self.plan.held_back, lambda held: (held.code, held.reason)):
+                yield from self.held(alike)
             yield ""
         for action in (Action.DELETE, Action.REPLACE, Action.UPDATE, Action.CREATE):
             steps = [step for step in self.plan.steps if step.action is action]
@@ -104,12 +105,17 @@ class _Writer:
                 yield from self.folded(steps)
             yield ""
 
-    def held(self, held: HeldBack) -> Iterator[str]:
-        """One held-back entry."""
-        what = f"{held.field.name}: {self.change(held.address.tenant, held.field)}" if held.field else held.action.word
-        yield from self.line(_HELD_MARK, inert(str(held.address)), what, held.source)
-        ways = f"; ways out: {held.ways_out}" if held.ways_out else ""
-        yield from self.wrapped(inert(held.reason + ways))
+    def held(self, alike: Sequence[HeldBack]) -> Iterator[str]:
+        """The entries that one reason holds back, each by itself, then the reason and the ways out."""
+        for held in alike:
+            what = (
+                f"{held.field.name}: {self.change(held.address.tenant, held.field)}" if held.field else held.action.word
+            )
+            yield from self.line(_HELD_MARK, inert(str(held.address)), what, held.source)
+        ways = alike[0].ways_out
+        end = " Ways out:" if ways else ""
+        yield from self.wrapped(inert(f"{alike[0].code}: {alike[0].reason}.{end}"))
+        yield from (f"        {way}" for way in ways)
 
     def step(self, step: Step) -> Iterator[str]:
         """One step: a line if it fits, else a line and one for each field."""
@@ -123,7 +129,9 @@ class _Writer:
             case _:
                 changes = [f"{c.name}: {self.change(step.address.tenant, c)}" for c in step.fields]
                 if step.action is Action.REPLACE:
-                    yield from self.line(mark, address, f"(id {_id(step)}, gets a new id) {inert(step.reason)}", step.source)
+                    yield from self.line(
+                        mark, address, f"(id {_id(step)}, gets a new id) {inert(step.reason)}", step.source
+                    )
                     yield from (f"      {change}" for change in changes)
                 elif len(changes) == 1:
                     yield from self.line(mark, address, changes[0], step.source)
@@ -161,12 +169,14 @@ class _Writer:
     def folded(self, steps: Sequence[Step]) -> Iterator[str]:
         """Long runs of alike steps as one line with a count, then long runs that change the same fields, then the rest."""
         rest: list[Step] = []
-        for alike in _groups(steps, self._alike):
+        for alike in _grouped(steps, self._alike):
             if len(alike) > FOLD_ALIKE:
                 yield from self.fold(alike, self._what_alike(alike[0]))
             else:
                 rest += alike
-        for similar in _groups(rest, lambda step: (step.address.tenant, step.kind, tuple(c.name for c in step.fields))):
+        for similar in _grouped(
+            rest, lambda step: (step.address.tenant, step.kind, tuple(c.name for c in step.fields))
+        ):
             if len(similar) > FOLD_SIMILAR:
                 names = " and ".join(change.name for change in similar[0].fields)
                 yield from self.fold(similar, f"{names}, each its own; for example:")
@@ -183,7 +193,11 @@ class _Writer:
 
     def _alike(self, step: Step) -> Any:
         """What makes two steps alike: the same changes; for creates (and where values all differ) the same fields."""
-        return (step.address.tenant, step.kind, tuple((c.name, *map(str, c[1:])) for c in step.fields if self._counts(step, c)))
+        return (
+            step.address.tenant,
+            step.kind,
+            tuple((c.name, *map(str, c[1:])) for c in step.fields if self._counts(step, c)),
+        )
 
     def _counts(self, step: Step, change: FieldChange) -> bool:
         return step.action is Action.UPDATE or not isinstance(change.after, str)
@@ -204,10 +218,10 @@ class _Writer:
         return _named(change.after, self.plan.names.get((step.address.tenant, change.field), {}))
 
 
-def _groups(steps: Iterable[Step], alike: Callable[[Step], Any]) -> Iterable[list[Step]]:
-    groups: dict[Any, list[Step]] = defaultdict(list)
-    for step in steps:
-        groups[alike(step)].append(step)
+def _grouped(these: Iterable[_T], alike: Callable[[_T], Any]) -> Iterable[list[_T]]:
+    groups: dict[Any, list[_T]] = defaultdict(list)
+    for each in these:
+        groups[alike(each)].append(each)
     return groups.values()
 
 

@@ -22,7 +22,12 @@ def diagnostics(found: Sequence[Diagnostic]) -> str:
 
 def diagnostic(each: Diagnostic) -> dict[str, Any]:
     """One diagnostic. `range` is left out where it has no place."""
-    shown: dict[str, Any] = {"severity": each.severity, "code": each.code, "summary": each.summary, "detail": each.detail}
+    shown: dict[str, Any] = {
+        "severity": each.severity,
+        "code": each.code,
+        "summary": each.summary,
+        "detail": each.detail,
+    }
     if each.source is not None:
         here = {"line": each.source.line, "column": each.source.column}
         shown["range"] = {"filename": each.source.path, "start": here, "end": here}

@@ -152,7 +152,7 @@ def test_scalars_stay_what_was_typed(plan: Callable[..., Any]) -> None:
 
 def test_cpms_and_tenant_names_stay_text(plan: Callable[..., Any]) -> None:
     """Names and tenants are text as much as identities are."""
-    entry = "{displayName: 1e5, url: wss://a.example.com/, interval: '0060'}"
+    entry = "{displayName: 1e5, url: wss://a.example.com/, interval: '60'}"
     result = plan({"a.yaml": f"tenant: 0123\nname: 12:30:45\ncpms:\n  - {entry}\n"})
     assert created(result)["cpms", "1e5"]["interval"] == 60
     names = {step["name"]: step["change"] for step in result.json["resource_changes"]}

@@ -1,0 +1,90 @@
+"""The whole story in a scratch folder, on the emulator inside the process: what `demo` shows."""
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from exolink_reconcile import emulator, files
+from exolink_reconcile.console import Console
+
+_API = "emulator:exolink.db"
+_YAML = """\
+tenant: acme
+profiles: {standard: 1, night: 2}
+defaults:
+  chargers: {profile: standard}
+cpms:
+  - {displayName: Primary backend, url: "wss://cpms.example.com/ocpp", interval: 60}
+chargers:
+  - {identity: CP-0001, displayName: Lobby left}
+  - {identity: CP-0002, displayName: Lobby right, profile: night}
+"""
+
+
+def run(console: Console, command: Callable[[Sequence[str]], int]) -> int:
+    """Tell the story. `command` runs one command line and returns its exit code; 0 when every step ended as it should."""
+    with _scratch_folder():
+        _say(console, "1. A tenant in YAML: exolink.yaml")
+        console.out(_YAML)
+        Path("exolink.yaml").write_text(_YAML, "utf-8")
+        story = [
+            ("2. What would be done?", ["plan"], 0),
+            ("3. Do it.", ["apply", "--auto-approve"], 0),
+            ("4. Plan again: nothing is left to do.", ["plan", "--detailed-exitcode"], 0),
+        ]
+        repair = [
+            ("6. Plan shows the drift (exit code 2) ...", ["plan", "--detailed-exitcode"], 2),
+            ("7. ... and apply repairs it.", ["apply", "--auto-approve"], 0),
+            ("8. Plan again: nothing is left to do.", ["plan", "--detailed-exitcode"], 0),
+        ]
+        for title, arguments, expected in story:
+            if not _step(console, command, title, arguments, expected):
+                return 1
+        _say(console, "5. Drift: somebody renames charger CP-0001 by another way.")
+        _drift()
+        for title, arguments, expected in repair:
+            if not _step(console, command, title, arguments, expected):
+                return 1
+        _say(console, "That is the whole story. Next: examples/quickstart, and the README.")
+        return 0
+
+
+def _step(
+    console: Console, command: Callable[[Sequence[str]], int], title: str, arguments: list[str], expected: int
+) -> bool:
+    _say(console, title)
+    whole = [*arguments, "--api-url", _API, "--state", "state"]
+    console.out(f"$ exolink-reconcile {' '.join(whole)}\n")
+    code = command(whole)
+    if code != expected:
+        console.err(f"The demo expected exit code {expected} here, and got {code}.\n")
+    return code == expected
+
+
+def _say(console: Console, title: str) -> None:
+    console.out(f"\n=== {title}\n")
+
+
+def _drift() -> None:
+    """Another hand: the same API, and none of this tool's own client."""
+    app = emulator.application(Path("exolink.db"), files.bundled("exolink-api.openapi.yaml"), tenants=None, token=None)
+    with httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://emulator.invalid") as client:
+        rows = client.get("/tenant/acme/charger").json()
+        first = next(row for row in rows if row["identity"] == "CP-0001")
+        client.put(f"/tenant/acme/charger/{first['id']}", json={"displayName": "Lobby, left side"}).raise_for_status()
+    app.close()
+
+
+@contextmanager
+def _scratch_folder() -> Iterator[None]:
+    before = os.getcwd()
+    with tempfile.TemporaryDirectory(prefix="exolink-demo-") as folder:
+        os.chdir(folder)
+        try:
+            yield
+        finally:
+            os.chdir(before)
