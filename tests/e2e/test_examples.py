@@ -1,0 +1,33 @@
+"""The examples that users copy: each is planned, applied and planned again, and survives an export."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
+
+def run(folder: Path, *arguments: str, code: int = 0) -> str:
+    """Run the command in `folder`; its stdout."""
+    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "BENCH_PASSWORD": "pa55"}
+    environment |= {"ACME_TEST_BENCH_PASSWORD": "pa55", "EXOLINK_API_URL": "emulator:e.db", "EXOLINK_STATE": "state"}
+    done = subprocess.run(
+        [sys.executable, "-m", "exolink_reconcile", *arguments],
+        cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize(("example", "tenants"), [("quickstart", ["acme"]), ("fleet", ["acme", "nordwind"])])
+def test_example_is_applied_and_planned_again(example: str, tenants: list[str], tmp_path: Path) -> None:
+    """An example applies to an empty API, a second plan is empty, and so is the plan of its export."""
+    path = str(EXAMPLES / example)
+    assert "to add" in run(tmp_path, "plan", path, "--detailed-exitcode", code=2)
+    assert "Apply complete!" in run(tmp_path, "apply", path, "--auto-approve")
+    assert "No changes." in run(tmp_path, "plan", path, "--detailed-exitcode")
+    run(tmp_path, "export", *tenants, "--out", "exported")
+    assert "No changes." in run(tmp_path, "plan", "exported", "--detailed-exitcode")
