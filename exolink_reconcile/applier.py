@@ -1,4 +1,4 @@
-"""Plan, API to outcomes: does what the plan says, and decides nothing.
+"""Plan, API, journal to outcomes: does what the plan says, and decides nothing.
 
 A wave is done in stages: of each (tenant, kind, action) one step goes alone, then ten, then the rest. What the first
 write of a group did is read back before the others follow, so whatever the API does unexpectedly happens once. After
@@ -9,14 +9,15 @@ import functools
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
-from exolink_reconcile import differ, live_state
+from exolink_reconcile import differ, digest, live_state
 from exolink_reconcile.api import Api
 from exolink_reconcile.contract import Contract
-from exolink_reconcile.errors import ApiDenied, ApiError, NoClearAnswer
+from exolink_reconcile.errors import ApiDenied, ApiError, NoClearAnswer, StorageFailed
 from exolink_reconcile.model import (
     Action,
     DesiredState,
@@ -31,13 +32,15 @@ from exolink_reconcile.model import (
     Step,
     remote_id,
 )
-from exolink_reconcile.resource import Kind, Resource, compared, key
+from exolink_reconcile.resource import Kind, Resource, compared, fields, key
 
 STAGES = (1, 10)
 FAILURES_IN_A_ROW = 10
 GRACE = 5.0
 _POLL_AFTER = (1.0, 2.0, 5.0, 10.0, 15.0, 30.0)
 _Place = tuple[str, Kind]
+# A step skipped for these reasons ends the run as the reason does, not just as incomplete.
+_SKIPPED_EXIT = {"E-STORAGE": 11, "E-LIST-BLIND": 9, "E-DENIED": 10}
 
 
 class Stop:
@@ -45,20 +48,45 @@ class Stop:
 
     def __init__(self) -> None:
         self.signal = 0
+        self.at_once = False
 
     def ask(self, signal: int) -> None:
-        """Stop as soon as what is in flight has ended."""
+        """Stop as soon as what is in flight has ended; asked again, at once."""
+        self.at_once = self.signal != 0
         self.signal = signal
+
+
+class Record(Protocol):
+    """Where intents and outcomes go; see journal.Journal, which promises more."""
+
+    def intend(self, step: Step, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+        """Make an intent durable. Raises StorageFailed: then the write must not be sent."""
+
+    def settle(self, outcomes: Iterable[Outcome]) -> None:
+        """Take in outcomes. Raises StorageFailed."""
+
+
+class Unrecorded:
+    """A record that keeps nothing: for an API that is thrown away afterwards."""
+
+    def intend(self, step: Step, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+        """Nothing."""
+
+    def settle(self, outcomes: Iterable[Outcome]) -> None:
+        """Nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """How to apply. `settle` is how long, in seconds, an object may take to show up in a list.
 
-    `sent` is called from several threads when the write of a step was answered.
+    `sent` is called from several threads when the write of a step was answered. `blind` names, by tenant and kind word,
+    an earlier create that was answered and never showed up: nothing more is created there.
     """
 
     settle: float = 90.0
+    record: Record = field(default_factory=Unrecorded)
+    blind: Mapping[tuple[str, str], str] = field(default_factory=dict)
     sent: Callable[[Step], None] = lambda step: None
     sleep: Callable[[float], object] = time.sleep
 
@@ -70,7 +98,8 @@ def apply(plan: Plan, desired: DesiredState, contract: Contract, api: Api, stop:
         run.wave(wave)
     outcomes = tuple(run.outcomes[step] for step in map(id, plan.steps))
     left, notes = _verify(plan, desired, run)
-    return Result(outcomes, left, notes, run.exit_codes(outcomes))
+    counts = {(tenant, kind.kind): len(rows) for (tenant, kind), rows in run.rows.items()}
+    return Result(outcomes, left, notes, run.exit_codes(outcomes), counts)
 
 
 @dataclass(slots=True)
@@ -122,9 +151,11 @@ class _Run:
     checked: dict[int, Resource] = field(default_factory=dict)
     rows: dict[_Place, Sequence[Resource]] = field(default_factory=dict)
     troubled: set[str] = field(default_factory=set)
+    half_done: set[_Place] = field(default_factory=set)
     missing_tenants: set[str] = field(default_factory=set)
     no_more: dict[tuple[Kind, Action], str] = field(default_factory=dict)
     denied: str = ""
+    no_storage: str = ""
     wrote: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -145,6 +176,7 @@ class _Run:
                 self._look_back(more, first=start == 0)
             start += size
         self._settle(groups)
+        self._record(groups)
 
     def _groups(self, wave: Sequence[Step]) -> list[_Group]:
         found: dict[tuple[str, Kind, Action], _Group] = {}
@@ -170,7 +202,7 @@ class _Run:
                 future.result()
             if self.stop.signal and gives_up_at == float("inf"):
                 gives_up_at = time.monotonic() + GRACE
-            if time.monotonic() > gives_up_at:
+            if time.monotonic() > gives_up_at or self.stop.at_once:
                 for future in left:
                     self._abandon(futures[future])
                 return
@@ -184,8 +216,12 @@ class _Run:
         tenant = step.address.tenant
         if self.stop.signal:
             return "E-INTERRUPTED", "interrupted before it started"
+        if self.no_storage:
+            return "E-STORAGE", self.no_storage
         if self.denied:
             return "E-DENIED", self.denied
+        if step.creates and (blind := self.settings.blind.get((tenant, step.kind.kind))):
+            return "E-LIST-BLIND", f"an earlier create, {blind}, was answered and never showed up (see `unknowns`)"
         if tenant in self.missing_tenants and step.kind.entries is not None:
             return "E-DEPENDS", f"tenant {tenant} was not created"
         if step.deletes and tenant in self.troubled:
@@ -204,9 +240,16 @@ class _Run:
             self._skip(step, *reason)
             return
         try:
-            if not self._recheck(step):
+            before = self._recheck(step)
+            if before is None:
                 return
+            self.settings.record.intend(
+                step, before, digest.shown_fields(step.declared.resource, step.sends) if step.declared else {}
+            )
             self._write(step)
+        except StorageFailed as error:
+            self.no_storage = error.summary
+            self._skip(step, error.code, error.summary)
         except NoClearAnswer as error:
             self._note(step, clear=False, detail=error.summary)
         except ApiDenied as error:
@@ -218,29 +261,33 @@ class _Run:
             group.failures = 0
             self.settings.sent(step)
 
-    def _recheck(self, step: Step) -> bool:
-        """Whether the object still is what the plan saw. Right before the write: the plan may be minutes old."""
+    def _recheck(self, step: Step) -> Mapping[str, Any] | None:
+        """The object as it is right now, if it still is what the plan saw; None when there is nothing to write.
+
+        Right before the write, because the plan may be minutes old.
+        """
         if step.before is None:
-            return True
-        if self.contract.offer(step.kind).get is None:
-            live = next(
-                (r for r in self._list(step.address.tenant, step.kind) if remote_id(r) == remote_id(step.before)), None
-            )
-        else:
-            live = live_state.read_one(self.api, step.kind, step.address.tenant, remote_id(step.before))
-        if live is None and step.action is Action.DELETE:
+            return {}
+        found = self._read_again(step, step.before)
+        if found is None and step.action is Action.DELETE:
             self._note(step, done_before=True, detail="already gone")
-            return False
-        if live is not None and step.action is Action.UPDATE and not _to_do(step, live):
+            return None
+        if found is not None and step.action is Action.UPDATE and not _to_do(step, found[0]):
             self._note(step, done_before=True, detail="already as declared")
-            return False
-        moved = "it is gone" if live is None else _moved(step, live)
-        if moved:
+            return None
+        moved = "it is gone" if found is None else _moved(step, found[0])
+        if found is None or moved:
             self._finish(Outcome(step, Status.SKIPPED, f"changed since the plan: {moved}", "E-STALE", 6))
-            return False
-        if live is not None:
-            self.checked[id(step)] = live
-        return True
+            return None
+        self.checked[id(step)] = found[0]
+        return digest.masked(found[1])
+
+    def _read_again(self, step: Step, before: Resource) -> tuple[Resource, Mapping[str, Any]] | None:
+        tenant = step.address.tenant
+        if self.contract.offer(step.kind).get is not None:
+            return live_state.read_whole(self.api, step.kind, tenant, remote_id(before))
+        row = next((row for row in self._list(tenant, step.kind) if remote_id(row) == remote_id(before)), None)
+        return (row, digest.shown_fields(row, fields(step.kind))) if row is not None else None
 
     def _write(self, step: Step) -> None:
         tenant = step.address.tenant
@@ -280,6 +327,8 @@ class _Run:
             if group.failures >= FAILURES_IN_A_ROW and not group.stopped:
                 group.stopped = f"{FAILURES_IN_A_ROW} {step.action.word}s of {step.kind.kind} failed in a row"
             half = self.sent.pop(id(step), None)
+            if half is not None:
+                self.half_done.add((step.address.tenant, step.kind))
         destroyed = 1 if half is not None and half.deleted else 0
         where = f" ({step.source})" if step.source else ""
         detail = f"deleted, but not created again: {error.summary}" if destroyed else error.summary
@@ -287,7 +336,7 @@ class _Run:
         self._finish(Outcome(step, Status.FAILED, detail + where, error.code, code, destroyed=destroyed))
 
     def _skip(self, step: Step, code: str, reason: str) -> None:
-        self._finish(Outcome(step, Status.SKIPPED, reason, code, 5))
+        self._finish(Outcome(step, Status.SKIPPED, reason, code, _SKIPPED_EXIT.get(code, 5)))
 
     def _finish(self, outcome: Outcome) -> None:
         with self.lock:
@@ -325,7 +374,7 @@ class _Run:
         """After a wave: read each list it touched, and turn what was sent into outcomes."""
         for group in groups:
             sent = [self.sent[id(step)] for step in group.steps if id(step) in self.sent]
-            if not sent:
+            if not sent and (group.tenant, group.kind) not in self.half_done:
                 continue
             try:
                 rows = self._list_until(group.tenant, group.kind, functools.partial(_all_show, sent))
@@ -337,6 +386,14 @@ class _Run:
                 continue
             for each in sent:
                 self._finish(_outcome(each, rows))
+
+    def _record(self, groups: Iterable[_Group]) -> None:
+        """Hand the outcomes of a wave to the record. When that fails nothing more is written; they stay open there."""
+        outcomes = [self.outcomes[id(step)] for group in groups for step in group.steps if id(step) in self.outcomes]
+        try:
+            self.settings.record.settle(outcomes)
+        except StorageFailed as error:
+            self.no_storage = error.summary
 
     def _list_until(self, tenant: str, kind: Kind, enough: Callable[[_Listed], bool]) -> _Listed:
         """The list as soon as it shows enough, or as it is when the settle window is over."""
@@ -362,6 +419,8 @@ class _Run:
     def exit_codes(self, outcomes: Iterable[Outcome]) -> tuple[int, ...]:
         """Every code that applies. A stale step is 6 as long as nothing was written, else one of the incomplete."""
         codes = {outcome.exit_code for outcome in outcomes} - {0}
+        if self.no_storage:
+            codes.add(11)
         if 6 in codes and self.wrote:
             codes = (codes - {6}) | {5}
         return tuple(sorted(codes))

@@ -4,9 +4,11 @@ import gc
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
@@ -19,6 +21,7 @@ if TYPE_CHECKING:  # for the checker alone: these import pydantic or httpx, whic
     from exolink_reconcile.api import Api
     from exolink_reconcile.applier import Stop
     from exolink_reconcile.contract import Contract
+    from exolink_reconcile.journal import Journal
     from exolink_reconcile.model import DesiredState, LiveState, Plan, Result
     from exolink_reconcile.planner import Choices
 
@@ -146,7 +149,9 @@ class Options:
         """The part of them that the planner wants."""
         from exolink_reconcile.planner import Choices
 
-        return Choices(self.target, self.exclude, self.prune, self.allow_replace, self.allow_deletes, reviewed)
+        return Choices(
+            self.target, self.exclude, self.prune, self.allow_replace, self.allow_deletes, self.allow_shrunk, reviewed
+        )
 
 
 # ------------------------------------------------------------------------------------------------------------ commands
@@ -199,8 +204,17 @@ def validate(paths: tuple[str, ...], format: str) -> int:
 @_option("--show-unmanaged", is_flag=True, help="List what is live and not declared.")
 def plan(out: str | None, detailed_exitcode: bool, format: str, full: bool, show_unmanaged: bool, **shared: Any) -> int:
     """Show what apply would do."""
+    from exolink_reconcile import connection, journal
+
     options = Options(**shared)
-    with _prepared(options, reviewed=False) as run:
+    wanted = _wanted(options, reviewed=False)
+    with wanted.connect() as api:
+        memory = journal.peek(_state_folder(options.state), connection.origin(options.api_url))
+        run = wanted.plan(api, memory.seen or {})
+        if memory.operations:
+            _console.err(
+                f"{len(memory.operations)} writes of an earlier run are not settled yet (see `unknowns`); apply settles them first.\n"
+            )
         document = run.document() if out or format == "json" else ""
         if out:
             from exolink_reconcile import files
@@ -320,6 +334,31 @@ def export(
 
 
 @main.command()
+@_option("--forget", metavar="ADDRESS", help="Drop what is open at this address.")
+@_option("--state", metavar="DIR", help="State folder; by default the user's.")
+def unknowns(forget: str | None, state: str | None) -> int:
+    """List writes whose outcome is still unknown."""
+    from exolink_reconcile.errors import problem
+    from exolink_reconcile.journal import Journal
+    from exolink_reconcile.report import text
+
+    folder = _state_folder(state)
+    if not (folder / "journal.db").exists():
+        if forget is not None:
+            raise problem("E-TARGET", f"--forget {forget}: nothing is open there")
+        _console.out(text.unknowns((), _local_time))
+        return 0
+    with Journal(folder, "") as journal:
+        if forget is None:
+            _console.out(text.unknowns(journal.open_operations(), _local_time))
+        elif count := journal.forget(forget):
+            _console.out(f"Forgot {count} at {text.value(forget)}.\n")
+        else:
+            raise problem("E-TARGET", f"--forget {forget}: nothing is open there")
+    return 0
+
+
+@main.command()
 @_option("--contract", metavar="FILE", help="OpenAPI description that replaces the bundled one.")
 def capabilities(contract: str | None) -> int:
     """Show what the contract lets us create, update and delete."""
@@ -348,8 +387,6 @@ def schema(which: str) -> int:
 @_option("--contract", metavar="FILE", help="OpenAPI description that replaces the bundled one.")
 def emulate(listen: str, database: str, tenant: tuple[str, ...], token: str, contract: str | None) -> int:
     """Serve the API locally (SQLite), to try things out."""
-    from pathlib import Path
-
     from exolink_reconcile import emulator
     from exolink_reconcile.errors import problem
 
@@ -410,10 +447,47 @@ class _Prepared:
         )
 
 
-@contextmanager
-def _prepared(options: Options, *, reviewed: bool) -> Iterator[_Prepared]:
-    from exolink_reconcile import connection, desired_state, differ, digest, files, live_state, planner
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What the files and options want, before anything was sent."""
+
+    options: Options
+    desired: "DesiredState"
+    contract: "Contract"
+    contract_text: str
+    choices: "Choices"
+
+    @contextmanager
+    def connect(self) -> "Iterator[Api]":
+        """The API of the options."""
+        from exolink_reconcile import connection
+
+        options = self.options
+        with connection.connect(
+            options.api_url, token_file=options.token_file, ca_file=options.ca_file, timeout=options.timeout,
+            parallelism=options.parallelism, contract=self.contract_text, environment=os.environ,
+        ) as api:  # fmt: skip
+            if api.proxy:
+                _console.err(f"Going through the proxy {api.proxy_host}.\n")
+            yield api
+
+    def plan(self, api: "Api", seen: Mapping[tuple[str, str], int]) -> _Prepared:
+        """Read the live state, compare, decide."""
+        from exolink_reconcile import differ, digest, live_state, planner
+        from exolink_reconcile.kinds import KINDS
+
+        tenant_kind = next(kind for kind in KINDS if kind.entries is None)
+        can_create = self.contract.offer(tenant_kind).create is not None
+        lists = planner.wanted(self.desired, self.choices)
+        live = live_state.read(api, lists, tenant_kind, absent_ok=can_create)
+        changes = differ.diff(self.desired, live)
+        plan = planner.plan(changes, self.desired, self.contract, self.choices, self.options.api_url, seen)
+        return _Prepared(self.options, self.desired, self.contract, live, api, plan, digest.of_plan(plan))
+
+
+def _wanted(options: Options, *, reviewed: bool) -> _Wanted:
     from exolink_reconcile import contract as contracts
+    from exolink_reconcile import desired_state, files, planner
     from exolink_reconcile.kinds import KINDS
     from exolink_reconcile.report import text
 
@@ -424,23 +498,13 @@ def _prepared(options: Options, *, reviewed: bool) -> Iterator[_Prepared]:
     contracts.check(contract, desired)
     choices = options.choices(reviewed=reviewed)
     planner.check_choices(desired, choices)
-    tenant_kind = next(kind for kind in KINDS if kind.entries is None)
-    with connection.connect(
-        options.api_url,
-        token_file=options.token_file,
-        ca_file=options.ca_file,
-        timeout=options.timeout,
-        parallelism=options.parallelism,
-        contract=contract_text,
-        environment=os.environ,
-    ) as api:
-        if api.proxy:
-            _console.err(f"Going through the proxy {api.proxy_host}.\n")
-        can_create = contract.offer(tenant_kind).create is not None
-        live = live_state.read(api, planner.wanted(desired, choices), tenant_kind, absent_ok=can_create)
-        changes = differ.diff(desired, live)
-        plan = planner.plan(changes, desired, contract, choices, options.api_url)
-        yield _Prepared(options, desired, contract, live, api, plan, digest.of_plan(plan))
+    return _Wanted(options, desired, contract, contract_text, choices)
+
+
+def _state_folder(state: str | None) -> "Path":
+    from exolink_reconcile import journal
+
+    return Path(state) if state else journal.default_folder(os.environ)
 
 
 def _contract(path: str | None) -> "tuple[str, Contract]":
@@ -516,17 +580,20 @@ class _Apply:
             options = _recorded_options(ctx, options, saved)
         if self.expect is not None and not _is_digest(self.expect):
             raise problem("E-USAGE", "--expect takes a digest or its first 12 or more hex digits")
-        with _prepared(options, reviewed=self.reviewed) as run:
+        wanted = _wanted(options, reviewed=self.reviewed)
+        with wanted.connect() as api, _locked(wanted) as journal:
+            run, blind = _settled_plan(wanted, api, journal)
             if saved is not None:
                 plan_file.check(saved, run.plan, run.desired, run.live)
             if self.expect is not None:
                 plan_file.check_digest(run.plan, self.expect.lower())
             self._show(run)
             self._check_rails(run)
+            journal.saw(_counts(run.live))
             if not run.plan.waves:
-                return self._nothing_to_do(run)
+                return self._nothing_to_do(run, blind)
             self._approve(run)
-            return self._apply(run)
+            return self._apply(run, journal, blind)
 
     def _check_approval(self) -> None:
         from exolink_reconcile.errors import problem
@@ -564,8 +631,8 @@ class _Apply:
                 f"{inferred.action.word} of a {inferred.kind.kind} ({inferred.address}) is inferred, not documented: give --allow-inferred, or a --contract in which it is documented. Nothing was written",
             )
 
-    def _nothing_to_do(self, run: _Prepared) -> int:
-        code = 5 if run.plan.held_back else 0
+    def _nothing_to_do(self, run: _Prepared, blind: Mapping[tuple[str, str], str]) -> int:
+        code = 9 if blind else 5 if run.plan.held_back else 0
         if self.format == "json":
             from exolink_reconcile.report import apply_json
 
@@ -583,7 +650,7 @@ class _Apply:
         if _console.ask(question) != "yes":
             raise PlanRefused("E-NOT-APPROVED", "not approved. Nothing was written")
 
-    def _apply(self, run: _Prepared) -> int:
+    def _apply(self, run: _Prepared, journal: "Journal", blind: Mapping[tuple[str, str], str]) -> int:
         from exolink_reconcile import applier
         from exolink_reconcile.report import apply_json, text
 
@@ -595,11 +662,13 @@ class _Apply:
                 _console.out(apply_json.started(step))
             progress.step(f"{step.action.word} {text.value(str(step.address))}")
 
-        settings = applier.Settings(settle=run.options.settle, sent=sent)
+        settings = applier.Settings(settle=run.options.settle, record=journal, blind=blind, sent=sent)
+        journal.digest = run.digest
+        journal.started(progress.total)
         with _signals(stop):
             result = applier.apply(run.plan, run.desired, run.contract, run.api, stop, settings)
         progress.end()
-        code = _code_of(result, run.plan, stop)
+        code = _remember(journal, result, _code_of(result, run.plan, stop))
         if self.format == "json":
             counts = {
                 status: sum(1 for o in result.outcomes if o.status.value == status)
@@ -614,6 +683,69 @@ class _Apply:
         return code
 
 
+@contextmanager
+def _locked(wanted: _Wanted) -> "Iterator[Journal]":
+    """The journal, with the tenants of the run locked: before anything is read."""
+    from exolink_reconcile import connection, lock, planner
+    from exolink_reconcile.journal import Journal
+
+    options = wanted.options
+    folder = _state_folder(options.state)
+    origin = connection.origin(options.api_url)
+    with Journal(folder, origin) as journal:
+        if journal.is_new and os.environ.get("CI"):
+            _console.err(
+                f"The state folder {folder} is new: writes of an earlier run that got no answer are not remembered."
+                " Keep it between runs (docs/state.md).\n"
+            )
+        tenants = planner.wanted(wanted.desired, wanted.choices)
+        with lock.hold(folder, origin, tenants, options.lock_timeout):
+            yield journal
+
+
+def _settled_plan(wanted: _Wanted, api: "Api", journal: "Journal") -> tuple[_Prepared, dict[tuple[str, str], str]]:
+    """The plan, after what earlier runs left open is settled; and the creates that a blind list keeps open."""
+    from exolink_reconcile import planner, recovery
+    from exolink_reconcile.kinds import KINDS
+
+    operations = journal.open_operations(planner.wanted(wanted.desired, wanted.choices))
+    if operations:
+        recovery.wait(api, operations, KINDS, wanted.options.settle, lambda text: _console.err(f"{text}\n"))
+    seen = journal.seen()
+    for op in operations:
+        place = (op.address.tenant, op.address.kind)
+        if op.action in ("delete", "replace") and place in seen:
+            seen[place] -= 1  # our own delete, of a run that could not tell any more: no list has shrunk by itself
+    run = wanted.plan(api, seen)
+    settled = recovery.judge(operations, run.live, KINDS)
+    if settled.outcomes:
+        journal.settle_earlier(settled.outcomes)
+        _console.err(f"{settled.sentence}\n")
+    return run, {(op.address.tenant, op.address.kind): str(op.address) for op in settled.blind}
+
+
+def _counts(live: "LiveState") -> dict[tuple[str, str], int]:
+    return {
+        (name, kind.kind): len(rows)
+        for name, tenant in live.tenants.items()
+        for kind, rows in tenant.rows.items()
+        if tenant.exists
+    }
+
+
+def _remember(journal: "Journal", result: "Result", code: int) -> int:
+    """Put the end of the run on record; a record that fails now is the exit code, the writes are done."""
+    from exolink_reconcile.errors import MOST_CARE_FIRST, StorageFailed
+
+    try:
+        journal.saw(result.live_counts)
+        journal.ended(code, result.totals)
+    except StorageFailed as error:
+        _console.err(f"error: {error.code}: {error.summary}.\n")
+        return min((code, error.exit_code), key=(*MOST_CARE_FIRST, 143, 130, 0).index)
+    return code
+
+
 def _code_of(result: "Result", plan: "Plan", stop: "Stop") -> int:
     """The exit code that asks for the most care."""
     from exolink_reconcile.errors import MOST_CARE_FIRST
@@ -622,6 +754,10 @@ def _code_of(result: "Result", plan: "Plan", stop: "Stop") -> int:
     if stop.signal and 9 not in codes:
         return 128 + stop.signal
     return min(codes, key=MOST_CARE_FIRST.index, default=0)
+
+
+def _local_time(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
 
 
 def _is_digest(text: str) -> bool:

@@ -37,6 +37,23 @@ def connect(
     return Api(api_url, token=token, ca_file=ca_file, timeout=timeout, parallelism=parallelism)
 
 
+def origin(api_url: str) -> str:
+    """What the state of an API is kept under: its URL; for an emulator the id inside its database, so a new one starts afresh.
+
+    Raises:
+        InputError: the emulator's database cannot be used.
+
+    """
+    if not api_url.startswith(EMULATOR):
+        return api_url.rstrip("/")
+    from exolink_reconcile import emulator
+
+    try:
+        return EMULATOR + emulator.database_id(Path(api_url.removeprefix(EMULATOR)))
+    except emulator.EmulatorError as error:
+        raise problem("E-EMULATOR", str(error)) from None
+
+
 def is_safe_ground(api_url: str) -> bool:
     """Whether this is an emulator or this machine, where inferred writes can do no harm."""
     if api_url.startswith(EMULATOR):

@@ -64,7 +64,7 @@ class Progress:
 
     def __init__(self, console: Console, total: int) -> None:
         self._console = console
-        self._total = total
+        self.total = total
         self._done = 0
         self._bar = sys.stderr.isatty()
         self._every = 1 if total <= 50 else total // 20
@@ -75,10 +75,10 @@ class Progress:
         with self._lock:
             self._done += 1
             if self._bar:
-                filled = self._done * 30 // self._total
-                self._console.err(f"\r[{'#' * filled}{'.' * (30 - filled)}] {self._done}/{self._total}")
-            elif self._done % self._every == 0 or self._done == self._total:
-                self._console.err(f"{self._done}/{self._total} {what}\n")
+                filled = self._done * 30 // self.total
+                self._console.err(f"\r[{'#' * filled}{'.' * (30 - filled)}] {self._done}/{self.total}")
+            elif self._done % self._every == 0 or self._done == self.total:
+                self._console.err(f"{self._done}/{self.total} {what}\n")
 
     def end(self) -> None:
         """Leave the line of the bar."""

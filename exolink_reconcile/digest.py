@@ -6,7 +6,7 @@ fact only as "it changes". The digest of a plan is over the origin and the diges
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from exolink_reconcile.model import Action, Plan, Step, remote_id
@@ -40,6 +40,14 @@ def shown_fields(resource: Resource, names: Iterable[str]) -> dict[str, Any]:
 def shown(value: Any) -> Any:
     """A value as JSON may hold it: a secret URL masked, everything else as it is."""
     return str(value) if isinstance(value, SecretUrl) else value
+
+
+def masked(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row as the API answered it, fields we do not know included, with whatever may be a secret masked."""
+    return {
+        name: str(SecretUrl(value)) if isinstance(value, str) and "://" in value else value
+        for name, value in row.items()
+    }
 
 
 def of_step(step: Step) -> str:

@@ -1,6 +1,7 @@
 """API to live state: all of it, or an error. A failed or doubtful read is never an empty list."""
 
 import functools
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, TypeVar
@@ -70,6 +71,14 @@ def read_one(api: Api, kind: Kind, tenant: str, identifier: int | None = None) -
         ApiError: it could not be read, or the answer is no such object.
 
     """
+    found = read_whole(api, kind, tenant, identifier)
+    return found[0] if found is not None else None
+
+
+def read_whole(
+    api: Api, kind: Kind, tenant: str, identifier: int | None = None
+) -> tuple[Resource, Mapping[str, Any]] | None:
+    """One live object, and the row as the API answered it, with the fields that no kind knows. Raises as `read_one`."""
     data = api.get(kind, tenant, identifier)
     if data is None:
         return None
@@ -78,7 +87,7 @@ def read_one(api: Api, kind: Kind, tenant: str, identifier: int | None = None) -
     except ValidationError as error:
         what = f"{kind.kind} {identifier} of tenant {tenant}" if identifier is not None else f"tenant {tenant}"
         raise _bad(what, error, data) from None
-    return None if row.deletedAt else row  # type: ignore[attr-defined]
+    return None if row.deletedAt else (row, json.loads(data))  # type: ignore[attr-defined]
 
 
 def _read_tenant(api: Api, kind: Kind, tenant: str) -> Resource | None:

@@ -330,6 +330,20 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Operation:
+    """A write that was intended and whose outcome is not known. `intended_at` is in seconds since the epoch."""
+
+    number: int
+    origin: str
+    address: Address
+    action: str
+    remote_id: int | None
+    after: Mapping[str, Any]
+    intended_at: float
+    answered: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Left:
     """A difference that the verifying read still found at an address of the plan."""
 
@@ -340,12 +354,16 @@ class Left:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How an apply went: one outcome per step in plan order, what the verifying read found, notes for the person."""
+    """How an apply went: one outcome per step in plan order, what the verifying read found, notes for the person.
+
+    `live_counts` are the rows of the lists that were read last, by tenant and kind word.
+    """
 
     outcomes: tuple[Outcome, ...]
     left: tuple[Left, ...] = ()
     notes: tuple[str, ...] = ()
     exit_codes: tuple[int, ...] = ()
+    live_counts: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
     @property
     def totals(self) -> tuple[int, int, int]:

@@ -7,6 +7,7 @@ kind by kind against the references. Inside a wave steps are sorted by address, 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from exolink_reconcile import globs
 from exolink_reconcile.contract import Contract, Operation
@@ -38,6 +39,7 @@ class Choices:
     """What the person chose for this run. Every default is the safe one.
 
     `reviewed`: the plan comes with an approval (`--plan`, `--expect`), so its `removed` deletes need no number.
+    `allow_shrunk` names lists, TENANT/KIND, that may have shrunk to nothing.
     """
 
     targets: tuple[str, ...] = ()
@@ -45,6 +47,7 @@ class Choices:
     prune: bool = False
     allow_replace: tuple[str, ...] = ()
     allow_deletes: int | None = None
+    allow_shrunk: tuple[str, ...] = ()
     reviewed: bool = False
 
     def cover(self, address: Address) -> bool:
@@ -87,12 +90,24 @@ def check_choices(desired: DesiredState, choices: Choices) -> None:
         tenant = next((t for t in desired.tenants if address and t.name == address.tenant), None)
         if address is None or tenant is None or address.name not in _declared_names(tenant, address.kind):
             raise problem("E-TARGET", f"--allow-replace {text}: no such address is declared; it is TENANT/KIND/NAME")
+    for text in choices.allow_shrunk:
+        tenant_name, _, word = text.partition("/")
+        known = [t for t in desired.tenants if t.name == tenant_name and any(kind.kind == word for kind in t.declared)]
+        if not known:
+            raise problem("E-TARGET", f"--allow-shrunk {text}: no document is about it; it is TENANT/KIND")
     if not choices.prune:
         _check_targets(desired, choices, ())
 
 
-def plan(changes: Changes, desired: DesiredState, contract: Contract, choices: Choices, origin: str) -> Plan:
-    """What to do about the changes.
+def plan(
+    changes: Changes,
+    desired: DesiredState,
+    contract: Contract,
+    choices: Choices,
+    origin: str,
+    seen: Mapping[tuple[str, str], int] = MappingProxyType({}),
+) -> Plan:
+    """What to do about the changes. `seen` is how many rows earlier runs saw in each list, by tenant and kind word.
 
     Raises:
         InputError: a target that matches neither a declared nor a removed nor, with --prune, a live address.
@@ -120,7 +135,11 @@ def plan(changes: Changes, desired: DesiredState, contract: Contract, choices: C
         ),
         unmanaged_counts=_count(planner.unmanaged, contract),
         unmanaged=tuple(planner.unmanaged),
-        refusals=(*planner.refusals, *_delete_budget(steps, changes.live_counts, choices)),
+        refusals=(
+            *planner.refusals,
+            *_shrunk(changes.live_counts, seen, choices),
+            *_delete_budget(steps, changes.live_counts, choices),
+        ),
         notes=tuple(planner.notes),
         names=names,
     )
@@ -453,6 +472,21 @@ def _waves(steps: Sequence[Step], kinds: Sequence[Kind]) -> tuple[tuple[Step, ..
         wave.sort(key=lambda step: (step.address, step.action.value))
         waves += [(step,) for step in wave] if phase == 1 else [tuple(wave)]
     return tuple(waves)
+
+
+def _shrunk(
+    live: Mapping[tuple[str, str], int], seen: Mapping[tuple[str, str], int], choices: Choices
+) -> list[Refusal]:
+    """The rail on lists that became empty: more likely a fault than the truth."""
+    return [
+        Refusal(
+            "E-LIST-SHRANK",
+            f"the list of {tenant}/{kind} is empty, and an earlier run saw {seen[tenant, kind]} rows;"
+            f" if that is true, --allow-shrunk {tenant}/{kind}",
+        )
+        for (tenant, kind), count in sorted(live.items())
+        if count == 0 and seen.get((tenant, kind), 0) > 0 and f"{tenant}/{kind}" not in choices.allow_shrunk
+    ]
 
 
 def _delete_budget(steps: Sequence[Step], live: Mapping[tuple[str, str], int], choices: Choices) -> list[Refusal]:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from exolink_reconcile import digest
+from exolink_reconcile.inert import inert
 from exolink_reconcile.model import Action, HeldBack, Plan, Source, Step, remote_id
 from exolink_reconcile.resource import Address, Kind, Resource, SecretUrl, fields
 
@@ -25,7 +26,7 @@ _ACTIONS = {
     Action.REPLACE: ["delete", "create"],
     Action.DELETE: ["delete"],
 }
-_REASONS = {Action.REPLACE: "replace_because_cannot_update", Action.DELETE: "delete_because_no_resource_config"}
+_REASONS = {Action.REPLACE: "replace_because_cannot_update", Action.DELETE: "delete_because_each_key"}
 
 
 def plan(plan: Plan, *, config_digest: str, paths: Sequence[str], options: Mapping[str, Any]) -> str:
@@ -77,7 +78,7 @@ def checksum(document: Mapping[str, Any]) -> str:
 
 def resource_address(address: Address) -> str:
     """Terraform's form: `exolink_cpms.acme["Primary backend"]`."""
-    return f"exolink_{address.kind}.{address.tenant}[{json.dumps(address.name)}]"
+    return f"exolink_{address.kind}.{address.tenant}[{inert(json.dumps(address.name, ensure_ascii=False))}]"
 
 
 def live_object(kind: Kind, row: Resource) -> dict[str, Any]:
@@ -96,7 +97,7 @@ def _resource_change(step: Step) -> dict[str, Any]:
         "actions": _ACTIONS[step.action],
         "before": before,
         "after": after,
-        "after_unknown": {"id": True} if step.creates else {},
+        "after_unknown": _unknown(step, before, after),
         "before_sensitive": _sensitive(step.before, fields(step.kind)),
         "after_sensitive": _sensitive(declared if after is not None else None, step.sends),
     }
@@ -114,6 +115,17 @@ def _resource_change(step: Step) -> dict[str, Any]:
     if step.action in _REASONS:
         row["action_reason"] = _REASONS[step.action]
     return row
+
+
+def _unknown(step: Step, before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> dict[str, bool]:
+    """What `after` cannot tell: what the server gives to a new object, and a value that differs only in a secret."""
+    if after is None:
+        return {}
+    if step.creates:
+        return {"id": True, **{name: True for name in fields(step.kind) if name not in after}}
+    return {
+        change.field: True for change in step.fields if before and before.get(change.field) == after.get(change.field)
+    }
 
 
 def _sensitive(resource: Resource | None, names: Any) -> dict[str, bool] | bool:

@@ -11,6 +11,7 @@ from exolink_reconcile.model import (
     Diagnostic,
     FieldChange,
     HeldBack,
+    Operation,
     Outcome,
     Plan,
     Result,
@@ -332,6 +333,20 @@ def _outcomes(outcomes: Sequence[Outcome], status: Status) -> list[str]:
         if len(shown) < len(same):
             lines.append(f"  … and {len(same) - len(shown)} more {status.value} for the same reason")
     return lines
+
+
+def unknowns(operations: Sequence[Operation], when: Callable[[float], str]) -> str:
+    """The writes whose outcome is not known, one a line; `when` puts seconds since the epoch in words."""
+    if not operations:
+        return "No write is unknown.\n"
+    lines = []
+    for each in operations:
+        what = "answered, but never showed up in the list" if each.answered else "sent, no clear answer"
+        lines.append(
+            f"  {each.action} {inert(str(each.address))}: {what}, since {when(each.intended_at)}, at {inert(each.origin)}"
+        )
+    lines.append("The next apply settles them by reading. `unknowns --forget ADDRESS` drops one for good.")
+    return "\n".join(lines) + "\n"
 
 
 # --------------------------------------------------------------------------------------------------------- diagnostics

@@ -55,7 +55,8 @@ class Cli:
         return _checked(Result(args, finished.returncode, out, err), code)
 
     def each(self, runs: Iterable[tuple[str, ...]], *, code: int | None = 0, **options: Any) -> list[Result]:
-        """Several runs that do not disturb each other, two at a time."""
+        """Several runs that do not disturb each other, two at a time; an apply waits for the other one's lock."""
+        options["env"] = {"EXOLINK_LOCK_TIMEOUT": "30", **(options.get("env") or {})}
         with ThreadPoolExecutor(2) as pool:
             return list(pool.map(lambda args: self(*args, code=code, **options), runs))
 

@@ -190,7 +190,6 @@ def test_storage_that_fails(reviewed: Cli) -> None:
     reviewed("plan", "--state", "file/state")
 
 
-@pytest.mark.xfail(reason="the journal comes with the next issue", strict=True)
 def test_apply_needs_its_state(reviewed: Cli) -> None:
     """apply without a state it can write to exits 11 before it writes anything."""
     (reviewed.folder / "file").write_text("")

@@ -1,0 +1,123 @@
+"""The fault server itself: a judge has to be right about what it sees."""
+
+import http.client
+import json
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from . import server as fs
+from .bench import TOKEN
+
+BODY = {"identity": "CP-1", "displayName": "A", "profileId": 1}
+
+
+@pytest.fixture
+def server() -> Iterator[fs.FaultServer]:
+    with fs.serving(fs.Lenient(("acme",), TOKEN)) as server:
+        yield server
+
+
+def ask(
+    server: fs.FaultServer, method: str = "GET", path: str = "/tenant/acme/charger", body: object = None
+) -> tuple[int, bytes]:
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=0.3)
+    headers = {"Authorization": f"Bearer {TOKEN}", **({"Content-Type": "application/json"} if body else {})}
+    connection.request(method, path, json.dumps(body) if body else None, headers)
+    answer = connection.getresponse()
+    return answer.status, answer.read()
+
+
+def test_without_rules_it_is_the_world(server: fs.FaultServer) -> None:
+    """What the world answers is answered, and the log knows what took effect."""
+    assert ask(server, "POST", body=BODY)[0] == 201
+    assert [row["identity"] for row in json.loads(ask(server)[1])] == ["CP-1"]
+    assert [(e.method, e.committed, e.status) for e in server.log] == [("POST", True, 201), ("GET", False, 200)]
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "committed"),
+    [
+        (fs.reset_before, ConnectionError, False),
+        (fs.reset_after, ConnectionError, True),
+        (fs.hangup_before, ConnectionError, False),
+        (fs.timeout_before, TimeoutError, False),
+        (fs.timeout_after, TimeoutError, True),
+        (fs.cut, http.client.IncompleteRead, True),
+        (fs.cut_chunked, http.client.IncompleteRead, True),
+        (fs.cut_head, http.client.HTTPException, True),
+        (fs.no_http, http.client.BadStatusLine, True),
+        (fs.drip(0.05, headers=True), TimeoutError, True),
+    ],
+)
+def test_a_write_without_a_clear_answer(
+    server: fs.FaultServer, fault: fs.Fault, error: type[Exception], committed: bool
+) -> None:
+    """The client sees what it should see, and the judge knows whether the row is there."""
+    server.on(fs.nth("POST", 0), fault)
+    try:
+        ask(server, "POST", body=BODY)
+    except Exception as seen:
+        assert isinstance(seen, error) or fault is fs.cut_head, repr(seen)
+    else:
+        assert fault not in (fs.reset_before, fs.reset_after, fs.timeout_before, fs.timeout_after)
+    assert len(server.world.live("acme", "charger")) == committed == server.log[0].committed
+
+
+def test_a_late_commit(server: fs.FaultServer) -> None:
+    """The client has gone when the row appears."""
+    server.on(fs.nth("POST", 0), fs.late_commit(0.5))
+    with pytest.raises(TimeoutError):
+        ask(server, "POST", body=BODY)
+    assert server.world.live("acme", "charger") == []
+    server.settle()
+    assert len(server.world.live("acme", "charger")) == 1
+
+
+def test_lists_that_do_not_tell(server: fs.FaultServer) -> None:
+    """A cap and a blind spot hide rows that are there."""
+    server.world.add("acme", "charger", identity="OLD")
+    hiding = server.on(fs.lists, fs.hidden(0.2), times=2)
+    ask(server, "POST", body=BODY)
+    assert len(json.loads(ask(server)[1])) == 1
+    import time
+
+    time.sleep(0.25)
+    assert len(json.loads(ask(server)[1])) == 2 and hiding.fired == 2
+    server.on(fs.lists, fs.capped(1))
+    assert len(json.loads(ask(server)[1])) == 1
+
+
+def test_the_judges_see(server: fs.FaultServer) -> None:
+    """Two live rows of a key are a duplicate; a DELETE is remembered by its id."""
+    ask(server, "POST", body=BODY)
+    assert fs.duplicates(server.world) == []
+    ask(server, "POST", body=BODY)
+    assert fs.duplicates(server.world) == [("acme", "charger", "CP-1", 2)]
+    ask(server, "DELETE", "/tenant/acme/charger/3")
+    assert fs.deletes(server.log) == {3} and fs.duplicates(server.world) == []
+
+
+def test_the_judges_find_secrets(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    """In files below a folder and in what was printed, plain or in base64; a file called token is where it belongs."""
+    import base64
+
+    (tmp_path / "token").write_text("s3cret/canary")
+    assert fs.token_leaks(["s3cret/canary"], [tmp_path], {"stdout": b"Bearer ***"}) == []
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "log").write_bytes(b"..." + base64.b64encode(b"user:s3cret/canary@host"))
+    found = fs.token_leaks(["s3cret/canary"], [tmp_path], {"stdout": b"GET s3cret%2Fcanary"})
+    assert found == [str(tmp_path / "a" / "log"), "stdout"]
+
+
+def test_a_bomb_is_big(server: fs.FaultServer) -> None:
+    """It fits into a few kilobytes a mebibyte, and unpacks."""
+    import zlib
+
+    server.on(fs.lists, fs.gzip_bomb(3))
+    with socket.create_connection(("127.0.0.1", server.port)) as sock:
+        sock.sendall(f"GET /tenant/acme/charger HTTP/1.1\r\nAuthorization: Bearer {TOKEN}\r\n\r\n".encode())
+        octets = b"".join(iter(lambda: sock.recv(65536), b""))
+    body = octets.partition(b"\r\n\r\n")[2]
+    assert len(body) < 20_000 and len(zlib.decompressobj(31).decompress(body)) == 3 << 20

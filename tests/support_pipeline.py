@@ -1,0 +1,149 @@
+"""The pipeline of the tool, in process, over a world: YAML -> desired -> changes -> plan -> outcomes.
+
+Waits cost nothing here, and every request is judged by `support_contract`.
+"""
+
+import functools
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from exolink_reconcile import applier, contract, desired_state, differ, digest, documents, live_state, planner
+from exolink_reconcile import export as exporter
+from exolink_reconcile.api import Api
+from exolink_reconcile.kinds import KINDS
+from exolink_reconcile.model import DesiredState, LiveState, Plan, Result
+from exolink_reconcile.planner import Choices
+from exolink_reconcile.report import plan_json
+from exolink_reconcile.resource import Kind
+from support_contract import BUNDLED, Judge
+from world import World
+
+ORIGIN = "http://x.invalid"
+CONTRACT_TEXT = BUNDLED.read_text("utf-8")
+
+
+@functools.cache
+def judge_of(text: str) -> Judge:
+    return Judge(text)
+
+
+@functools.cache
+def contract_of(text: str = CONTRACT_TEXT, kinds: Sequence[Kind] = KINDS) -> contract.Contract:
+    return contract.parse(text, kinds)
+
+
+def read_yaml(
+    text: str,
+    *,
+    kinds: Sequence[Kind] = KINDS,
+    environment: Mapping[str, str] | None = None,
+    path: str = "exolink.yaml",
+) -> DesiredState:
+    """What a YAML text declares. Raises InputError with every diagnostic."""
+    found, problems = documents.read(path, text.encode(), {} if environment is None else environment)
+    return desired_state.build(found, kinds, problems=problems)
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """One world, one open API, and the steps in between."""
+
+    world: World
+    api: Api
+    kinds: Sequence[Kind] = KINDS
+    contract_text: str = CONTRACT_TEXT
+
+    @property
+    def contract(self) -> contract.Contract:
+        return contract_of(self.contract_text, tuple(self.kinds))
+
+    def desired(self, text: str, environment: Mapping[str, str] | None = None) -> DesiredState:
+        desired = read_yaml(text, kinds=self.kinds, environment=environment)
+        contract.check(self.contract, desired)
+        return desired
+
+    def live(self, desired: DesiredState, choices: Choices = Choices()) -> LiveState:
+        absent_ok = self.contract.offer(self.kinds[0]).create is not None
+        return live_state.read(self.api, planner.wanted(desired, choices), self.kinds[0], absent_ok=absent_ok)
+
+    def plan(self, text: str | DesiredState, **choices: Any) -> Plan:
+        desired = text if isinstance(text, DesiredState) else self.desired(text)
+        chosen = Choices(**choices)
+        changes = differ.diff(desired, self.live(desired, chosen))
+        return planner.plan(changes, desired, self.contract, chosen, ORIGIN)
+
+    def apply(self, text: str | DesiredState, plan: Plan | None = None, **choices: Any) -> Result:
+        desired = text if isinstance(text, DesiredState) else self.desired(text)
+        plan = plan or self.plan(desired, **choices)
+        return run_plan(plan, desired, self.contract, self.api)
+
+    def export(self, *tenants: str) -> tuple[str, list[str]]:
+        """The YAML of these tenants, and the warnings."""
+        live = live_state.read(self.api, dict.fromkeys(tenants, list(self.kinds)), self.kinds[0])
+        texts, warnings = [], []
+        for tenant, found in live.tenants.items():
+            text, more = exporter.tenant(tenant, found.rows, self.contract)
+            texts.append(text)
+            warnings += more
+        return "---\n".join(texts), warnings
+
+
+def run_plan(plan: Plan, desired: DesiredState, offers: contract.Contract, api: Api) -> Result:
+    """Apply without waiting for anything."""
+    settings = applier.Settings(settle=0.0, sleep=lambda seconds: None)
+    return applier.apply(plan, desired, offers, api, applier.Stop(), settings)
+
+
+def as_json(plan: Plan) -> str:
+    return plan_json.plan(plan, config_digest="", paths=("exolink.yaml",), options={})
+
+
+def digest_of(plan: Plan) -> str:
+    return digest.of_plan(plan)
+
+
+@contextmanager
+def pipeline(
+    world: World, *, kinds: Sequence[Kind] = KINDS, contract_text: str = CONTRACT_TEXT, parallelism: int = 4
+) -> Iterator[Pipeline]:
+    """A pipeline over `world`. Leaving it fails if any request broke the contract."""
+    judge = judge_of(contract_text)
+    before = len(judge.broken)
+    api = Api(
+        ORIGIN,
+        token=world.token,
+        parallelism=parallelism,
+        transport=lambda: judge.wrap(world.transport()),
+        sleep=lambda seconds: None,
+    )
+    with api:
+        yield Pipeline(world, api, kinds, contract_text)
+    assert judge.broken[before:] == [], "a request broke the contract"
+
+
+def entry(**fields: Any) -> str:
+    """One YAML flow mapping; every scalar is quoted, so that it is text whatever it looks like."""
+    return "{" + ", ".join(f"{name}: {scalar(value)}" for name, value in fields.items()) + "}"
+
+
+def scalar(value: Any) -> str:
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(map(scalar, value)) + "]"
+    return json.dumps(str(value).replace("${", "$${"), ensure_ascii=False)
+
+
+def document(tenant: str, **lists: Sequence[Mapping[str, Any]] | Any) -> str:
+    """One YAML document: lists of mappings as entries, anything else as a scalar or raw flow YAML."""
+    lines = [f"tenant: {scalar(tenant)}"]
+    for name, value in lists.items():
+        if isinstance(value, (list, tuple)):
+            lines += [f"{name}:" if value else f"{name}: []", *(f"  - {entry(**each)}" for each in value)]
+        elif isinstance(value, Mapping):
+            inner = (f"{k}: {entry(**v) if isinstance(v, Mapping) else scalar(v)}" for k, v in value.items())
+            lines.append(f"{name}: {{{', '.join(inner)}}}")
+        else:
+            lines.append(f"{name}: {scalar(value)}")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,185 @@
+"""Documents to desired state, or every problem at once."""
+
+import pytest
+from support_pipeline import read_yaml
+
+from exolink_reconcile import documents
+from exolink_reconcile.errors import InputError
+from exolink_reconcile.kinds import KINDS
+from exolink_reconcile.model import DesiredState
+
+TENANT, CPMS, CHARGER = KINDS
+HEAD = "tenant: acme\n"
+
+
+def problems(text: str) -> list[tuple[str, int, int]]:
+    with pytest.raises(InputError) as caught:
+        read_yaml(text)
+    return [(each.code, each.source.line, each.source.column) for each in caught.value.diagnostics if each.source]
+
+
+def chargers(state: DesiredState) -> list[dict[str, object]]:
+    return [each.resource.model_dump(exclude_unset=True) for each in state.tenants[0].declared[CHARGER]]
+
+
+def test_settled() -> None:
+    """A document is a tenant, its fields and its entries, each with its place."""
+    state = read_yaml("tenant: acme\nname: Acme\ncpms:\n  - {displayName: A, url: wss://h/, interval: '30'}\n")
+    [tenant] = state.tenants
+    [own], [cpms] = tenant.declared[TENANT], tenant.declared[CPMS]
+    assert own.resource.model_dump(exclude_unset=True) == {"domainPrefix": "acme", "name": "Acme"}
+    assert cpms.resource.interval == 30 and cpms.source == ("exolink.yaml", 4, 6)  # type: ignore[attr-defined]
+    assert tenant.mentioned == {TENANT, CPMS}
+
+
+def test_a_tenant_may_be_spread() -> None:
+    """Documents of one tenant are joined, whichever defines the profiles."""
+    state = read_yaml(f"{HEAD}chargers: [{{identity: A, profile: night}}]\n---\n{HEAD}name: N\nprofiles: {{night: 2}}\nchargers: [{{identity: B}}]\n")  # fmt: skip
+    assert chargers(state) == [{"identity": "A", "profileId": 2}, {"identity": "B"}]
+    assert [each.name for each in state.tenants] == ["acme"]
+    [own] = state.tenants[0].declared[TENANT]
+    assert own.resource.name == "N"  # type: ignore[attr-defined]
+
+
+def test_tenants_are_sorted() -> None:
+    """The order of documents is not the order of tenants."""
+    assert [each.name for each in read_yaml("tenant: b\n---\ntenant: a\n").tenants] == ["a", "b"]
+
+
+def test_defaults() -> None:
+    """Defaults hold for their own document's lists, and an entry wins over them in either form."""
+    text = f"{HEAD}profiles: {{one: 1, two: 2}}\ndefaults: {{chargers: {{profile: one, displayName: D}}}}\nchargers: [{{identity: A}}, {{identity: B, profileId: 9}}, {{identity: C, profile: two}}]\n---\n{HEAD}chargers: [{{identity: E}}]\n"  # fmt: skip
+    assert chargers(read_yaml(text)) == [
+        {"identity": "A", "displayName": "D", "profileId": 1},
+        {"identity": "B", "displayName": "D", "profileId": 9},
+        {"identity": "C", "displayName": "D", "profileId": 2},
+        {"identity": "E"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("name: x\n", [("E-REQUIRED", 1, 1)]),
+        ("tenant: a/b\n", [("E-NAME", 1, 9)]),
+        ("tenant: ..\n", [("E-NAME", 1, 9)]),
+        (HEAD + "nam: x\n", [("E-UNKNOWN-KEY", 2, 1)]),
+        (HEAD + "name: x\n---\n" + HEAD + "name: x\n", [("E-DUPLICATE-ADDRESS", 5, 1)]),
+        (HEAD + "---\ntenant: ACME\n", [("E-SAME-NAME", 3, 9)]),
+        (HEAD + "cpms: {displayName: A}\n", [("E-TYPE", 2, 7)]),
+        (HEAD + "cpms: [A]\n", [("E-TYPE", 2, 8)]),
+        (HEAD + "cpms: [{url: wss://h}]\n", [("E-REQUIRED", 2, 9)]),
+        (HEAD + "cpms: [{displayName: A, url: http://h}]\n", [("E-URL", 2, 30)]),
+        (HEAD + "cpms: [{displayName: A, interval: 3.5}]\n", [("E-TYPE", 2, 35)]),
+        (HEAD + "cpms: [{displayName: A, interval: true}]\n", [("E-TYPE", 2, 35)]),
+        (HEAD + "cpms: [{displayName: A, authPassThrough: yes}]\n", [("E-TYPE", 2, 42)]),
+        (HEAD + "cpms: [{displayName: A, createOnly: [colour]}]\n", [("E-CREATE-ONLY", 2, 38)]),
+        (HEAD + "cpms: [{displayName: A, createOnly: [displayName]}]\n", [("E-CREATE-ONLY", 2, 38)]),
+        (HEAD + "chargers: [{identity: A, firmwareVersion: 1}]\n", [("E-READ-ONLY", 2, 26)]),
+        (HEAD + "chargers: [{identity: A, profile: night}]\n", [("E-PROFILE", 2, 35)]),
+        (HEAD + "profiles: {n: 1}\nchargers: [{identity: A, profile: n, profileId: 1}]\n", [("E-CONFLICT", 3, 26)]),
+        (HEAD + "defaults: {chargers: {identity: A}}\n", [("E-DEFAULT", 2, 23)]),
+        (HEAD + "defaults: {cpms: {id: 1}}\n", [("E-DEFAULT", 2, 19)]),
+        (HEAD + "chargers: [{identity: A}, {identity: A}]\n", [("E-DUPLICATE-ADDRESS", 2, 28)]),
+        (HEAD + "chargers: [{identity: Cafe\u0301}, {identity: ' CAF\u00c9'}]\n", [("E-SAME-NAME", 2, 31)]),
+        (HEAD + "chargers: [{identity: A, id: 1}, {identity: B, id: 1}]\n", [("E-DUPLICATE-ID", 2, 35)]),
+        (HEAD + "chargers: [{identity: A}]\nremoved: [{charger: A}]\n", [("E-CONFLICT", 3, 12)]),
+        (HEAD + "chargers: [{identity: A, id: 1}]\nremoved: [{charger: A, id: 1}]\n", [("E-CONFLICT", 3, 12)]),
+        (HEAD + "removed: [{charger: A}, {charger: A}]\n", [("E-DUPLICATE-ADDRESS", 2, 26)]),
+        (HEAD + "removed: [{tenant: acme}]\n", [("E-TENANT", 2, 12)]),
+        (HEAD + "removed: [{cpms: A, charger: B}]\n", [("E-REQUIRED", 2, 12)]),
+        (HEAD + "removed: [{cpms: A, id: x}]\n", [("E-TYPE", 2, 25)]),
+        (HEAD + "policy: {protect: [charger]}\nremoved: [{charger: A}]\n", [("E-PROTECTED", 3, 12)]),
+        (HEAD + "policy: {protect: [chargers/*]}\n", [("E-GLOB", 2, 20)]),
+        (HEAD + "policy: {allowReplace: [Primary]}\n", [("E-GLOB", 2, 25)]),
+        (HEAD + "policy: {protect: charger}\n", [("E-TYPE", 2, 19)]),
+    ],
+)
+def test_refused(text: str, expected: list[tuple[str, int, int]]) -> None:
+    """Each mistake has its word and its place, and none has a second one as its consequence."""
+    assert problems(text) == expected
+
+
+def test_all_in_one_go() -> None:
+    """All problems of all files come at once, in the order of files and lines."""
+    first, one = documents.read("a.yaml", b"tenant: acme\ncpms: [{displayName: A, interval: x}]\nfoo: 1\nbar: &x y\n", {})
+    second, two = documents.read("b.yaml", b"tenant: acme\nchargers: [{identity: ''}]\n", {})
+    from exolink_reconcile import desired_state
+
+    with pytest.raises(InputError) as caught:
+        desired_state.build([*second, *first], KINDS, problems=[*two, *one])
+    assert [(d.code, str(d.source)) for d in caught.value.diagnostics] == [
+        ("E-TYPE", "a.yaml:2:35"), ("E-UNKNOWN-KEY", "a.yaml:3:1"), ("E-UNKNOWN-KEY", "a.yaml:4:1"),
+        ("E-ANCHOR", "a.yaml:4:6"), ("E-NAME", "b.yaml:2:23"),
+    ]  # fmt: skip
+
+
+def test_both_places_are_named() -> None:
+    """The error for an address given twice names both places."""
+    with pytest.raises(InputError) as caught:
+        read_yaml(HEAD + "chargers:\n  - identity: A\n  - identity: A\n")
+    assert "exolink.yaml:3:5" in caught.value.diagnostics[0].summary
+    assert str(caught.value.diagnostics[0].source) == "exolink.yaml:4:5"
+
+
+def test_the_nearest_name_is_offered() -> None:
+    """An unknown key comes with the nearest known one."""
+    with pytest.raises(InputError) as caught:
+        read_yaml(HEAD + "cpms: [{displayname: A}]\n")
+    assert "`displayName`" in caught.value.diagnostics[0].detail
+
+
+def test_an_id_is_not_both_pinned_and_removed() -> None:
+    """One live object is not declared by one entry and deleted by another, whatever names they use for it."""
+    assert problems(HEAD + "cpms: [{displayName: B, id: 7}]\nremoved: [{cpms: A, id: 7}]\n")[0][1] == 3
+
+
+def test_pinned_and_removed_may_share_a_name() -> None:
+    """A removed entry with an id may stand beside an entry of the same name that pins another id."""
+    state = read_yaml(HEAD + "cpms: [{displayName: A, id: 7}]\nremoved: [{cpms: A, id: 8, reason: old}]\n")
+    [removed] = state.tenants[0].removed[CPMS]
+    assert (removed.name, removed.remote_id, removed.reason) == ("A", 8, "old")
+
+
+def test_a_literal_password_is_a_warning_that_does_not_show_it() -> None:
+    """A password written out is warned about, once, and its text appears nowhere."""
+    state = read_yaml(HEAD + "cpms: [{displayName: A, url: 'wss://u:hunter2@h/'}]\n")
+    assert [each.code for each in state.warnings] == ["W-SECRET"]
+    assert "hunter2" not in repr(state)
+
+
+@pytest.mark.parametrize("url", ["http://u:hunter2@h/", "wss://u:hunter2@h /", "wss://u:hunter2@h:99999/", "hunter2"])
+def test_a_bad_url_is_refused_without_quoting_it(url: str) -> None:
+    """The message about a URL never quotes it: it may hold a password."""
+    with pytest.raises(InputError) as caught:
+        read_yaml(HEAD + f"cpms: [{{displayName: A, url: '{url}'}}]\n")
+    assert [each.code for each in caught.value.diagnostics] == ["E-URL"]
+    assert "hunter2" not in f"{caught.value!r}{caught.value.diagnostics!r}"
+
+
+def test_validate_needs_no_variable() -> None:
+    """Without an environment references are checked for their syntax, and what they stand for is taken on trust."""
+    text = HEAD + "name: ${env:N}\nprofiles: {n: '${env:P}'}\nchargers: [{identity: '${env:I}', profile: n}, {identity: '${env:J}'}]\n"  # fmt: skip
+    found, problems = documents.read("f.yaml", text.encode(), None)
+    from exolink_reconcile import desired_state
+
+    assert desired_state.build(found, KINDS, problems=problems).warnings == ()
+
+
+@pytest.mark.parametrize("character", ["\u200b", "\u202e", "\u2066", "\u00ad", "\ufeff", "\u180b", "\U0001d173", "\U0001bca0"])
+def test_characters_that_do_not_show(character: str) -> None:
+    """A name that reads like another because a character of it takes no room is refused."""
+    assert problems(f"{HEAD}chargers: [{{identity: A{character}B}}]\n") == [("E-NAME", 2, 23)]
+
+
+@pytest.mark.parametrize("text", ["7", "'7'", "-7", "0"])
+def test_whole_numbers(text: str) -> None:
+    """A whole number may be quoted."""
+    state = read_yaml(f"{HEAD}cpms: [{{displayName: A, interval: {text}}}]\n")
+    assert state.tenants[0].declared[CPMS][0].resource.interval == int(text.strip("'"))  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("text", ["07", "1e3", "0x10", "1_0", "7.0", "+7", "٧", "7 0"])
+def test_not_whole_numbers(text: str) -> None:
+    """Anything that is not plainly a whole number is not taken for one."""
+    assert [code for code, _, _ in problems(f"{HEAD}cpms: [{{displayName: A, interval: {text}}}]\n")] == ["E-TYPE"]
