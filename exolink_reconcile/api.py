@@ -15,6 +15,7 @@ import urllib.request
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_address
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -38,7 +39,12 @@ MAX_ANSWER = 256 * 1024 * 1024
 MAX_PAUSE = 300.0
 CONNECT_TIMEOUT = 10.0
 _TRIES = 4
+_TRIES_THROTTLED = 8
 _FIRST_PAUSE = 0.25
+_LONGEST_PAUSE = 8.0
+# Retries beyond this many, or this share of all requests, would only add to what is wrong with the API.
+_FREE_RETRIES = 50
+_RETRY_SHARE = 0.1
 
 
 class Api:
@@ -47,6 +53,7 @@ class Api:
     Args:
         base_url: scheme, host, port and maybe a path; `https`, or `http` for loopback only.
         token: the bearer token; None for the emulator inside the process.
+        reread: gives the token anew when the API does not know it any more (a token file that was renewed).
         timeout: seconds for one request as a whole, headers and body included.
         transport: makes the transport of a thread instead of the network (the emulator inside the process, tests).
 
@@ -60,6 +67,7 @@ class Api:
         base_url: str,
         *,
         token: str | None,
+        reread: Callable[[], str | None] = lambda: None,
         ca_file: str | None = None,
         timeout: float = 60.0,
         parallelism: int = 8,
@@ -69,6 +77,9 @@ class Api:
         self._base = base_url.rstrip("/") if transport else _checked_base(base_url)
         self._origin = _origin(httpx.URL(self._base))
         self._token = token
+        self._reread = reread
+        self._requests = 0
+        self._retries = 0
         self._timeout = timeout
         self._make_transport = transport
         self._ca_file = ca_file
@@ -133,59 +144,74 @@ class Api:
     # ------------------------------------------------------------------------------------------------------- sending
 
     def _read(self, path: str) -> bytes:
-        for attempt in range(1, _TRIES + 1):
+        attempt = 0
+        while True:
+            attempt += 1
             try:
                 status, headers, body = self._send("GET", path, None)
             except (httpx.TransportError, httpx.DecodingError) as error:
-                if attempt == _TRIES or _is_final(error):
+                if _is_final(error) or not self._try_again(attempt):
                     raise ApiUnreachable("E-UNREACHABLE", f"GET {path}: {_reason(error)}") from None
-                self._pause(attempt)
                 continue
             if status == 200:
                 return body
-            if (status == 429 or status >= 500) and attempt < _TRIES:
-                self._pause(attempt, headers)
-                continue
-            raise _refusal("GET", path, status, headers, body)
-        raise AssertionError("the last try either answered or raised")
+            if not ((status == 429 or status >= 500) and self._try_again(attempt, status, headers)):
+                raise _refusal("GET", path, status, headers, body)
 
     def _write(self, method: str, path: str, body: Mapping[str, Any] | None) -> None:
         content = None if body is None else json.dumps(_revealed(body), ensure_ascii=False).encode()
-        for attempt in range(1, _TRIES + 1):
+        repeatable = method != "POST"
+        attempt = 0
+        while True:
+            attempt += 1
             try:
                 status, headers, answer = self._send(method, path, content)
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-                if attempt == _TRIES or _is_final(error):  # nothing has left: no write is in doubt
+                if _is_final(error) or not self._try_again(attempt):  # nothing has left: no write is in doubt
                     raise ApiUnreachable("E-UNREACHABLE", f"{method} {path}: {_reason(error)}") from None
-                self._pause(attempt)
                 continue
             except (httpx.TransportError, httpx.DecodingError) as error:
-                if method == "POST" or attempt == _TRIES:
+                if not (repeatable and self._try_again(attempt)):
                     raise NoClearAnswer("E-AMBIGUOUS", f"{method} {path}: {_reason(error)}") from None
-                self._pause(attempt)
                 continue
+            except ApiSurprise as error:  # an oversized answer says nothing about what was done
+                raise NoClearAnswer("E-AMBIGUOUS", error.summary) from None
             if 200 <= status < 300:
                 return
-            if status >= 500 or (method == "POST" and 300 <= status < 400):
-                if method == "POST" or attempt == _TRIES:
+            if status >= 500 or (not repeatable and 300 <= status < 400):
+                if not (repeatable and self._try_again(attempt, status, headers)):
                     raise NoClearAnswer("E-AMBIGUOUS", f"{method} {path}: the API answered {status}")
-                self._pause(attempt, headers)
-                continue
-            if status == 429 and attempt < _TRIES:
-                self._pause(attempt, headers)
-                continue
-            raise _refusal(method, path, status, headers, answer)
+            elif not (status == 429 and self._try_again(attempt, status, headers)):
+                raise _refusal(method, path, status, headers, answer)
 
     def _send(self, method: str, path: str, content: bytes | None) -> tuple[int, httpx.Headers, bytes]:
+        """One request as a whole; repeated once with a renewed token when the API does not know ours any more."""
+        token = self._token
+        status, headers, body = self._send_once(method, path, content, token)
+        if status == 401 and self._renew(token):
+            return self._send_once(method, path, content, self._token)
+        return status, headers, body
+
+    def _renew(self, refused: str | None) -> bool:
+        """Whether there is another token than the one that was refused; asked for once however many threads want it."""
+        with self._lock:
+            if self._token == refused:
+                self._token = self._reread() or refused
+            return self._token != refused
+
+    def _send_once(
+        self, method: str, path: str, content: bytes | None, token: str | None
+    ) -> tuple[int, httpx.Headers, bytes]:
         """One request as a whole: status, headers, body within its limits."""
         self._wait_for_origin()
+        self._requests += 1
         client = self._client()
         request = client.build_request(method, self._base + path, content=content)
         self._check_target(request.url, path)
         if content is not None:
             request.headers["Content-Type"] = "application/json"
-        if self._token is not None:
-            request.headers["Authorization"] = f"Bearer {self._token}"
+        if token is not None:
+            request.headers["Authorization"] = f"Bearer {token}"
         backend: _Deadline | None = getattr(self._threads, "deadline", None)
         if backend is not None:
             backend.at = time.monotonic() + self._timeout
@@ -226,14 +252,23 @@ class Api:
         self._threads.deadline = deadline
         return _OneConnection(self._ssl_context, deadline, self.proxy)
 
-    def _pause(self, attempt: int, headers: Mapping[str, str] | None = None) -> None:
-        """Wait before the next try; a throttled origin is paused for every thread."""
-        asked = _retry_after(headers or {})
-        if asked is not None:
-            with self._lock:
-                self._resume_at = max(self._resume_at, time.monotonic() + asked)
-        else:
-            self._sleep(random.uniform(0.5, 1.0) * _FIRST_PAUSE * 2 ** (attempt - 1))
+    def _try_again(self, attempt: int, status: int = 0, headers: Mapping[str, str] = MappingProxyType({})) -> bool:
+        """Whether to try once more, after a pause. A throttled origin is paused for every thread, as long as it asks."""
+        self._retries += 1
+        if attempt >= (_TRIES_THROTTLED if status == 429 else _TRIES):
+            return False
+        if self._retries > max(_FREE_RETRIES, _RETRY_SHARE * self._requests):
+            return False
+        asked = _retry_after(headers)
+        if asked is not None and asked > MAX_PAUSE:
+            return False
+        pause = random.uniform(0.5, 1.0) * min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** (attempt - 1))
+        if asked is None and status != 429:
+            self._sleep(pause)
+            return True
+        with self._lock:
+            self._resume_at = max(self._resume_at, time.monotonic() + (pause if asked is None else asked))
+        return True
 
     def _wait_for_origin(self) -> None:
         left = self._resume_at - time.monotonic()
@@ -308,18 +343,17 @@ def _is_final(error: Exception) -> bool:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait that the server asked for, at most MAX_PAUSE; None where it asked for nothing sensible."""
+    """Seconds to wait that the server asked for; None where it asked for nothing sensible."""
     text = headers.get("retry-after", "").strip()
     if text.isascii() and text.isdigit():
-        return min(float(text[:9]), MAX_PAUSE)
+        return float(text[:12])
     if text:
         from email.utils import parsedate_to_datetime
 
         try:
             now = parsedate_to_datetime(headers["date"]) if "date" in headers else None
             until = parsedate_to_datetime(text)
-            seconds = until.timestamp() - (now.timestamp() if now else time.time())
-            return min(max(seconds, 0.0), MAX_PAUSE)
+            return max(until.timestamp() - (now.timestamp() if now else time.time()), 0.0)
         except (ValueError, TypeError, OverflowError):
             return None
     return None

@@ -1,5 +1,6 @@
 """Options to an open API: whose token, over which transport."""
 
+import contextlib
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,7 +35,13 @@ def connect(
     # An URL that cannot be used is told before a token that is missing: it is what to mend first.
     Api(api_url, token=None, parallelism=1).close()
     token = read_token(token_file, environment)
-    return Api(api_url, token=token, ca_file=ca_file, timeout=timeout, parallelism=parallelism)
+
+    def reread() -> str | None:
+        with contextlib.suppress(ApiDenied):
+            return read_token(token_file, environment)
+        return None
+
+    return Api(api_url, token=token, reread=reread, ca_file=ca_file, timeout=timeout, parallelism=parallelism)
 
 
 def origin(api_url: str) -> str:

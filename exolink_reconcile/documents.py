@@ -344,12 +344,16 @@ class _Unreadable(Exception):
 
 def _events(data: bytes) -> Iterator[Any]:
     events: Iterator[Any] = iter(CParser(data).get_event, None)
-    return _unshielded(events) if _STAND_IN.encode() in data else events
+    return _unshielded(events) if isinstance(data, _Shielded) else events
+
+
+class _Shielded(bytes):
+    """Text with stand-ins in it."""
 
 
 def _shield(data: bytes) -> bytes:
     """The text with a stand-in for each colon that can only be text; the same where it has the stand-in already."""
-    return data if _STAND_IN.encode() in data else _INNER_COLON.sub(_STAND_IN.encode(), data)
+    return data if _STAND_IN.encode() in data else _Shielded(_INNER_COLON.sub(_STAND_IN.encode(), data))
 
 
 def _unshielded(events: Iterator[Any]) -> Iterator[Any]:

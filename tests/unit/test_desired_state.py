@@ -102,7 +102,9 @@ def test_refused(text: str, expected: list[tuple[str, int, int]]) -> None:
 
 def test_all_in_one_go() -> None:
     """All problems of all files come at once, in the order of files and lines."""
-    first, one = documents.read("a.yaml", b"tenant: acme\ncpms: [{displayName: A, interval: x}]\nfoo: 1\nbar: &x y\n", {})
+    first, one = documents.read(
+        "a.yaml", b"tenant: acme\ncpms: [{displayName: A, interval: x}]\nfoo: 1\nbar: &x y\n", {}
+    )
     second, two = documents.read("b.yaml", b"tenant: acme\nchargers: [{identity: ''}]\n", {})
     from exolink_reconcile import desired_state
 
@@ -166,7 +168,9 @@ def test_validate_needs_no_variable() -> None:
     assert desired_state.build(found, KINDS, problems=problems).warnings == ()
 
 
-@pytest.mark.parametrize("character", ["\u200b", "\u202e", "\u2066", "\u00ad", "\ufeff", "\u180b", "\U0001d173", "\U0001bca0"])
+@pytest.mark.parametrize(
+    "character", ["\u200b", "\u202e", "\u2066", "\u00ad", "\ufeff", "\u180b", "\U0001d173", "\U0001bca0"]
+)
 def test_characters_that_do_not_show(character: str) -> None:
     """A name that reads like another because a character of it takes no room is refused."""
     assert problems(f"{HEAD}chargers: [{{identity: A{character}B}}]\n") == [("E-NAME", 2, 23)]

@@ -51,7 +51,9 @@ def test_as_the_pure_implementation_reads_it(tree: dict[str, object], flow: bool
 
 
 PLAIN = st.lists(
-    st.sampled_from(["a", "b1", ": ", ":", "- ", "\n", "\n  ", "{", "}", "[", "]", ", ", '"', "'", "#", " #", "wss://h"]),
+    st.sampled_from(
+        ["a", "b1", ": ", ":", "- ", "\n", "\n  ", "{", "}", "[", "]", ", ", '"', "'", "#", " #", "wss://h"]
+    ),
     max_size=14,
 ).map("".join)
 
@@ -88,7 +90,9 @@ def test_without_the_c_parser_nothing_is_read() -> None:
 # ------------------------------------------------------------------------------------------------------- plain data
 
 
-@pytest.mark.parametrize("text", ["0123", "12:30:45", "1e5", "NO", "0x1F", "1_000", ".5", "2025-10-15", "true", "=", "-"])
+@pytest.mark.parametrize(
+    "text", ["0123", "12:30:45", "1e5", "NO", "0x1F", "1_000", ".5", "2025-10-15", "true", "=", "-"]
+)
 @pytest.mark.parametrize("form", ["{}", "'{}'", '"{}"'])
 def test_scalars_are_their_text(text: str, form: str) -> None:
     """A scalar is what was typed, whatever YAML 1.1 would have made of it."""
