@@ -80,6 +80,7 @@ class Api:
         self._reread = reread
         self._requests = 0
         self._retries = 0
+        self._in_a_hurry = False
         self._timeout = timeout
         self._make_transport = transport
         self._ca_file = ca_file
@@ -97,6 +98,11 @@ class Api:
         """Host and port of the proxy in use, without its credentials."""
         parts = urlsplit(self.proxy or "")
         return f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
+
+    def hurry(self, timeout: float) -> None:
+        """From now on give each request only so many seconds, and try it once."""
+        self._timeout = min(self._timeout, timeout)
+        self._in_a_hurry = True
 
     def close(self) -> None:
         """Close every connection."""
@@ -255,7 +261,7 @@ class Api:
     def _try_again(self, attempt: int, status: int = 0, headers: Mapping[str, str] = MappingProxyType({})) -> bool:
         """Whether to try once more, after a pause. A throttled origin is paused for every thread, as long as it asks."""
         self._retries += 1
-        if attempt >= (_TRIES_THROTTLED if status == 429 else _TRIES):
+        if self._in_a_hurry or attempt >= (_TRIES_THROTTLED if status == 429 else _TRIES):
             return False
         if self._retries > max(_FREE_RETRIES, _RETRY_SHARE * self._requests):
             return False

@@ -37,6 +37,7 @@ from exolink_reconcile.resource import Kind, Resource, compared, fields, key
 STAGES = (1, 10)
 FAILURES_IN_A_ROW = 10
 GRACE = 5.0
+READ_BACK = 2.0  # seconds for each list after a signal: a CI system kills about ten seconds after it asked
 _POLL_AFTER = (1.0, 2.0, 5.0, 10.0, 15.0, 30.0)
 _Place = tuple[str, Kind]
 # A step skipped for these reasons ends the run as the reason does, not just as incomplete.
@@ -202,6 +203,7 @@ class _Run:
                 future.result()
             if self.stop.signal and gives_up_at == float("inf"):
                 gives_up_at = time.monotonic() + GRACE
+                self.api.hurry(READ_BACK)
             if time.monotonic() > gives_up_at or self.stop.at_once:
                 for future in left:
                     self._abandon(futures[future])
@@ -341,7 +343,7 @@ class _Run:
     def _finish(self, outcome: Outcome) -> None:
         with self.lock:
             self.outcomes[id(outcome.step)] = outcome
-            if outcome.status is not Status.DONE:
+            if outcome.exit_code:
                 self.troubled.add(outcome.step.address.tenant)
                 if outcome.step.kind.entries is None and outcome.step.creates:
                     self.missing_tenants.add(outcome.step.address.tenant)
@@ -380,9 +382,7 @@ class _Run:
                 rows = self._list_until(group.tenant, group.kind, functools.partial(_all_show, sent))
             except ApiError as error:
                 for each in sent:
-                    self._finish(
-                        Outcome(each.step, Status.UNKNOWN, f"could not be read back: {error.summary}", error.code, 9)
-                    )
+                    self._finish(_unread(each, error))
                 continue
             for each in sent:
                 self._finish(_outcome(each, rows))
@@ -472,6 +472,25 @@ def _still_there(sent: _Sent, rows: _Listed) -> bool:
     return remote_id(sent.step.before) in rows.by_id
 
 
+def _unread(sent: _Sent, error: ApiError) -> Outcome:
+    """What happened to a step whose list could not be read: an answer is believed, but not called verified."""
+    if not sent.clear:
+        return Outcome(
+            sent.step,
+            Status.UNKNOWN,
+            f"no clear answer: {sent.detail}; not read back: {error.summary}",
+            "E-AMBIGUOUS",
+            9,
+        )
+    code = 10 if isinstance(error, ApiDenied) else 5
+    done = not sent.done_before
+    step = sent.step
+    return Outcome(
+        step, Status.DONE, f"answered, but could not be read back: {error.summary}", "E-UNVERIFIED", code,
+        added=int(done and step.creates), changed=int(done and step.action is Action.UPDATE), destroyed=int(done and step.deletes),
+    )  # fmt: skip
+
+
 def _shows(sent: _Sent, rows: _Listed) -> bool:
     """Whether a list shows a write's effect, so that nothing is left to wait for."""
     if sent.step.action is Action.DELETE:
@@ -550,7 +569,7 @@ def _verify(plan: Plan, desired: DesiredState, run: _Run) -> tuple[tuple[Left, .
     changes = differ.diff(desired, live)
     planned = {step.address for step in plan.steps}
     known = {held.address for held in plan.held_back}
-    settled = {o.step.address for o in run.outcomes.values() if o.status is not Status.DONE}
+    settled = {o.step.address for o in run.outcomes.values() if o.exit_code}
     differing = {change.address: _words(change.fields) for change in changes.changes}
     differing.update({unclear.address: unclear.reason for unclear in changes.unclear})
     left = tuple(

@@ -407,7 +407,7 @@ def emulate(listen: str, database: str, tenant: tuple[str, ...], token: str, con
         emulator.serve(app, host.strip("[]"), int(port), ready=ready)
     except emulator.EmulatorError as error:
         raise problem("E-EMULATOR", str(error)) from None
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, _Terminated):
         pass
     return 0
 

@@ -343,8 +343,9 @@ class _Unreadable(Exception):
 
 
 def _events(data: bytes) -> Iterator[Any]:
-    events: Iterator[Any] = iter(CParser(data).get_event, None)
-    return _unshielded(events) if isinstance(data, _Shielded) else events
+    if isinstance(data, _Shielded):
+        return _unshielded(iter(CParser(bytes(data)).get_event, None))  # the parser takes bytes and no subclass
+    return iter(CParser(data).get_event, None)
 
 
 class _Shielded(bytes):

@@ -151,7 +151,11 @@ class Journal:
                     number = self._numbers.get(id(outcome.step))
                     if number is None:
                         continue
-                    known = None if outcome.status is Status.UNKNOWN else outcome.status.value
+                    known = (
+                        None
+                        if outcome.status is Status.UNKNOWN or outcome.code == "E-UNVERIFIED"
+                        else outcome.status.value
+                    )
                     answered = outcome.code == "E-LIST-BLIND"
                     database.execute(
                         "UPDATE op SET outcome = ?, answered = ? WHERE number = ?", (known, answered, number)

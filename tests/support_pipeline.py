@@ -18,6 +18,7 @@ from exolink_reconcile.model import DesiredState, LiveState, Plan, Result
 from exolink_reconcile.planner import Choices
 from exolink_reconcile.report import plan_json
 from exolink_reconcile.resource import Kind
+from ruamel.yaml import YAML
 from support_contract import BUNDLED, Judge
 from world import World
 
@@ -147,3 +148,13 @@ def document(tenant: str, **lists: Sequence[Mapping[str, Any]] | Any) -> str:
         else:
             lines.append(f"{name}: {scalar(value)}")
     return "\n".join(lines) + "\n"
+
+
+def tenant_create_contract(*, required: Sequence[str] = ()) -> str:
+    """The bundled description with a POST /tenant."""
+    loaded = YAML(typ="safe").load(CONTRACT_TEXT)
+    properties = {"domainPrefix": {"type": "string"}, "name": {"type": "string"}}
+    schema = {"type": "object", "properties": properties, "required": list(required)}
+    body = {"content": {"application/json": {"schema": schema}}}
+    loaded["paths"]["/tenant"] = {"post": {"requestBody": body, "responses": {"2XX": {"description": "done"}}}}
+    return json.dumps(loaded)

@@ -286,9 +286,9 @@ def _unmanaged(plan: Plan) -> Iterator[str]:
 
 def result(result: Result, plan: Plan) -> str:
     """What happened: `Apply complete!` only if everything did; else what did not, and what to do next."""
-    troubled = [outcome for outcome in result.outcomes if outcome.status is not Status.DONE]
+    troubled = [outcome for outcome in result.outcomes if outcome.exit_code]
     lines: list[str] = []
-    for status in (Status.UNKNOWN, Status.FAILED, Status.SKIPPED):
+    for status in (Status.UNKNOWN, Status.FAILED, Status.SKIPPED, Status.DONE):
         lines += _outcomes([o for o in troubled if o.status is status], status)
     lines += [f"  ! {inert(str(left.address))}: {inert(left.detail)} ({left.code})" for left in result.left]
     lines += [inert(note) for note in result.notes]
@@ -296,7 +296,10 @@ def result(result: Result, plan: Plan) -> str:
     totals = f"Resources: {added} added, {changed} changed, {destroyed} destroyed."
     if not (troubled or result.left or result.exit_codes or plan.held_back):
         return "\n".join([*lines, f"Apply complete! {totals}"]) + "\n"
-    counts = {status.value: sum(1 for o in troubled if o.status is status) for status in Status}
+    counts = {
+        "not verified" if status is Status.DONE else status.value: sum(1 for o in troubled if o.status is status)
+        for status in Status
+    }
     counts |= {"held back": len(plan.held_back), "not settled": len(result.left)}
     said = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
     lines.append(f"Apply incomplete. {totals} {said}." if said else f"Apply incomplete. {totals}")
@@ -310,11 +313,11 @@ def _what_now(troubled: Sequence[Outcome], result: Result, plan: Plan) -> Iterat
     codes = {outcome.code for outcome in troubled}
     if Status.UNKNOWN in statuses:
         yield "Next: run plan. It shows what is live now; nothing was sent twice. Then apply again."
-    elif "E-DENIED" in codes:
+    elif 10 in {outcome.exit_code for outcome in troubled}:
         yield "Next: give a token that may write, then run the same command again; what is done stays done."
     elif "E-NORMALISED" in codes or "E-PUT-CLOBBERS" in codes:
         yield "Next: the API does not keep what is sent. Change the YAML to what it stores, or ask Exolink; then plan again."
-    elif Status.FAILED in statuses or Status.SKIPPED in statuses or result.left:
+    elif troubled or result.left:
         yield "Next: mend what is named above, then run the same command again; what is done stays done."
     elif plan.held_back:
         yield "Next: see the ways out of what is held back, in the plan above."

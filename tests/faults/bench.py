@@ -153,7 +153,7 @@ class Bench:
     def patch(self, code: str) -> dict[str, str]:
         """An environment in which this code runs before the command does: a fault inside the process."""
         self.write("patch/sitecustomize.py", code)
-        return {"PYTHONPATH": str(self.folder / "patch")}
+        return {"PYTHONPATH": os.pathsep.join(filter(None, [str(self.folder / "patch"), os.environ.get("PYTHONPATH")]))}
 
     # ----------------------------------------------------------------------------------------------------- processes
 
@@ -241,6 +241,7 @@ class Bench:
             "EXOLINK_TOKEN": TOKEN,
             "BENCH_PASSWORD": PASSWORD,
             "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONPATH": os.environ.get("PYTHONPATH"),  # another build of the command may be put to the test
         }
         return {name: value for name, value in {**clean, **(extra or {})}.items() if value is not None}
 

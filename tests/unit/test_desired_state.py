@@ -81,7 +81,7 @@ def test_defaults() -> None:
         (HEAD + "defaults: {chargers: {identity: A}}\n", [("E-DEFAULT", 2, 23)]),
         (HEAD + "defaults: {cpms: {id: 1}}\n", [("E-DEFAULT", 2, 19)]),
         (HEAD + "chargers: [{identity: A}, {identity: A}]\n", [("E-DUPLICATE-ADDRESS", 2, 28)]),
-        (HEAD + "chargers: [{identity: Cafe\u0301}, {identity: ' CAF\u00c9'}]\n", [("E-SAME-NAME", 2, 31)]),
+        (HEAD + "chargers: [{identity: Cafe\u0301}, {identity: ' CAF\u00c9'}]\n", [("E-SAME-NAME", 2, 32)]),
         (HEAD + "chargers: [{identity: A, id: 1}, {identity: B, id: 1}]\n", [("E-DUPLICATE-ID", 2, 35)]),
         (HEAD + "chargers: [{identity: A}]\nremoved: [{charger: A}]\n", [("E-CONFLICT", 3, 12)]),
         (HEAD + "chargers: [{identity: A, id: 1}]\nremoved: [{charger: A, id: 1}]\n", [("E-CONFLICT", 3, 12)]),

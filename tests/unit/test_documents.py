@@ -24,12 +24,22 @@ def read(text: str, environment: dict[str, str] | None = None) -> tuple[list[obj
 # ------------------------------------------------------------------------------------------------- against an oracle
 
 
-words = st.text(alphabet="aZ09é日 :#-?,[]{}'\"\\/.=@|>&*!%~<", max_size=8)
+words = st.text(alphabet="aZ09é日 :#-,[]{}'\"\\/.=@|>&*!%~<", max_size=8).filter(
+    lambda word: not word.startswith(":")  # `{a: :b}`: nobody means that, and libyaml does not take it
+)
 trees = st.recursive(
     words,
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(words.filter(bool), inner, max_size=4),
     max_leaves=12,
 )
+
+
+def oracle(text: str) -> list[object] | None:
+    """What the pure implementation reads; None where it refuses."""
+    try:
+        return [each for each in YAML(typ="safe", pure=True).load_all(text) if each is not None]
+    except Exception:
+        return None
 
 
 def dumped(tree: object, *, flow: bool | None) -> str:
@@ -46,7 +56,7 @@ def dumped(tree: object, *, flow: bool | None) -> str:
 def test_as_the_pure_implementation_reads_it(tree: dict[str, object], flow: bool | None) -> None:
     """What another YAML implementation writes and reads as text is read the same here, in every style."""
     text = dumped(tree, flow=flow)
-    assume(YAML(typ="safe", pure=True).load(text) == tree)
+    assume(oracle(text) == [tree])  # it does not always read what it writes
     assert read(text) == ([tree], [])
 
 
@@ -65,17 +75,15 @@ def test_never_another_reading_than_the_pure_implementation(text: str) -> None:
     text = f"k: {text}\n"
     bodies, problems = read(text)
     assume(not problems)
-    try:
-        expected = [each for each in YAML(typ="safe", pure=True).load_all(text) if each is not None]
-    except Exception:
-        assume(False)
+    expected = oracle(text)
+    assume(expected is not None)
     assert bodies == expected
 
 
 def test_the_c_parser_is_in_use() -> None:
     """The reader runs on libyaml: its parser is the compiled one, not the pure fallback."""
     assert documents.CParser is _ruamel_yaml.CParser
-    assert documents.CParser.__module__ == "_ruamel_yaml"
+    assert documents.CParser.__module__.endswith("_ruamel_yaml")
     assert (_ruamel_yaml.__file__ or "").endswith((".so", ".pyd"))
     assert type(documents.CParser(b"a: b").get_event()).__name__ == "StreamStartEvent"
 
@@ -194,6 +202,19 @@ def test_the_environment_cannot_inject() -> None:
 )
 def test_colons_inside_braces(text: str, value: object) -> None:
     """A colon between two characters is text, inside braces too, as YAML 1.2 has it."""
+    assert read(text) == ([value], [])
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("a: {url: wss://h/?token=x}", {"a": {"url": "wss://h/?token=x"}}),
+        ("a: {url: wss://h/?token=x&k=y, b: c}", {"a": {"url": "wss://h/?token=x&k=y", "b": "c"}}),
+        ("a: [charger/CP-?, b?c]", {"a": ["charger/CP-?", "b?c"]}),
+    ],
+)
+def test_question_marks_inside_braces(text: str, value: object) -> None:
+    """A question mark inside plain text is text, inside braces too: the query of a URL, a glob of a policy."""
     assert read(text) == ([value], [])
 
 

@@ -1,0 +1,141 @@
+"""Desired and live to facts."""
+
+from typing import Any
+
+import pytest
+from support_pipeline import document, pipeline, read_yaml
+from world import World
+
+from exolink_reconcile import differ
+from exolink_reconcile.kinds import KINDS
+from exolink_reconcile.model import Changes, LiveState, LiveTenant
+from exolink_reconcile.resource import row_model
+
+TENANT, CPMS, CHARGER = KINDS
+ENTRY = {"displayName": "A", "url": "wss://h/", "interval": 30}
+
+
+def changes(world: World, yaml: str) -> Changes:
+    with pipeline(world) as run:
+        desired = run.desired(yaml)
+        return differ.diff(desired, run.live(desired))
+
+
+def cpms_world(*rows: dict[str, Any]) -> World:
+    world = World()
+    for row in rows:
+        world.add("acme", "cpms", **{**ENTRY, **row})
+    return world
+
+
+def facts(found: Changes) -> list[tuple[str, list[tuple[str, str, str]]]]:
+    return [(str(each.address), [(f.name, str(f.before), str(f.after)) for f in each.fields]) for each in found.changes]
+
+
+def test_nothing_differs() -> None:
+    """What is live as declared is no change."""
+    found = changes(cpms_world({}), document("acme", cpms=[ENTRY]))
+    assert (found.changes, found.unclear, found.unmanaged) == ((), (), ())
+
+
+@pytest.mark.parametrize(
+    ("change", "fields"),
+    [
+        ({"interval": 60}, [("interval", "30", "60")]),
+        ({"url": "wss://h"}, [("url", "wss://h/", "wss://h")]),
+        ({"authPassThrough": "true"}, [("authPassThrough", "False", "True")]),
+        ({"interval": 60, "createOnly": ["interval"]}, None),
+    ],
+)
+def test_one_field(change: dict[str, Any], fields: list[tuple[str, str, str]] | None) -> None:
+    """One managed field that differs is one change of that field; a create-only one is none."""
+    found = changes(cpms_world({}), document("acme", cpms=[{**ENTRY, **change}]))
+    assert facts(found) == ([("acme/cpms/A", fields)] if fields else [])
+
+
+def test_what_is_not_written_is_not_compared() -> None:
+    """A field that the YAML leaves out never differs."""
+    assert changes(cpms_world({"interval": 7}), document("acme", cpms=[{"displayName": "A"}])).changes == ()
+
+
+def test_only_a_secret_differs() -> None:
+    """Two URLs that look alike when masked are told apart, and neither is shown."""
+    found = changes(cpms_world({"url": "wss://u:one@h/"}), document("acme", cpms=[{**ENTRY, "url": "wss://u:two@h/"}]))
+    assert facts(found) == [("acme/cpms/A", [("url", "wss://u:***@h/", "wss://u:***@h/")])]
+
+
+def test_case_counts() -> None:
+    """A live name in another case is another object."""
+    found = changes(cpms_world({"displayName": "a"}), document("acme", cpms=[ENTRY]))
+    assert [each.before for each in found.changes] == [None]
+    assert [len(group.rows) for group in found.unmanaged] == [1]
+
+
+def test_two_live_objects_with_one_name() -> None:
+    """A name that is live twice is unclear, for a declared and for a removed entry, and both ids are named."""
+    world = cpms_world({"id": 8}, {"id": 5})
+    for yaml in (document("acme", cpms=[ENTRY]), document("acme", removed=[{"cpms": "A"}])):
+        found = changes(world, yaml)
+        assert found.changes == () and found.unmanaged == ()
+        assert [(each.code, "5 and 8" in each.reason) for each in found.unclear] == [("E-DUPLICATE-LIVE", True)]
+
+
+def test_a_pin_tells_two_objects_apart() -> None:
+    """With `id` the one meant is compared, and the other is unmanaged."""
+    found = changes(cpms_world({"id": 5}, {"id": 8, "interval": 9}), document("acme", cpms=[{**ENTRY, "id": 5}]))
+    assert (found.changes, found.unclear) == ((), ())
+    assert changes(cpms_world({"id": 5}, {"id": 8}), document("acme", cpms=[{**ENTRY, "id": 99}])).unclear[0].code == "E-NOT-LIVE"  # fmt: skip
+
+
+def test_a_pinned_object_has_another_name() -> None:
+    """The pinned object under another name is a difference of the key."""
+    found = changes(cpms_world({"id": 5, "displayName": "Old"}), document("acme", cpms=[{**ENTRY, "id": 5}]))
+    assert facts(found) == [("acme/cpms/A", [("displayName", "Old", "A")])]
+
+
+def test_a_name_that_another_entry_pins() -> None:
+    """An entry cannot take by name what another entry pins by id."""
+    yaml = document("acme", cpms=[ENTRY, {**ENTRY, "displayName": "B", "id": 5}])
+    found = changes(cpms_world({"id": 5}), yaml)
+    assert [(str(each.address), each.code) for each in found.unclear] == [("acme/cpms/A", "E-PINNED")]
+
+
+def test_soft_deleted_rows_do_not_exist() -> None:
+    """A row with `deletedAt` is neither matched nor counted."""
+    world = cpms_world({"id": 5})
+    world.soft_delete("acme", "cpms", 5)
+    found = changes(world, document("acme", cpms=[ENTRY]))
+    assert found.changes[0].before is None and found.live_counts["acme", "cpms"] == 0
+
+
+def test_removed() -> None:
+    """A removed entry is a change while its object is live, by name or by id, and none when it is gone."""
+    world = cpms_world({"id": 5}, {"id": 8})
+    assert [c.before.id for c in changes(world, document("acme", removed=[{"cpms": "A", "id": 8}])).changes] == [8]  # type: ignore[union-attr]
+    assert changes(world, document("acme", removed=[{"cpms": "B"}])).changes == ()
+    assert changes(world, document("acme", removed=[{"cpms": "A", "id": 9}])).changes == ()
+    assert changes(world, document("acme", removed=[{"cpms": "B", "id": 8}])).unclear[0].code == "E-OTHER-NAME"
+
+
+def test_unmanaged_does_not_depend_on_removed() -> None:
+    """A live row without a name is unmanaged, also beside a removed entry whose object is gone."""
+    world = cpms_world({"displayName": ""}, {"displayName": "B"})
+    for removed in ([], [{"cpms": "Gone"}], [{"cpms": "Gone", "id": 77}]):
+        found = changes(world, document("acme", cpms=[ENTRY], removed=removed))
+        assert [len(group.rows) for group in found.unmanaged] == [2]
+
+
+def test_kinds_that_were_not_read() -> None:
+    """Nothing is said of a kind that was not read: absence of a list is no empty list."""
+    desired = read_yaml(document("acme", cpms=[ENTRY]))
+    tenant = row_model(TENANT)(id=1, domainPrefix="acme")
+    assert differ.diff(desired, LiveState({"acme": LiveTenant(True, {TENANT: (tenant,)})})).changes == ()
+    assert differ.diff(desired, LiveState({})).changes == ()
+
+
+def test_nested_values_differ_by_place() -> None:
+    """A mapping that differs inside is told by the place inside, each with before and after."""
+    found = list(differ._nested("flow", {"a": [1, 2], "b": 1}, {"a": [1, 3], "c": 1}))
+    assert {(change.name, change.field, change.before, change.after) for change in found} == {
+        ("flow['a'][1]", "flow", 2, 3), ("flow['b']", "flow", 1, None), ("flow['c']", "flow", None, 1),
+    }  # fmt: skip

@@ -1,0 +1,101 @@
+"""The digest covers what people approve, and nothing else."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from support_pipeline import document, pipeline
+from world import World
+
+from exolink_reconcile import digest
+from exolink_reconcile.model import Plan
+
+CPMS = {"displayName": "A", "url": "wss://u:hunter2@h/?k=v", "interval": 30}
+CHARGER = {"identity": "CP-1", "displayName": "Lobby", "profileId": 1}
+
+
+def plan(text: str, rows: dict[str, Any] | None = None, **choices: Any) -> Plan:
+    world = World()
+    world.add("acme", "charger", **{**CHARGER, **(rows or {})})
+    world.add("acme", "charger", identity="Old")
+    with pipeline(world) as run:
+        return run.plan(text, **choices)
+
+
+def yaml(**charger: Any) -> str:
+    return document("acme", cpms=[CPMS], chargers=[{**CHARGER, "profileId": 2, **charger}], removed=[{"charger": "Old"}])
+
+
+BASE = digest.of_plan(plan(yaml()))
+
+
+def test_shape() -> None:
+    """A digest is 64 hex digits."""
+    assert len(BASE) == 64 and set(BASE) <= set("0123456789abcdef")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# a comment\n" + yaml(),
+        yaml().replace("tenant", "\n\n\ntenant", 1),
+        yaml().replace('{charger: "Old"}', "{charger: Old, reason: another}"),
+        yaml().replace('"CP-1"', "CP-1").replace('"2"', "2"),
+        yaml() + "profiles: {standard: 1, night: 2}\n",
+        yaml() + "policy: {protect: [cpms/X], exclusive: [cpms]}\n",
+    ],
+)
+def test_not_covered(text: str) -> None:
+    """Places, comments, bytes, reasons, the names of profiles and the policy are no part of it."""
+    assert text != yaml() and digest.of_plan(plan(text)) == BASE
+
+
+def test_held_back_and_unmanaged_are_not_covered() -> None:
+    """A difference that apply will not settle changes no digest, and neither does an unmanaged object."""
+    held = yaml().replace("cpms:\n", 'cpms:\n  - {displayName: "H", url: "wss://h/"}\n')
+    found = plan(held)
+    assert found.held_back and digest.of_plan(found) == BASE
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        (yaml(profileId=3), {}),
+        (yaml(displayName="Other"), {}),
+        (yaml(identity="CP-2"), {}),
+        (yaml(), {"profileId": 9}),
+        (yaml(), {"displayName": "Drifted"}),
+        (yaml().replace("removed", "removed: []\n$schema"), {}),
+        (yaml().replace("acme", "acme", 1).replace("wss://u:hunter2@h/?k=v", "wss://other/"), {}),
+        (yaml().replace('interval: "30"', 'interval: "31"'), {}),
+    ],
+)
+def test_covered(text: str, rows: dict[str, Any]) -> None:
+    """Address, action, live id, managed fields before and after: any of them other is another digest."""
+    if "$schema" in text:
+        text = document("acme", cpms=[CPMS], chargers=[{**CHARGER, "profileId": 2}])
+    assert digest.of_plan(plan(text, rows)) != BASE
+
+
+def test_the_origin_is_covered() -> None:
+    """A plan reviewed for one API is not approved for another."""
+    assert digest.of_plan(replace(plan(yaml()), origin="https://other.example.com")) != BASE
+
+
+def test_the_live_id_is_covered() -> None:
+    """The same name with another live id is another object."""
+    assert digest.of_plan(plan(yaml(), {"id": 77})) != BASE
+
+
+def test_a_secret_counts_as_it_changes() -> None:
+    """Two plans that set different passwords have one digest: it must not be a way to guess them."""
+    assert digest.of_plan(plan(yaml().replace("u:hunter2", "u:two"))) == BASE
+    assert "hunter2" not in str([digest.facts(step) for step in plan(yaml()).steps])
+
+
+def test_the_facts_of_a_delete() -> None:
+    """For a delete the id, the key and every compared fact are covered."""
+    [step] = [step for step in plan(yaml()).steps if step.deletes]
+    facts = digest.facts(step)
+    assert facts["action"] == "delete" and facts["after"] is None
+    assert facts["before"] == {"identity": "Old", "displayName": "Old", "profileId": 1}
