@@ -115,6 +115,14 @@ def write(path: str, data: bytes, *, mode: int = 0o600) -> None:
     _sync_folder(target.parent)
 
 
+def make_folder(path: str) -> None:
+    """Make a folder, if it is not there. Raises StorageFailed."""
+    try:
+        os.makedirs(path, exist_ok=True)
+    except OSError as error:
+        raise StorageFailed("E-STORAGE", f"the folder {path} cannot be made: {error.strerror}") from None
+
+
 def _sync_folder(folder: Path) -> None:
     """Make the rename durable. The content is whole either way, so a failure is not an error."""
     try:

@@ -10,6 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from ruamel.yaml import YAML
+from support_contract import BUNDLED, Judge
+from world import World
+
 from exolink_reconcile import applier, contract, desired_state, differ, digest, documents, live_state, planner
 from exolink_reconcile import export as exporter
 from exolink_reconcile.api import Api
@@ -18,9 +22,6 @@ from exolink_reconcile.model import DesiredState, LiveState, Plan, Result
 from exolink_reconcile.planner import Choices
 from exolink_reconcile.report import plan_json
 from exolink_reconcile.resource import Kind
-from ruamel.yaml import YAML
-from support_contract import BUNDLED, Judge
-from world import World
 
 ORIGIN = "http://x.invalid"
 CONTRACT_TEXT = BUNDLED.read_text("utf-8")

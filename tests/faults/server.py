@@ -172,7 +172,7 @@ class Rule:
 class FaultServer:
     """Serves one world on a port of 127.0.0.1; `log` is what came in, in order of arrival."""
 
-    def __init__(self, world: World, *, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, world: World, *, tls: ssl.SSLContext | None = None, port: int = 0) -> None:
         self.world = world
         self.tls = tls
         self.log: list[Exchange] = []
@@ -186,7 +186,7 @@ class FaultServer:
         self._counts: Counter[str] = Counter()
         self._connections = 0
         self._late: list[threading.Thread] = []
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self._listener = socket.create_server(("127.0.0.1", port), backlog=128)
         self.port: int = self._listener.getsockname()[1]
 
     @property
@@ -363,6 +363,23 @@ def nth_write(number: int) -> When:
 
 def since(index: int) -> When:
     return lambda hit: hit.index >= index
+
+
+def nth_to(method: str, path_end: str, number: int) -> When:
+    """The n-th request of this method to this path, from 0."""
+    seen: list[int] = []
+
+    def when(hit: Hit) -> bool:
+        if hit.method == method and hit.path.endswith(path_end):
+            seen.append(hit.index)
+        return hit.index in seen and seen.index(hit.index) == number
+
+    return when
+
+
+def creates(identity: str) -> When:
+    """The create of this object."""
+    return lambda hit: hit.method == "POST" and identity in hit.exchange.json.values()
 
 
 def to(method: str, path_end: str = "") -> When:

@@ -14,9 +14,20 @@ from exolink_reconcile.errors import InputError
 from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.model import Action, Status
 from exolink_reconcile.report import capabilities, text
-from exolink_reconcile.resource import Flag, Key, Kind, Name, Resource, Text, WholeNumber
+from exolink_reconcile.resource import (
+    Flag,
+    Key,
+    Kind,
+    Name,
+    Resource,
+    Text,
+    WholeNumber,
+    entry_model,
+    fields,
+    key,
+    row_model,
+)
 from exolink_reconcile.resource import compared as compared_fields
-from exolink_reconcile.resource import entry_model, fields, key, row_model
 
 LISTED = [kind for kind in KINDS if kind.entries is not None]
 VALUES = {"string": ("wss://a.example.com/", "wss://b.example.com/"), "integer": (3, 4), "boolean": (True, False)}

@@ -24,7 +24,9 @@ def loaded() -> dict[str, Any]:
 
 
 def parse(description: Any) -> contract.Contract:
-    return contract.parse(description if isinstance(description, str) else json.dumps(description), KINDS, name="c.yaml")
+    return contract.parse(
+        description if isinstance(description, str) else json.dumps(description), KINDS, name="c.yaml"
+    )
 
 
 def refused(description: Any) -> str:
@@ -39,7 +41,9 @@ def cpms_create(schema: Any, **components: Any) -> contract.Operation:
     """The create of a CPMS where its body is `schema`."""
     description = loaded()
     description["components"]["schemas"].update(components)
-    description["paths"]["/tenant/{tenant}/cpms"]["post"]["requestBody"]["content"]["application/json"]["schema"] = schema
+    description["paths"]["/tenant/{tenant}/cpms"]["post"]["requestBody"]["content"]["application/json"]["schema"] = (
+        schema
+    )
     create = parse(description).offer(CPMS).create
     assert create is not None
     return create
@@ -64,7 +68,12 @@ def test_evidence() -> None:
     """Charger writes are inferred, CPMS writes and the list of chargers are documented."""
     charger, cpms = contract_of().offer(CHARGER), contract_of().offer(CPMS)
     assert charger.list and charger.create and charger.update and charger.delete
-    assert [op.inferred for op in (charger.list, charger.create, charger.update, charger.delete)] == [False, True, True, True]
+    assert [op.inferred for op in (charger.list, charger.create, charger.update, charger.delete)] == [
+        False,
+        True,
+        True,
+        True,
+    ]
     assert not any(op.infers(["url"]) for op in (cpms.create, cpms.update, cpms.delete) if op)
 
 
@@ -95,7 +104,9 @@ def test_other_versions(version: Any) -> None:
     assert "3.0 or 3.1" in refused({**loaded(), "openapi": version})
 
 
-@pytest.mark.parametrize("text", ["", "[]", "just text", "{", "a: [", "openapi: 3.1.0", "openapi: 3.1.0\npaths: []\n", "swagger: '2.0'"])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "just text", "{", "a: [", "openapi: 3.1.0", "openapi: 3.1.0\npaths: []\n", "swagger: '2.0'"]
+)
 def test_not_openapi(text: str) -> None:
     """What is no OpenAPI description gets a clear error."""
     refused(text)
@@ -154,7 +165,9 @@ def test_circles(schema: Any) -> None:
     refused(description)
 
 
-@pytest.mark.parametrize("reference", ["other.yaml#/X", "https://example.com/x.json", "#/components/schemas/Missing", "#x"])
+@pytest.mark.parametrize(
+    "reference", ["other.yaml#/X", "https://example.com/x.json", "#/components/schemas/Missing", "#x"]
+)
 def test_references_out_of_the_file(reference: str) -> None:
     """Only references inside the file are followed, to what is there."""
     description = loaded()

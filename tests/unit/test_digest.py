@@ -23,7 +23,9 @@ def plan(text: str, rows: dict[str, Any] | None = None, **choices: Any) -> Plan:
 
 
 def yaml(**charger: Any) -> str:
-    return document("acme", cpms=[CPMS], chargers=[{**CHARGER, "profileId": 2, **charger}], removed=[{"charger": "Old"}])
+    return document(
+        "acme", cpms=[CPMS], chargers=[{**CHARGER, "profileId": 2, **charger}], removed=[{"charger": "Old"}]
+    )
 
 
 BASE = digest.of_plan(plan(yaml()))

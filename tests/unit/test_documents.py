@@ -1,6 +1,7 @@
 """YAML text to plain data with places."""
 
 import io
+import re
 import subprocess
 import sys
 
@@ -25,7 +26,7 @@ def read(text: str, environment: dict[str, str] | None = None) -> tuple[list[obj
 
 
 words = st.text(alphabet="aZ09é日 :#-,[]{}'\"\\/.=@|>&*!%~<", max_size=8).filter(
-    lambda word: not word.startswith(":")  # `{a: :b}`: nobody means that, and libyaml does not take it
+    lambda word: not re.search(r"""(^|["'\[\]{},]):""", word)  # `{a: :b, c: x":y}`: refused, as libyaml does
 )
 trees = st.recursive(
     words,
@@ -51,7 +52,7 @@ def dumped(tree: object, *, flow: bool | None) -> str:
     return stream.getvalue()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.dictionaries(words.filter(bool), trees, min_size=1, max_size=4), st.sampled_from([True, False, None]))
 def test_as_the_pure_implementation_reads_it(tree: dict[str, object], flow: bool | None) -> None:
     """What another YAML implementation writes and reads as text is read the same here, in every style."""

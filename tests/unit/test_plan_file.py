@@ -118,7 +118,9 @@ def test_drift(drift: Any) -> None:
         WANTED.replace('identity: "CP-2"', 'identity: "CP-3"'),
         WANTED + 'name: "x"\n',
         WANTED.replace('profileId: "2"', 'profileId: "4"'),
-        WANTED.replace('  - {charger: "Old"}\n', '  - {charger: "Old"}\n  - {charger: "CP-8"}\n').replace('"CP-2"', '"CP-7"'),
+        WANTED.replace('  - {charger: "Old"}\n', '  - {charger: "Old"}\n  - {charger: "CP-8"}\n').replace(
+            '"CP-2"', '"CP-7"'
+        ),
     ],
 )
 def test_another_yaml(yaml: str) -> None:
@@ -178,7 +180,9 @@ def test_edited(path: tuple[Any, ...]) -> None:
     for part in path[:-1]:
         here = here[part]
     before = here[path[-1]]
-    here[path[-1]] = (not before) if isinstance(before, bool) else before + 1 if isinstance(before, int) else f"{before}x"
+    here[path[-1]] = (
+        (not before) if isinstance(before, bool) else before + 1 if isinstance(before, int) else f"{before}x"
+    )
     with pytest.raises((PlanStale, InputError)):
         plan_file.read(json.dumps(document_).encode())
 
@@ -188,7 +192,9 @@ def test_another_layout_is_the_same_plan() -> None:
     assert plan_file.read(json.dumps(json.loads(SAVED), indent=4).encode()) == plan_file.read(SAVED.encode())
 
 
-@pytest.mark.parametrize("data", [b"", b"{}", b"[]", b"null", b"\xff", SAVED[:-100].encode(), b'{"format_version": "1.2"}', b"[" * 100_000])
+@pytest.mark.parametrize(
+    "data", [b"", b"{}", b"[]", b"null", b"\xff", SAVED[:-100].encode(), b'{"format_version": "1.2"}', b"[" * 100_000]
+)
 def test_no_plan(data: bytes) -> None:
     """What cannot be read as a plan is invalid input, not a stale plan and not a crash."""
     with pytest.raises(InputError, match="E-PLAN-FILE"):

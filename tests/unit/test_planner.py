@@ -27,7 +27,11 @@ def settled_world(chargers: int = 1) -> World:
 
 def yaml(cpms: dict[str, Any] | None = None, charger: dict[str, Any] | None = None, **more: Any) -> str:
     """The document that describes the settled world, with changes."""
-    lists: dict[str, Any] = {"name": "Acme", "cpms": [{**CPMS, **(cpms or {})}], "chargers": [{**CHARGER, **(charger or {})}]}
+    lists: dict[str, Any] = {
+        "name": "Acme",
+        "cpms": [{**CPMS, **(cpms or {})}],
+        "chargers": [{**CHARGER, **(charger or {})}],
+    }
     return document("acme", **{**lists, **more})
 
 
@@ -89,7 +93,9 @@ def test_a_field_that_cannot_be_updated() -> None:
     assert steps(found) == ["update cpms/Primary"] and held(found) == ["E-CANNOT-UPDATE update cpms/Primary"]
     [entry] = found.held_back
     assert entry.field and entry.field.name == "interval"
-    assert [word in " ".join(entry.ways_out) for word in ("revert", "createOnly: [interval]", "--allow-replace")] == [True] * 3
+    assert [word in " ".join(entry.ways_out) for word in ("revert", "createOnly: [interval]", "--allow-replace")] == [
+        True
+    ] * 3
 
 
 def test_create_only() -> None:

@@ -1,0 +1,252 @@
+"""A reviewed or approved plan to a finished apply: the whole command but its options."""
+
+import os
+import signal
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from exolink_reconcile import __version__, applier, connection, files, lock, plan_file, recovery, session
+from exolink_reconcile.api import Api
+from exolink_reconcile.applier import Stop
+from exolink_reconcile.console import Console, Progress, leave
+from exolink_reconcile.errors import MOST_CARE_FIRST, PlanRefused, PlanStale, ReconcileError, StorageFailed, problem
+from exolink_reconcile.journal import Journal
+from exolink_reconcile.kinds import KINDS
+from exolink_reconcile.model import LiveState, Plan, Result, Step
+from exolink_reconcile.plan_file import SavedPlan
+from exolink_reconcile.report import apply_json, text
+from exolink_reconcile.session import PLAN_OPTIONS, Options, Prepared, Wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """The apply command: how it was approved, and how it shows itself."""
+
+    console: Console
+    auto_approve: bool
+    expect: str | None
+    plan_path: str | None
+    format: str
+
+    @property
+    def reviewed(self) -> bool:
+        """Whether somebody approved a certain plan beforehand."""
+        return self.expect is not None or self.plan_path is not None
+
+    def run(self, options: Options, given: Collection[str]) -> int:
+        """The whole command; its exit code. `given` names the options that the person gave, in whatever way.
+
+        Raises:
+            ReconcileError: nothing was written.
+
+        """
+        if self.format != "json":
+            return self._run(options, given)
+
+        self.console.out(apply_json.version(__version__))
+        try:
+            return self._run(options, given)
+        except ReconcileError as error:
+            self.console.out(apply_json.failure(error))
+            self.console.out(apply_json.ending((0, 0, 0), error.exit_code, {}))
+            raise
+
+    def _run(self, options: Options, given: Collection[str]) -> int:
+
+        self._check_approval()
+        saved = None
+        if self.plan_path is not None:
+            saved = plan_file.read(files.read_text(self.plan_path, "the plan file"))
+            options = _recorded_options(saved, options, given)
+        if self.expect is not None and not _is_digest(self.expect):
+            raise problem("E-USAGE", "--expect takes a digest or its first 12 or more hex digits")
+        wanted = session.wanted(options, self.console, reviewed=self.reviewed)
+        with session.connected(options, wanted.contract_text, self.console) as api, self._locked(wanted) as journal:
+            run, blind = self._settled_plan(wanted, api, journal)
+            if saved is not None:
+                plan_file.check(saved, run.plan, run.desired, run.live)
+            if self.expect is not None:
+                plan_file.check_digest(run.plan, self.expect.lower())
+            self._show(run)
+            self._check_rails(run)
+            journal.saw(_counts(run.live))
+            if not run.plan.waves:
+                return self._nothing_to_do(run, blind)
+            self._approve(run)
+            return self._apply(run, api, journal, blind)
+
+    def _check_approval(self) -> None:
+
+        if self.expect is not None and self.plan_path is not None:
+            raise problem("E-USAGE", "--expect and --plan are two ways to say the same; give one")
+        if not (self.auto_approve or self.reviewed or self.console.can_ask):
+            raise problem("E-NO-APPROVAL", "there is no terminal to ask, and no --auto-approve, --plan or --expect")
+        if self.format == "json" and not (self.auto_approve or self.reviewed):
+            raise problem("E-NO-APPROVAL", "--format json asks nobody: give --auto-approve, --plan or --expect")
+
+    def _show(self, run: Prepared) -> None:
+        if self.format == "json":
+            self.console.out(apply_json.plan(run.plan, run.digest))
+        else:
+            self.console.out(session.plan_text(run.plan, run.digest, self.console))
+
+    def _check_rails(self, run: Prepared) -> None:
+
+        if run.plan.refusals:
+            first = run.plan.refusals[0]
+            raise PlanRefused(first.code, f"{first.summary}. Nothing was written")
+        inferred = next((step for step in run.plan.steps if step.inferred), None)
+        if (
+            inferred is not None
+            and not run.options.allow_inferred
+            and not connection.is_safe_ground(run.options.api_url)
+        ):
+            raise PlanRefused(
+                "E-INFERRED",
+                f"{inferred.action.word} of a {inferred.kind.kind} ({inferred.address}) is inferred, not documented: give --allow-inferred, or a --contract in which it is documented. Nothing was written",
+            )
+
+    def _nothing_to_do(self, run: Prepared, blind: Mapping[tuple[str, str], str]) -> int:
+        code = 9 if blind else 5 if run.plan.held_back else 0
+        if self.format == "json":
+            self.console.out(apply_json.ending((0, 0, 0), code, {"held back": len(run.plan.held_back)}))
+        elif code:
+            self.console.err("Nothing was written: what differs is held back. See the ways out above.\n")
+        return code
+
+    def _approve(self, run: Prepared) -> None:
+
+        if self.auto_approve or self.reviewed:
+            return
+        question = f"Do you want to do this at {run.options.api_url}?\n  Only `yes` will be accepted: "
+        if self.console.ask(question) != "yes":
+            raise PlanRefused("E-NOT-APPROVED", "not approved. Nothing was written")
+
+    def _apply(self, run: Prepared, api: Api, journal: Journal, blind: Mapping[tuple[str, str], str]) -> int:
+
+        stop = Stop()
+        progress = Progress(self.console, sum(1 for _ in run.plan.steps))
+
+        def sent(step: Step) -> None:
+            if self.format == "json":
+                self.console.out(apply_json.started(step))
+            progress.step(f"{step.action.word} {text.value(str(step.address))}")
+
+        settings = applier.Settings(settle=run.options.settle, record=journal, blind=blind, sent=sent)
+        journal.digest = run.digest
+        journal.started(progress.total)
+        with self._signals(stop):
+            result = applier.apply(run.plan, run.desired, run.contract, api, stop, settings)
+        progress.end()
+        code = self._remember(journal, result, _code_of(result, run.plan, stop))
+        if self.format == "json":
+            counts = {
+                status: sum(1 for o in result.outcomes if o.status.value == status)
+                for status in ("done", "failed", "unknown", "skipped")
+            }
+            self.console.out(apply_json.result(result))
+            self.console.out(apply_json.ending(result.totals, code, {**counts, "held back": len(run.plan.held_back)}))
+        else:
+            self.console.out(text.result(result, run.plan))
+        if stop.signal:
+            leave(code)  # a thread may still wait for an answer: nobody waits for it
+        return code
+
+    @contextmanager
+    def _locked(self, wanted: Wanted) -> Iterator[Journal]:
+        """The journal, with the tenants of the run locked: before anything is read."""
+        options = wanted.options
+        folder = session.state_folder(options.state)
+        origin = connection.origin(options.api_url)
+        with Journal(folder, origin) as journal:
+            if journal.is_new and os.environ.get("CI"):
+                self.console.err(
+                    f"The state folder {folder} is new: writes of an earlier run that got no answer are not remembered."
+                    " Keep it between runs (docs/state.md).\n"
+                )
+            with lock.hold(folder, origin, wanted.tenants, options.lock_timeout):
+                yield journal
+
+    def _settled_plan(self, wanted: Wanted, api: Api, journal: Journal) -> tuple[Prepared, dict[tuple[str, str], str]]:
+        """The plan, after what earlier runs left open is settled; and the creates that a blind list keeps open."""
+        operations = journal.open_operations(wanted.tenants)
+        if operations:
+            recovery.wait(api, operations, KINDS, wanted.options.settle, lambda text: self.console.err(f"{text}\n"))
+        seen = journal.seen()
+        for op in operations:
+            place = (op.address.tenant, op.address.kind)
+            if op.action in ("delete", "replace") and place in seen:
+                seen[place] -= 1  # our own delete, of a run that could not tell any more: no list has shrunk by itself
+        run = wanted.plan(api, seen)
+        settled = recovery.judge(operations, run.live, KINDS)
+        if settled.outcomes:
+            journal.settle_earlier(settled.outcomes)
+            self.console.err(f"{settled.sentence}\n")
+        return run, {(op.address.tenant, op.address.kind): str(op.address) for op in settled.blind}
+
+    def _remember(self, journal: Journal, result: Result, code: int) -> int:
+        """Put the end of the run on record; a record that fails now is the exit code, the writes are done."""
+        try:
+            journal.saw(result.live_counts)
+            journal.ended(code, result.totals)
+        except StorageFailed as error:
+            self.console.err(f"error: {error.code}: {error.summary}.\n")
+            return min((code, error.exit_code), key=(*MOST_CARE_FIRST, 143, 130, 0).index)
+        return code
+
+    @contextmanager
+    def _signals(self, stop: Stop) -> Iterator[None]:
+        """During an apply SIGINT and SIGTERM only ask: no new write, what is in flight may end."""
+
+        def ask(number: int, frame: object) -> None:
+            stop.ask(number)
+            self.console.err("\nStopping: no new write starts; waiting up to 5 s for what is in flight.\n")
+
+        before: Mapping[int, Any] = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _counts(live: LiveState) -> dict[tuple[str, str], int]:
+    return {
+        (name, kind.kind): len(rows)
+        for name, tenant in live.tenants.items()
+        for kind, rows in tenant.rows.items()
+        if tenant.exists
+    }
+
+
+def _code_of(result: Result, plan: Plan, stop: Stop) -> int:
+    """The exit code that asks for the most care."""
+    codes = {*result.exit_codes, *((5,) if plan.held_back or result.left else ())}
+    if stop.signal and 9 not in codes:
+        return 128 + stop.signal
+    return min(codes, key=MOST_CARE_FIRST.index, default=0)
+
+
+def _is_digest(text: str) -> bool:
+    return 12 <= len(text) <= 64 and all(character in "0123456789abcdefABCDEF" for character in text)
+
+
+def _recorded_options(saved: SavedPlan, options: Options, given: Collection[str]) -> Options:
+    """The options of a saved plan; one that was given now and is different refuses.
+
+    Raises:
+        PlanStale: naming the option.
+
+    """
+    recorded: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in saved.options.items()}
+    recorded = {name: value for name, value in recorded.items() if name in PLAN_OPTIONS}
+    recorded["paths"] = tuple(saved.document.exolink.paths)
+    for name, value in recorded.items():
+        if name in given and getattr(options, name) != value:
+            option = "PATH" if name == "paths" else "--" + name.replace("_", "-")
+            raise PlanStale(
+                "E-STALE", f"the plan was made with another {option}; leave it out, or make a new plan with it"
+            )
+    return replace(options, **recorded)

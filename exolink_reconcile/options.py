@@ -1,0 +1,70 @@
+"""The options of the commands: names, types, defaults, environment variables."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import click
+
+DEFAULT_API_URL = "https://api.exolink.cloud"
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+class _Lines(click.types.StringParamType):
+    """Text; its environment variable holds one value a line."""
+
+    def split_envvar_value(self, rv: str) -> Sequence[str]:
+        return [line.strip() for line in rv.splitlines() if line.strip()]
+
+
+def option(name: str, *attribute: str, **settings: Any) -> Callable[[_F], _F]:
+    """A click option with its environment variable: EXOLINK_ and the option's name."""
+    variable = "EXOLINK_" + name.lstrip("-").replace("-", "_").upper()
+    if settings.get("multiple"):
+        settings["type"] = _Lines()
+    return click.option(name, *attribute, envvar=variable, show_envvar=False, **settings)
+
+
+def formats(*names: str) -> Callable[[_F], _F]:
+    """The option that says how to show the result."""
+    return option("--format", type=click.Choice(names), default="text", show_default=True, help="How to show it.")
+
+
+def _seconds(name: str, default: float, least: float, help: str) -> Callable[[_F], _F]:
+    return option(
+        name, type=click.FloatRange(min=least), default=default, show_default=True, metavar="S", help=f"Seconds {help}"
+    )
+
+
+def _together(*options: Callable[[_F], _F]) -> Callable[[_F], _F]:
+    def decorate(function: _F) -> _F:
+        for each in reversed(options):
+            function = each(function)
+        return function
+
+    return decorate
+
+
+paths = click.argument("paths", nargs=-1, metavar="[PATH]...")
+
+reach = _together(
+    option("--api-url", default=DEFAULT_API_URL, show_default=True, help="The API, or emulator:FILE."),
+    option("--token-file", metavar="FILE", help="File with the bearer token; else EXOLINK_TOKEN."),
+    option("--ca-file", metavar="FILE", help="Certificates to trust instead of the usual ones."),
+    option("--contract", metavar="FILE", help="OpenAPI description that replaces the bundled one."),
+    option("--parallelism", type=click.IntRange(1, 256), default=8, show_default=True, help="Requests at a time."),
+    _seconds("--timeout", 60.0, 0.1, "for one request as a whole."),
+)
+
+shared = _together(
+    reach,
+    option("--target", multiple=True, metavar="GLOB", help="Only these addresses (TENANT/KIND/NAME)."),
+    option("--exclude", multiple=True, metavar="GLOB", help="Not these addresses."),
+    option("--prune", is_flag=True, help="Delete what is not declared in what the policy claims as exclusive."),
+    option("--allow-replace", multiple=True, metavar="ADDRESS", help="This may be deleted and made again."),
+    option("--allow-deletes", type=click.IntRange(min=0), metavar="N", help="The number of all deletes of the plan."),
+    option("--allow-shrunk", multiple=True, metavar="TENANT/KIND", help="This list may have shrunk to nothing."),
+    option("--allow-inferred", is_flag=True, help="Writes that the contract only infers may be sent."),
+    option("--state", metavar="DIR", help="State folder; by default the user's."),
+    _seconds("--lock-timeout", 0.0, 0.0, "to wait for the lock."),
+    _seconds("--settle", 90.0, 0.0, "a write may take to show up."),
+)

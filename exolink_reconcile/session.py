@@ -1,0 +1,163 @@
+"""Options to a plan: what is wanted, what is live, what would be done."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from exolink_reconcile import connection, desired_state, differ, digest, files, journal, live_state, planner
+from exolink_reconcile import contract as contracts
+from exolink_reconcile.api import Api
+from exolink_reconcile.console import Console
+from exolink_reconcile.contract import Contract
+from exolink_reconcile.errors import problem
+from exolink_reconcile.kinds import KINDS
+from exolink_reconcile.model import DesiredState, LiveState, Plan
+from exolink_reconcile.planner import Choices
+from exolink_reconcile.report import plan_json, text
+
+TENANT = next(kind for kind in KINDS if kind.entries is None)
+
+# The options that shape a plan: they are recorded in a saved plan, and a different one refuses to apply it.
+PLAN_OPTIONS = (
+    "api_url", "contract", "target", "exclude", "prune", "allow_replace", "allow_deletes", "allow_shrunk", "allow_inferred",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How to reach the API. Times are in seconds."""
+
+    api_url: str
+    token_file: str | None
+    ca_file: str | None
+    contract: str | None
+    parallelism: int
+    timeout: float
+
+
+@dataclass(frozen=True, slots=True)
+class Options(Reach):
+    """The options that plan and apply share, as given."""
+
+    paths: tuple[str, ...]
+    target: tuple[str, ...]
+    exclude: tuple[str, ...]
+    prune: bool
+    allow_replace: tuple[str, ...]
+    allow_deletes: int | None
+    allow_shrunk: tuple[str, ...]
+    allow_inferred: bool
+    state: str | None
+    lock_timeout: float
+    settle: float
+
+    @property
+    def recorded(self) -> dict[str, Any]:
+        """What a saved plan keeps of them."""
+        values = {name: getattr(self, name) for name in PLAN_OPTIONS}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+    def choices(self, *, reviewed: bool) -> Choices:
+        """The part of them that the planner wants."""
+        return Choices(
+            self.target, self.exclude, self.prune, self.allow_replace, self.allow_deletes, self.allow_shrunk, reviewed
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Everything up to the plan: read, compared, decided; nothing written."""
+
+    options: Options
+    desired: DesiredState
+    contract: Contract
+    live: LiveState
+    plan: Plan
+    digest: str
+
+    def document(self) -> str:
+        """The plan as JSON, as it is shown and saved."""
+        return plan_json.plan(
+            self.plan,
+            config_digest=self.desired.config_digest,
+            paths=self.options.paths,
+            options=self.options.recorded,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the files and options want, before anything is sent."""
+
+    options: Options
+    desired: DesiredState
+    contract: Contract
+    contract_text: str
+    choices: Choices
+
+    @property
+    def tenants(self) -> Sequence[str]:
+        """The tenants that this run reads."""
+        return tuple(planner.wanted(self.desired, self.choices))
+
+    def plan(self, api: Api, seen: Mapping[tuple[str, str], int]) -> Prepared:
+        """Read the live state, compare, decide. Raises ApiError, InputError."""
+        can_create = self.contract.offer(TENANT).create is not None
+        live = live_state.read(api, planner.wanted(self.desired, self.choices), TENANT, absent_ok=can_create)
+        changes = differ.diff(self.desired, live)
+        plan = planner.plan(changes, self.desired, self.contract, self.choices, self.options.api_url, seen)
+        return Prepared(self.options, self.desired, self.contract, live, plan, digest.of_plan(plan))
+
+
+def wanted(options: Options, console: Console, *, reviewed: bool) -> Wanted:
+    """Read the files and check them against the contract and the options. Raises InputError with every problem."""
+    inputs = files.read(options.paths, os.environ)
+    desired = desired_state.build(inputs.documents, KINDS, config_digest=inputs.digest, problems=inputs.problems)
+    console.err(text.diagnostics(desired.warnings))
+    contract_text, contract = read_contract(options.contract)
+    contracts.check(contract, desired)
+    choices = options.choices(reviewed=reviewed)
+    planner.check_choices(desired, choices)
+    return Wanted(options, desired, contract, contract_text, choices)
+
+
+@contextmanager
+def connected(reach: Reach, contract_text: str, console: Console) -> Iterator[Api]:
+    """The API of the options, open. Raises InputError, ApiDenied."""
+    with connection.connect(
+        reach.api_url, token_file=reach.token_file, ca_file=reach.ca_file, timeout=reach.timeout,
+        parallelism=reach.parallelism, contract=contract_text, environment=os.environ,
+    ) as api:  # fmt: skip
+        if api.proxy:
+            console.err(f"Going through the proxy {api.proxy_host}.\n")
+        yield api
+
+
+def state_folder(state: str | None) -> Path:
+    """The folder of `--state`, else the user's."""
+    return Path(state) if state else journal.default_folder(os.environ)
+
+
+def read_contract(path: str | None) -> tuple[str, Contract]:
+    """The contract in a file, else the bundled one: its text, and what it offers. Raises InputError."""
+    text = contract_text(path)
+    return text, contracts.parse(text, KINDS, name=path or "the bundled contract")
+
+
+def contract_text(path: str | None) -> str:
+    """The text of a contract. Raises InputError."""
+    if path is None:
+        return files.bundled("exolink-api.openapi.yaml")
+    try:
+        return files.read_text(path, "the contract").decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise problem("E-CONTRACT", f"{path} is not UTF-8") from None
+
+
+def plan_text(plan: Plan, digest: str, console: Console, *, full: bool = False, show_unmanaged: bool = False) -> str:
+    """A plan as text for the console: its width, its colours."""
+    shown = text.plan(plan, digest, full=full, width=console.width, show_unmanaged=show_unmanaged)
+    return text.colour(shown) if console.colours else shown

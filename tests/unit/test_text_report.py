@@ -1,0 +1,213 @@
+"""A plan as people read it: the most dangerous first, short where it is long, and never more than it should be."""
+
+from typing import Any
+
+import pytest
+from support_pipeline import digest_of, document, pipeline
+from world import World
+
+from exolink_reconcile.inert import inert
+from exolink_reconcile.model import FieldChange, Plan
+from exolink_reconcile.report import text
+from exolink_reconcile.resource import SecretUrl
+
+CHARGER = {"displayName": "Lobby", "profileId": 1}
+CPMS = {"url": "wss://h/", "interval": 30}
+
+
+def chargers(first: int, last: int, **fields: Any) -> list[dict[str, Any]]:
+    return [{"identity": f"CP-{number:03}", **CHARGER, **fields} for number in range(first, last + 1)]
+
+
+def plan(yaml: str, live: list[dict[str, Any]] = [], cpms: list[dict[str, Any]] = [], **choices: Any) -> Plan:  # noqa: B006
+    world = World()
+    for row in live:
+        world.add("acme", "charger", **row)
+    for row in cpms:
+        world.add("acme", "cpms", **row)
+    with pipeline(world) as run:
+        return run.plan(yaml, **choices)
+
+
+def lines(found: Plan, **options: Any) -> list[str]:
+    return text.plan(found, digest_of(found), **options).splitlines()
+
+
+def marked(found: Plan, mark: str, **options: Any) -> list[str]:
+    return [line for line in lines(found, **options) if line.startswith(f"  {mark} ")]
+
+
+def everything(names: int = 1) -> Plan:
+    """A plan with all there is: held back, deletes, replaces, updates, creates, unmanaged."""
+    rows = [{"displayName": name, **CPMS} for name in ("Held", "Gone", "Redo", "Edit", "Nobody")]
+    entries = [
+        {"displayName": "Held", "interval": 60}, {"displayName": "Redo", **CPMS, "interval": 60},
+        {"displayName": "Edit", "url": "wss://new/"}, {"displayName": "Make", **CPMS},
+    ]  # fmt: skip
+    yaml = document(
+        "acme", policy={"allowReplace": ["cpms/Redo"]}, cpms=entries, chargers=chargers(1, names),
+        removed=[{"cpms": "Gone", "reason": "contract ended"}],
+    )  # fmt: skip
+    return plan(yaml, cpms=rows)
+
+
+def test_nothing() -> None:
+    """Terraform's own sentence, because tools read it, and what is unmanaged."""
+    found = plan(document("acme", chargers=chargers(1, 1)), live=chargers(1, 3))
+    assert lines(found) == ["No changes. Your infrastructure matches the configuration.", "2 unmanaged."]
+
+
+def test_the_order() -> None:
+    """Held back, deletes, replaces, updates, creates; a legend of just the marks in use; the totals last."""
+    shown = lines(everything())
+    marks = [line.split()[0] for line in shown if line.startswith("  ") and not line.startswith("   ")]
+    assert marks == ["!", "-", "-/+", "~", "+", "+"]
+    assert shown[0].startswith("Marks: ") and all(mark in shown[0] for mark in ("+ ", "~ ", "-/+ ", "- ", "! "))
+    assert shown[-3] == "Plan: 3 to add, 1 to change, 2 to destroy."
+    assert shown[-2] == "1 held back. 1 unmanaged."
+    assert shown[-1] == f"Digest: {digest_of(everything())}"
+
+
+def test_the_legend_has_only_what_is_used() -> None:
+    """A plan of creates explains the create alone."""
+    assert lines(plan(document("acme", chargers=chargers(1, 1))))[0] == "Marks: + create"
+
+
+def test_only_held_back() -> None:
+    """With nothing but held-back differences the totals are zeros, and it is not called `No changes`."""
+    shown = lines(plan(document("acme", cpms=[{"displayName": "A", "interval": 60}]), cpms=[{"displayName": "A"}]))
+    assert "Plan: 0 to add, 0 to change, 0 to destroy." in shown and "1 held back." in shown
+    assert not any("No changes" in line for line in shown)
+
+
+def test_one_line_an_object() -> None:
+    """An update of one field is one line: mark, address, before and after, and the place in the YAML."""
+    found = plan(document("acme", chargers=chargers(1, 1, profileId=2)), live=chargers(1, 1))
+    assert marked(found, "~") == ["  ~ acme/charger/CP-001  profileId: 1 -> 2  exolink.yaml:3:6"]
+
+
+def test_a_delete_says_which_and_why() -> None:
+    """A delete names the live id, the reason and the place, and a CPMS that goes reminds of what points at it."""
+    found = everything()
+    [line] = marked(found, "-", width=200)
+    step = next(step for step in found.steps if step.action.value == "-")
+    assert step.before is not None
+    assert f"(id {step.before.id}) removed: contract ended" in line and "exolink.yaml:" in line  # type: ignore[attr-defined]
+    assert any("profiles and Lab flows" in shown for shown in lines(found))
+
+
+# ----------------------------------------------------------------------------------------------------------- folding
+
+
+@pytest.mark.parametrize(("count", "shown"), [(10, 10), (11, 1), (500, 1)])
+@pytest.mark.parametrize("mark", ["~", "+"])
+def test_folding(count: int, shown: int, mark: str) -> None:
+    """More than ten alike updates or creates are one line with a count; `full` unfolds them."""
+    live = chargers(1, count) if mark == "~" else []
+    found = plan(document("acme", chargers=chargers(1, count, profileId=2)), live=live)
+    assert len(marked(found, mark)) == shown
+    assert len(marked(found, mark, full=True)) == count
+    if shown == 1:
+        assert f"{count} chargers" in marked(found, mark)[0] and "profileId" in marked(found, mark)[0]
+
+
+def test_a_fold_of_updates_says_what() -> None:
+    """The folded line has before and after, the first and the last name, and the lines of the file."""
+    shown = lines(plan(document("acme", chargers=chargers(1, 500, profileId=2)), live=chargers(1, 500)))
+    number = next(n for n, line in enumerate(shown) if "500 chargers" in line)
+    assert shown[number] == "  ~ acme: 500 chargers: profileId 1 -> 2"
+    assert shown[number + 1].split() == ["CP-001", "…", "CP-500", "exolink.yaml:3-502"]
+
+
+def test_what_is_not_alike_is_not_folded_together() -> None:
+    """Another value is another line."""
+    entries = [*chargers(1, 11, profileId=2), *chargers(12, 22, profileId=3), *chargers(23, 24, profileId=4)]
+    found = plan(document("acme", chargers=entries), live=chargers(1, 24))
+    assert [line.split(":")[-1].strip() for line in marked(found, "~") if "chargers" in line] == ["profileId 1 -> 2", "profileId 1 -> 3"]  # fmt: skip
+    assert len(marked(found, "~")) == 4
+
+
+@pytest.mark.parametrize("count", [11, 40])
+def test_deletes_are_never_folded(count: int) -> None:
+    """Each delete has its line, however many there are."""
+    removed = [{"charger": f"CP-{number:03}"} for number in range(1, count + 1)]
+    found = plan(document("acme", removed=removed), live=chargers(1, 400))
+    assert len(marked(found, "-")) == count
+
+
+def test_replaces_are_never_folded() -> None:
+    """Each replace has its line, and what it changes."""
+    names = [f"B{number}" for number in range(15)]
+    entries = [{"displayName": name, **CPMS, "interval": 60} for name in names]
+    policy = {"allowReplace": [f"cpms/{name}" for name in names]}
+    found = plan(document("acme", policy=policy, cpms=entries), cpms=[{"displayName": name, **CPMS} for name in names])
+    assert len(marked(found, "-/+")) == 15
+    assert sum("interval: 30 -> 60" in line for line in lines(found)) == 15
+
+
+# ------------------------------------------------------------------------------------------------------------ 80 columns
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_columns(width: int) -> None:
+    """With short names no line is wider than the terminal: nothing wraps in the middle of a word."""
+    found = everything(names=30)
+    wide = [line for line in lines(found, width=width, show_unmanaged=True) if len(line) > width]
+    assert wide == []
+
+
+def test_columns_of_refusals() -> None:
+    """The rails, too, fit on a terminal."""
+    removed = [{"charger": f"CP-{number:03}"} for number in range(1, 6)]
+    found = plan(document("acme", removed=removed), live=chargers(1, 5))
+    assert [line for line in lines(found, width=80) if len(line) > 80] == []
+
+
+def test_long_names_do_not_cut_anything() -> None:
+    """What does not fit goes on lines of its own, whole."""
+    name = "N" * 120
+    found = plan(document("acme", chargers=[{"identity": name, "displayName": "D" * 90, "profileId": 1}]))
+    shown = "\n".join(lines(found, width=80))
+    assert name in shown and "D" * 90 in shown and "exolink.yaml:3:6" in shown
+
+
+# ------------------------------------------------------------------------------------------------------------- values
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (None, "(none)"), (True, "true"), (30, "30"), ("", '""'), (" a", '" a"'), ("a -> b", '"a -> b"'),
+        ("plain", "plain"), ("a\nb", "a\\x0ab"), (SecretUrl("wss://u:p@h"), "wss://u:***@h"),
+    ],
+)  # fmt: skip
+def test_values(value: Any, shown: str) -> None:
+    """A value is one line; text that would be misread is quoted; a secret is masked."""
+    assert text.value(value) == shown
+
+
+def test_a_secret_that_changes() -> None:
+    """A change of just the secret says so, and shows neither."""
+    change = FieldChange("url", SecretUrl("wss://u:one1@h"), SecretUrl("wss://u:two2@h"))
+    shown = text.field_change(change, {})
+    assert "secret" in shown and "one1" not in shown and "two2" not in shown
+
+
+def test_hostile_names_steer_nothing() -> None:
+    """A live name with control characters or CI commands is shown inert, wherever it appears."""
+    hostile = "\x1b[2J\n::error::x\u202e"
+    live = [{"identity": hostile, **CHARGER}, {"identity": "CP-1", "displayName": hostile, "profileId": 1}]
+    yaml = document("acme", policy={"exclusive": ["charger"]}, chargers=[{"identity": "CP-1", **CHARGER}])
+    shown = text.plan(plan(yaml, live=live, prune=True), "0" * 64, show_unmanaged=True)
+    assert inert(hostile) in shown
+    assert all(inert(line) == line for line in shown.splitlines()) and "\x1b" not in shown
+
+
+def test_colour_is_only_on_marked_lines() -> None:
+    """Colour adds escapes and changes nothing else."""
+    shown = text.plan(everything(), "0" * 64)
+    coloured = text.colour(shown)
+    stripped = coloured
+    for code in ("\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[35m", "\x1b[36m", "\x1b[0m"):
+        stripped = stripped.replace(code, "")
+    assert stripped == shown and coloured.count("\x1b[0m") == 6

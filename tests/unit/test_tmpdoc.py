@@ -1,0 +1,270 @@
+"""YAML text to plain data with places."""
+
+import io
+import re
+import subprocess
+import sys
+
+import _ruamel_yaml
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from ruamel.yaml import YAML
+
+from exolink_reconcile import documents
+from exolink_reconcile.documents import Node, Unresolved
+
+
+def read(text: str, environment: dict[str, str] | None = None) -> tuple[list[object], list[tuple[str, int, int]]]:
+    """The bodies and the problems, as (code, line, column)."""
+    found, problems = documents.read("f.yaml", text.encode(), environment if environment is not None else {})
+    places = [(each.code, each.source.line, each.source.column) for each in problems if each.source]
+    return [each.body for each in found], places
+
+
+# ------------------------------------------------------------------------------------------------- against an oracle
+
+
+words = st.text(alphabet="aZ09é日 :#-,[]{}'\"\\/.=@|>&*!%~<", max_size=8).filter(
+    lambda word: not re.search(r"""(^|["'\[\]{},]):""", word)  # `{a: :b, c: x":y}`: refused, as libyaml does
+)
+trees = st.recursive(
+    words,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(words.filter(bool), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+def oracle(text: str) -> list[object] | None:
+    """What the pure implementation reads; None where it refuses."""
+    try:
+        return [each for each in YAML(typ="safe", pure=True).load_all(text) if each is not None]
+    except Exception:
+        return None
+
+
+def dumped(tree: object, *, flow: bool | None) -> str:
+    """The tree as the pure implementation writes it: block, flow, or a mix."""
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style, yaml.allow_unicode, yaml.width = flow, True, 4096
+    stream = io.StringIO()
+    yaml.dump(tree, stream)
+    return stream.getvalue()
+
+
+@settings(max_examples=1500, deadline=None)
+@given(st.dictionaries(words.filter(bool), trees, min_size=1, max_size=4), st.sampled_from([True, False, None]))
+def test_as_the_pure_implementation_reads_it(tree: dict[str, object], flow: bool | None) -> None:
+    """What another YAML implementation writes and reads as text is read the same here, in every style."""
+    text = dumped(tree, flow=flow)
+    assume(oracle(text) == [tree])  # it does not always read what it writes
+    assert read(text) == ([tree], [])
+
+
+PLAIN = st.lists(
+    st.sampled_from(
+        ["a", "b1", ": ", ":", "- ", "\n", "\n  ", "{", "}", "[", "]", ", ", '"', "'", "#", " #", "wss://h"]
+    ),
+    max_size=14,
+).map("".join)
+
+
+@settings(max_examples=6000, deadline=None)
+@given(PLAIN)
+def test_never_another_reading_than_the_pure_implementation(text: str) -> None:
+    """Whatever somebody types: if both take it, both read the same text; and nothing but a diagnostic is ever raised."""
+    text = f"k: {text}\n"
+    bodies, problems = read(text)
+    assume(not problems)
+    expected = oracle(text)
+    assume(expected is not None)
+    assert bodies == expected
+
+
+def test_the_c_parser_is_in_use() -> None:
+    """The reader runs on libyaml: its parser is the compiled one, not the pure fallback."""
+    assert documents.CParser is _ruamel_yaml.CParser
+    assert documents.CParser.__module__.endswith("_ruamel_yaml")
+    assert (_ruamel_yaml.__file__ or "").endswith((".so", ".pyd"))
+    assert type(documents.CParser(b"a: b").get_event()).__name__ == "StreamStartEvent"
+
+
+def test_without_the_c_parser_nothing_is_read() -> None:
+    """Without `ruamel.yaml.clib` the reader fails at once; it never goes on 25 times slower."""
+    code = "import sys; sys.modules['_ruamel_yaml'] = None; import exolink_reconcile.documents"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
+    assert done.returncode != 0 and "_ruamel_yaml" in done.stderr
+
+
+# ------------------------------------------------------------------------------------------------------- plain data
+
+
+@pytest.mark.parametrize(
+    "text", ["0123", "12:30:45", "1e5", "NO", "0x1F", "1_000", ".5", "2025-10-15", "true", "=", "-"]
+)
+@pytest.mark.parametrize("form", ["{}", "'{}'", '"{}"'])
+def test_scalars_are_their_text(text: str, form: str) -> None:
+    """A scalar is what was typed, whatever YAML 1.1 would have made of it."""
+    if text == "-" and form == "{}":
+        text = "-x"
+    assert read(f"tenant: {form.format(text)}") == ([{"tenant": text}], [])
+
+
+@pytest.mark.parametrize("text", ["", "~", "null", "Null", "NULL"])
+def test_null(text: str) -> None:
+    """Plain null is an error at its place; quoted it is text."""
+    assert read(f"a: b\nname: {text}\n")[1][0][:2] == ("E-NULL", 2)
+    assert read(f'name: "{text}"')[1] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("a: &x b", ("E-ANCHOR", 1, 4)),
+        ("a: !!str b", ("E-TAG", 1, 4)),
+        ("a: !secret b", ("E-TAG", 1, 4)),
+        ("a: b\na: c", ("E-DUPLICATE-KEY", 2, 1)),
+        ("a: b\n'a': c", ("E-DUPLICATE-KEY", 2, 1)),
+        ("a: {<<: b}", ("E-MERGE", 1, 5)),
+        ("- a", ("E-TYPE", 1, 1)),
+        ("a: [b", ("E-SYNTAX", 2, 1)),
+        ("a:\n\t- b", ("E-SYNTAX", 2, 1)),
+        ("[a]: b", ("E-KEY", 1, 1)),
+        ("${env:A}: b", ("E-ENV", 1, 1)),
+        ("a: ${env:MISSING}", ("E-ENV", 1, 4)),
+        ("a: ${oops}", ("E-ENV", 1, 4)),
+        ("a: ${env:A", ("E-ENV", 1, 4)),
+        ("a: b\x01", ("E-SYNTAX", 1, 5)),
+    ],
+)
+def test_refused_with_its_place(text: str, problem: tuple[str, int, int]) -> None:
+    """What is refused is told with its word, line and column."""
+    assert read(text)[1] == [problem]
+
+
+def test_alias() -> None:
+    """An alias is refused where it stands, beside its anchor."""
+    assert read("a: &x b\nc: *x\n")[1] == [("E-ANCHOR", 1, 4), ("E-ALIAS", 2, 4)]
+
+
+def test_a_quoted_merge_key_is_text() -> None:
+    """`"<<"` is a key like any other."""
+    assert read('"<<": b') == ([{"<<": "b"}], [])
+
+
+@pytest.mark.parametrize("data", [b"\xff\xfea\x00", b"\xfe\xff\x00a", b"a: \xe9"])
+def test_not_utf8(data: bytes) -> None:
+    """Any other encoding than UTF-8 is refused."""
+    assert [each.code for each in documents.read("f.yaml", data, {})[1]] == ["E-ENCODING"]
+
+
+def test_bom_and_crlf() -> None:
+    """A leading BOM and Windows line ends are fine, and do not move a place."""
+    found, problems = documents.read("f.yaml", b"\xef\xbb\xbftenant: a\r\nname: b\r\n", {})
+    assert (found[0].body, problems) == ({"tenant": "a", "name": "b"}, [])
+    assert found[0].source(found[0].body)[1:] == (1, 1)
+
+
+@pytest.mark.parametrize(("depth", "codes"), [(32, []), (33, ["E-DEPTH"]), (5_000, ["E-DEPTH"])])
+@pytest.mark.parametrize("pair", ["[]", "{}"])
+def test_depth(depth: int, codes: list[str], pair: str) -> None:
+    """32 levels are read, the 33rd is refused, and no depth ends in a crash."""
+    inner = depth - 2
+    text = "a: " + ("[" * inner + "[]" + "]" * inner if pair == "[]" else "{a: " * inner + "{}" + "}" * inner)
+    assert [code for code, _, _ in read(text)[1]] == codes
+
+
+def test_environment() -> None:
+    """A reference is replaced in every value; `$${` is a literal; without an environment only the syntax is checked."""
+    text = "a: 'x${env:A}y$${env:A}'"
+    assert read(text, {"A": "1"}) == ([{"a": "x1y${env:A}"}], [])
+    found, problems = documents.read("f.yaml", text.encode(), None)
+    assert problems == [] and isinstance(found[0].body["a"], Unresolved) and found[0].unresolved
+
+
+def test_the_environment_cannot_inject() -> None:
+    """What a variable holds is text: neither YAML nor another reference."""
+    assert read("a: ${env:A}", {"A": "b}\nc: ${env:A}"}) == ([{"a": "b}\nc: ${env:A}"}], [])
+
+
+# ----------------------------------------------------------------------------------------------------------- colons
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("a: {url: wss://host:80/p}", {"a": {"url": "wss://host:80/p"}}),
+        ("a: {url: wss://h, t: 12:30}", {"a": {"url": "wss://h", "t": "12:30"}}),
+        ("a: [a:b, {c: d:e}]", {"a": ["a:b", {"c": "d:e"}]}),
+        ('a: {"k":v, url: wss://h}', {"a": {"k": "v", "url": "wss://h"}}),
+        ("x:y: z\na: {url: wss://h}", {"x:y": "z", "a": {"url": "wss://h"}}),
+        ("b: 'q:q'\nc: |\n  l:l\na: {url: é:日}", {"b": "q:q", "c": "l:l\n", "a": {"url": "é:日"}}),
+    ],
+)
+def test_colons_inside_braces(text: str, value: object) -> None:
+    """A colon between two characters is text, inside braces too, as YAML 1.2 has it."""
+    assert read(text) == ([value], [])
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("a: {url: wss://h/?token=x}", {"a": {"url": "wss://h/?token=x"}}),
+        ("a: {url: wss://h/?token=x&k=y, b: c}", {"a": {"url": "wss://h/?token=x&k=y", "b": "c"}}),
+        ("a: [charger/CP-?, b?c]", {"a": ["charger/CP-?", "b?c"]}),
+    ],
+)
+def test_question_marks_inside_braces(text: str, value: object) -> None:
+    """A question mark inside plain text is text, inside braces too: the query of a URL, a glob of a policy."""
+    assert read(text) == ([value], [])
+
+
+def test_places_behind_a_colon() -> None:
+    """A shielded colon moves no place."""
+    assert read("a: {url: wss://é:1/, k: ~}")[1] == [("E-NULL", 1, 26 - 1)]
+
+
+# ----------------------------------------------------------------------------------------------------------- places
+
+
+def test_the_place_of_a_mapping_is_its_first_key() -> None:
+    """An entry's place is its first key, in block and flow style, also behind a comment."""
+    found, _ = documents.read("f.yaml", b"tenant: a\nx:\n  # note\n  -   k: v\n  - {  k: v}\n", {})
+    first, second = found[0].body["x"]
+    assert [(node.line, node.column) for node in (found[0].body, first, second)] == [(1, 1), (4, 7), (5, 8)]
+
+
+def test_locate() -> None:
+    """The place of a key, its value and each item of its list, for just the mappings asked for."""
+    data = b"a: 1\nlist:\n  - x\n  - {k: v,\n     l: [p, q]}\n---\na: 2\n"
+    places = documents.locate(data, [(1, 1), (4, 6)])
+    assert set(places) == {(1, 1), (4, 6)}
+    assert places[1, 1]["a"] == ((1, 1), (1, 4), [])
+    assert places[1, 1]["list"] == ((2, 1), (3, 3), [(3, 5), (4, 5)])
+    assert places[4, 6]["l"] == ((5, 6), (5, 9), [(5, 10), (5, 13)])
+
+
+keys = st.text(alphabet="abc", min_size=1, max_size=3)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.dictionaries(keys, st.lists(st.dictionaries(keys, keys, min_size=1), max_size=3), min_size=1))
+def test_locate_finds_every_key(tree: dict[str, list[dict[str, str]]]) -> None:
+    """Each key of each mapping is found at a place where the text has that key."""
+    text = dumped(tree, flow=None)
+    found, _ = documents.read("f.yaml", text.encode(), {})
+    lines = text.splitlines()
+    nodes = [found[0].body, *(node for each in found[0].body.values() for node in each)]
+    places = documents.locate(text.encode(), [(node.line, node.column) for node in nodes])
+    for node in nodes:
+        assert isinstance(node, Node)
+        here = places[node.line, node.column]
+        assert list(here) == list(node)
+        for name, place in here.items():
+            line, column = place.key
+            assert lines[line - 1][column - 1 :].lstrip("'\"").startswith(name)
+
+
+def test_several_documents() -> None:
+    """A file may hold several documents; an empty one declares nothing."""
+    assert read("---\na: b\n---\n---\n# nothing\n---\nc: d\n") == ([{"a": "b"}, {"c": "d"}], [])

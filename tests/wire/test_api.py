@@ -1,0 +1,500 @@
+"""The only sender: what it sends where, what it sends again, and how long it waits."""
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from email.utils import formatdate
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from exolink_reconcile import api as sender
+from exolink_reconcile import connection
+from exolink_reconcile.api import Api
+from exolink_reconcile.errors import (
+    ApiDenied,
+    ApiError,
+    ApiRejected,
+    ApiSurprise,
+    ApiUnreachable,
+    InputError,
+    NoClearAnswer,
+)
+from exolink_reconcile.kinds import KINDS
+from exolink_reconcile.resource import SecretUrl
+
+TENANT, CPMS, CHARGER = KINDS
+TOKEN = "canary-5d1f0c7e"
+Answer = Any
+
+
+class Script:
+    """Answers a scripted sequence, the last one for ever, and remembers what was asked."""
+
+    def __init__(self, *answers: Answer) -> None:
+        self.answers = list(answers)
+        self.requests: list[httpx.Request] = []
+        self.waits: list[float] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return httpx.Response(answer) if isinstance(answer, int) else answer
+
+    def api(self, base: str = "http://x.invalid") -> Api:
+        return Api(
+            base, token=TOKEN, parallelism=2, transport=lambda: httpx.MockTransport(self), sleep=self.waits.append
+        )
+
+
+def rows() -> httpx.Response:
+    return httpx.Response(200, content=b"[]")
+
+
+VERBS: dict[str, Callable[[Api], object]] = {
+    "list": lambda api: api.list(CPMS, "acme"),
+    "get": lambda api: api.get(CPMS, "acme", 7),
+    "create": lambda api: api.create(CPMS, "acme", {"displayName": "A"}),
+    "update": lambda api: api.update(CPMS, "acme", 7, {"url": SecretUrl("wss://u:p@h/")}),
+    "delete": lambda api: api.delete(CPMS, "acme", 7),
+}
+every_verb = pytest.mark.parametrize("verb", VERBS)
+reads = pytest.mark.parametrize("verb", ["list", "get"])
+repeatable = pytest.mark.parametrize("verb", ["list", "get", "update", "delete"])
+
+
+def ask(verb: str, script: Script) -> object:
+    with script.api() as api:
+        return VERBS[verb](api)
+
+
+# --------------------------------------------------------------------------------------------------------- one origin
+
+
+@every_verb
+def test_what_is_sent(verb: str) -> None:
+    """Every request has the token, asks for JSON, and has a body with its content type where it has one at all."""
+    script = Script(httpx.Response(200, content=b"[]"))
+    ask(verb, script)
+    [request] = script.requests
+    assert request.headers["authorization"] == f"Bearer {TOKEN}" and request.headers["accept"] == "application/json"
+    assert (request.headers.get("content-type") == "application/json") is bool(request.content) is (verb in ("create", "update"))  # fmt: skip
+    assert request.url.query == b"" and str(request.url).startswith("http://x.invalid/tenant/acme/cpms")
+
+
+def test_a_secret_goes_over_the_wire_as_it_is() -> None:
+    """A secret URL is revealed in the body, and only there."""
+    script = Script(200)
+    ask("update", script)
+    assert script.requests[0].content == b'{"url": "wss://u:p@h/"}'
+
+
+@every_verb
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_redirects_are_refused(verb: str, status: int) -> None:
+    """A redirect is never followed, so the token goes to no other place; the message says where it pointed."""
+    script = Script(httpx.Response(status, headers={"location": "https://evil.example.com/x?token=1"}))
+    with pytest.raises(ApiError) as caught:
+        ask(verb, script)
+    assert len(script.requests) == 1 and isinstance(caught.value, NoClearAnswer if verb == "create" else ApiSurprise)
+    assert TOKEN not in caught.value.summary and "?token" not in caught.value.summary
+
+
+def test_a_base_path_is_kept() -> None:
+    """An API below a path is asked below that path."""
+    script = Script(rows())
+    with script.api("http://x.invalid/api/v1/") as api:
+        api.list(CPMS, "acme")
+    assert script.requests[0].url.path == "/api/v1/tenant/acme/cpms"
+
+
+@pytest.mark.parametrize("tenant", ["..", ".", "", "../x", "a/b", "a/../../b", "a?b", "a#b", "a%2fb", "a\\b", "a b", "a\r\nX: y", "@evil.com", "//evil.com", "é"])  # fmt: skip
+def test_a_tenant_is_one_segment(tenant: str) -> None:
+    """Whatever a tenant is called, it is one segment of the path, or nothing is sent."""
+    script = Script(rows())
+    with script.api() as api, contextlib.suppress(ApiSurprise):
+        api.list(CPMS, tenant)
+    for request in script.requests:
+        parts = request.url.raw_path.split(b"/")
+        assert request.url.host == "x.invalid" and b"?" not in request.url.raw_path
+        assert (len(parts), parts[:2], parts[3:]) == (4, [b"", b"tenant"], [b"cpms"]) and parts[2] not in (
+            b"",
+            b".",
+            b"..",
+        )
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.text(alphabet=st.characters(exclude_categories=("Cs",)), max_size=8)
+    | st.text(alphabet="./%2eF\\?#@:", max_size=6)
+)
+def test_no_name_climbs(tenant: str) -> None:
+    """For any text at all: one host, one segment."""
+    test_a_tenant_is_one_segment(tenant)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://api.exolink.cloud", "http://192.168.1.4", "http://0.0.0.0", "http://localhost.evil.com", "http://127.0.0.1.evil.com",
+        "http://[::2]", "HTTP://api.exolink.cloud", "http://2130706433", "http://127.1", "ftp://h", "//h", "h", "",
+        "https://user:pw@h", "https://user@h", "https://h?x=1", "https://h#x", "https://", "https://h:99999", "https://h:0",
+        "https://h h", "https://h\n", "http://localhost@evil.com", "http://evil.com#localhost", "file:///etc/passwd",
+    ],
+)  # fmt: skip
+def test_no_place_to_send_a_token_to(url: str) -> None:
+    """Clear text goes to loopback only, and anything that is not plainly an origin is refused before a request."""
+    with pytest.raises(InputError):
+        Api(url, token=TOKEN)
+
+
+@pytest.mark.parametrize("url", ["http://localhost", "http://LOCALHOST:8480/", "http://127.0.0.1:1", "http://127.8.9.1", "http://[::1]:80", "https://api.exolink.cloud/v1"])  # fmt: skip
+def test_places_that_are_fine(url: str) -> None:
+    """Loopback may be http, everything else https."""
+    Api(url, token=TOKEN).close()
+
+
+def test_the_environment_redirects_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy of the environment is never used for loopback, and .netrc credentials never replace the token."""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
+    with serving(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]") as (url, _), Api(url, token=TOKEN) as api:
+        assert (api.proxy, api.list(CPMS, "acme")) == (None, b"[]")
+
+
+# -------------------------------------------------------------------------------------------------------------- tokens
+
+
+@pytest.mark.parametrize("text", ["", "\n", "a b", "a\nb", "a\tb", "tök", "a\x7f", " a", "a ", "a\n\n"])
+def test_malformed_tokens(text: str, tmp_path: Any) -> None:
+    """A token that is missing or malformed ends it before a request, and is not shown."""
+    file = tmp_path / "token"
+    file.write_text(text, "utf-8")
+    for options in ((str(file), {}), (None, {"EXOLINK_TOKEN": text})):
+        with pytest.raises(ApiDenied) as caught:
+            connection.read_token(*options)
+        assert caught.value.exit_code == 10 and (len(text.strip()) < 3 or text.strip() not in caught.value.summary)
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n"])
+def test_a_line_break_at_the_end(end: str, tmp_path: Any) -> None:
+    """A trailing line break is dropped; the option wins over the variable."""
+    file = tmp_path / "token"
+    file.write_bytes((TOKEN + end).encode())
+    assert connection.read_token(str(file), {"EXOLINK_TOKEN": "other"}) == TOKEN
+    assert connection.read_token(None, {"EXOLINK_TOKEN": TOKEN + end}) == TOKEN
+
+
+# ------------------------------------------------------------------------------------------------------ sending again
+
+
+TROUBLE = [500, 502, 503, 504, httpx.ReadTimeout("slow"), httpx.ReadError("reset"), httpx.RemoteProtocolError("closed")]
+
+
+@repeatable
+@pytest.mark.parametrize("trouble", TROUBLE, ids=str)
+def test_what_may_be_repeated(verb: str, trouble: Answer) -> None:
+    """A read, an update or a delete that met trouble is sent again, with a pause, a few times."""
+    script = Script(trouble, trouble, httpx.Response(200, content=b"[]"))
+    ask(verb, script)
+    assert len(script.requests) == 3 and len(script.waits) == 2
+    assert len({(r.method, r.url, r.content) for r in script.requests}) == 1
+
+
+@repeatable
+@pytest.mark.parametrize("trouble", TROUBLE, ids=str)
+def test_it_ends(verb: str, trouble: Answer) -> None:
+    """It is not sent for ever: a read ends as unreachable, a write in doubt as unclear."""
+    script = Script(trouble)
+    with pytest.raises(ApiUnreachable if verb in ("list", "get") else NoClearAnswer):
+        ask(verb, script)
+    assert len(script.requests) == 4 and sum(script.waits) < 10
+
+
+@pytest.mark.parametrize("trouble", [*TROUBLE, httpx.WriteTimeout("slow"), httpx.WriteError("reset")], ids=str)
+def test_a_create_is_never_sent_again(trouble: Answer) -> None:
+    """A create that may have arrived is sent once: whether it happened is for reading to tell."""
+    script = Script(trouble, 201)
+    with pytest.raises(NoClearAnswer) as caught:
+        ask("create", script)
+    assert len(script.requests) == 1 and caught.value.exit_code == 9
+
+
+@every_verb
+@pytest.mark.parametrize("trouble", [httpx.ConnectError("refused"), httpx.ConnectTimeout("slow")], ids=str)
+def test_what_never_left(verb: str, trouble: Answer) -> None:
+    """Without a connection nothing left: even a create is tried again, and in the end no write is in doubt."""
+    script = Script(trouble, trouble, httpx.Response(200, content=b"[]"))
+    ask(verb, script)
+    assert len(script.requests) == 3
+    with pytest.raises(ApiUnreachable):
+        ask(verb, Script(trouble))
+
+
+@every_verb
+@pytest.mark.parametrize(("status", "error"), [(400, ApiRejected), (401, ApiDenied), (403, ApiDenied), (409, ApiRejected), (422, ApiRejected)])  # fmt: skip
+def test_a_clear_no(verb: str, status: int, error: type[Exception]) -> None:
+    """A clear no is not asked again."""
+    script = Script(httpx.Response(status, json={"error": "because of this"}))
+    with pytest.raises(error, match="because of this"):
+        ask(verb, script)
+    assert len(script.requests) == 1
+
+
+@pytest.mark.parametrize(("verb", "fine"), [("list", False), ("get", True), ("update", False), ("delete", True), ("create", False)])  # fmt: skip
+def test_not_found(verb: str, fine: bool) -> None:
+    """404 is `not there` for a get, `done` for a delete, and an error for everything else."""
+    if fine:
+        assert ask(verb, Script(404)) is None
+    else:
+        with pytest.raises(ApiRejected):
+            ask(verb, Script(404))
+
+
+@pytest.mark.parametrize("status", [201, 202, 204, 206])
+@reads
+def test_an_answer_to_a_read_that_is_not_200(verb: str, status: int) -> None:
+    """Only 200 is data."""
+    with pytest.raises(ApiSurprise):
+        ask(verb, Script(status))
+
+
+def test_a_page_of_html_says_nothing() -> None:
+    """What a gateway's error page says is not repeated."""
+    page = httpx.Response(400, headers={"content-type": "text/html"}, content=b"<h1>secret page</h1>")
+    with pytest.raises(ApiRejected) as caught:
+        ask("list", Script(page))
+    assert "secret page" not in caught.value.summary
+
+
+# ---------------------------------------------------------------------------------------------------------- throttling
+
+
+def throttled(value: str, **headers: str) -> httpx.Response:
+    return httpx.Response(429, headers={"retry-after": value, **headers})
+
+
+@every_verb
+@pytest.mark.parametrize(("value", "seconds"), [("7", 7), ("0", 0), ("300", 300)])
+def test_retry_after(verb: str, value: str, seconds: float) -> None:
+    """429 is no harm: every verb waits as long as the server asks, and goes on."""
+    script = Script(throttled(value), httpx.Response(200, content=b"[]"))
+    ask(verb, script)
+    assert len(script.requests) == 2
+    assert sum(script.waits) == pytest.approx(seconds, abs=0.5)
+
+
+@pytest.mark.parametrize(("offset", "seconds"), [(20, 20), (-20, 0)])
+def test_retry_after_as_a_date(offset: int, seconds: float) -> None:
+    """A date counts from the server's own clock, not from ours."""
+    now = 1_000_000_000
+    dates = {"retry-after": formatdate(now + offset, usegmt=True), "date": formatdate(now, usegmt=True)}
+    script = Script(httpx.Response(429, headers=dates), rows())
+    ask("list", script)
+    assert sum(script.waits) == pytest.approx(seconds, abs=0.5)
+
+
+@every_verb
+@pytest.mark.parametrize("value", ["301", "99999", "9" * 30, "Thu, 01 Jan 2099 00:00:00 GMT"])
+def test_retry_after_is_bounded(verb: str, value: str) -> None:
+    """Nobody waits for hours: a server that asks for more than five minutes is unreachable for now."""
+    script = Script(throttled(value), 200)
+    with pytest.raises(ApiUnreachable):
+        ask(verb, script)
+    assert (len(script.requests), script.waits) == (1, [])
+
+
+@pytest.mark.parametrize("value", ["soon", "-1", "1e9", "٣", "", "Thu, 99 Foo 2025", "NaN", "inf"])
+def test_a_senseless_retry_after(value: str) -> None:
+    """What makes no sense is taken as nothing: the usual short pause."""
+    script = Script(throttled(value) if value.isascii() else httpx.Response(429, headers=[(b"retry-after", value.encode())]), rows())  # fmt: skip
+    ask("list", script)
+    assert len(script.requests) == 2 and 0 < sum(script.waits) < 5
+
+
+def test_throttling_ends() -> None:
+    """A server that throttles for ever is unreachable in the end, and a create was not done."""
+    script = Script(throttled("1"))
+    with pytest.raises(ApiUnreachable):
+        ask("create", script)
+    assert len(script.requests) <= 10 and sum(script.waits) < 30
+
+
+def test_a_throttled_origin_is_paused_for_all() -> None:
+    """What one thread was told holds for the others: the next request waits too."""
+    script = Script(throttled("50"), rows())
+    with script.api() as api:
+        api.pool.submit(api.list, CPMS, "acme").result()
+        script.waits.clear()
+        api.list(CHARGER, "acme")
+    assert sum(script.waits) == pytest.approx(50, abs=1)
+
+
+# -------------------------------------------------------------------------------------------------------------- limits
+
+
+@reads
+def test_the_size_of_an_answer(verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer that is too large is an error, never a part of a list."""
+    monkeypatch.setattr(sender, "MAX_ANSWER", 1_000)
+    assert ask(verb, Script(httpx.Response(200, content=b"x" * 1_000)))
+    with pytest.raises(ApiSurprise, match="E-TOO-LARGE"):
+        ask(verb, Script(httpx.Response(200, content=b"x" * 1_001)))
+
+
+def test_a_bomb(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The limit is on what an answer unpacks to."""
+    import gzip
+
+    monkeypatch.setattr(sender, "MAX_ANSWER", 100_000)
+    bomb = httpx.Response(200, headers={"content-encoding": "gzip"}, content=gzip.compress(b"x" * 10_000_000))
+    with pytest.raises(ApiSurprise, match="E-TOO-LARGE"):
+        ask("list", Script(bomb))
+
+
+@pytest.mark.parametrize("status", [200, 201, 204])
+def test_a_write_that_was_done_with_a_large_answer(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A create that was answered with success is not called failed because the answer's body is too large."""
+    monkeypatch.setattr(sender, "MAX_ANSWER", 10)
+    script = Script(httpx.Response(status, content=b"x" * 11))
+    with contextlib.suppress(NoClearAnswer):
+        ask("create", script)
+    assert len(script.requests) == 1
+
+
+@pytest.mark.parametrize("verb", ["create", "update", "delete"])
+def test_a_write_whose_answer_cannot_be_unpacked(verb: str) -> None:
+    """An answer that cannot be unpacked leaves a create in doubt, and is never read as a refusal."""
+    broken = lambda: httpx.Response(200, headers={"content-encoding": "gzip"}, stream=httpx.ByteStream(b"no gzip"))  # noqa: E731
+    script = Script(*(broken() for _ in range(5)))
+    with pytest.raises(NoClearAnswer):
+        ask(verb, script)
+
+
+# ------------------------------------------------------------------------------------------------------ a real socket
+
+
+@contextlib.contextmanager
+def serving(*pieces: bytes, pause: float = 0.0, forever: bytes = b"") -> Iterator[tuple[str, list[bytes]]]:
+    """A server on loopback that answers each connection with `pieces`, pausing between them, then with `forever`."""
+    heard: list[bytes] = []
+    listener = socket.create_server(("127.0.0.1", 0))
+    ended = threading.Event()
+
+    def answer(connection_: socket.socket) -> None:
+        with connection_, contextlib.suppress(OSError):
+            heard.append(connection_.recv(65536))
+            for piece in pieces:
+                connection_.sendall(piece)
+                ended.wait(pause)
+            while forever and not ended.is_set():
+                connection_.sendall(forever)
+                ended.wait(pause)
+
+    def accept() -> None:
+        while not ended.is_set():
+            try:
+                connection_, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=answer, args=(connection_,), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}", heard
+    finally:
+        ended.set()
+        listener.close()
+
+
+def timed(url: str, verb: str, timeout: float) -> tuple[Exception, float]:
+    with Api(url, token=TOKEN, timeout=timeout, sleep=lambda seconds: None) as api:
+        start = time.monotonic()
+        with pytest.raises(ApiError) as caught:
+            VERBS[verb](api)
+        return caught.value, time.monotonic() - start
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+
+
+@pytest.mark.parametrize(
+    ("pieces", "forever"),
+    [
+        pytest.param([], b"", id="silence"),
+        pytest.param([b"HTTP/1.1 "], b"", id="half a status line"),
+        pytest.param([b"HTTP/1.1 200 OK\r\n"], b"X-Drip: 1\r\n", id="dripping headers"),
+        pytest.param([HEAD + b"Content-Length: 999999\r\n\r\n["], b" ", id="dripping body"),
+        pytest.param([HEAD + b"Transfer-Encoding: chunked\r\n\r\n"], b"1\r\n \r\n", id="dripping chunks"),
+    ],
+)
+def test_the_whole_request_has_a_deadline(pieces: list[bytes], forever: bytes) -> None:
+    """However an answer drips, one request ends in its time; a create, sent once, is then unclear."""
+    with serving(*pieces, pause=0.05 if forever else 5.0, forever=forever) as (url, heard):
+        if not pieces:
+            with socket.create_server(("127.0.0.1", 0)) as silent:
+                error, seconds = timed(f"http://127.0.0.1:{silent.getsockname()[1]}", "create", 0.4)
+        else:
+            error, seconds = timed(url, "create", 0.4)
+            assert len(heard) == 1
+    assert isinstance(error, NoClearAnswer) and 0.3 < seconds < 1.2
+
+
+def test_a_read_that_drips_ends_as_unreachable() -> None:
+    """A read is tried again, each time within its deadline, and ends."""
+    with serving(b"HTTP/1.1 200 OK\r\n", pause=0.05, forever=b"X-Drip: 1\r\n") as (url, heard):
+        error, seconds = timed(url, "list", 0.2)
+    assert isinstance(error, ApiUnreachable) and len(heard) == 4 and seconds < 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(HEAD + b'Content-Length: 100\r\n\r\n[{"id": 1, ', id="shorter than announced"),
+        pytest.param(HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\n[]\r\n", id="no last chunk"),
+        pytest.param(b"", id="closed at once"),
+        pytest.param(b"SSH-2.0-OpenSSH_9\r\n", id="not HTTP"),
+    ],
+)
+def test_a_cut_answer_is_no_answer(answer: bytes) -> None:
+    """An answer that is cut off is never taken for a whole one."""
+    with serving(answer) as (url, heard):
+        error, _ = timed(url, "list", 2)
+        create, _ = timed(url, "create", 2)
+    assert isinstance(error, ApiUnreachable) and isinstance(create, NoClearAnswer)
+    assert len([each for each in heard if each.startswith(b"POST")]) == 1
+
+
+def test_a_refusal_to_send_is_no_write_in_doubt() -> None:
+    """What was never sent, because the place is not the API that was named, is not an unknown outcome."""
+    script = Script(200)
+    with script.api() as api, pytest.raises(ApiError) as caught:
+        api.create(CPMS, "..", {"displayName": "A"})
+    assert script.requests == [] and not isinstance(caught.value, NoClearAnswer)
+
+
+def test_nobody_listens() -> None:
+    """A port where nobody listens is unreachable, and no write is in doubt."""
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        url = f"http://127.0.0.1:{gone.getsockname()[1]}"
+    for verb in VERBS:
+        error, _ = timed(url, verb, 1)
+        assert isinstance(error, ApiUnreachable)
+
+
+def test_no_message_holds_the_token() -> None:
+    """No error of any verb shows the token, in text or in its chain of causes."""
+    answers = [401, 403, 400, 500, 302, 429, httpx.ReadTimeout("x"), httpx.LocalProtocolError(f"Illegal header value b'Bearer {TOKEN}'")]  # fmt: skip
+    for verb in VERBS:
+        for answer in answers:
+            with pytest.raises(ApiError) as caught:
+                ask(verb, Script(answer))
+            assert TOKEN not in f"{caught.value} {caught.value!r} {caught.value.__cause__}"
