@@ -1,7 +1,7 @@
 """Text that is legal goes from live to YAML to declared, and from YAML to the API, as it is."""
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from support_pipeline import contract_of, entry, pipeline, read_yaml, scalar
 from world import World
@@ -11,8 +11,8 @@ from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.resource import hostile_character, row_model
 
 TENANT, CPMS, CHARGER = KINDS
-FAST = settings(max_examples=200, deadline=None)
-LONG = settings(max_examples=5_000, deadline=None)
+FAST = settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+LONG = settings(max_examples=5_000, deadline=None, suppress_health_check=list(HealthCheck))
 # What YAML gives a meaning to, and what it might take for something else than text.
 SHARP = st.sampled_from(list(" :#-?,[]{}&*!|>'\"%@`\\$~=<.0123456789aeEoxyYnNfF/") + ["${", "$${", "null", "true"])
 anything = st.characters(exclude_categories=("Cs",)).filter(lambda character: not hostile_character(character))
@@ -78,7 +78,7 @@ def test_private_use(text: str, form: str) -> None:
     assert problems == [] and found[0].body["name"] == text
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(legal.filter(lambda text: "\ufffe" not in text and "\uffff" not in text and "\ue05a" not in text))
 def test_to_the_api_and_back(name: str) -> None:
     """A created object has the very name that was written, and is found again by it."""

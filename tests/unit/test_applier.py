@@ -187,6 +187,20 @@ def test_ten_failures_in_a_row(method: str, yaml: str, rows: int) -> None:
     assert {o.code for o in result.outcomes if o.status is Status.SKIPPED} <= {"E-STOPPED", "E-DEPENDS"}
 
 
+def test_ten_in_doubt_in_a_row() -> None:
+    """An outage in the middle puts ten creates in doubt, not a thousand: no clear answer is no success."""
+    world, count = World(), [0]
+
+    def override(method: str, path: str) -> Answer | None:
+        count[0] += method == "POST"
+        return (502, {}, b"") if method == "POST" and count[0] > 1 else None
+
+    world.override = override
+    with pipeline(world, parallelism=1) as run:
+        result = run.apply(document("acme", chargers=chargers(60)))
+    assert statuses(result) == {"done": 1, "unknown": 10, "skipped": 49} and len(world.writes) == 11
+
+
 def test_a_delete_that_fails() -> None:
     """Something failed in the tenant: a failed delete is followed by no other delete there."""
     world = world_of(40)

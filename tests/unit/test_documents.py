@@ -7,7 +7,7 @@ import sys
 
 import _ruamel_yaml
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
@@ -26,7 +26,7 @@ def read(text: str, environment: dict[str, str] | None = None) -> tuple[list[obj
 
 
 words = st.text(alphabet="aZ09é日 :#-,[]{}'\"\\/.=@|>&*!%~<", max_size=8).filter(
-    lambda word: not re.search(r"""(^|["'\[\]{},]):""", word)  # `{a: :b, c: x":y}`: refused, as libyaml does
+    lambda word: not re.search(r"""(^|[\s"'\[\]{},]):""", word)  # `{a: :b, c: x :y}`: refused, as libyaml does
 )
 trees = st.recursive(
     words,
@@ -52,7 +52,7 @@ def dumped(tree: object, *, flow: bool | None) -> str:
     return stream.getvalue()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.dictionaries(words.filter(bool), trees, min_size=1, max_size=4), st.sampled_from([True, False, None]))
 def test_as_the_pure_implementation_reads_it(tree: dict[str, object], flow: bool | None) -> None:
     """What another YAML implementation writes and reads as text is read the same here, in every style."""
@@ -69,7 +69,7 @@ PLAIN = st.lists(
 ).map("".join)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
 @given(PLAIN)
 def test_never_another_reading_than_the_pure_implementation(text: str) -> None:
     """Whatever somebody types: if both take it, both read the same text; and nothing but a diagnostic is ever raised."""
@@ -247,7 +247,7 @@ def test_locate() -> None:
 keys = st.text(alphabet="abc", min_size=1, max_size=3)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.dictionaries(keys, st.lists(st.dictionaries(keys, keys, min_size=1), max_size=3), min_size=1))
 def test_locate_finds_every_key(tree: dict[str, list[dict[str, str]]]) -> None:
     """Each key of each mapping is found at a place where the text has that key."""

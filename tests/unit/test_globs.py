@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exolink_reconcile import globs
@@ -43,14 +43,14 @@ def test_matches(glob: str, text: str, expected: bool) -> None:
     assert globs.matches(glob, text) is expected
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(globs_, words)
 def test_as_by_hand(glob: str, text: str) -> None:
     """A glob means what its definition says."""
     assert globs.matches(glob, text) == by_hand(glob, text)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(globs_, words, words)
 def test_what_may_match_below(glob: str, prefix: str, rest: str) -> None:
     """What matches something below a prefix is never ruled out, so that nothing is left unread."""
@@ -58,7 +58,7 @@ def test_what_may_match_below(glob: str, prefix: str, rest: str) -> None:
         assert globs.may_match_below(glob, prefix)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(globs_, words)
 def test_what_may_not_match_below(glob: str, prefix: str) -> None:
     """What is not ruled out does match something: the glob itself says what."""

@@ -5,7 +5,7 @@ import sys
 import unicodedata
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exolink_reconcile.inert import inert
@@ -49,14 +49,14 @@ def test_what_shows_stays() -> None:
     assert inert(text) == text
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(SHARP | st.characters(exclude_categories=()), max_size=12).map("".join))
 def test_nothing_gets_through(text: str) -> None:
     """The output is one line that shows, without a command of any CI runner, whatever went in."""
     assert harmless(inert(text))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(SHARP | st.characters(exclude_categories=()), max_size=8).map("".join))
 def test_twice_is_once(text: str) -> None:
     """What is inert stays as it is."""

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support_pipeline import Pipeline, as_json, digest_of, document, pipeline
 from world import World
@@ -69,7 +69,7 @@ def test_unchanged() -> None:
         assert saved.digest == digest_of(run.plan(WANTED))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.sets(st.sampled_from(STEPS), min_size=1, max_size=4))
 def test_after_a_partial_apply(done: set[str]) -> None:
     """A rest of the reviewed steps may be applied while the others are live as planned; nothing left is `already applied`."""

@@ -5,7 +5,7 @@ import string
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
@@ -38,7 +38,7 @@ def urls(draw: st.DrawFn) -> tuple[str, list[str]]:
     return f"{draw(st.sampled_from(['wss', 'ws', 'WSS']))}://{credentials}{draw(hosts)}{path}{query}", found
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(urls())
 def test_never_shown(made: tuple[str, list[str]]) -> None:
     """No password and no value of a query is in `str`, `repr`, a format or the repr of what holds it."""
@@ -51,7 +51,7 @@ def test_never_shown(made: tuple[str, list[str]]) -> None:
     assert url.reveal() == text and url.has_secret == bool(found)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 @given(urls(), urls())
 def test_compared_as_a_whole(one: tuple[str, list[str]], other: tuple[str, list[str]]) -> None:
     """Two URLs are equal only if they are the same text, secrets included."""
@@ -59,7 +59,7 @@ def test_compared_as_a_whole(one: tuple[str, list[str]], other: tuple[str, list[
     assert SecretUrl(one[0]) == copy.deepcopy(SecretUrl(one[0])) and hash(SecretUrl(one[0])) == hash(SecretUrl(one[0]))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 @given(urls())
 def test_rewrite_is_faithful(made: tuple[str, list[str]]) -> None:
     """Putting each secret back where it was gives the URL again."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exolink_reconcile import api as sender
@@ -131,7 +131,7 @@ def test_a_tenant_is_one_segment(tenant: str) -> None:
         )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     st.text(alphabet=st.characters(exclude_categories=("Cs",)), max_size=8)
     | st.text(alphabet="./%2eF\\?#@:", max_size=6)
