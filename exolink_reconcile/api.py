@@ -180,7 +180,9 @@ class Api:
                 if not (repeatable and self._try_again(attempt)):
                     raise NoClearAnswer("E-AMBIGUOUS", f"{method} {path}: {_reason(error)}") from None
                 continue
-            except ApiSurprise as error:  # an oversized answer says nothing about what was done
+            except ApiSurprise as error:
+                if error.code != "E-TOO-LARGE":  # nothing was sent
+                    raise
                 raise NoClearAnswer("E-AMBIGUOUS", error.summary) from None
             if 200 <= status < 300:
                 return

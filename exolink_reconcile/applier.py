@@ -254,6 +254,7 @@ class _Run:
             self._skip(step, error.code, error.summary)
         except NoClearAnswer as error:
             self._note(step, clear=False, detail=error.summary)
+            self._count_failure(group, step)
         except ApiDenied as error:
             self.denied = error.summary
             self._fail(group, step, error)
@@ -324,10 +325,8 @@ class _Run:
             self.sent[id(step)] = _Sent(step, clear, detail, done_before, deleted, self.checked.get(id(step)))
 
     def _fail(self, group: _Group, step: Step, error: ApiError) -> None:
+        self._count_failure(group, step)
         with self.lock:
-            group.failures += 1
-            if group.failures >= FAILURES_IN_A_ROW and not group.stopped:
-                group.stopped = f"{FAILURES_IN_A_ROW} {step.action.word}s of {step.kind.kind} failed in a row"
             half = self.sent.pop(id(step), None)
             if half is not None:
                 self.half_done.add((step.address.tenant, step.kind))
@@ -336,6 +335,12 @@ class _Run:
         detail = f"deleted, but not created again: {error.summary}" if destroyed else error.summary
         code = 10 if isinstance(error, ApiDenied) else 5
         self._finish(Outcome(step, Status.FAILED, detail + where, error.code, code, destroyed=destroyed))
+
+    def _count_failure(self, group: _Group, step: Step) -> None:
+        with self.lock:
+            group.failures += 1
+            if group.failures >= FAILURES_IN_A_ROW and not group.stopped:
+                group.stopped = f"{FAILURES_IN_A_ROW} {step.action.word}s of {step.kind.kind} failed in a row"
 
     def _skip(self, step: Step, code: str, reason: str) -> None:
         self._finish(Outcome(step, Status.SKIPPED, reason, code, _SKIPPED_EXIT.get(code, 5)))

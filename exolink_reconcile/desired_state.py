@@ -671,6 +671,7 @@ class _Builder:
     def _check_removed(self, tenant: _Tenant, kind: Kind) -> None:
         if not tenant.removed[kind]:
             return
+        by_pin = {declared.pinned_id: declared for declared in tenant.declared[kind] if declared.pinned_id is not None}
         by_name = {name_of(declared.resource): declared for declared in tenant.declared[kind]}
         seen: dict[str, list[Removed]] = defaultdict(list)
         for removed in tenant.removed[kind]:
@@ -683,6 +684,11 @@ class _Builder:
                     f"{address} is both declared ({declared.source}) and removed",
                     "Keep one of the two entries.",
                 )
+            pinned = by_pin.get(removed.remote_id) if removed.remote_id is not None else None
+            if pinned is not None and pinned is not declared:
+                other_address = Address(tenant.name, kind.kind, name_of(pinned.resource))
+                summary = f"id {removed.remote_id} is both removed and pinned by {other_address} ({pinned.source})"
+                self._at(removed.source, "E-CONFLICT", summary, "Keep one of the two entries.")
             for other in seen[removed.name]:
                 if not _differ(removed.remote_id, other.remote_id):
                     self._at(

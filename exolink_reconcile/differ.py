@@ -82,7 +82,8 @@ class _Kind:
         for each in declared:
             taken.add(self._declared(each))
         for entry in removed:
-            taken.add(self._removed(entry))
+            if (name := self._removed(entry)) is not None:
+                taken.add(name)
         taken_ids = {i for i in ids_named if i in self.by_id}
         self.rest = _rest(rows, self.key, taken, taken_ids)
 
@@ -119,7 +120,7 @@ class _Kind:
         live_name = getattr(row, self.key)
         others = [*self.twice.get(name, ()), *([self.by_key[name]] if name in self.by_key else [])]
         if live_name != name and others:
-            ids = " and ".join(str(remote_id(other)) for other in others)
+            ids = " and ".join(map(str, sorted(map(remote_id, others))))
             self._is_unclear(
                 name,
                 declared,
@@ -145,7 +146,8 @@ class _Kind:
             address = Address(self.tenant.name, self.kind.kind, name)
             self.changes.append(Change(address, self.kind, row, declared, fields))
 
-    def _removed(self, removed: Removed) -> str:
+    def _removed(self, removed: Removed) -> str | None:
+        """Compare one removed entry; the name whose rows it speaks of, None where it speaks of one id or of nothing."""
         row = self.by_key.get(removed.name)
         if removed.remote_id is not None:
             row = self.by_id.get(removed.remote_id)
@@ -156,7 +158,7 @@ class _Kind:
                     "E-OTHER-NAME",
                     f"id {removed.remote_id} is called {getattr(row, self.key)} live",
                 )
-                return ""
+                return None
         elif removed.name in self.twice:
             self._is_unclear(
                 removed.name,
@@ -168,8 +170,8 @@ class _Kind:
         if row is not None:
             address = Address(self.tenant.name, self.kind.kind, removed.name)
             self.changes.append(Change(address, self.kind, row, None, removed=removed))
-            return removed.name if removed.remote_id is None else ""
-        return ""
+            return removed.name if removed.remote_id is None else None
+        return None
 
     def _is_unclear(self, name: str, entry: Declared | Removed, code: str, reason: str) -> None:
         address = Address(self.tenant.name, self.kind.kind, name)
@@ -203,7 +205,7 @@ def _rest(rows: Iterable[Resource], key_name: str, taken: set[str], taken_ids: s
 
 
 def _twice(rows: Iterable[Resource]) -> str:
-    ids = " and ".join(str(remote_id(row)) for row in rows)
+    ids = " and ".join(map(str, sorted(map(remote_id, rows))))
     return f"live more than once, as ids {ids}"
 
 

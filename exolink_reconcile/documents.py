@@ -8,9 +8,9 @@ of them together.
 Places. A mapping remembers only where its first key stands. The place of a single key or value is needed for a few
 diagnostics and changes, never for the good path: `locate` walks the events a second time for just those.
 
-Colons. The C parser is libyaml of YAML 1.1, which refuses `{url: wss://host}`: a colon inside plain text inside braces.
-YAML 1.2 takes it, and people write it. So when a file fails on that, it is read once more with each colon that stands
-between two plain characters (where it can only be text) put behind a stand-in of the same width.
+Braces. The C parser is libyaml of YAML 1.1, which refuses `{url: wss://host/?a=b}`: a colon or question mark inside plain
+text inside braces. YAML 1.2 takes it, and people write it. So a file that fails on that is read once more with each of
+them that stands inside plain text (where it can only be text) put behind a stand-in of the same width.
 
 The C parser must really be in use: the pure one is 25 times slower, and ruamel.yaml falls back to it without a word.
 """
@@ -40,8 +40,11 @@ from exolink_reconcile.model import Diagnostic, Source
 MAX_BYTES = 64 * 1024 * 1024
 MAX_DEPTH = 32
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
-_STAND_IN = "\ue05a"  # private use: a file that holds it is left as it is
-_INNER_COLON = re.compile(rb"(?<=[^\s\"'\[\]{},]):(?=[^\s\[\]{},])")
+# Private use: a file that holds one of them is left as it is.
+_STAND_INS = {":": "\ue05a", "?": "\ue05b"}
+_BACK = str.maketrans({stand_in: character for character, stand_in in _STAND_INS.items()})
+_INNER = re.compile(rb"(?<=[^\s\"'\[\]{},])(?::(?=[^\s\[\]{},])|\?)")
+_OLD_YAML = ("found unexpected ':'", "did not find expected ',' or '}'", "did not find expected ',' or ']'")
 _REFERENCE = re.compile(r"\$\$\{|\$\{([^}]*)(\}?)")
 _VARIABLE = re.compile(r"env:([A-Za-z_][A-Za-z0-9_]*)")
 
@@ -157,7 +160,7 @@ class _Reader:
         except _Unreadable as error:
             self._at(error.code, error.summary, error.event)
         except MarkedYAMLError as error:
-            if error.problem == "found unexpected ':'" and (shielded := _shield(self.data)) != self.data:
+            if error.problem in _OLD_YAML and (shielded := _shield(self.data)) != self.data:
                 self.data, self.documents, self.diagnostics = shielded, [], []
                 self.read()
                 return
@@ -353,14 +356,16 @@ class _Shielded(bytes):
 
 
 def _shield(data: bytes) -> bytes:
-    """The text with a stand-in for each colon that can only be text; the same where it has the stand-in already."""
-    return data if _STAND_IN.encode() in data else _Shielded(_INNER_COLON.sub(_STAND_IN.encode(), data))
+    """The text with a stand-in for what can only be text; the same where there is nothing, or a stand-in already."""
+    if isinstance(data, _Shielded) or any(stand_in.encode() in data for stand_in in _STAND_INS.values()):
+        return data
+    return _Shielded(_INNER.sub(lambda found: _STAND_INS[found.group().decode()].encode(), data))
 
 
 def _unshielded(events: Iterator[Any]) -> Iterator[Any]:
     for event in events:
-        if event.__class__ is ScalarEvent and _STAND_IN in event.value:
-            event.value = event.value.replace(_STAND_IN, ":")
+        if event.__class__ is ScalarEvent and not event.value.isascii():
+            event.value = event.value.translate(_BACK)
         yield event
 
 

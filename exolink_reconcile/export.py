@@ -27,9 +27,9 @@ def tenant(name: str, rows: Mapping[Kind, Sequence[Resource]], contract: Contrac
             lines += [line for row in found for line in writer.fields(kind, row, "")]
     for kind, found in rows.items():
         if kind.entries is not None and found:
-            lines += ["", f"{kind.entries}:", *writer.entries(kind, found)]
-            if lines[-1] == f"{kind.entries}:":
-                lines.pop()
+            entries = writer.entries(kind, found)
+            declared = any(not line.lstrip().startswith("#") for line in entries)
+            lines += ["", *([f"{kind.entries}:"] if declared else []), *entries]
     notes = [f"# Set {variable} before planning: {what}." for variable, what in writer.variables.items()]
     return "\n".join([MODELINE.rstrip("\n"), *notes, *lines]) + "\n", writer.warnings
 
@@ -109,8 +109,9 @@ class _Writer:
 def _declarable(kind: Kind, name: str, value: Any) -> bool:
     if isinstance(value, SecretUrl):
         return value.declarable
+    text = value if isinstance(value, str) else json.dumps(value)  # as YAML will say it
     try:
-        entry_model(kind).model_validate({key(kind): "x", name: value})
+        entry_model(kind).model_validate({key(kind): "x", name: text})
     except ValidationError:
         return False
     return True

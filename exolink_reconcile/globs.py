@@ -19,8 +19,10 @@ def may_match_below(glob: str, prefix: str) -> bool:
 
 @functools.cache
 def _regex(glob: str) -> re.Pattern[str]:
-    parts = {"*": ".*", "?": "."}
-    return re.compile("".join(parts.get(character) or re.escape(character) for character in glob), re.DOTALL)
+    head, *rest = ("".join("." if c == "?" else re.escape(c) for c in part) for part in glob.split("*"))
+    # The first place where a part fits is as good as any later one, so each is tried once: no glob can take long.
+    middle = "".join(f"(?>.*?{part})" for part in rest[:-1] if part)
+    return re.compile(head + (f"{middle}.*{rest[-1]}" if rest else ""), re.DOTALL)
 
 
 def _closure(glob: str, states: set[int]) -> set[int]:

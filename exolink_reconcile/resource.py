@@ -43,11 +43,12 @@ class Address(NamedTuple):
 # ------------------------------------------------------------------------------------------------------------- values
 
 # Characters that make a name read differently than it is stored: C0, DEL, C1, soft hyphen, zero-width, line and
-# paragraph separators, bidi controls, variation of the BOM, invisible operators and tag characters. Lone surrogates
-# cannot reach us: neither YAML nor JSON decoding lets them through.
+# paragraph separators, bidi controls, variation selectors, the BOM, invisible operators, tags, and what no YAML file can
+# hold. Lone surrogates cannot reach us: neither YAML nor JSON decoding lets them through.
 HOSTILE = (
-    "\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164"
-    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U000e0000-\U000e0fff"
+    "\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f"
+    "\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e0fff"
 )
 _HOSTILE = re.compile(f"[{HOSTILE}]")
 WHOLE_NUMBER = r"^-?(0|[1-9][0-9]{0,17})$"
@@ -80,8 +81,9 @@ class SecretUrl:
         """The URL with each secret part replaced by `secret(what, value)`; `what` is "password" or a query name."""
         head, hash_, fragment = self._text.partition("#")
         head, mark, query = head.partition("?")
-        scheme, slashes, rest = head.partition("://")
-        authority, slash, path = rest.partition("/")
+        scheme, slashes, rest = head.partition("://") if self.declarable else ("", "", head)
+        # A live URL may be anything: where it is not well formed, all before its last @ is taken for a user's.
+        authority, slash, path = rest.partition("/") if self.declarable else (rest, "", "")
         user_info, at, host = authority.rpartition("@")
         user, colon, password = user_info.partition(":")
         shown_password = secret("password", password) if password else ""
@@ -200,6 +202,7 @@ Name = Annotated[str, _Schema(lambda: _text(NAME), "string")]
 Text = Annotated[str, _Schema(lambda: _text(TEXT), "string")]
 WholeNumber = Annotated[int | float, _Schema(_whole_number, "integer")]
 Flag = Annotated[bool, _Schema(_flag, "boolean")]
+_RowId = Annotated[int, _Schema(core_schema.int_schema, "integer")]  # 7, 7.0 and "7" are 7; 7.5 is no id
 
 
 # -------------------------------------------------------------------------------------------------------------- marks
@@ -306,7 +309,7 @@ def entry_model(kind: Kind) -> type[Resource]:
 @functools.cache
 def row_model(kind: Kind) -> type[Resource]:
     """What the API answers for one resource: the fields, its `id` (required, as is the key) and `deletedAt`."""
-    row_id: Any = (WholeNumber, Field())
+    row_id: Any = (_RowId, Field())
     deleted: Any = (str | None, None)
     return create_model(f"{kind.__name__}Row", __base__=kind, id=row_id, deletedAt=deleted)
 

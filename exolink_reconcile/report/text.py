@@ -43,7 +43,7 @@ def plan(plan: Plan, digest: str, *, full: bool = False, width: int = 100, show_
         lines = [legend, "", *lines]
     if show_unmanaged and plan.unmanaged:
         lines += ["Unmanaged:", *_unmanaged(plan), ""]
-    return "\n".join([*lines, *_ending(plan, digest)]) + "\n"
+    return "\n".join([*lines, *(line for text in _ending(plan, digest) for line in writer.broken(text, ""))]) + "\n"
 
 
 def value(shown: Any) -> str:
@@ -116,7 +116,8 @@ class _Writer:
         ways = alike[0].ways_out
         end = " Ways out:" if ways else ""
         yield from self.wrapped(inert(f"{alike[0].code}: {alike[0].reason}.{end}"))
-        yield from (f"        {way}" for way in ways)
+        for way in ways:
+            yield from self.wrapped(way, "        ")
 
     def step(self, step: Step) -> Iterator[str]:
         """One step: a line if it fits, else a line and one for each field."""
@@ -157,14 +158,20 @@ class _Writer:
             if part:
                 yield f"      {part}"
 
-    def wrapped(self, text: str) -> Iterator[str]:
+    def wrapped(self, text: str, indent: str = "      ") -> Iterator[str]:
         """A sentence under an entry, broken at spaces."""
-        line = "     "
-        for word in text.split(" "):
-            if len(line) + 1 + len(word) > self.width and line.strip():
+        return self.broken(indent + text, indent)
+
+    def broken(self, text: str, indent: str) -> Iterator[str]:
+        """A line as it is where it fits, else broken at spaces, the later ones indented."""
+        line, *words = text[len(indent) :].split(" ")
+        line = indent + line
+        for word in words:
+            if len(line) + 1 + len(word) > self.width:
                 yield line
-                line = "     "
-            line += f" {word}"
+                line = indent + word
+            else:
+                line += f" {word}"
         yield line
 
     def folded(self, steps: Sequence[Step]) -> Iterator[str]:
