@@ -105,8 +105,8 @@ class Api:
         self._in_a_hurry = True
 
     def close(self) -> None:
-        """Close every connection."""
-        self.pool.shutdown(wait=True, cancel_futures=True)
+        """Close every connection. A thread that still waits for an answer is not waited for."""
+        self.pool.shutdown(wait=False, cancel_futures=True)
         for client in self._clients:
             client.close()
 

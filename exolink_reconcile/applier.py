@@ -206,7 +206,10 @@ class _Run:
                 self.api.hurry(READ_BACK)
             if time.monotonic() > gives_up_at or self.stop.at_once:
                 for future in left:
-                    self._abandon(futures[future])
+                    if future.cancel():  # still waiting for a thread: nothing of it was sent
+                        self._skip(futures[future], "E-INTERRUPTED", "interrupted before it started")
+                    else:
+                        self._abandon(futures[future])
                 return
 
     def _abandon(self, step: Step) -> None:

@@ -204,7 +204,9 @@ class Apply:
             stop.ask(number)
             self.console.err("\nStopping: no new write starts; waiting up to 5 s for what is in flight.\n")
 
-        before: Mapping[int, Any] = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+        before: Mapping[int, Any] = {
+            number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        }
         try:
             yield
         finally:

@@ -3,7 +3,6 @@
 import gc
 import os
 import signal
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -262,23 +261,24 @@ def run(arguments: Sequence[str]) -> NoReturn:
     # Bulk loading makes millions of objects that live to the end: looking for cycles among them only costs time.
     gc.disable()
     code = exit_code(arguments)
-    if code >= 128:
-        leave(code)
-    sys.exit(code)
+    if _console.lost and code in (0, 2):
+        code = 11  # what was asked for could not be shown
+    leave(code)
 
 
 def exit_code(arguments: Sequence[str]) -> int:
     """The exit code of a command. Every failure on purpose becomes a message; anything else is a bug and says so."""
     signal.signal(signal.SIGTERM, _terminate)
+    signal.signal(signal.SIGHUP, _terminate)
     try:
         return int(main.main(list(arguments), prog_name="exolink-reconcile", standalone_mode=False) or 0)
     except click.UsageError as error:
         _console.err(f"{error.ctx.get_usage()}\n" if error.ctx else "")
         _console.err(f"error: E-USAGE: {error.format_message()}\n")
         return 3
-    except _Terminated:
+    except _Terminated as error:
         _console.err("\nTerminated. Nothing was written.\n")
-        return 143
+        return 128 + error.signal
     except (KeyboardInterrupt, click.Abort):
         _console.err("\nInterrupted. Nothing was written.\n")
         return 130
@@ -310,8 +310,12 @@ def _failed(error: Exception) -> int:
 
 
 class _Terminated(BaseException):
-    """SIGTERM outside of an apply."""
+    """SIGTERM or SIGHUP outside of an apply."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.signal = number
 
 
 def _terminate(number: int, frame: object) -> NoReturn:
-    raise _Terminated
+    raise _Terminated(number)

@@ -15,6 +15,10 @@ class Console:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self.lost = False  # a result could not be written, and not because the reader had enough
+        # A stream that was closed before we started is None to Python: what goes there goes nowhere.
+        sys.stdout = sys.stdout or _nowhere()
+        sys.stderr = sys.stderr or _nowhere()
 
     @property
     def width(self) -> int:
@@ -51,13 +55,18 @@ class Console:
             try:
                 stream.write(text)
                 stream.flush()
-            except BrokenPipeError:
+            except OSError as error:
+                self.lost |= not isinstance(error, BrokenPipeError) and stream is sys.stdout
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
             except UnicodeEncodeError:  # a terminal that is not UTF-8
                 stream.write(
                     text.encode(stream.encoding or "ascii", "backslashreplace").decode(stream.encoding or "ascii")
                 )
                 stream.flush()
+
+
+def _nowhere() -> TextIO:
+    return open(os.devnull, "w", encoding="utf-8")
 
 
 def leave(code: int) -> NoReturn:

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from exolink_reconcile.api import Api
 from exolink_reconcile.errors import MOST_CARE_FIRST, ApiError, ApiSurprise, ApiUnreachable
 from exolink_reconcile.model import LiveState, LiveTenant, remote_id
-from exolink_reconcile.resource import Kind, Resource, key, row_model
+from exolink_reconcile.resource import Kind, Resource, fields, key, row_model
 
 _T = TypeVar("_T")
 
@@ -61,6 +61,8 @@ def read_list(api: Api, kind: Kind, tenant: str) -> list[Resource]:
     ids = {remote_id(row) for row in rows}
     if len(ids) != len(rows):
         raise ApiSurprise("E-BAD-LIST", f"{where} has one id twice")
+    if _says_twice(kind, data, len(rows)):
+        raise ApiSurprise("E-BAD-LIST", f"{where} has a row that gives one field twice")
     return [row for row in rows if not row.deletedAt]  # type: ignore[attr-defined]  # every row model has it
 
 
@@ -87,7 +89,32 @@ def read_whole(
     except ValidationError as error:
         what = f"{kind.kind} {identifier} of tenant {tenant}" if identifier is not None else f"tenant {tenant}"
         raise _bad(what, error, data) from None
+    if _says_twice(kind, data, 1):
+        raise ApiSurprise("E-BAD-ANSWER", f"the answer for {kind.kind} of tenant {tenant} gives one field twice")
     return None if row.deletedAt else (row, json.loads(data))  # type: ignore[attr-defined]
+
+
+def _says_twice(kind: Kind, data: bytes, rows: int) -> bool:
+    """Whether some object of the JSON gives one field twice, which JSON readers pass over in silence.
+
+    Counting is cheap and exact but for nested objects; only a count that is too high is worth the slow look.
+    """
+    if all(data.count(f'"{name}"'.encode()) <= rows for name in ("id", "deletedAt", *fields(kind))):
+        return False
+
+    def refuse(pairs: list[tuple[str, Any]]) -> None:
+        if len(pairs) != len({name for name, _ in pairs}):
+            raise _TwiceError
+
+    try:
+        json.loads(data, object_pairs_hook=refuse)
+    except _TwiceError:
+        return True
+    return False
+
+
+class _TwiceError(Exception):
+    pass
 
 
 def _read_tenant(api: Api, kind: Kind, tenant: str) -> Resource | None:

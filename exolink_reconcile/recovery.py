@@ -51,28 +51,25 @@ def wait(
     young = [
         op for op in operations if op.action in ("create", "replace") and not op.answered and op.address.kind in by_word
     ]
+    # From here the monotonic clock counts: a wall clock that went back makes an operation young, but not for ever.
+    until = {op.number: time.monotonic() + _left(op, window) for op in young}
+    young = [op for op in young if until[op.number] > time.monotonic()]
     said = False
     while young:
-        left = max(_left(op, window) for op in young)
-        if left <= 0:
-            return
         names = {
             (tenant, word): _names(api, by_word[word], tenant)
             for tenant, word in sorted({(op.address.tenant, op.address.kind) for op in young})
         }
-        young = [
-            op
-            for op in young
-            if op.address.name not in names[op.address.tenant, op.address.kind] and _left(op, window) > 0
-        ]
-        if not young:
+        young = [op for op in young if op.address.name not in names[op.address.tenant, op.address.kind]]
+        left = max((until[op.number] - time.monotonic() for op in young), default=0.0)
+        if left <= 0:
             return
         if not said:
             said = True
-            say(
-                f"Waiting up to {left:.0f} s for {len(young)} create{'s' if len(young) != 1 else ''} of an earlier run that got no answer."
-            )
-        sleep(min(_POLL, max([0.05, *(_left(op, window) for op in young)])))
+            creates = f"{len(young)} create{'s' if len(young) != 1 else ''}"
+            say(f"Waiting up to {left:.0f} s for {creates} of an earlier run that got no answer.")
+        sleep(min(_POLL, left))
+        young = [op for op in young if until[op.number] > time.monotonic()]
 
 
 def judge(operations: Iterable[Operation], live: LiveState, kinds: Sequence[Kind]) -> Settled:

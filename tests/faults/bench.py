@@ -349,6 +349,13 @@ def wait_for(what: Callable[[], Any], timeout: float = 20) -> Any:
     pytest.fail("what the test waited for did not happen")
 
 
+def seldom(*values: Any) -> list[Any]:
+    """Parameters for the long run only."""
+    return [
+        pytest.param(*(value if isinstance(value, tuple) else (value,)), marks=pytest.mark.long) for value in values
+    ]
+
+
 def in_background(work: Callable[[], object]) -> threading.Thread:
     thread = threading.Thread(target=work, daemon=True)
     thread.start()

@@ -110,8 +110,8 @@ class Hit:
 
     def send(self, status: int, headers: Mapping[str, str] = {}, body: bytes = b"") -> None:
         """A whole, well-formed answer."""
+        self.exchange.status = status  # before the client can know
         self.raw(head(status, {**headers, **({} if status == 204 else {"Content-Length": str(len(body))})}) + body)
-        self.exchange.status = status
 
     def raw(self, octets: bytes) -> None:
         """These bytes, whatever they mean."""
@@ -621,19 +621,24 @@ def _target(hit: Hit) -> tuple[str, str, int]:
 
 @edits
 def replaces(world: World, hit: Hit) -> None:
-    """A PUT that clears what was not sent."""
+    """A PUT of a charger that clears what was not sent."""
     tenant, kind, row_id = _target(hit)
-    for name in ("displayName", "meterType", "interval", "chargeBoxSerialNumber"):
-        if name in world.row(tenant, kind, row_id) and name not in hit.exchange.json:
-            world.edit(tenant, kind, row_id, **{name: "" if name == "displayName" else None})
+    if kind == "charger":
+        cleared = {"displayName": "", "meterType": None, "chargeBoxSerialNumber": None}
+        world.edit(tenant, kind, row_id, **{name: cleared[name] for name in cleared if name not in hit.exchange.json})
 
 
 @edits
 def rewrites(world: World, hit: Hit) -> None:
     """A write that stores another value than it was sent."""
     tenant, kind, row_id = _target(hit)
-    name = "url" if kind == "cpms" else "displayName"
-    world.edit(tenant, kind, row_id, **{name: world.row(tenant, kind, row_id)[name] + "-stored"})
+    sent = hit.exchange.json
+    if kind == "cpms":
+        world.edit(tenant, kind, row_id, url=sent["url"] + "-stored")
+    elif "displayName" in sent:
+        world.edit(tenant, kind, row_id, displayName=sent["displayName"] + "-stored")
+    else:
+        world.edit(tenant, kind, row_id, profileId=sent["profileId"] + 50)
 
 
 # ----------------------------------------------------------------------------------------------------------- the judges

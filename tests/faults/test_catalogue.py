@@ -10,7 +10,7 @@ ROWS = range(1, 97)
 TESTS = Path(__file__).resolve().parents[1]
 
 
-def tested() -> dict[int, list[str]]:
+def named_tests() -> dict[int, list[str]]:
     """Row to the names of the tests that are named after it, of all of tests/."""
     found: dict[int, list[str]] = {}
     for path in sorted(TESTS.rglob("test_*.py")):
@@ -23,14 +23,14 @@ def tested() -> dict[int, list[str]]:
 
 def test_every_row_has_a_test_or_a_reason() -> None:
     """A row that is neither tested nor explained has been forgotten."""
-    forgotten = set(ROWS) - set(tested()) - set(NOT_APPLICABLE)
+    forgotten = set(ROWS) - set(named_tests()) - set(NOT_APPLICABLE)
     assert forgotten == set()
 
 
 def test_no_row_has_both() -> None:
     """A reason beside a test is a reason no longer; a number beyond the catalogue is a slip."""
-    assert set(tested()) & set(NOT_APPLICABLE) == set()
-    assert set(tested()) | set(NOT_APPLICABLE) <= set(ROWS)
+    assert set(named_tests()) & set(NOT_APPLICABLE) == set()
+    assert set(named_tests()) | set(NOT_APPLICABLE) <= set(ROWS)
 
 
 def test_reasons_are_sentences() -> None:

@@ -100,8 +100,9 @@ def nothing(rows: list[Row], hit: Hit) -> list[Row]:
 
 def another_hand(hit: Hit) -> None:
     """Somebody changes the object just before it is looked at for the last time."""
-    _, _, tenant, kind, row_id, *_ = [*hit.path.split("/"), ""]
-    if row_id:
+    _, _, tenant, *item = hit.path.split("/")
+    if len(item) == 2:
+        kind, row_id = item
         world: World = hit.server.world
         change = (
             {"url": "wss://by-hand.example.com/"} if kind == "cpms" else {"profileId": 77, "displayName": "By hand"}
@@ -200,14 +201,14 @@ FAULTS: dict[str, Row_] = {
     # lists that do not tell; writes that do otherwise
     "empty-list": Row_(nothing, reads(DOUBTFUL | {7}), warm=True),
     "empty-since": Row_(nothing, reads(DOUBTFUL | {7}), warm=True, since=True, minor=True),
-    "capped": Row_(fs.capped(4), reads(DONE | UNKNOWN), since=True, minor=True),
-    "blind": Row_(fs.hidden(), reads(DONE | UNKNOWN), since=True, minor=True),
+    "capped": Row_(fs.capped(4), reads(DONE | SURPRISED), since=True, minor=True),
+    "blind": Row_(fs.hidden(), reads(DONE | SURPRISED), since=True, minor=True),
     "lag": Row_(fs.hidden(0.7), reads(DONE), since=True, minor=True, slow=True),
-    "long-lag": Row_(fs.hidden(3.0), reads(DONE | UNKNOWN), since=True, minor=True),
+    "long-lag": Row_(fs.hidden(3.0), reads(DONE | SURPRISED), since=True, minor=True),
     "same-id-twice": Row_(same_id_twice, reads(DOUBTFUL), since=True, minor=True),
     "key-twice": Row_(key_twice, reads(DOUBTFUL), since=True, minor=True),
     "another-hand": Row_(another_hand, reads(DOUBTFUL)),
-    "put-replaces": Row_(fs.replaces, {"PUT": DONE | REFUSED}, since=True),
+    "put-replaces": Row_(fs.replaces, {"PUT": REFUSED}, since=True),
     "put-rewrites": Row_(fs.rewrites, {"PUT": REFUSED}, since=True),
     "post-rewrites": Row_(fs.rewrites, {"POST": REFUSED}, since=True, minor=True),
 }

@@ -13,7 +13,7 @@ import pytest
 from world import Row, World
 
 from . import server as fs
-from .bench import LATE, NO_CHANGES, TOKEN, Bench, chargers, fleet, in_background, wait_for
+from .bench import LATE, NO_CHANGES, TOKEN, Bench, chargers, fleet, in_background, seldom, wait_for
 from .server import Hit
 
 
@@ -149,7 +149,9 @@ def test_row_08_throttled(bench: Bench, form: str) -> None:
     assert len(posts(bench)) == 10
 
 
-@pytest.mark.parametrize("form", ["-5", "soon", "0", "", "Mon, 02 Nov 2015 10:00:00 GMT", "١", "9" * 400 + "x"])
+@pytest.mark.parametrize(
+    "form", ["-5", "soon", *seldom("0", "", "Mon, 02 Nov 2015 10:00:00 GMT", "١", "9" * 400 + "x")]
+)
 def test_row_08_nonsense_in_retry_after(bench: Bench, form: str) -> None:
     """Negative, past and garbage ask for nothing: the usual pause, no crash."""
     bench.write("exolink.yaml", fleet(1))
@@ -157,7 +159,7 @@ def test_row_08_nonsense_in_retry_after(bench: Bench, form: str) -> None:
     assert bench.plan(code=0).seconds < 5
 
 
-@pytest.mark.parametrize("form", ["1000000000", "9" * 400, "Tue, 01 Jan 2999 00:00:00 GMT"])
+@pytest.mark.parametrize("form", ["1000000000", *seldom("9" * 400, "Tue, 01 Jan 2999 00:00:00 GMT")])
 def test_row_08_asked_to_wait_for_years(bench: Bench, form: str) -> None:
     """Nobody waits for years, nobody asks again at once, and a person can end the wait."""
     bench.write("exolink.yaml", fleet(1))
@@ -354,6 +356,17 @@ def test_row_21_a_list_that_lags(bench: Bench) -> None:
     assert len(posts(bench)) == 5
 
 
+def test_row_21_a_list_that_lags_behind_the_run_before(bench: Bench) -> None:
+    """What an earlier run made within the settle window is not made again because another replica does not show it yet."""
+    bench.settle = 3.0
+    bench.world.add("acme", "charger", identity="ANOTHER")
+    bench.write("exolink.yaml", fleet(3))
+    bench.apply(code=0)
+    bench.server.on(fs.lists, fs.hidden(2.2))
+    ran = bench.apply(code=None)
+    assert ran.writes == [] and ran.code in (0, 4, 7, 9), ran.report
+
+
 def test_row_22_soft_deleted_rows(bench: Bench) -> None:
     """A row with `deletedAt` does not exist: never matched, never updated; null and absent are live."""
     bench.world.add("acme", "charger", identity="CP-001", displayName="gone", deletedAt="2025-01-01T00:00:00Z")
@@ -461,7 +474,7 @@ def test_row_29_rows_that_look_different(bench: Bench) -> None:
         assert "E-" in bench.plan(code=4).text, body
 
 
-@pytest.mark.parametrize("bomb", ["gzip", "declared", "endless"])
+@pytest.mark.parametrize("bomb", ["gzip", "endless", *seldom("declared")])
 def test_row_30_answers_without_end(bench: Bench, bomb: str) -> None:
     """An answer is bounded in decoded bytes: 4, in bounded memory, soon."""
     faults = {
@@ -510,9 +523,7 @@ def trap() -> Iterator[fs.FaultServer]:
         assert trap.log == [], [exchange.line for exchange in trap.log]
 
 
-@pytest.mark.parametrize(
-    "status", [301, 307, *(pytest.param(status, marks=pytest.mark.long) for status in (302, 303, 308))]
-)
+@pytest.mark.parametrize("status", [301, 307, *seldom(302, 303, 308)])
 def test_row_33_redirect(bench: Bench, trap: fs.FaultServer, status: int) -> None:
     """Never followed, on a read as on a write: E-REDIRECT names the host, and nobody else gets the token."""
     bench.write("exolink.yaml", fleet(2))
@@ -668,7 +679,7 @@ time.time = _jumping
 """
 
 
-@pytest.mark.parametrize(("ahead", "then"), [(36_000, 36_000), (-36_000, -36_000), (0, 86_400), (0, -86_400)])
+@pytest.mark.parametrize(("ahead", "then"), [(36_000, 36_000), (0, -86_400), *seldom((-36_000, -36_000), (0, 86_400))])
 def test_row_39_a_clock_that_is_wrong(bench: Bench, ahead: int, then: int) -> None:
     """Hours ahead or behind, or jumping in the middle: durations are not measured by it."""
     env = bench.patch(CLOCK.format(ahead=ahead, then=then, after=0.7))

@@ -18,7 +18,21 @@ import pexpect
 import pytest
 
 from . import server as fs
-from .bench import COMMAND, INTERRUPTS, LATE, PASSWORD, TOKEN, TWELVE, Bench, Ran, bystanders, chargers, fleet, wait_for
+from .bench import (
+    COMMAND,
+    INTERRUPTS,
+    LATE,
+    PASSWORD,
+    TOKEN,
+    TWELVE,
+    Bench,
+    Ran,
+    bystanders,
+    chargers,
+    fleet,
+    seldom,
+    wait_for,
+)
 from .server import Hit
 
 
@@ -72,7 +86,7 @@ def test_row_41_somebody_edits_between_plan_and_apply(planned: Bench) -> None:
     assert planned.server.writes == []
 
 
-@pytest.mark.parametrize("number", range(4))
+@pytest.mark.parametrize("number", [0, 3, *seldom(1, 2)])
 def test_row_42_somebody_edits_during_apply(planned: Bench, number: int) -> None:
     """Each object is looked at right before its update or delete: one that moved is skipped, the others go on."""
     items: list[int] = []
@@ -304,7 +318,7 @@ def test_row_50_interrupted_before_it_began(bench: Bench) -> None:
         wait_for(lambda: any(exchange.run == running.run for exchange in bench.server.log))
         time.sleep(0.2)
         told = running.signal(number)
-        bench.check(running.finish(), code)
+        bench.check(running.finish(15), code)
         assert time.monotonic() - told < 6.5
 
 
@@ -318,7 +332,7 @@ def test_row_51_int_then_term_as_ci_systems_do(bench: Bench) -> None:
     """SIGINT and, while it drains, SIGTERM: it has ended before a CI system would kill it, and says what happened."""
     bench.timeout = 30
     bench.write("exolink.yaml", fleet(40))
-    bench.server.on(fs.writes, slowly(1.5))
+    bench.server.on(fs.writes, answers_late(1.5))
     running = bench.start("apply", "--auto-approve")
     wait_for(some_writes(bench, 4))
     told = running.signal(signal.SIGINT)
@@ -332,7 +346,7 @@ def test_row_51_int_then_term_as_ci_systems_do(bench: Bench) -> None:
     bench.converge()
 
 
-@pytest.mark.parametrize("number", [0, 1, 4])
+@pytest.mark.parametrize("number", [1, *seldom(0, 4)])
 def test_row_52_killed(planned: Bench, number: int) -> None:
     """SIGKILL at a request boundary, and at any moment between: the next run converges, nothing twice."""
     before = bystanders(planned.world)
@@ -363,14 +377,16 @@ def test_row_52_killed_at_any_moment(planned: Bench, milliseconds: int) -> None:
     planned.converge()
 
 
-@pytest.mark.parametrize("closed", ["stdout", "stderr", "both", "head"])
+@pytest.mark.parametrize("closed", ["stdout", "stderr", "both", "head", "full"])
 def test_row_53_nobody_listens(bench: Bench, closed: str) -> None:
     """Output that cannot be written stops no write that is under way, loses no journal and is no traceback."""
     bench.write("exolink.yaml", fleet(20))
     if closed == "head":
         command = f"{{ {shell(bench)}; echo code $? >&2; }} | head -1"
     else:
-        command = shell(bench) + {"stdout": " >&-", "stderr": " 2>&-", "both": " >&- 2>&-"}[closed]
+        command = (
+            shell(bench) + {"stdout": " >&-", "stderr": " 2>&-", "both": " >&- 2>&-", "full": " >/dev/full"}[closed]
+        )
     done = subprocess.run(
         ["bash", "-c", command], cwd=bench.folder, env=bench.environment(), capture_output=True, timeout=60
     )
@@ -416,7 +432,7 @@ def test_row_54_disk_full_while_saving_a_plan(planned: Bench) -> None:
     planned.run("apply", "--plan", "reviewed.plan", code=6)
 
 
-@pytest.mark.parametrize("size", [0, 4096, 8192])
+@pytest.mark.parametrize("size", [4096, *seldom(0, 8192)])
 def test_row_55_disk_full_in_the_journal(planned: Bench, size: int) -> None:
     """No durable intent, no request: 11, and every write that was sent is in the journal."""
     ran = planned.start(
@@ -428,7 +444,7 @@ def test_row_55_disk_full_in_the_journal(planned: Bench, size: int) -> None:
     planned.converge()
 
 
-@pytest.mark.parametrize("size", [20_000, 60_000])
+@pytest.mark.parametrize("size", [60_000, *seldom(20_000)])
 def test_row_55_disk_full_halfway(bench: Bench, size: int) -> None:
     """The disk fills up in the middle: what is in flight ends, no unrecorded write, 11; afterwards it converges."""
     bench.write("exolink.yaml", fleet(150))
@@ -469,7 +485,7 @@ def test_row_57_a_torn_tail(bench: Bench) -> None:
     assert len(bench.server.writes) == 3
 
 
-@pytest.mark.parametrize("what", ["newer", "garbage", "foreign", "cut"])
+@pytest.mark.parametrize("what", ["newer", "garbage", *seldom("foreign", "cut")])
 def test_row_57_a_journal_that_cannot_be_read(bench: Bench, what: str) -> None:
     """Newer, damaged or somebody else's: 11, nothing guessed, nothing written, the file left as it is; plan goes on."""
     bench.write("exolink.yaml", fleet(2))
@@ -588,7 +604,7 @@ def test_row_61_a_file_that_changes_while_it_is_read(bench: Bench) -> None:
     assert chargers(bench.world) == names(4)
 
 
-@pytest.mark.parametrize("files", [24, 32, 64])
+@pytest.mark.parametrize("files", [32, *seldom(24, 64)])
 def test_row_62_too_many_open_files(bench: Bench, files: int) -> None:
     """No socket, no request: never a bug, never a create in doubt that was not sent."""
     bench.write("exolink.yaml", fleet(60))
