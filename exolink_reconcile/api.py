@@ -7,6 +7,7 @@ DELETE) may, a create may not once its first byte can have left.
 
 import json
 import random
+import re
 import ssl
 import sys
 import threading
@@ -38,6 +39,7 @@ from exolink_reconcile.resource import Kind, SecretUrl
 MAX_ANSWER = 256 * 1024 * 1024
 MAX_PAUSE = 300.0
 CONNECT_TIMEOUT = 10.0
+_ANY_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s\"'<>]+")
 _TRIES = 4
 _TRIES_THROTTLED = 8
 _FIRST_PAUSE = 0.25
@@ -162,7 +164,7 @@ class Api:
             if status == 200:
                 return body
             if not ((status == 429 or status >= 500) and self._try_again(attempt, status, headers)):
-                raise _refusal("GET", path, status, headers, body)
+                raise _refusal("GET", path, status, headers, self._redacted(headers, body, ()))
 
     def _write(self, method: str, path: str, body: Mapping[str, Any] | None) -> None:
         content = None if body is None else json.dumps(_revealed(body), ensure_ascii=False).encode()
@@ -190,7 +192,8 @@ class Api:
                 if not (repeatable and self._try_again(attempt, status, headers)):
                     raise NoClearAnswer("E-AMBIGUOUS", f"{method} {path}: the API answered {status}")
             elif not (status == 429 and self._try_again(attempt, status, headers)):
-                raise _refusal(method, path, status, headers, answer)
+                secrets = [value for value in (body or {}).values() if isinstance(value, SecretUrl)]
+                raise _refusal(method, path, status, headers, self._redacted(headers, answer, secrets))
 
     def _send(self, method: str, path: str, content: bytes | None) -> tuple[int, httpx.Headers, bytes]:
         """One request as a whole; repeated once with a renewed token when the API does not know ours any more."""
@@ -199,6 +202,14 @@ class Api:
         if status == 401 and self._renew(token):
             return self._send_once(method, path, content, self._token)
         return status, headers, body
+
+    def _redacted(self, headers: Mapping[str, str], body: bytes, sent: Iterable[SecretUrl]) -> str:
+        """What the server said, without the token and the secrets of what was sent: servers quote what they refuse."""
+        said = _said(headers, body)
+        known = [self._token or "", *(value for url in sent for value in url.secret_values)]
+        for secret in sorted((each for each in known if each), key=len, reverse=True):
+            said = said.replace(secret, "***")
+        return _ANY_URL.sub(lambda found: str(SecretUrl(found.group())), said)
 
     def _renew(self, refused: str | None) -> bool:
         """Whether there is another token than the one that was refused; asked for once however many threads want it."""
@@ -298,9 +309,8 @@ def _bounded(chunks: Iterable[bytes], method: str, path: str) -> bytes:
     return bytes(body)
 
 
-def _refusal(method: str, path: str, status: int, headers: Mapping[str, str], body: bytes) -> Exception:
+def _refusal(method: str, path: str, status: int, headers: Mapping[str, str], said: str) -> Exception:
     """The error that an answer other than success means."""
-    said = _said(headers, body)
     if status == 401:
         return ApiDenied("E-DENIED", f"{method} {path}: the API does not know the token (401){said}")
     if status == 403:

@@ -554,7 +554,8 @@ def _outcome(sent: _Sent, rows: _Listed) -> Outcome:
         return Outcome(
             step, Status.FAILED, f"the update changed what it did not send: {said}", "E-PUT-CLOBBERS", 5, 0, 1
         )
-    return Outcome(step, Status.DONE, added=added, changed=changed, destroyed=destroyed)
+    made = remote_id(row) if step.creates else None
+    return Outcome(step, Status.DONE, added=added, changed=changed, destroyed=destroyed, made=made)
 
 
 def _cleared(sent: _Sent, row: Resource) -> list[FieldChange]:

@@ -181,10 +181,23 @@ class Apply:
                 seen[place] -= 1  # our own delete, of a run that could not tell any more: no list has shrunk by itself
         run = wanted.plan(api, seen)
         settled = recovery.judge(operations, run.live, KINDS)
+        run = self._not_hidden(wanted, api, journal, run, seen)
         if settled.outcomes:
             journal.settle_earlier(settled.outcomes)
             self.console.err(f"{settled.sentence}\n")
         return run, {(op.address.tenant, op.address.kind): str(op.address) for op in settled.blind}
+
+    def _not_hidden(
+        self, wanted: Wanted, api: Api, journal: Journal, run: Prepared, seen: Mapping[tuple[str, str], int]
+    ) -> Prepared:
+        """The plan, made anew if a list did not yet show what an earlier run made moments ago."""
+        creates = {step.address for step in run.plan.steps if step.creates and wanted.contract.offer(step.kind).get}
+        made = [op for op in journal.made_lately(wanted.tenants, wanted.options.settle) if op.address in creates]
+        hidden = recovery.hidden(api, made, KINDS)
+        if not hidden:
+            return run
+        recovery.wait(api, hidden, KINDS, wanted.options.settle, lambda text: self.console.err(f"{text}\n"))
+        return wanted.plan(api, seen)
 
     def _remember(self, journal: Journal, result: Result, code: int) -> int:
         """Put the end of the run on record; a record that fails now is the exit code, the writes are done."""

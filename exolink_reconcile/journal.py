@@ -38,7 +38,10 @@ CREATE TABLE IF NOT EXISTS op (
     before TEXT NOT NULL,             -- JSON, secrets masked: the last-seen row of what is changed or deleted
     after TEXT NOT NULL,              -- JSON, secrets masked: what is sent
     intended_at REAL NOT NULL,        -- seconds since the epoch
+    boot TEXT NOT NULL,               -- which start of the machine, and its clock then: no wall clock can change it
+    ticks REAL NOT NULL,
     answered INTEGER NOT NULL DEFAULT 0,
+    made INTEGER,                     -- live id of what a create made
     outcome TEXT                      -- NULL while open
 );
 CREATE INDEX IF NOT EXISTS op_open ON op (origin, tenant) WHERE outcome IS NULL;
@@ -106,7 +109,7 @@ class Journal:
         row = (
             self.run, self.digest, self.origin, *step.address, step.action.word,
             remote_id(step.before) if step.before is not None else None,
-            json.dumps(before), json.dumps(after), time.time(),
+            json.dumps(before), json.dumps(after), time.time(), _boot(), time.monotonic(),
         )  # fmt: skip
         waiting = _Waiting(row, id(step))
         with self._queue_lock:
@@ -126,8 +129,8 @@ class Journal:
             with self._transaction() as database:
                 for waiting in batch:
                     cursor = database.execute(
-                        "INSERT INTO op (run, digest, origin, tenant, kind, name, action, remote_id, before, after, intended_at)"
-                        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                        "INSERT INTO op (run, digest, origin, tenant, kind, name, action, remote_id, before, after, intended_at, boot, ticks)"
+                        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                         waiting.row,
                     )
                     self._numbers[waiting.key] = int(cursor.lastrowid or 0)
@@ -151,14 +154,11 @@ class Journal:
                     number = self._numbers.get(id(outcome.step))
                     if number is None:
                         continue
-                    known = (
-                        None
-                        if outcome.status is Status.UNKNOWN or outcome.code == "E-UNVERIFIED"
-                        else outcome.status.value
-                    )
-                    answered = outcome.code == "E-LIST-BLIND"
+                    is_open = outcome.status is Status.UNKNOWN or outcome.code == "E-UNVERIFIED"
+                    known = None if is_open else outcome.status.value
                     database.execute(
-                        "UPDATE op SET outcome = ?, answered = ? WHERE number = ?", (known, answered, number)
+                        "UPDATE op SET outcome = ?, answered = ?, made = ? WHERE number = ?",
+                        (known, outcome.code == "E-LIST-BLIND", outcome.made, number),
                     )
             self._audit_outcomes(outcomes)
 
@@ -170,6 +170,14 @@ class Journal:
             where += f" AND origin = ? AND tenant IN ({', '.join('?' * (len(values) - 1))})"
         with _storage("the journal cannot be read"):
             return _operations(self._database, where, values)
+
+    def made_lately(self, tenants: Iterable[str], window: float) -> list[Operation]:
+        """The creates of the last `window` seconds that are known to have made an object, with its id as `remote_id`."""
+        names = list(tenants)
+        where = f"made IS NOT NULL AND origin = ? AND tenant IN ({', '.join('?' * len(names))})"
+        with _storage("the journal cannot be read"):
+            found = _operations(self._database, where, [self.origin, *names], id_column="made")
+        return [op for op in found if op.age < window]
 
     def settle_earlier(self, operations: Mapping[int, str]) -> None:
         """Close operations of an earlier run, by number, with the outcome that reading told."""
@@ -365,15 +373,33 @@ def _open(path: Path) -> sqlite3.Connection:
     return database
 
 
-def _operations(database: sqlite3.Connection, where: str, values: Sequence[Any]) -> list[Operation]:
+def _operations(
+    database: sqlite3.Connection, where: str, values: Sequence[Any], *, id_column: str = "remote_id"
+) -> list[Operation]:
     rows = database.execute(f"SELECT * FROM op WHERE {where} ORDER BY number", values).fetchall()
     return [
         Operation(
             row["number"], row["origin"], Address(row["tenant"], row["kind"], row["name"]), row["action"],
-            row["remote_id"], json.loads(row["after"]), row["intended_at"], bool(row["answered"]),
+            row[id_column], json.loads(row["after"]), row["intended_at"], _age(row), bool(row["answered"]),
         )
         for row in rows
     ]  # fmt: skip
+
+
+def _age(row: sqlite3.Row) -> float:
+    """Seconds since an intent: by the machine's own clock if it was not restarted since, else by the wall clock.
+
+    A wall clock that went back makes an operation young, never old.
+    """
+    if row["boot"] and row["boot"] == _boot():
+        return float(time.monotonic() - row["ticks"])
+    return float(max(0.0, time.time() - row["intended_at"]))
+
+
+def _boot() -> str:
+    with contextlib.suppress(OSError):
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    return ""  # not Linux: every start looks alike, so the monotonic clock would lie
 
 
 def _seen(database: sqlite3.Connection, origin: str) -> dict[tuple[str, str], int]:

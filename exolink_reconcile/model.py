@@ -316,7 +316,8 @@ class Status(enum.Enum):
 class Outcome:
     """The end of one step. `code` is the stable word of what went wrong; `added`, `changed`, `destroyed` count facts.
 
-    `exit_code` says how the run must end because of this step; 0 for a step that is done.
+    `exit_code` says how the run must end because of this step; 0 for a step that is done. `made` is the id of the object
+    that a create made.
     """
 
     step: Step
@@ -327,11 +328,12 @@ class Outcome:
     added: int = 0
     changed: int = 0
     destroyed: int = 0
+    made: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """A write that was intended and whose outcome is not known. `intended_at` is in seconds since the epoch."""
+    """A write that was intended. `intended_at` is in seconds since the epoch, `age` in seconds until it was read."""
 
     number: int
     origin: str
@@ -340,6 +342,7 @@ class Operation:
     remote_id: int | None
     after: Mapping[str, Any]
     intended_at: float
+    age: float
     answered: bool
 
 

@@ -51,8 +51,7 @@ def wait(
     young = [
         op for op in operations if op.action in ("create", "replace") and not op.answered and op.address.kind in by_word
     ]
-    # From here the monotonic clock counts: a wall clock that went back makes an operation young, but not for ever.
-    until = {op.number: time.monotonic() + _left(op, window) for op in young}
+    until = {op.number: time.monotonic() + window - op.age for op in young}
     young = [op for op in young if until[op.number] > time.monotonic()]
     said = False
     while young:
@@ -72,6 +71,19 @@ def wait(
         young = [op for op in young if until[op.number] > time.monotonic()]
 
 
+def hidden(api: Api, made: Iterable[Operation], kinds: Sequence[Kind]) -> list[Operation]:
+    """Of creates that made an object which no list shows now: those whose object still answers by its id.
+
+    Then the list lags, and to create again would make a second one. Raises ApiError.
+    """
+    by_word = {kind.kind: kind for kind in kinds}
+    return [
+        op
+        for op in made
+        if live_state.read_one(api, by_word[op.address.kind], op.address.tenant, op.remote_id) is not None
+    ]
+
+
 def judge(operations: Iterable[Operation], live: LiveState, kinds: Sequence[Kind]) -> Settled:
     """What became of each operation whose list was read."""
     by_word = {kind.kind: kind for kind in kinds}
@@ -88,11 +100,6 @@ def judge(operations: Iterable[Operation], live: LiveState, kinds: Sequence[Kind
         else:
             blind.append(op)
     return Settled(outcomes, tuple(blind))
-
-
-def _left(op: Operation, window: float) -> float:
-    """Seconds until absence counts. A clock that went back makes the operation young, never old."""
-    return window - max(0.0, time.time() - op.intended_at)
 
 
 def _names(api: Api, kind: Kind, tenant: str) -> set[str]:

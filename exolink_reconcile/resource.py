@@ -100,14 +100,22 @@ class SecretUrl:
     @property
     def secrets(self) -> tuple[str, ...]:
         """What is secret in it: "password", and the names of its query."""
-        found: list[str] = []
+        return tuple(what for what, _ in self._parts())
+
+    @property
+    def secret_values(self) -> tuple[str, ...]:
+        """The secrets themselves: to be searched for in what will be shown, never to be shown."""
+        return tuple(value for _, value in self._parts())
+
+    def _parts(self) -> list[tuple[str, str]]:
+        found: list[tuple[str, str]] = []
 
         def note(what: str, value: str) -> str:
-            found.append(what)
+            found.append((what, value))
             return value
 
         self.rewrite(note)
-        return tuple(found)
+        return found
 
     def __str__(self) -> str:
         return self.rewrite(lambda what, value: "***")
