@@ -10,10 +10,10 @@ demo: $(STAMP)            ## the main job on the embedded emulator: plan, apply,
 	$(BIN)/exolink-reconcile demo
 
 test: $(STAMP)            ## the whole fast suite
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 4
 
 test-long: $(STAMP)       ## what takes minutes: many examples, schemathesis
-	$(BIN)/python -m pytest -n 2 -m long --timeout=1800
+	$(BIN)/python -m pytest -n 4 -m long --timeout=1800
 
 check: lint test          ## what CI runs
 

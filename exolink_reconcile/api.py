@@ -9,7 +9,6 @@ import json
 import random
 import re
 import ssl
-import sys
 import threading
 import time
 import urllib.request
@@ -20,11 +19,7 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-# httpx imports its command line (click, rich, pygments: 45 ms) unless that module cannot be imported.
-sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
-
 import httpcore
-import httpx
 
 from exolink_reconcile.errors import (
     ApiDenied,
@@ -34,6 +29,7 @@ from exolink_reconcile.errors import (
     NoClearAnswer,
     problem,
 )
+from exolink_reconcile.quiet_httpx import httpx
 from exolink_reconcile.resource import Kind, SecretUrl
 
 MAX_ANSWER = 256 * 1024 * 1024

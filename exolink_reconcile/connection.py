@@ -5,10 +5,9 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-import httpx
-
 from exolink_reconcile.api import Api, is_loopback
 from exolink_reconcile.errors import ApiDenied, problem
+from exolink_reconcile.quiet_httpx import httpx
 
 EMULATOR = "emulator:"
 

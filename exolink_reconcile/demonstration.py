@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
-
 from exolink_reconcile import emulator, files
 from exolink_reconcile.console import Console
+from exolink_reconcile.quiet_httpx import httpx
 
 _API = "emulator:exolink.db"
 _YAML = """\

@@ -11,6 +11,22 @@ from world import World
 from .bench import TOKEN, Bench, twelve
 from .server import FaultServer, Lenient
 
+# The key fault runs, which `make test` includes; every other row test belongs to `make test-long`.
+KEY_ROWS = (
+    "test_row_01_a_create_that_timed_out[0]", "test_row_03_", "test_row_07_", "test_row_08_throttled[1]", "test_row_12_",
+    "test_row_13_", "test_row_14_", "test_row_16_", "test_row_19_", "test_row_20_", "test_row_22_", "test_row_23_",
+    "test_row_24_", "test_row_27_", "test_row_33_redirect[302]", "test_row_35_", "test_row_42_",
+    "test_row_47_two_applies", "test_row_50_interrupted_in_flight[2]", "test_row_54_", "test_row_55_", "test_row_57_a_torn",
+    "test_row_60_", "test_row_64_", "test_row_66_", "test_row_67_", "test_row_83_", "test_row_91_",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave the rows that are not key to the long run."""
+    for item in items:
+        if item.name.startswith("test_row_") and "faults" in item.path.parts and not item.name.startswith(KEY_ROWS):
+            item.add_marker(pytest.mark.long)
+
 
 @pytest.fixture
 def start_bench(tmp_path: Path) -> Iterator[Callable[..., Bench]]:

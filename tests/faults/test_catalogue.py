@@ -36,3 +36,9 @@ def test_no_row_has_both() -> None:
 def test_reasons_are_sentences() -> None:
     """They are printed for users."""
     assert all(len(reason) > 40 and reason.endswith(".") for reason in NOT_APPLICABLE.values())
+
+
+def test_reasons_are_in_the_docs() -> None:
+    """Who reads docs/reliability.md sees which rows are not tested."""
+    docs = (TESTS.parent / "docs" / "reliability.md").read_text("utf-8")
+    assert [row for row, reason in NOT_APPLICABLE.items() if f"| {row} | {reason} |" not in docs] == []
