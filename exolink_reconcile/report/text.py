@@ -176,12 +176,12 @@ class _Writer:
 
     def folded(self, steps: Sequence[Step]) -> Iterator[str]:
         """Long runs of alike steps as one line with a count, then long runs that change the same fields, then the rest."""
-        rest: list[Step] = []
+        folded: set[int] = set()
         for alike in _grouped(steps, self._alike):
             if len(alike) > FOLD_ALIKE:
+                folded.update(map(id, alike))
                 yield from self.fold(alike, self._what_alike(alike[0]))
-            else:
-                rest += alike
+        rest = [step for step in steps if id(step) not in folded]
         for similar in _grouped(
             rest, lambda step: (step.address.tenant, step.kind, tuple(c.name for c in step.fields))
         ):
