@@ -235,7 +235,8 @@ def emulate(listen: str, database: str, tenant: tuple[str, ...], token: str, con
     def ready(real_host: str, real_port: int) -> None:
         url = f"http://{real_host}:{real_port}"
         _console.err(f"The emulator listens on {url}, database {database}, tenants {', '.join(tenants)}.\n")
-        _console.err(f"Try: EXOLINK_TOKEN={token} exolink-reconcile plan --api-url {url}\n")
+        shown = token if token == "dev" else "..."  # it may come from EXOLINK_TOKEN, and be a real one
+        _console.err(f"Try: EXOLINK_TOKEN={shown} exolink-reconcile plan --api-url {url}\n")
 
     try:
         app = emulator.application(Path(database), session.contract_text(contract), tenants=tenants, token=token)
