@@ -11,6 +11,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -32,7 +33,7 @@ from exolink_reconcile.model import (
     Step,
     remote_id,
 )
-from exolink_reconcile.resource import Kind, Resource, compared, fields, key
+from exolink_reconcile.resource import Address, Kind, Resource, compared, fields, key
 
 STAGES = (1, 10)
 FAILURES_IN_A_ROW = 10
@@ -97,8 +98,16 @@ def apply(plan: Plan, desired: DesiredState, contract: Contract, api: Api, stop:
     run = _Run(plan, contract, api, stop, settings)
     for wave in plan.waves:
         run.wave(wave)
+    started = time.monotonic()
     outcomes = tuple(run.outcomes[step] for step in map(id, plan.steps))
     left, notes = _verify(plan, desired, run)
+    for pause in _POLL_AFTER:
+        # A row that was there and is not listed now: more likely a list that lags than a row that went.
+        if not any(each.gone for each in left) or stop.signal or time.monotonic() + pause > started + settings.settle:
+            break
+        settings.sleep(pause)
+        run.read_again({each.address for each in left})
+        left, notes = _verify(plan, desired, run)
     counts = {(tenant, kind.kind): len(rows) for (tenant, kind), rows in run.rows.items()}
     return Result(outcomes, left, notes, run.exit_codes(outcomes), counts)
 
@@ -371,6 +380,8 @@ class _Run:
         try:
             rows = self._list_until(group.tenant, group.kind, functools.partial(_all_show, sent))
         except ApiError as error:
+            if isinstance(error, ApiDenied):
+                self.denied = error.summary
             group.stopped, group.code = f"its effect could not be read back: {error.summary}", "E-UNREAD"
             return
         for each in sent:
@@ -423,6 +434,13 @@ class _Run:
             rows = live_state.read_list(self.api, kind, tenant)
         self.rows[tenant, kind] = rows
         return rows
+
+    def read_again(self, addresses: Iterable[Address]) -> None:
+        """Read the lists of some addresses once more; one that cannot be read stays as it was."""
+        words = {(address.tenant, address.kind) for address in addresses}
+        for tenant, kind in [place for place in self.rows if (place[0], place[1].kind) in words]:
+            with suppress(ApiError):
+                self._list(tenant, kind)
 
     def exit_codes(self, outcomes: Iterable[Outcome]) -> tuple[int, ...]:
         """Every code that applies. A stale step is 6 as long as nothing was written, else one of the incomplete."""
@@ -580,9 +598,10 @@ def _verify(plan: Plan, desired: DesiredState, run: _Run) -> tuple[tuple[Left, .
     known = {held.address for held in plan.held_back}
     settled = {o.step.address for o in run.outcomes.values() if o.exit_code}
     differing = {change.address: _words(change.fields) for change in changes.changes}
+    missing = {change.address for change in changes.changes if change.before is None}
     differing.update({unclear.address: unclear.reason for unclear in changes.unclear})
     left = tuple(
-        Left(address, detail, "E-NOT-SETTLED")
+        Left(address, detail, "E-NOT-SETTLED", gone=address in missing)
         for address, detail in sorted(differing.items())
         if address in planned and address not in settled and address not in known
     )

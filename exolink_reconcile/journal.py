@@ -125,15 +125,17 @@ class Journal:
             )
 
     def _commit(self, batch: Sequence[_Waiting]) -> None:
+        numbers: dict[int, int] = {}
         try:
             with self._transaction() as database:
                 for waiting in batch:
                     cursor = database.execute(
-                        "INSERT INTO op (run, digest, origin, tenant, kind, name, action, remote_id, before, after, intended_at, boot, ticks)"
-                        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                        "INSERT INTO op (run, digest, origin, tenant, kind, name, action, remote_id, before, after,"
+                        " intended_at, boot, ticks) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                         waiting.row,
                     )
-                    self._numbers[waiting.key] = int(cursor.lastrowid or 0)
+                    numbers[waiting.key] = int(cursor.lastrowid or 0)
+            self._numbers.update(numbers)
         except sqlite3.Error as error:
             for waiting in batch:
                 waiting.error = error

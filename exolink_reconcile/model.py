@@ -348,11 +348,12 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """A difference that the verifying read still found at an address of the plan."""
+    """A difference that the verifying read still found at an address of the plan. `gone`: no list shows it."""
 
     address: Address
     detail: str
     code: str
+    gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)

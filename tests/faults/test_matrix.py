@@ -238,7 +238,7 @@ KEY = set(
     reset-before-POST-0 reset-after-POST-4 hangup-before-POST-3 timeout-after-POST-0 timeout-after-DELETE-0
     late-commit-POST-0 cut-GET-1 cut-close-GET-2 kill-after-POST-0 kill-after-POST-5 kill-after-DELETE-0
     kill-late-POST-2 500-after-POST-3 503-before-GET-2 401-POST-4 403-DELETE-1 404-GET-1 html-GET-2 no-id-GET-1
-    307-GET-1 capped-GET-0 put-rewrites-PUT-0 another-hand-GET-3
+    307-GET-1 capped-GET-0 put-rewrites-PUT-0 201-for-nothing-POST-5 another-hand-GET-3
     """.split()
 )
 
