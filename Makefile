@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-long check lint format schemas judges clean
+.PHONY: demo test test-long check lint format schemas judges fuzz clean
 
 demo: $(STAMP)            ## the main job on the embedded emulator: plan, apply, drift, repair
 	$(BIN)/exolink-reconcile demo
@@ -31,6 +31,9 @@ format: $(STAMP)
 schemas: $(STAMP)         ## generate schemas/ from the kinds
 	$(BIN)/exolink-reconcile schema config > schemas/exolink-config.schema.json
 	$(BIN)/exolink-reconcile schema plan > schemas/exolink-plan.schema.json
+
+fuzz: $(STAMP)            ## atheris over YAML, lists, journal and neutraliser: 60 s each
+	bash tests/fuzz/run.sh 60
 
 judges: $(STAMP)          ## terraform, OPA, checkov ... read our plan JSON (installs them; minutes)
 	bash tests/judges/run.sh .cache/judges

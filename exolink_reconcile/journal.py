@@ -354,21 +354,22 @@ def _open(path: Path) -> sqlite3.Connection:
     database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
     database.row_factory = sqlite3.Row
     try:
-        application = database.execute("PRAGMA application_id").fetchone()[0]
-        version = database.execute("PRAGMA user_version").fetchone()[0]
-        tables = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        if tables and application != _APPLICATION_ID:
-            raise StorageFailed("E-STORAGE", f"{path} is not a journal of this tool")
-        if version > _VERSION:
-            raise StorageFailed("E-STORAGE", f"{path} was written by a newer version of this tool: use that one")
-        database.execute("PRAGMA journal_mode=WAL")
-        database.execute("PRAGMA synchronous=FULL")
-        if version < _VERSION:
-            database.executescript(
-                f"BEGIN IMMEDIATE; {_TABLES} PRAGMA application_id={_APPLICATION_ID}; PRAGMA user_version={_VERSION}; COMMIT;"
-            )
-        database.execute("BEGIN IMMEDIATE")  # writable, or an error now and not in the middle of an apply
-        database.execute("COMMIT")
+        with _damage():
+            application = database.execute("PRAGMA application_id").fetchone()[0]
+            version = database.execute("PRAGMA user_version").fetchone()[0]
+            tables = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+            if tables and application != _APPLICATION_ID:
+                raise StorageFailed("E-STORAGE", f"{path} is not a journal of this tool")
+            if version > _VERSION:
+                raise StorageFailed("E-STORAGE", f"{path} was written by a newer version of this tool: use that one")
+            database.execute("PRAGMA journal_mode=WAL")
+            database.execute("PRAGMA synchronous=FULL")
+            if version < _VERSION:
+                database.executescript(
+                    f"BEGIN IMMEDIATE; {_TABLES} PRAGMA application_id={_APPLICATION_ID}; PRAGMA user_version={_VERSION}; COMMIT;"
+                )
+            database.execute("BEGIN IMMEDIATE")  # writable, or an error now and not in the middle of an apply
+            database.execute("COMMIT")
     except BaseException:
         database.close()
         raise
@@ -378,14 +379,15 @@ def _open(path: Path) -> sqlite3.Connection:
 def _operations(
     database: sqlite3.Connection, where: str, values: Sequence[Any], *, id_column: str = "remote_id"
 ) -> list[Operation]:
-    rows = database.execute(f"SELECT * FROM op WHERE {where} ORDER BY number", values).fetchall()
-    return [
-        Operation(
-            row["number"], row["origin"], Address(row["tenant"], row["kind"], row["name"]), row["action"],
-            row[id_column], json.loads(row["after"]), row["intended_at"], _age(row), bool(row["answered"]),
-        )
-        for row in rows
-    ]  # fmt: skip
+    with _damage():
+        rows = database.execute(f"SELECT * FROM op WHERE {where} ORDER BY number", values).fetchall()
+        return [
+            Operation(
+                row["number"], row["origin"], Address(row["tenant"], row["kind"], row["name"]), row["action"],
+                row[id_column], json.loads(row["after"]), row["intended_at"], _age(row), bool(row["answered"]),
+            )
+            for row in rows
+        ]  # fmt: skip
 
 
 def _age(row: sqlite3.Row) -> float:
@@ -405,8 +407,18 @@ def _boot() -> str:
 
 
 def _seen(database: sqlite3.Connection, origin: str) -> dict[tuple[str, str], int]:
-    rows = database.execute("SELECT tenant, kind, rows FROM seen WHERE origin = ?", (origin,)).fetchall()
-    return {(row["tenant"], row["kind"]): row["rows"] for row in rows}
+    with _damage():
+        rows = database.execute("SELECT tenant, kind, rows FROM seen WHERE origin = ?", (origin,)).fetchall()
+        return {(row["tenant"], row["kind"]): row["rows"] for row in rows}
+
+
+@contextlib.contextmanager
+def _damage() -> Iterator[None]:
+    """What a damaged file makes of our reading it, as the error that it is."""
+    try:
+        yield
+    except (ValueError, TypeError, LookupError) as error:
+        raise sqlite3.DatabaseError(f"the journal is damaged ({type(error).__name__})") from None
 
 
 def _audited(row: Mapping[str, Any]) -> dict[str, Any]:
