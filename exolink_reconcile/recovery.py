@@ -67,7 +67,7 @@ def wait(
             said = True
             creates = f"{len(young)} create{'s' if len(young) != 1 else ''}"
             say(f"Waiting up to {left:.0f} s for {creates} of an earlier run that got no answer.")
-        sleep(min(_POLL, left))
+        sleep(min(_POLL, max(left, 0.05)))
         young = [op for op in young if until[op.number] > time.monotonic()]
 
 
