@@ -180,7 +180,7 @@ class Apply:
             if op.action in ("delete", "replace") and place in seen:
                 seen[place] -= 1  # our own delete, of a run that could not tell any more: no list has shrunk by itself
         run = wanted.plan(api, seen)
-        settled = recovery.judge(operations, run.live, KINDS)
+        settled = recovery.judge(api, operations, run.live, KINDS)
         run = self._not_hidden(wanted, api, journal, run, seen)
         if settled.outcomes:
             journal.settle_earlier(settled.outcomes)

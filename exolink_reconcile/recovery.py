@@ -84,17 +84,24 @@ def hidden(api: Api, made: Iterable[Operation], kinds: Sequence[Kind]) -> list[O
     ]
 
 
-def judge(operations: Iterable[Operation], live: LiveState, kinds: Sequence[Kind]) -> Settled:
-    """What became of each operation whose list was read."""
+def judge(api: Api, operations: Iterable[Operation], live: LiveState, kinds: Sequence[Kind]) -> Settled:
+    """What became of each operation: a kind that the plan had no reason to read any more is read for it.
+
+    An operation of an unknown kind or of a tenant that is gone stays open. Raises ApiError.
+    """
     by_word = {kind.kind: kind for kind in kinds}
+    read: dict[tuple[str, Kind], Sequence[Resource]] = {}
     outcomes: dict[int, str] = {}
     blind: list[Operation] = []
     for op in operations:
         kind = by_word.get(op.address.kind)
-        tenant = live.tenants.get(op.address.tenant)
-        if kind is None or tenant is None or kind not in tenant.rows:
+        name = op.address.tenant
+        tenant = live.tenants.get(name)
+        if kind is None or tenant is None or not (tenant.exists or kind in tenant.rows):
             continue
-        found = _applied(op, kind, tenant.rows[kind])
+        if (name, kind) not in read:
+            read[name, kind] = tenant.rows[kind] if kind in tenant.rows else live_state.read_list(api, kind, name)
+        found = _applied(op, kind, read[name, kind])
         if found or not op.answered:
             outcomes[op.number] = "applied" if found else "not applied"
         else:

@@ -67,6 +67,18 @@ def test_row_01_a_create_that_never_arrived(bench: Bench) -> None:
     assert f"acme/charger/{lost}" not in bench.open_unknowns()
 
 
+def test_row_01_nobody_declares_it_any_more(bench: Bench) -> None:
+    """A create without an answer is settled by reading, also when the YAML has no word of its kind any more."""
+    bench.write("exolink.yaml", fleet(3))
+    bench.server.on(fs.nth("POST", 2), fs.timeout_before)
+    bench.apply(code=9)
+    bench.server.heal()
+    bench.write("exolink.yaml", "tenant: acme\n")
+    ran = bench.apply(code=0)
+    assert "Settled 1 write of an earlier run" in ran.text
+    assert "acme/charger/" not in bench.open_unknowns()
+
+
 def test_row_02_a_create_that_commits_late(bench: Bench) -> None:
     """A create that takes effect after the client gave up, within the settle window, is found and not repeated."""
     bench.settle, bench.timeout = 1.5, 1.0
