@@ -29,11 +29,11 @@ from exolink_reconcile.errors import (
     NoClearAnswer,
     problem,
 )
+from exolink_reconcile.pace import Pace
 from exolink_reconcile.quiet_httpx import httpx
 from exolink_reconcile.resource import Kind, SecretUrl
 
 MAX_ANSWER = 256 * 1024 * 1024
-MAX_PAUSE = 300.0
 CONNECT_TIMEOUT = 10.0
 _ANY_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s\"'<>]+")
 _TRIES = 4
@@ -87,7 +87,7 @@ class Api:
         self._clients: list[httpx.Client] = []
         self._lock = threading.Lock()
         self._ssl_context: ssl.SSLContext | None = None
-        self._resume_at = 0.0
+        self._pace = Pace()
         self.proxy = None if transport else _proxy_for(self._base)
         self.pool = ThreadPoolExecutor(max_workers=parallelism, thread_name_prefix="exolink")
 
@@ -218,7 +218,7 @@ class Api:
         self, method: str, path: str, content: bytes | None, token: str | None
     ) -> tuple[int, httpx.Headers, bytes]:
         """One request as a whole: status, headers, body within its limits."""
-        self._wait_for_origin()
+        started = self._pace.wait(self._sleep)
         self._requests += 1
         client = self._client()
         request = client.build_request(method, self._base + path, content=content)
@@ -231,6 +231,10 @@ class Api:
         if backend is not None:
             backend.at = time.monotonic() + self._timeout
         response = client.send(request, stream=True)
+        if response.status_code == 429:
+            self._pace.refused(started)
+        else:
+            self._pace.accepted()
         try:
             return response.status_code, response.headers, _bounded(response.iter_bytes(), method, path)
         finally:
@@ -269,26 +273,18 @@ class Api:
 
     def _try_again(self, attempt: int, status: int = 0, headers: Mapping[str, str] = MappingProxyType({})) -> bool:
         """Whether to try once more, after a pause. A throttled origin is paused for every thread, as long as it asks."""
-        self._retries += 1
-        if self._in_a_hurry or attempt >= (_TRIES_THROTTLED if status == 429 else _TRIES):
+        throttled = status == 429
+        self._retries += not throttled  # an origin that says when to come back is not made worse by coming back
+        if self._in_a_hurry or attempt >= (_TRIES_THROTTLED if throttled else _TRIES):
             return False
         if self._retries > max(_FREE_RETRIES, _RETRY_SHARE * self._requests):
             return False
         asked = _retry_after(headers)
-        if asked is not None and asked > MAX_PAUSE:
-            return False
         pause = random.uniform(0.5, 1.0) * min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** (attempt - 1))
-        if asked is None and status != 429:
+        if asked is None and not throttled:
             self._sleep(pause)
             return True
-        with self._lock:
-            self._resume_at = max(self._resume_at, time.monotonic() + (pause if asked is None else asked))
-        return True
-
-    def _wait_for_origin(self) -> None:
-        left = self._resume_at - time.monotonic()
-        if left > 0:
-            self._sleep(left)
+        return self._pace.pause(pause if asked is None else asked)
 
 
 # ------------------------------------------------------------------------------------------------------------- answers

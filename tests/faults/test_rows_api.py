@@ -5,6 +5,7 @@ import signal
 import socket
 import ssl
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -184,6 +185,28 @@ def test_row_08_asked_to_wait_for_years(bench: Bench, form: str) -> None:
     bench.check(ran, (130, 4))
     assert time.monotonic() - told < 6
     assert sum(exchange.status == 429 for exchange in bench.server.log) <= 5 and ran.writes == []
+
+
+@pytest.mark.parametrize("retry_after", ["1", None])
+def test_row_08_a_rate_limit_below_what_we_could_send(bench: Bench, retry_after: str | None) -> None:
+    """An API that lets only so many requests through a second makes an apply slow, not failed."""
+    bench.write("exolink.yaml", fleet(200))
+    tokens, at, lock = 10.0, time.monotonic(), threading.Lock()
+
+    def empty(hit: fs.Hit) -> bool:
+        nonlocal tokens, at
+        with lock:
+            now = time.monotonic()
+            tokens, at = min(10.0, tokens + 50 * (now - at)), now
+            passes = tokens >= 1
+            tokens -= passes
+            return not passes
+
+    bench.server.on(empty, fs.throttled(retry_after))
+    ran = bench.apply("--parallelism", "16", code=0)
+    assert chargers(bench.world) == names(200), ran.report
+    refused = sum(exchange.status == 429 for exchange in bench.server.log)
+    assert 0 < refused < 60, "it should be met, and then kept"
 
 
 def test_row_09_bursts_of_5xx(bench: Bench) -> None:
