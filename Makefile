@@ -12,8 +12,9 @@ demo: $(STAMP)            ## the main job on the embedded emulator: plan, apply,
 test: $(STAMP)            ## the whole fast suite
 	$(BIN)/python -m pytest -n 4
 
-test-long: $(STAMP)       ## what takes minutes: many examples, schemathesis
-	$(BIN)/python -m pytest -n 4 -m long --timeout=1800
+test-long: $(STAMP)       ## everything, half an hour: all faults, many examples, fuzzing; prints the figures of docs/reliability.md
+	$(BIN)/python -m pytest -n 4 -m "" --timeout=1800
+	bash tests/fuzz/run.sh 60
 
 check: lint test          ## what CI runs
 

@@ -14,7 +14,7 @@ import shutil
 import tempfile
 import time as real_time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -116,6 +116,8 @@ class Fault:
 
 class Machine(RuleBasedStateMachine):
     """Any history of declarations, applies, faults and strangers."""
+
+    counted: Counter[str] = Counter()
 
     def __init__(self) -> None:
         super().__init__()
@@ -277,6 +279,7 @@ class Machine(RuleBasedStateMachine):
         """One process of the apply command: its exit code, the error it ended with, or None if it was killed."""
         self.claimed |= self.declared.keys() | self.removed
         self.theirs = {row_id: row for row_id, row in self.theirs.items() if self.rows()[row_id][0] not in self.claimed}
+        self.counted["applies"] += 1
         self.fault, self.dead, self.plan, self.result, self.writes = fault or Fault(), False, None, None, 0
         options = session.Options(
             api_url=ORIGIN, token_file=None, ca_file=None, contract=None, parallelism=1, timeout=5.0,
@@ -402,6 +405,7 @@ class Machine(RuleBasedStateMachine):
         if method == "GET" or answer[0] >= 300:
             return answer
         self.writes += 1
+        self.counted["writes"] += 1
         steps = list(self.plan.steps) if self.plan else []
         if method == "POST":
             place = self.place_of(target, body)
@@ -477,6 +481,7 @@ class Machine(RuleBasedStateMachine):
         assert {row_id: now[row_id][1] for row_id in self.theirs} == self.theirs
 
     def teardown(self) -> None:
+        self.counted["histories"] += 1
         try:
             self.converges()
         finally:
@@ -528,6 +533,9 @@ def test_whatever_happens() -> None:
 
 @pytest.mark.long
 @pytest.mark.timeout(1800)
-def test_whatever_happens_long() -> None:
+def test_whatever_happens_long(record_property: Callable[[str, object], None]) -> None:
     """G1 to G4 hold in thousands of histories."""
+    Machine.counted.clear()
     run_state_machine_as_test(Machine, settings=LONG)
+    for what, count in Machine.counted.items():
+        record_property(f"figure: {what} of the state machine", count)

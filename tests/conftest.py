@@ -1,0 +1,42 @@
+"""After a run with the long tests: the figures that docs/reliability.md quotes."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+FAMILIES = {
+    "tests/faults/test_matrix.py::test_a_fault": "a fault at a request of the 12-step plan",
+    "tests/faults/test_strace.py": "a write, sync or rename killed or failed by strace",
+    "tests/faults/test_rows_": "tests of rows of the failure catalogue",
+}
+ROW = re.compile(r"test_row_(\d+)_")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if config.option.markexpr == "not long":
+        return
+    reports = [each for name in ("passed", "failed") for each in terminalreporter.getreports(name)]
+    if found := dict(figures(reports)):
+        terminalreporter.section("figures")
+        for what, figure in found.items():
+            terminalreporter.line(f"{figure:>9,}  {what}")
+
+
+def figures(reports: list[pytest.TestReport]) -> Iterator[tuple[str, int]]:
+    reports = [each for each in reports if each.when == "call"]
+    for start, what in FAMILIES.items():
+        of_family = [each for each in reports if each.nodeid.startswith(start)]
+        if of_family:
+            yield what, len(of_family)
+            yield f"  of which failed ({what.split(' of ')[0]})", sum(each.failed for each in of_family)
+    if rows := {found[1] for each in reports if (found := ROW.search(each.nodeid))}:
+        yield "rows of the failure catalogue with a test", len(rows)
+    counted: Counter[str] = Counter()
+    for each in reports:
+        for name, value in each.user_properties:
+            if name.startswith("figure: "):
+                counted[name.removeprefix("figure: ")] += value
+    yield from counted.items()
