@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-long check lint format schemas judges fuzz clean
+.PHONY: demo test test-long check lint format schemas docs site judges fuzz clean
 
 demo: $(STAMP)            ## the main job on the embedded emulator: plan, apply, drift, repair
 	$(BIN)/exolink-reconcile demo
@@ -16,7 +16,7 @@ test-long: $(STAMP)       ## everything, half an hour: all faults, many examples
 	$(BIN)/python -m pytest -n 4 -m "" --timeout=1800
 	bash tests/fuzz/run.sh 60
 
-check: lint test          ## what CI runs
+check: lint test site     ## what CI runs
 
 lint: $(STAMP)            ## format, lint, types, import contracts, the API description
 	$(BIN)/ruff format --check .
@@ -33,6 +33,13 @@ schemas: $(STAMP)         ## generate schemas/ from the kinds
 	$(BIN)/exolink-reconcile schema config > schemas/exolink-config.schema.json
 	$(BIN)/exolink-reconcile schema plan > schemas/exolink-plan.schema.json
 
+docs: $(STAMP)            ## generate what docs/reference takes from the code, then build the site
+	$(BIN)/python docs/generate.py
+	$(MAKE) site
+
+site: $(STAMP)            ## build the documentation into site/; a dead link or anchor is an error
+	$(BIN)/sphinx-build -b dirhtml --fail-on-warning --keep-going --quiet docs site
+
 fuzz: $(STAMP)            ## atheris over YAML, lists, journal and neutraliser: 60 s each
 	bash tests/fuzz/run.sh 60
 
@@ -42,8 +49,8 @@ judges: $(STAMP)          ## terraform, OPA, checkov ... read our plan JSON (ins
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --editable . --group dev
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --editable . --group dev --group docs
 	touch $(STAMP)
 
 clean:
-	rm -rf $(VENV) .cache
+	rm -rf $(VENV) .cache site
