@@ -57,6 +57,7 @@ class Reader:
         home.mkdir()
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
         self.variables = {"PATH": path, "HOME": str(home), "NO_COLOR": "1", "TERM": "xterm", "LC_ALL": "C.UTF-8"}
+        self.variables["EXOLINK_PARALLELISM"] = "1"  # so that ids are given in the order of the plan
         self.port = str(_free_port())
         self.cwd = str(self.folder)
 
