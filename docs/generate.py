@@ -1,0 +1,263 @@
+"""The parts of docs/reference that are taken from the code, written between their marks: `python docs/generate.py`."""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from exolink_reconcile import cli, schema, session
+from exolink_reconcile.contract import Operation
+from exolink_reconcile.kinds import KINDS
+from exolink_reconcile.resource import Kind, fields, key
+
+REFERENCE = Path(__file__).resolve().parent / "reference"
+PAGES = {"commands.md": "commands", "yaml.md": "keys", "plan-json.md": "plan"}
+
+
+def fresh(page: str) -> str:
+    """The text of a page of docs/reference with its generated part made anew."""
+    name = PAGES[page]
+    lines = {"commands": _commands, "keys": _keys, "plan": _plan}[name]()
+    text = (REFERENCE / page).read_text("utf-8")
+    start, end = f"<!-- generated: {name} -->\n", "<!-- end -->\n"
+    head, _, rest = text.partition(start)
+    return f"{head}{start}\n" + "\n".join(lines) + f"\n\n{end}{rest.partition(end)[2]}"
+
+
+def main() -> None:
+    """Write all pages."""
+    for page in PAGES:
+        (REFERENCE / page).write_text(fresh(page), "utf-8")
+
+
+# ----------------------------------------------------------------------------------------------------------- commands
+
+
+def _commands() -> Iterator[str]:
+    for words, command in _leaves((), cli.main):
+        yield f"## `{' '.join(words)}`\n"
+        arguments = [
+            each.make_metavar(_context(command)) for each in command.params if isinstance(each, click.Argument)
+        ]
+        yield "```text"
+        yield " ".join(["exolink-reconcile", *words, "[OPTIONS]", *arguments])
+        yield "```\n"
+        yield re.sub(r"\s+", " ", command.help or "").strip()
+        options = [each for each in command.params if isinstance(each, click.Option)]
+        if options:
+            yield "\n| option | environment | default | means |\n| --- | --- | --- | --- |"
+            yield from (_option(command, each) for each in options)
+        yield ""
+
+
+def _leaves(words: tuple[str, ...], command: click.Command) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    """Each command that does something, with the words that call it."""
+    if not isinstance(command, click.Group):
+        yield words, command
+        return
+    for name, inner in command.commands.items():
+        if not inner.hidden:
+            yield from _leaves((*words, name), inner)
+
+
+def _option(command: click.Command, option: click.Option) -> str:
+    value = "" if option.is_flag else f" {option.make_metavar(_context(command))}".replace("INTEGER RANGE", "N")
+    default = option.default
+    if default is None or isinstance(default, bool) or not isinstance(default, (str, int, float)):
+        default = ""
+    variable = f"`{option.envvar}`" if option.envvar else ""
+    names = ", ".join(f"`{name}{value}`" for name in (*option.opts, *option.secondary_opts))
+    again = " May be given again." if option.multiple and "given again" not in (option.help or "") else ""
+    help = re.sub(r"\s*\[default: .*\]$", "", option.help or "")
+    if isinstance(option.type, click.IntRange) and option.type.max is not None:
+        again += f" {option.type.min} to {option.type.max}."
+    shown = f"`{default:g}`" if isinstance(default, float) else f"`{default}`" if default != "" else ""
+    return _row(names, variable, shown, help + again)
+
+
+def _context(command: click.Command) -> click.Context:
+    return click.Context(command, info_name=command.name)
+
+
+# --------------------------------------------------------------------------------------------------------------- YAML
+
+
+def _keys() -> Iterator[str]:
+    properties = schema.config(KINDS)["properties"]
+    itself = next(kind for kind in KINDS if kind.entries is None)
+    yield "### A document\n"
+    yield "| key | value | means | create | update |\n| --- | --- | --- | --- | --- |"
+    for name, value in properties.items():
+        sent = _sent(itself, name) if name in fields(itself) else ("", "")
+        required = " Required." if name == "tenant" else ""
+        yield _row(f"`{name}`", _value(value), value["description"] + required, *sent)
+    yield "\n### `policy`\n\n| key | value | means |\n| --- | --- | --- |"
+    for name, value in properties["policy"]["properties"].items():
+        yield _row(f"`{name}`", _value(value), value["description"])
+    for kind in KINDS:
+        if kind.entries is None:
+            continue
+        entry = properties[kind.entries]["items"]
+        shared = properties["defaults"]["properties"][kind.entries]["properties"]
+        yield f"\n### An entry of `{kind.entries}`\n"
+        yield "| key | value | means | in `defaults` | create | update |\n| --- | --- | --- | --- | --- | --- |"
+        for name, value in entry["properties"].items():
+            field = next(
+                (each for each, facts in fields(kind).items() if facts.named_by and facts.named_by.alias == name), name
+            )
+            sent = _sent(kind, field) if field in fields(kind) else ("", "")
+            means = value["description"] + (" Required." if name in entry["required"] else "")
+            yield _row(f"`{name}`", _value(value), means, "yes" if name in shared else "no", *sent)
+    yield "\n### An entry of `removed`\n\n| key | value | means |\n| --- | --- | --- |"
+    rows: dict[str, str] = {}
+    for way in properties["removed"]["items"]["oneOf"]:
+        rows |= {
+            name: _row(f"`{name}`", _value(value), value["description"]) for name, value in way["properties"].items()
+        }
+    yield from rows.values()
+    yield f"\nExactly one of {', '.join(f'`{kind.kind}`' for kind in KINDS if kind.entries)} is required."
+
+
+def _sent(kind: Kind, name: str) -> tuple[str, str]:
+    offer = session.read_contract(None)[1].offer(kind)
+    update = "is the key" if name == key(kind) else _evidence(offer.update, name)
+    return _evidence(offer.create, name), update
+
+
+def _evidence(operation: Operation | None, name: str) -> str:
+    if operation is None or name not in operation.fields:
+        return "never"
+    said = "inferred" if operation.inferred or operation.fields[name].inferred else "documented"
+    return f"{said}, required" if name in operation.required else said
+
+
+def _value(value: Mapping[str, Any]) -> str:
+    """The type of a YAML value in a word."""
+    words = {"array": "list", "object": "mapping", "string": "text"}
+    if value.get("pattern", "").startswith("^([wW]"):
+        return "`ws://` or `wss://` URL"
+    if isinstance(value.get("type"), list):
+        return "text"
+    if "oneOf" in value:
+        return "boolean" if value["oneOf"][0]["type"] == "boolean" else "whole number"
+    if value["type"] == "array" and "enum" in value["items"]:
+        return "list of " + ", ".join(f"`{name}`" for name in value["items"]["enum"])
+    if value["type"] == "array" and value["items"].get("type") == "string":
+        return "list of text"
+    return words[value["type"]]
+
+
+# ---------------------------------------------------------------------------------------------------------- plan JSON
+
+
+def _plan() -> Iterator[str]:
+    document = schema.plan()
+    parts = {"the document": document, **document["$defs"]}
+    for title, part in parts.items():
+        yield f"### {title if title[0].islower() else f'`{title}`'}\n".replace("### the document", "### The document")
+        yield f"{part['description']}\n"
+        yield "| field | value | means |\n| --- | --- | --- |"
+        for name, value in part["properties"].items():
+            optional = "" if name in part.get("required", ()) else "May be missing."
+            means = value.get("description") or _MEANS[f"{title}.{name}"]
+            yield _row(f"`{name}`", _type(value), f"{means} {optional}".strip())
+        yield ""
+
+
+_MEANS = {
+    "the document.format_version": "Terraform's version of the format.",
+    "the document.terraform_version": "The Terraform whose format this is; some readers ask for it.",
+    "the document.planned_values": "What will be.",
+    "the document.resource_changes": "Each change, in the order in which apply sends them.",
+    "the document.configuration": "Never empty, because some readers ask for it; of no use to this tool.",
+    "the document.applyable": "Whether there are changes, and no rail refuses them.",
+    "the document.complete": "Whether nothing is held back.",
+    "the document.errored": "Always false: a plan that could not be made is not written.",
+    "the document.exolink": "What Terraform's format has no place for.",
+    "ChangeValues.actions": "A replace is `delete`, then `create`.",
+    "ChangeValues.before": "The live object; null for a create.",
+    "ChangeValues.after": "The object as it will be; null for a delete.",
+    "ChangeValues.after_unknown": "Fields whose value only the API knows, such as the `id` of a new object.",
+    "ChangeValues.before_sensitive": "Which fields of `before` are masked.",
+    "ChangeValues.after_sensitive": "Which fields of `after` are masked.",
+    "ChangeValues.replace_paths": "The fields that force a replace.",
+    "Exolink.schema_version": "Version of this key.",
+    "Exolink.api_url": "The API that was read.",
+    "Exolink.config_digest": "SHA-256 over the paths and bytes of the files that were read. For people who compare; apply does not.",
+    "Exolink.paths": "The paths as they were given; `apply --plan` reads them again.",
+    "Exolink.options": "The options that shape the plan; `apply --plan` uses them again.",
+    "Exolink.held_back": "The differences that apply will not settle.",
+    "Exolink.refusals": "The rails that make apply refuse this plan, with exit code 7.",
+    "Exolink.unmanaged": "How many live objects of each kind are neither declared nor removed.",
+    "Exolink.names": "Tenant, then field, then number: the readable names of `profiles`.",
+    "Exolink.changes": "The changes in this tool's words, in the order of `resource_changes`.",
+    "Exolink.checksum": "Over everything else: tells an edited file. No signature.",
+    "HeldBackChange.address": "`TENANT/KIND/NAME`.",
+    "HeldBackChange.action": "What it would take.",
+    "HeldBackChange.field": "The field, where it is about one.",
+    "HeldBackChange.before": "The live value.",
+    "HeldBackChange.after": "The declared value.",
+    "HeldBackChange.code": "See [error words](errors.md#held-back).",
+    "HeldBackChange.reason": "A sentence.",
+    "HeldBackChange.ways_out": "What a person can do.",
+    "HeldBackChange.source": "Where the YAML says so.",
+    "Module.resources": "One for each object that will be created or changed.",
+    "Place.file": "The file as the user gave it.",
+    "Place.line": "From 1.",
+    "Place.column": "From 1.",
+    "PlannedChange.address": "`TENANT/KIND/NAME`.",
+    "PlannedChange.action": "What apply will do.",
+    "PlannedChange.fields": "The fields that differ.",
+    "PlannedChange.reason": "Why, for a delete or replace.",
+    "PlannedChange.source": "Where the YAML says so.",
+    "PlannedChange.sends": "The fields that the request will carry.",
+    "PlannedChange.inferred": "Whether the contract only infers this write.",
+    "PlannedChange.digest": "Over the facts of this one change.",
+    "PlannedValues.root_module": "The one module.",
+    "RailRefusal.code": "See [error words](errors.md).",
+    "RailRefusal.summary": "A sentence.",
+    "ResourceChange.address": 'Terraform\'s form: `exolink_cpms.acme["Primary backend"]`.',
+    "ResourceChange.mode": "Terraform's word for what it manages.",
+    "ResourceChange.type": "`exolink_` and the kind.",
+    "ResourceChange.name": "The tenant.",
+    "ResourceChange.index": "The name in the tenant.",
+    "ResourceChange.provider_name": "Always the same.",
+    "ResourceChange.change": "Before and after.",
+    "ResourceChange.action_reason": "Terraform's word for why, for a delete or replace.",
+    "ResourceValue.schema_version": "Always 0.",
+    "ResourceValue.values": "As `after`.",
+    "ResourceValue.sensitive_values": "As `after_sensitive`.",
+} | {
+    f"ResourceValue.{name}": "As in [ResourceChange](#resourcechange)."
+    for name in ("address", "mode", "type", "name", "index", "provider_name")
+}
+
+
+def _type(value: Mapping[str, Any]) -> str:
+    """A JSON type in words, with links to the parts."""
+    if "$ref" in value:
+        name = value["$ref"].rpartition("/")[2]
+        return f"[{name}](#{name.lower()})"
+    if "const" in value:
+        return f"`{value['const']}`"
+    if "enum" in value:
+        return " or ".join(f"`{each}`" for each in value["enum"])
+    if "anyOf" in value:
+        return " or ".join(_type(each) for each in value["anyOf"])
+    if value.get("type") == "array":
+        return f"list of {_type(value['items'])}" if value.get("items") else "list"
+    if value.get("type") == "object" and isinstance(value.get("additionalProperties"), dict):
+        return f"mapping to {_type(value['additionalProperties'])}"
+    return {"string": "text", "integer": "whole number", "object": "mapping", None: "anything"}.get(
+        value.get("type"), value.get("type", "")
+    )
+
+
+def _row(*cells: str) -> str:
+    return "| " + " | ".join(re.sub(r"(?<!\\)\|", r"\\|", cell) for cell in cells) + " |"
+
+
+if __name__ == "__main__":
+    main()
