@@ -38,7 +38,7 @@ docs: $(STAMP)            ## generate what docs/reference takes from the code, t
 	$(MAKE) site
 
 site: $(STAMP)            ## build the documentation into site/; a dead link or anchor is an error
-	$(BIN)/sphinx-build -b dirhtml --fail-on-warning --keep-going --quiet docs site
+	$(BIN)/sphinx-build -b html --fail-on-warning --keep-going --quiet docs site
 
 fuzz: $(STAMP)            ## atheris over YAML, lists, journal and neutraliser: 60 s each
 	bash tests/fuzz/run.sh 60
