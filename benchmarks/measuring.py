@@ -1,0 +1,142 @@
+"""Commands to medians: each a fresh process, measured in turn with those it is compared to, its words checked."""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+PYTHON = sys.executable
+TOOL = str(Path(sys.executable).with_name("exolink-reconcile"))
+TOKEN = {"EXOLINK_TOKEN": "bench", "NO_COLOR": "1", "PYTHONHASHSEED": "0"}
+
+
+class WrongAnswer(Exception):
+    """A command did not do what it was measured for: its time means nothing."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """What to run. `check` sees the exit code, stdout and stderr, and is false where the command did something else.
+
+    `before` runs ahead of each run, outside of the time; `after` gives a number to keep beside it (seconds of a part).
+    """
+
+    name: str
+    arguments: Sequence[str]
+    check: Callable[[int, str, str], bool] = lambda code, out, err: code == 0
+    environment: Mapping[str, str] = field(default_factory=dict)
+    folder: Path | None = None
+    before: Callable[[], object] = lambda: None
+    after: Callable[[str], object] = lambda out: None
+    read_output: bool = True
+
+
+@dataclass
+class Measured:
+    """The runs of one command. Seconds and MiB; `kept` is what `after` gave for each."""
+
+    name: str
+    wall: list[float] = field(default_factory=list)
+    processor: list[float] = field(default_factory=list)
+    peak: list[float] = field(default_factory=list)
+    kept: list[object] = field(default_factory=list)
+
+    @property
+    def seconds(self) -> float:
+        """The median."""
+        return statistics.median(self.wall)
+
+    @property
+    def mebibytes(self) -> float:
+        """The median peak."""
+        return statistics.median(self.peak)
+
+    @property
+    def spread(self) -> str:
+        """The least and the most, and how many."""
+        return f"{min(self.wall):.3g}-{max(self.wall):.3g} s, n={len(self.wall)}"
+
+
+def in_turn(commands: Sequence[Command], rounds: int, *, warm: bool = True) -> list[Measured]:
+    """Run A, B, C, A, B, C … and keep every run; one more round ahead, which is thrown away, warms the caches."""
+    found = [Measured(command.name) for command in commands]
+    for number in range(-1 if warm else 0, rounds):
+        for command, measured in zip(commands, found, strict=True):
+            once(command, measured if number >= 0 else Measured(command.name))
+    return found
+
+
+def once(command: Command, measured: Measured) -> None:
+    """Run a command and add what it took. The peak is that of the process itself, from the system's own books."""
+    command.before()
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        began = time.perf_counter()
+        process = subprocess.Popen(
+            command.arguments, stdin=subprocess.DEVNULL, stdout=out, stderr=err, cwd=command.folder,
+            env={**os.environ, **TOKEN, **command.environment},
+        )  # fmt: skip
+        _, status, used = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - began
+        process.returncode = os.waitstatus_to_exitcode(status)
+        said = [_said(each, whole=command.read_output) for each in (out, err)]
+    if not command.check(process.returncode, *said):
+        raise WrongAnswer(f"{command.name}: exit {process.returncode}\n{said[0][-600:]}\n{said[1][-600:]}")
+    measured.wall.append(wall)
+    measured.processor.append(used.ru_utime + used.ru_stime)
+    measured.peak.append(used.ru_maxrss / 1024)
+    measured.kept.append(command.after(said[0]))
+
+
+def _said(file: "tempfile._TemporaryFileWrapper[bytes]", *, whole: bool) -> str:
+    """What was printed; its end only where the whole may be large, so that this process stays small."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0 if whole else max(0, size - 4096))
+    return file.read().decode("utf-8", "replace")
+
+
+class Api:
+    """A stand-in API in a process of its own."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        assert process.stdout is not None
+        self.port = int(process.stdout.readline())
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def counts(self) -> dict[str, int]:
+        """How often each `METHOD /path` was asked for."""
+        return dict(json.loads(self._control("GET", "counts")))
+
+    def window(self) -> float:
+        """Seconds from the first write received to the last answer sent."""
+        return float(json.loads(self._control("GET", "window")))
+
+    def reset(self) -> None:
+        """Forget what was asked; rows stay."""
+        self._control("POST", "reset")
+
+    def _control(self, method: str, what: str) -> bytes:
+        with urllib.request.urlopen(urllib.request.Request(f"{self.url}/-/{what}", method=method)) as answer:
+            body: bytes = answer.read()
+        return body
+
+
+@contextmanager
+def api(latency_ms: float = 0, **lists: Path) -> Iterator[Api]:
+    """A stand-in API that serves these lists, by kind."""
+    arguments = [f"{kind}={path}" for kind, path in lists.items()]
+    process = subprocess.Popen(
+        [PYTHON, "-m", "benchmarks.server", str(latency_ms), *arguments], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        yield Api(process)
+    finally:
+        process.kill()
+        process.wait()
