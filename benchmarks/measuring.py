@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 PYTHON = sys.executable
 TOOL = str(Path(sys.executable).with_name("exolink-reconcile"))
@@ -95,7 +96,7 @@ def once(command: Command, measured: Measured) -> None:
     measured.kept.append(command.after(said[0]))
 
 
-def _said(file: "tempfile._TemporaryFileWrapper[bytes]", *, whole: bool) -> str:
+def _said(file: IO[bytes], *, whole: bool) -> str:
     """What was printed; its end only where the whole may be large, so that this process stays small."""
     size = file.seek(0, os.SEEK_END)
     file.seek(0 if whole else max(0, size - 4096))
@@ -129,9 +130,9 @@ class Api:
 
 
 @contextmanager
-def api(latency_ms: float = 0, **lists: Path) -> Iterator[Api]:
+def api(latency_ms: float = 0, *, charger: Path | None = None, cpms: Path | None = None) -> Iterator[Api]:
     """A stand-in API that serves these lists, by kind."""
-    arguments = [f"{kind}={path}" for kind, path in lists.items()]
+    arguments = [f"{kind}={path}" for kind, path in (("charger", charger), ("cpms", cpms)) if path]
     process = subprocess.Popen(
         [PYTHON, "-m", "benchmarks.server", str(latency_ms), *arguments], stdout=subprocess.PIPE, text=True
     )

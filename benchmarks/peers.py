@@ -22,10 +22,16 @@ def versions() -> dict[str, str]:
     """The peers that are installed, and their versions."""
     found = {}
     if binary := _terraform():
-        words = subprocess.run([binary, "version", "-json"], capture_output=True, text=True, env={**os.environ, **_TERRAFORM_ENVIRONMENT})
+        words = subprocess.run(
+            [binary, "version", "-json"],
+            check=False,
+            capture_output=True,
+            text=True,
+            env={**os.environ, **_TERRAFORM_ENVIRONMENT},
+        )
         found["Terraform"] = str(json.loads(words.stdout)["terraform_version"])
     if OCTODNS.exists():
-        words = subprocess.run([OCTODNS, "--version"], capture_output=True, text=True)
+        words = subprocess.run([OCTODNS, "--version"], check=False, capture_output=True, text=True)
         found["octoDNS"] = words.stdout.split()[-1]
     return found
 
@@ -67,11 +73,18 @@ def _write_terraform(folder: Path, count: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     blocks, resources = [], []
     for number in range(1, count + 1):
-        values = {"identity": fleet.identity(number), "displayName": fleet.display_name(number), "profileId": fleet.profile(number)}
+        values = {
+            "identity": fleet.identity(number),
+            "displayName": fleet.display_name(number),
+            "profileId": fleet.profile(number),
+        }
         name = f"cp_{number:06d}"
         inner = "\n".join(f"    {key} = {json.dumps(value)}" for key, value in values.items())
         blocks.append(f'resource "terraform_data" "{name}" {{\n  input = {{\n{inner}\n  }}\n}}\n')
-        typed = {"value": values, "type": ["object", {"displayName": "string", "identity": "string", "profileId": "number"}]}
+        typed = {
+            "value": values,
+            "type": ["object", {"displayName": "string", "identity": "string", "profileId": "number"}],
+        }
         identifier = f"00000000-0000-4000-8000-{number:012d}"
         attributes = {"id": identifier, "input": typed, "output": typed, "triggers_replace": None}
         resources.append({
@@ -86,7 +99,13 @@ def _write_terraform(folder: Path, count: int) -> None:
     }  # fmt: skip
     (folder / "terraform.tfstate").write_text(json.dumps(state))
     environment = {**os.environ, **_TERRAFORM_ENVIRONMENT}
-    subprocess.run([str(_terraform()), "init", "-input=false", "-no-color"], cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        [str(_terraform()), "init", "-input=false", "-no-color"],
+        cwd=folder,
+        env=environment,
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
     (folder / "done").touch()
 
 

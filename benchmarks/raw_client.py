@@ -1,6 +1,6 @@
 """N creates over bare sockets: what the stand-in API and the machine take by themselves for N writes by c workers.
 
-    python -m benchmarks.raw_client PORT N C        prints the seconds from the first byte sent to the last answer
+python -m benchmarks.raw_client PORT N C        prints the seconds from the first byte sent to the last answer
 """
 
 import socket

@@ -127,7 +127,9 @@ class Server:
         self.counts[f"{method} {path}"] += 1
         if method != "GET" and not self.first_write:
             self.first_write = began
-        status, answer = (401, b"{}") if "\r\nauthorization: bearer " not in head.lower() else self._do(method, path, body)
+        status, answer = (
+            (401, b"{}") if "\r\nauthorization: bearer " not in head.lower() else self._do(method, path, body)
+        )
         left = self.latency - (time.perf_counter() - began)
         if left > 0:
             time.sleep(left)
@@ -180,7 +182,9 @@ def main(arguments: list[str]) -> None:
     """Load the lists, then serve."""
     sys.setswitchinterval(0.0005)  # an answer that is due does not wait for a thread that computes
     files = dict(argument.split("=", 1) for argument in arguments[1:])
-    collections = {kind: Collection(kind, Path(files[kind]).read_bytes() if kind in files else b"[]") for kind in _REQUIRED}
+    collections = {
+        kind: Collection(kind, Path(files[kind]).read_bytes() if kind in files else b"[]") for kind in _REQUIRED
+    }
     Server(collections, float(arguments[0]) / 1000).serve()
 
 
