@@ -2,7 +2,8 @@
 
     python -m benchmarks.profile [CHARGERS] [--style plain|named] [--list same|percent|all] [--format FORMAT]
 
-A stage's seconds are its own: what a stage below it in the table took is not counted twice. The stages of reading the
+A stage's seconds are its own: what a stage inside of it took is not counted twice. Beside the wall clock stands processor
+time, which other work on the machine does not stretch. The stages of reading the
 list run in a thread; what the main thread waits for them is theirs. The peak is the process's at the end of the stage.
 Timers cost about a microsecond a call, and stand around functions that run once for each file, list or plan, never
 once for each charger. A function that is no longer there is named, and its time then shows up in the stage around it.
@@ -22,6 +23,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+_WAIT = "wait for what is read, beside the threads"
 # (stage, module, function): the first word of the function may be a class. In the order of a plan.
 _STAGES = (
     ("read the files, digest of the bytes", "files", "read"),
@@ -37,7 +39,7 @@ _STAGES = (
     ("targets", "planner", "check_choices"),
     ("the client", "connection", "connect"),
     ("the memory of earlier runs", "journal", "peek"),
-    ("wait for what was read, beside its threads", "live_state", "read"),
+    (_WAIT, "live_state", "read"),
     ("  tenant (thread)", "live_state", "_read_tenant"),
     ("  receive lists (thread)", "api", "Api.list"),
     ("  validate lists, rows, ids (thread)", "live_state", "read_list"),
@@ -54,10 +56,11 @@ _STAGES = (
 
 
 class Timers:
-    """Seconds by stage, each its own; and the peak when it last ended."""
+    """Seconds and processor seconds by stage, each its own; and the peak when it last ended."""
 
     def __init__(self) -> None:
         self.own: dict[str, float] = {}
+        self.processor: dict[str, float] = {}
         self.peak: dict[str, float] = {}
         self.missing: list[str] = []
         self.in_threads = 0.0
@@ -78,27 +81,28 @@ class Timers:
     def _timed(self, stage: str, function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         def timed(*arguments: Any, **options: Any) -> Any:
-            below: list[float] = self._stack()
-            below.append(0.0)
-            began = time.perf_counter()
+            below = self._stack()
+            below.append((0.0, 0.0))
+            began, began_processor = time.perf_counter(), time.thread_time()
             try:
                 return function(*arguments, **options)
             finally:
-                took = time.perf_counter() - began
-                own = took - below.pop()
-                self.own[stage] = self.own.get(stage, 0.0) + own
+                took, used = time.perf_counter() - began, time.thread_time() - began_processor
+                wall, processor = below.pop()
+                self.own[stage] = self.own.get(stage, 0.0) + took - wall
+                self.processor[stage] = self.processor.get(stage, 0.0) + used - processor
                 self.peak[stage] = peak()
                 if below:
-                    below[-1] += took
+                    below[-1] = (below[-1][0] + took, below[-1][1] + used)
                 elif threading.get_ident() != self._main:
                     self.in_threads = max(self.in_threads, took)
 
         return timed
 
-    def _stack(self) -> list[float]:
+    def _stack(self) -> list[tuple[float, float]]:
         if not hasattr(self._inside, "below"):
             self._inside.below = []
-        stack: list[float] = self._inside.below
+        stack: list[tuple[float, float]] = self._inside.below
         return stack
 
 
@@ -109,31 +113,34 @@ def peak() -> float:
 
 def child(began: float, report: str, arguments: list[str]) -> None:
     """Run the command in this process, as its front door does; write what was found to `report`."""
-    started = time.time() - began
     import gc
 
     from exolink_reconcile import cli
 
     gc.disable()
+    first = ("interpreter, click, these timers", time.time() - began, time.process_time(), peak())
     importing = time.perf_counter()
-    timers = Timers()
     for module in ("session", "report.text", "report.plan_json"):
         import_module(f"exolink_reconcile.{module}")
-    imports = time.perf_counter() - importing
-    first = [
-        ("interpreter, click", started + (time.time() - began - started - imports), peak()),
-        ("imports, models", imports, peak()),
-    ]
+    second = ("imports, models", time.perf_counter() - importing, time.process_time() - first[2], peak())
+    timers = Timers()
     for stage in _STAGES:
         timers.wrap(*stage)
-    running = time.perf_counter()
+    running, running_processor = time.perf_counter(), time.process_time()
     code = cli.exit_code(arguments)
-    whole = time.perf_counter() - running
-    wait = _STAGES[13][0]
-    timers.own[wait] = max(0.0, timers.own.get(wait, 0.0) - timers.in_threads)
-    rows = [*first, *((name, timers.own[name], timers.peak[name]) for name, _, _ in _STAGES if name in timers.own)]
-    rows.append(("everything else", whole - sum(timers.own.values()), peak()))
-    Path(report).write_text(json.dumps({"rows": rows, "missing": timers.missing, "ended": time.time(), "code": code}))
+    whole, whole_processor = time.perf_counter() - running, time.process_time() - running_processor
+    timers.own[_WAIT] = max(0.0, timers.own.get(_WAIT, 0.0) - timers.in_threads)
+    own, processor = timers.own, timers.processor
+    rows = [first, second]
+    rows += [
+        (name, own[name], processor.get(name, 0.0), timers.peak[name]) for name, _, _ in _STAGES if name in processor
+    ]
+    rows.append(("everything else", whole - sum(own.values()), whole_processor - sum(processor.values()), peak()))
+    Path(report).write_text(
+        json.dumps(
+            {"rows": rows, "missing": timers.missing, "ended": time.time(), "used": time.process_time(), "code": code}
+        )
+    )
     sys.exit(code)  # the end of the process, teardown included, is measured by the parent
 
 
@@ -156,13 +163,16 @@ def main() -> int:
         _, _, used = os.wait4(process.pid, 0)
         ended = time.time()
     found = json.loads(report.read_text())
-    rows = [*found["rows"], ("end of the process", ended - found["ended"], used.ru_maxrss / 1024)]
-    total = sum(seconds for _, seconds, _ in rows)
-    print(f"{'stage':48} {'seconds':>8} {'share':>6} {'peak MiB':>9}")
-    for name, seconds, mebibytes in rows:
-        print(f"{name:48} {seconds:8.3f} {seconds / total:6.1%} {mebibytes:9.0f}")
     processor = used.ru_utime + used.ru_stime
-    print(f"{'all':48} {total:8.3f} {'':6} {used.ru_maxrss / 1024:9.0f}   processor time {processor:.2f} s")
+    rows = [
+        *found["rows"],
+        ("end of the process", ended - found["ended"], processor - found["used"], used.ru_maxrss / 1024),
+    ]
+    total = sum(row[1] for row in rows)
+    print(f"{'stage':46} {'seconds':>8} {'share':>6} {'processor':>10} {'share':>6} {'peak MiB':>9}")
+    for name, seconds, busy, mebibytes in rows:
+        print(f"{name:46} {seconds:8.3f} {seconds / total:6.1%} {busy:10.3f} {busy / processor:6.1%} {mebibytes:9.0f}")
+    print(f"{'all':46} {total:8.3f} {'':6} {processor:10.3f} {'':6} {used.ru_maxrss / 1024:9.0f}")
     for name in found["missing"]:
         print(f"not there any more: {name}; see _STAGES in benchmarks/profile.py")
     return int(found["code"])
