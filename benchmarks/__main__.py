@@ -17,7 +17,7 @@ from importlib import metadata
 from pathlib import Path
 
 from benchmarks import fleet, peers, plot, rows
-from benchmarks.measuring import WrongAnswer
+from benchmarks.measuring import WrongAnswer, compile_all
 from benchmarks.rows import FULL, QUICK, ROWS, Result, Size
 
 _LIBRARIES = ("exolink-reconcile", "click", "httpx", "pydantic", "ruamel.yaml", "ruamel.yaml.clib")
@@ -38,6 +38,7 @@ def main(arguments: Sequence[str]) -> int:
     fleet.CACHE.mkdir(parents=True, exist_ok=True)
     for name in peers.missing():
         print(f"{name} is not installed: its rows are left out.")
+    compile_all(*map(Path, ("exolink_reconcile", "benchmarks", ".venv/lib", ".cache/bench-venv/lib")))
     began = time.time()
     results, failed = _measure(options.rows or ROWS, size)
     picture = _picture(size) if "plot" in options.rows or not options.rows else ""
