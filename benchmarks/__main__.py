@@ -65,7 +65,7 @@ def _measure(names: Sequence[str] | object, size: Size) -> tuple[list[Result], b
         try:
             found = list(measure(size))
         except WrongAnswer as error:
-            found, failed = [Result(name, "", f"failed: {error}".replace("\n", " ")[:300], None)], True
+            found, failed = [Result(name, "", f"failed: {str(error).splitlines()[0]}", None)], True
             print(error)
         results += found
         for each in found:

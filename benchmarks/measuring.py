@@ -41,7 +41,7 @@ class Command:
     folder: Path | None = None
     before: Callable[[], object] = lambda: None
     after: Callable[[str], object] = lambda out: None
-    read_output: bool = True
+    read_output: bool = False
 
 
 @dataclass
@@ -101,10 +101,14 @@ def once(command: Command, measured: Measured) -> None:
 
 
 def _said(file: IO[bytes], *, whole: bool) -> str:
-    """What was printed; its end only where the whole may be large, so that this process stays small."""
+    """What was printed; only its start and end where the whole may be large: children inherit the peak of this process."""
     size = file.seek(0, os.SEEK_END)
-    file.seek(0 if whole else max(0, size - 4096))
-    return file.read().decode("utf-8", "replace")
+    file.seek(0)
+    if whole or size <= 8192:
+        return file.read().decode("utf-8", "replace")
+    start = file.read(4096)
+    file.seek(size - 4096)
+    return (start + b"\n...\n" + file.read()).decode("utf-8", "replace")
 
 
 def environment(more: Mapping[str, str]) -> dict[str, str]:
