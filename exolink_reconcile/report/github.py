@@ -1,8 +1,9 @@
 """Diagnostics, a plan or a failure to GitHub annotations: workflow commands that show up on the lines of a pull request.
 
 GitHub takes ten of a kind (errors, warnings, notices) from one step and drops the rest without a word. So there is one
-annotation a line of YAML, however many objects the line changes; the most dangerous come first; and where more than ten
-are left, the tenth says how many are not shown. The log of the step always has everything, as ordinary text.
+annotation a line of YAML, however many objects the line changes; where that is more than ten, lines that follow each
+other and do the same are one; the most dangerous come first; and where there are still more than ten, the tenth says
+what is not shown. The log of the step always has everything, as ordinary text.
 """
 
 from collections import Counter, defaultdict
@@ -43,6 +44,7 @@ class _Annotation:
     message: str
     source: Source | None = None
     about: tuple[str, ...] = ()
+    last_line: int | None = None
 
 
 def diagnostics(found: Iterable[Diagnostic], path_from_root: _PathFromRoot) -> str:
@@ -63,16 +65,16 @@ def plan(plan: Plan, caused: Sequence[Caused], path_from_root: _PathFromRoot) ->
     What apply would refuse is an error. `caused` are the differences of the plan with the places that cause them.
     """
     refusals = [_Annotation("error", each.code, inert(f"Apply will refuse: {each.summary}.")) for each in plan.refusals]
-    groups: dict[tuple[int, object], _Group] = {}
+    groups: dict[tuple[str, object], _Group] = {}
     for each in caused:
         what = _HELD if isinstance(each.item, HeldBack) else each.item.action.word
         cause = each.causes[0] if each.causes else None
         # Without a place each object is by itself; with one, all that the line does is one annotation.
         line: object = (cause.source.path, cause.source.line) if cause else id(each.item)
-        rank = list(_ORDER).index(what)
-        groups.setdefault((rank, line), _Group(plan, what, cause)).add(each)
-    ordered = sorted(groups.items(), key=lambda item: (item[0][0], -len(item[1].objects)))
-    return _lines([*refusals, *(group.annotation() for _, group in ordered)], path_from_root)
+        groups.setdefault((what, line), _Group(plan, what, cause)).add(each)
+    found = [each for level in _LEVELS for each in _merged([g for g in groups.values() if _ORDER[g.what] == level])]
+    found.sort(key=lambda group: (list(_ORDER).index(group.what), -len(group.objects)))
+    return _lines([*refusals, *(group.annotation() for group in found)], path_from_root)
 
 
 def _diagnostic(each: Diagnostic) -> _Annotation:
@@ -84,17 +86,31 @@ def _diagnostic(each: Diagnostic) -> _Annotation:
 
 
 class _Group:
-    """All that one line of YAML does in one way: the objects, and the fields of each with their other causes."""
+    """All that one line of YAML (or a run of lines) does in one way: the objects, and the differences of each."""
 
     def __init__(self, plan: Plan, what: str, cause: Cause | None) -> None:
         self.plan = plan
         self.what = what
         self.cause = cause
+        self.lines = 1
         self.objects: dict[int, list[Caused]] = defaultdict(list)
 
     def add(self, caused: Caused) -> None:
         """Take in one more difference."""
         self.objects[id(caused.item)].append(caused)
+
+    def follows(self, before: "_Group") -> bool:
+        """Whether this is the next line of the same section, and does the same as the line before."""
+        one, other = before.cause, self.cause
+        if one is None or other is None or (before.what, one.section) != (self.what, other.section):
+            return False
+        return (one.source.path, one.source.line + before.lines) == (other.source.path, other.source.line)
+
+    def take(self, other: "_Group") -> None:
+        """Make the lines of a group that follows part of this one."""
+        self.lines += other.lines
+        for item, rows in other.objects.items():
+            self.objects[item] += rows
 
     @property
     def items(self) -> list[Step | HeldBack]:
@@ -111,7 +127,9 @@ class _Group:
         )
         code = {item.code for item in items if isinstance(item, HeldBack)}
         title = code.pop() if len(code) == 1 else f"plan: {self.what}"
-        return _Annotation(_ORDER[self.what], title, _cut(message), self.cause.source if self.cause else None, about)
+        source = self.cause.source if self.cause else None
+        last_line = source.line + self.lines - 1 if source and self.lines > 1 else None
+        return _Annotation(_ORDER[self.what], title, _cut(message), source, about, last_line)
 
     # ------------------------------------------------------------------------------------------------------ one object
 
@@ -123,11 +141,11 @@ class _Group:
             return f"held back: {address}: {said}{self._through()}\n{_why(item)}"
         match item.action:
             case Action.DELETE:
-                return _with_reminder(f"will delete {address} (id {_id(item)}): {inert(item.reason)}", item.kind)
+                return _with_reminder(f"will delete {address} (id {_id(item)}): {inert(item.reason)}", [item.kind])
             case Action.REPLACE:
                 changes = ", ".join(f"{field.name} {self._change(item, field)}" for field in fields)
                 said = f"will replace {address} (id {_id(item)}, gets a new id): {changes}{self._through()}"
-                return _with_reminder(f"{said}\n{inert(item.reason)}", item.kind)
+                return _with_reminder(f"{said}\n{inert(item.reason)}", [item.kind])
             case Action.CREATE:
                 made = ", ".join(f"{c.name} {self._named(item, c)}" for c in item.fields if c.name != key(item.kind))
                 return f"will create {address}: {made}" if made else f"will create {address}"
@@ -140,43 +158,45 @@ class _Group:
                 return f"will change {address}: {changes}{self._through()}"
 
     def _through(self) -> str:
-        return f" (through this line of {inert(self.cause.section)})" if self.cause and self.cause.section else ""
+        lines = "this line" if self.lines == 1 else "these lines"
+        return f" (through {lines} of {inert(self.cause.section)})" if self.cause and self.cause.section else ""
 
     # ---------------------------------------------------------------------------------------------------- many objects
 
     def _many(self, items: Sequence[Step | HeldBack]) -> str:
         of = f" of {inert(self.cause.section)}" if self.cause and self.cause.section else ""
+        subject, verb = (f"this line{of}", f"{self.what}s") if self.lines == 1 else (f"these lines{of}", self.what)
         counted = _counted(items)
-        addresses = [inert(str(item.address)) for item in items]
+        addresses = list(dict.fromkeys(inert(str(item.address)) for item in items))
         match self.what:
             case "delete" | "replace":
-                named = "\n".join(f"{address} (id {_id(item)})" for address, item in zip(addresses, items, strict=True))
-                changes = f": {self._alike(items)}" if self.what == "replace" else ""
-                return _with_reminder(f"this line{of} {self.what}s {counted}{changes}\n{named}", items[0].kind)
+                named = "\n".join(f"{inert(str(item.address))} (id {_id(item)})" for item in items)
+                said = f"{subject} {verb} {counted}{self._fields(items)}\n{named}"
+                return _with_reminder(said, [item.kind for item in items])
             case "held back":
                 reasons = dict.fromkeys(_why(item) for item in items if isinstance(item, HeldBack))
-                return "\n".join(
-                    (f"this line{of} is held back for {counted}{self._fields(items)}", _few(addresses), *reasons)
-                )
+                is_or_are = "is" if self.lines == 1 else "are"
+                said = f"{subject} {is_or_are} held back for {counted}{self._fields(items)}"
+                return "\n".join((said, _few(addresses), *reasons))
             case "create":
-                return f"this line{of} creates {counted}\n{_few(addresses)}"
+                return f"{subject} {verb} {counted}\n{_few(addresses)}"
             case _:
-                return f"this line{of} changes {counted}{self._fields(items)}\n{_few(addresses)}"
+                verb = verb.replace("update", "change")
+                return f"{subject} {verb} {counted}{self._fields(items)}\n{_few(addresses)}"
 
     def _fields(self, items: Sequence[Step | HeldBack]) -> str:
-        alike = self._alike(items)
-        return f": {alike}" if alike else ""
-
-    def _alike(self, items: Sequence[Step | HeldBack]) -> str:
-        """The changes of fields, each once with how many objects it is for where they differ, the commonest first."""
+        """The changes of fields, the commonest first, each with its number of objects where that is not all of them."""
         counts = Counter(
             f"{row.field.name} {self._change(item, row.field)}"
             for item in items
             for row in self.objects[id(item)]
             if row.field is not None
         )
+        if not counts:
+            return ""
         shown = [said if count == len(items) else f"{said} ({count})" for said, count in counts.most_common(_SAMPLE)]
-        return ", ".join([*shown, f"{len(counts) - _SAMPLE} other changes"] if len(counts) > _SAMPLE else shown)
+        more = [f"{len(counts) - _SAMPLE} other changes"] if len(counts) > _SAMPLE else []
+        return f": {', '.join([*shown, *more])}"
 
     def _change(self, item: Step | HeldBack, change: FieldChange) -> str:
         return text.field_change(change, self._names(item, change))
@@ -190,12 +210,27 @@ class _Group:
         return self.plan.names.get((item.address.tenant, change.field), {})
 
 
+def _merged(groups: Sequence[_Group]) -> list[_Group]:
+    """The groups of one level; where they are more than GitHub takes, lines that follow each other are one."""
+    if len(groups) <= LIMIT:
+        return list(groups)
+    placed = [group for group in groups if group.cause]
+    merged = [group for group in groups if not group.cause]
+    placed.sort(key=lambda g: (g.what, g.cause.section, g.cause.source) if g.cause else ())
+    for group in placed:
+        if merged and group.follows(merged[-1]):
+            merged[-1].take(group)
+        else:
+            merged.append(group)
+    return merged
+
+
 def _counted(items: Sequence[Step | HeldBack]) -> str:
     """`412 chargers and 1 cpms of acme`."""
-    kinds = Counter((item.kind.entries or item.kind.kind) if item.kind else "" for item in items)
-    tenants = list(dict.fromkeys(item.address.tenant for item in items))
+    kinds = {item.address: item.kind.entries or item.kind.kind for item in items}
+    tenants = list(dict.fromkeys(address.tenant for address in kinds))
     of = f" of {inert(tenants[0])}" if len(tenants) == 1 else ""
-    return " and ".join(f"{count} {word}" for word, count in kinds.items()) + of
+    return " and ".join(f"{count} {word}" for word, count in Counter(kinds.values()).items()) + of
 
 
 def _few(addresses: Sequence[str]) -> str:
@@ -213,8 +248,9 @@ def _id(item: Step | HeldBack) -> str:
     return str(remote_id(item.before)) if isinstance(item, Step) and item.before is not None else "?"
 
 
-def _with_reminder(said: str, kind: Kind) -> str:
-    return f"{said}\n{inert(kind.when_gone)}" if kind.when_gone else said
+def _with_reminder(said: str, kinds: Iterable[Kind]) -> str:
+    """With what to check before an object of these kinds goes."""
+    return "\n".join([said, *dict.fromkeys(inert(kind.when_gone) for kind in kinds if kind.when_gone)])
 
 
 def _cut(message: str) -> str:
@@ -259,7 +295,8 @@ def _command(each: _Annotation, path_from_root: _PathFromRoot) -> str:
     if each.source is not None:
         properties["file"] = inert(path_from_root(each.source.path))
         properties["line"] = str(each.source.line)
-        properties["col"] = str(each.source.column)
+        # Columns only count on a single line.
+        properties |= {"endLine": str(each.last_line)} if each.last_line else {"col": str(each.source.column)}
     written = ",".join(f"{name}={_property(value)}" for name, value in properties.items())
     return f"::{each.level} {written}::{_data(each.message)}"
 

@@ -11,6 +11,7 @@ from exolink_reconcile.model import Diagnostic, Source
 from exolink_reconcile.report.fingerprints import fingerprints
 
 MAX_RESULTS = 25_000  # GitHub refuses a file with more
+_HOME = "https://pypi.org/project/exolink-reconcile/"  # validators want an address of the tool
 _ROOT = "%SRCROOT%"
 _RULES = {code: index for index, code in enumerate(sorted(INPUT))}
 _LEVELS = {"E": "error", "W": "warning"}
@@ -27,6 +28,7 @@ def diagnostics(found: Sequence[Diagnostic], path_from_root: Callable[[str], str
     driver = {
         "name": "exolink-reconcile",
         "semanticVersion": version,
+        "informationUri": _HOME,
         "rules": [_rule(code) for code in _RULES],
     }
     run: dict[str, Any] = {
@@ -44,7 +46,7 @@ def _rule(code: str) -> dict[str, Any]:
     means, what_now = INPUT[code]
     return {
         "id": code,
-        "name": "".join(word.capitalize() for word in code.split("-")[1:]),
+        "name": "".join(word.capitalize() for word in (_LEVELS[code[0]], *code.split("-")[1:])),
         "shortDescription": {"text": means},
         "fullDescription": {"text": f"{means} {what_now}"},
         "help": {"text": what_now, "markdown": what_now},
