@@ -129,7 +129,7 @@ class _Group:
         title = code.pop() if len(code) == 1 else f"plan: {self.what}"
         source = self.cause.source if self.cause else None
         last_line = source.line + self.lines - 1 if source and self.lines > 1 else None
-        return _Annotation(_ORDER[self.what], title, _cut(message), source, about, last_line)
+        return _Annotation(_ORDER[self.what], title, message, source, about, last_line)
 
     # ------------------------------------------------------------------------------------------------------ one object
 
@@ -253,13 +253,6 @@ def _with_reminder(said: str, kinds: Iterable[Kind]) -> str:
     return "\n".join([said, *dict.fromkeys(inert(kind.when_gone) for kind in kinds if kind.when_gone)])
 
 
-def _cut(message: str) -> str:
-    if len(message.encode()) <= _LONGEST:
-        return message
-    kept = message.encode()[:_LONGEST].decode(errors="ignore").rpartition("\n")[0] or message[: _LONGEST // 4]
-    return f"{kept}\n… the log of this step has all of it"
-
-
 # ------------------------------------------------------------------------------------------------------------ commands
 
 
@@ -281,13 +274,7 @@ def _within_limit(level: _Level, these: Sequence[_Annotation]) -> Iterator[_Anno
     )
     what = [about if count == 1 else f"{about} ({count} objects)" for about, count in counts.items()]
     message = f"{said}\nAmong them: {', '.join(what)}" if what else said
-    yield _Annotation(level, "exolink-reconcile", _cut_words(message))
-
-
-def _cut_words(message: str) -> str:
-    if len(message.encode()) <= _LONGEST:
-        return message
-    return message.encode()[:_LONGEST].decode(errors="ignore").rpartition(", ")[0] + ", …"
+    yield _Annotation(level, "exolink-reconcile", message)
 
 
 def _command(each: _Annotation, path_from_root: _PathFromRoot) -> str:
@@ -298,7 +285,16 @@ def _command(each: _Annotation, path_from_root: _PathFromRoot) -> str:
         # Columns only count on a single line.
         properties |= {"endLine": str(each.last_line)} if each.last_line else {"col": str(each.source.column)}
     written = ",".join(f"{name}={_property(value)}" for name, value in properties.items())
-    return f"::{each.level} {written}::{_data(each.message)}"
+    return f"::{each.level} {written}::{_data(_cut(each.message))}"
+
+
+def _cut(message: str) -> str:
+    """A message that GitHub takes: cut after a line or an item where it is too long, and saying so."""
+    if len(message.encode()) <= _LONGEST:
+        return message
+    kept = message.encode()[:_LONGEST].decode(errors="ignore")
+    end = max(kept.rfind("\n"), kept.rfind(", "))
+    return f"{kept[:end] if end > 0 else kept}\n… the log of this step has all of it"
 
 
 def _data(message: str) -> str:

@@ -124,8 +124,8 @@ def test_what_stopped_a_run() -> None:
 
 
 def test_a_long_message_is_cut() -> None:
-    """GitHub takes 64 KiB a message; what is cut says so."""
-    line = github.failure(ApiDenied("E-DENIED", "x"), same)
-    assert len(line) < 100
-    assert len(github._cut("name\n" * 20_000).encode()) < 64 * 1024
-    assert github._cut("name\n" * 20_000).endswith("… the log of this step has all of it")
+    """GitHub takes 64 KiB a message; what is cut ends with a whole item, and says so."""
+    for summary, end in (("name, " * 20_000, "name"), ("é" * 50_000, "é")):
+        line = github.failure(ApiDenied("E-DENIED", summary), same)
+        assert 50_000 < len(line.encode()) < 64 * 1024
+        assert line.endswith(f"{end}%0A… the log of this step has all of it\n")
