@@ -65,7 +65,7 @@ validate() { # HEADLINE
 }
 
 without_secrets() { # a pull request from a fork: GitHub gives it no secrets
-  [[ ${ACTION_FORK:-} == true && ${ACTION_API_URL:-} != emulator:* && -z ${EXOLINK_TOKEN:-}${EXOLINK_TOKEN_FILE:-} ]]
+  [[ ${ACTION_FORK:-} == true && ${ACTION_API_URL:-} != emulator:* && ! -f $work/token && -z ${EXOLINK_TOKEN_FILE:-} ]]
 }
 
 only_validate() {
@@ -194,6 +194,7 @@ seal() { # the tool gets the token as a file, and none of the runner's: YAML may
   if [[ -n ${EXOLINK_TOKEN:-} ]]; then
     (umask 077 && printf '%s' "$EXOLINK_TOKEN" >"$work/token")
     sealed+=("EXOLINK_TOKEN_FILE=$work/token")
+    unset EXOLINK_TOKEN
   fi
   sealed+=("$bin/exolink-reconcile")
 }
