@@ -108,7 +108,9 @@ def runner(tmp_path: Path) -> Runner:
     bin, checkout, temp = tmp_path / "bin", tmp_path / "checkout", tmp_path / "temp"
     for folder in (bin, checkout, temp, tmp_path / "home"):
         folder.mkdir()
-    (bin / "exolink-reconcile").write_text(TOOL.format(python=sys.executable, stand_in=Path(__file__).with_name("stand_in.py")))
+    (bin / "exolink-reconcile").write_text(
+        TOOL.format(python=sys.executable, stand_in=Path(__file__).with_name("stand_in.py"))
+    )
     shutil.copy(Path(__file__).with_name("gh.py"), bin / "gh")
     for each in bin.iterdir():
         each.chmod(0o755)

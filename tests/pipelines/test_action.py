@@ -65,7 +65,9 @@ def test_what_is_refused(runner: Runner, inputs: dict[str, str]) -> None:
 
 def test_one_comment_kept_up_to_date(runner: Runner) -> None:
     """The first plan creates the comment, the next ones change it: also a plan that failed, and in whatever place it is."""
-    others = [{"id": n, "user": {"login": "a-person"}, "body": f"{MARKER} -->\nmine\n<!-- job: plan -->"} for n in range(3)]
+    others = [
+        {"id": n, "user": {"login": "a-person"}, "body": f"{MARKER} -->\nmine\n<!-- job: plan -->"} for n in range(3)
+    ]
     runner.comments = others
     runner("plan")
     assert len(runner.comments) == 4 and runner.comments[:3] == others, "what a person wrote is left alone"
@@ -109,7 +111,9 @@ def test_hostile_text_is_only_text(runner: Runner) -> None:
 def test_hostile_inputs(runner: Runner, name: str) -> None:
     """No input is ever run, and none ends up as an output of its own."""
     inputs = {"expect": "0123456789ab", name: "x$(touch pwned)`touch pwned`;touch pwned\nexitcode=99\n--auto-approve"}
-    environment = runner.inputs(**{"command": "plan" if name in ("pr", "head_sha", "comment_name") else "apply", **inputs})
+    environment = runner.inputs(
+        **{"command": "plan" if name in ("pr", "head_sha", "comment_name") else "apply", **inputs}
+    )
     done = subprocess.run(["bash", str(SCRIPT)], cwd=runner.checkout, env=environment, capture_output=True, timeout=60)
     step = runner.finished(done.returncode, done.stdout.decode(), environment)
     assert step.outputs.get("exitcode") != "99" and not list(runner.folder.rglob("pwned"))
@@ -119,7 +123,9 @@ def test_hostile_inputs(runner: Runner, name: str) -> None:
 def test_tokens_stay_where_they_belong(runner: Runner) -> None:
     """YAML that asks for a token gets none; the comment's client does not have the API's."""
     for variable in ("EXOLINK_TOKEN", "GH_TOKEN", "GITHUB_TOKEN"):
-        runner.write(f'tenant: acme\nchargers: [{{identity: CP-1, displayName: "${{env:{variable}}}", profileId: 1}}]\n')
+        runner.write(
+            f'tenant: acme\nchargers: [{{identity: CP-1, displayName: "${{env:{variable}}}", profileId: 1}}]\n'
+        )
         refused = runner("plan", code=3, EXOLINK_TOKEN=TOKEN, GITHUB_TOKEN=TOKEN)
         assert variable in refused.log
     assert all("EXOLINK_TOKEN" not in call["names"] for call in runner.calls)
