@@ -124,19 +124,22 @@ apply() {
 }
 
 meaning() {
+  local again="Then run this job again: it goes on with what is left of the plan."
+  # What is left has a digest of its own, so the approved one fits no longer.
+  [[ -n ${ACTION_PLAN_FILE:-} ]] || again="Then plan again, and have what is left approved."
   case $code in
     0) echo "Done and verified." ;;
     2) echo "There are differences." ;;
     3) echo "The input is invalid; nothing was sent." ;;
     4) echo "The API gave no usable answer; nothing was written. Run it again." ;;
-    5) echo "**Incomplete.** All outcomes are known. Read below what failed, mend it, run the job again: it goes on with what is left." ;;
+    5) echo "**Incomplete.** All outcomes are known. Read below what failed and mend it. $again" ;;
     6) echo "**The plan is stale**; nothing was written. Plan again and have that reviewed." ;;
     7) echo "**A safety rail refused**; nothing was written. The text below names the option that would allow it." ;;
     8) echo "**The lock** is held, or was lost. Wait for the other apply, then plan again." ;;
     9) echo "**The outcome of at least one write is unknown.** Do not run anything else first: run this job again with the same state, it reads what became of it." ;;
     10) echo "Not authenticated, or not allowed: look at the token." ;;
     11) echo "Local storage failed." ;;
-    130 | 143) echo "Interrupted; no write is unknown. Run the job again." ;;
+    130 | 143) echo "Interrupted; no write is unknown. $again" ;;
     *) echo "This is a bug in the tool; please report it." ;;
   esac
   echo

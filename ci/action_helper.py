@@ -88,9 +88,9 @@ def comment(pages: str, name: str, author: str) -> str:
     """The oldest comment of this author that carries both marks. Anybody else's is never touched, whatever it says."""
     for each in _all(pages):
         text = (each.get("body") or "").replace("\r\n", "\n")
-        if (each.get("user") or {}).get("login") == author and text.startswith(MARKER):
-            if text.rstrip().endswith(_job(name)):
-                return f"{int(each['id'])}\n"
+        marked = text.startswith(MARKER) and text.rstrip().endswith(_job(name))
+        if marked and (each.get("user") or {}).get("login") == author:
+            return f"{int(each['id'])}\n"
     return ""
 
 
