@@ -3,8 +3,6 @@
 import gc
 import os
 import signal
-import sys
-import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -291,9 +289,7 @@ def run(arguments: Sequence[str]) -> NoReturn:
     code = exit_code(arguments)
     if _console.lost and code in (0, 2):
         code = 11  # what was asked for could not be shown
-    if threading.active_count() > 1:
-        leave(code)  # a thread still waits for an answer that nobody wants any more
-    sys.exit(code)
+    leave(code)
 
 
 def exit_code(arguments: Sequence[str]) -> int:
