@@ -159,5 +159,7 @@ def contract_text(path: str | None) -> str:
 
 def plan_text(plan: Plan, digest: str, console: Console, *, full: bool = False, show_unmanaged: bool = False) -> str:
     """A plan as text for the console: its width, its colours."""
-    shown = text.plan(plan, digest, full=full, width=console.width, show_unmanaged=show_unmanaged)
+    shown = text.plan(
+        plan, digest, full=full, width=console.width, terminal=console.terminal, show_unmanaged=show_unmanaged
+    )
     return text.colour(shown) if console.colours else shown

@@ -1,0 +1,108 @@
+"""Plans to look at, for golden files and judges: one change, a mixed two dozen, ten thousand, and hostile names."""
+
+import functools
+from typing import Any
+
+from support_pipeline import document, pipeline
+from world import World
+
+from exolink_reconcile.model import Plan
+
+NAMES = (
+    "Lobby left", "Lobby right", "Parking deck 2", "Visitors", "Depot north", "Depot south", "Garage 4", "Rooftop",
+)  # fmt: skip
+
+
+def made(world: World, *documents: str, **choices: Any) -> Plan:
+    with pipeline(world) as run:
+        return run.plan("---\n".join(documents), **choices)
+
+
+@functools.cache
+def nothing() -> Plan:
+    """Nothing to do, something unmanaged."""
+    world = World()
+    for number in range(3):
+        world.add("acme", "charger", **charger(number))
+    return made(world, document("acme", chargers=[charger(0)]))
+
+
+@functools.cache
+def one() -> Plan:
+    """One charger gets another profile."""
+    world = World()
+    world.add("acme", "charger", **charger(1))
+    profiles = {"standard": "1", "night": "2"}
+    return made(world, document("acme", profiles=profiles, chargers=[charger(1, profile="night")]))
+
+
+@functools.cache
+def mixed() -> Plan:
+    """25 steps of every action, three held back for two reasons, a refusal, a secret that changes, unmanaged ones."""
+    world = World()
+    primary = "wss://ops:secret-one@cpms.example.com/ocpp/1.6/primary?token=abc"
+    world.add("acme", "cpms", displayName="Primary backend", url=primary, interval=30)
+    world.add("acme", "cpms", displayName="Secondary backend", url="wss://second.example.com/ocpp", interval=30)
+    world.add("acme", "cpms", displayName="Test bench", url="wss://bench.example.com/", interval=30)
+    world.add("acme", "cpms", displayName="Old backend", url="wss://old.example.com/ocpp", interval=30)
+    world.add("acme", "cpms", displayName="Roaming hub", url="wss://hub.example.com/ocpp/eu", interval=60)
+    for number in [*range(1, 9), *range(90, 96)]:
+        world.add("acme", "charger", **charger(number))
+    for number in (7, 7):
+        world.add("acme", "charger", **charger(number, identity="CP-TWIN"))
+    entries = [
+        {"displayName": "Primary backend", "url": primary.replace("one", "two"), "interval": 60},
+        {"displayName": "Secondary backend", "url": "wss://second.example.com/ocpp/2.0.1", "interval": 45},
+        {"displayName": "Test bench", "url": "wss://bench.example.com/", "interval": 60},
+        {"displayName": "Roaming hub", "url": "wss://hub.example.com/ocpp/eu-central-1/v2"},
+        {"displayName": "Analytics tap", "url": "wss://tap.example.com/ingest", "interval": 120},
+    ]
+    declared = [
+        *(charger(number, profile="night") for number in range(1, 6)),
+        charger(6, displayName="Parking deck 2, bay 14, next to the lift", profile="night"),
+        *(charger(number, profile="standard") for number in range(20, 29)),
+        charger(7, identity="CP-TWIN"),
+    ]
+    removed = [
+        {"cpms": "Old backend", "reason": "contract ended, OPS-123"},
+        *({"charger": f"CP-{number:04}"} for number in range(90, 94)),
+    ]
+    yaml = document(
+        "acme", policy={"allowReplace": ["cpms/Test bench"]}, profiles={"standard": "1", "night": "2"}, cpms=entries,
+        chargers=declared, removed=removed,
+    )  # fmt: skip
+    return made(world, yaml)
+
+
+@functools.cache
+def many(count: int = 10_000) -> Plan:
+    """About `count` steps over two tenants: renames, profile moves, 40 deletes, creates; an interval held back in each."""
+    world = World(tenants=("acme", "north"))
+    yaml = []
+    for tenant in ("acme", "north"):
+        each = count // 2
+        renames, moves, gone = range(each // 5), range(each // 5, each // 2), range(each // 2, each // 2 + 20)
+        for number in [*renames, *moves, *gone]:
+            world.add(tenant, "charger", **charger(number))
+        world.add(tenant, "cpms", displayName="Primary backend", url="wss://cpms.example.com/ocpp", interval=30)
+        entries = [
+            *(charger(number, displayName=f"Site {number // 40:03}, bay {number % 40:02}") for number in renames),
+            *(charger(number, profileId=2) for number in moves),
+            *(charger(number) for number in range(each // 2 + 20, each)),
+        ]
+        yaml.append(
+            document(
+                tenant,
+                chargers=entries,
+                removed=[{"charger": f"CP-{number:04}"} for number in gone],
+                cpms=[{"displayName": "Primary backend", "url": "wss://cpms.example.com/ocpp", "interval": 60}],
+            )  # fmt: skip
+        )
+    return made(world, *yaml)
+
+
+def charger(number: int, **fields: Any) -> dict[str, Any]:
+    own = {"identity": f"CP-{number:04}", "displayName": NAMES[number % len(NAMES)], "profileId": 1, **fields}
+    if "profile" in fields:
+        del own["profileId"]
+    return own
