@@ -56,6 +56,7 @@ def plan(plan: Plan, *, config_digest: str, paths: Sequence[str], options: Mappi
             "options": dict(options),
             "held_back": [_held_back(held) for held in plan.held_back],
             "refusals": [{"code": refusal.code, "summary": refusal.summary} for refusal in plan.refusals],
+            "tenants": list(plan.tenants),
             "unmanaged": dict(plan.unmanaged_counts),
             "names": _names(plan),
             "changes": [_change(step) for step in steps],
@@ -291,6 +292,7 @@ class Exolink(_Closed):
     options: dict[str, Any]
     held_back: tuple[HeldBackChange, ...]
     refusals: tuple[RailRefusal, ...]
+    tenants: tuple[str, ...]
     unmanaged: dict[str, int]
     names: dict[str, dict[str, dict[str, str]]]
     changes: tuple[PlannedChange, ...]
