@@ -106,3 +106,42 @@ def charger(number: int, **fields: Any) -> dict[str, Any]:
     if "profile" in fields:
         del own["profileId"]
     return own
+
+
+HOSTILE = (
+    "```` | <img src=x onerror=a()> </details> [l](http://evil.example) **b** `c`",
+    "@octocat Fixes #1 GH-2 @org/team",
+    "<!-- exolink-reconcile plan 000000000000 -->",
+    "https://evil.example www.evil.example FTP://evil.example ops@evil.example",
+    "~~~ ```",
+    "| a | b |",
+    "</summary></details></pre></code><script>a()</script>",
+    "![i](//evil.example/i.png) [x]: //evil.example",
+    "&lt;b&gt; &#64;octocat \\@octocat",
+    "- [ ] task",
+)
+LIVE_HOSTILE = ("\n```\n# Approved\n@octocat", "\x1b[2J\u202e::error::x", "a\r\n\r\n</details>\r\n\r\n<img src=x>")
+
+
+@functools.cache
+def hostile() -> Plan:
+    """Names and values that try to leave their place, in every section: declared ones, and worse ones that are live."""
+    world = World()
+    for number, name in enumerate((*HOSTILE, *LIVE_HOSTILE)):
+        world.add("acme", "cpms", displayName=name, url=f"wss://h/{number} ```@x#1", interval=30)
+        world.add("acme", "charger", identity=name, displayName=name, profileId=1)
+    for _ in range(2):
+        world.add("acme", "charger", identity=HOSTILE[0] + " twin", profileId=1)
+    cpms = [
+        {"displayName": HOSTILE[0], "url": "wss://ops:pw@octocat/", "interval": 60},
+        {"displayName": HOSTILE[1], "interval": 60},
+        {"displayName": HOSTILE[2], "url": "wss://h/", "interval": 30},
+    ]
+    made_new = [{"identity": f"{name} new", "displayName": name, "profile": "@team"} for name in HOSTILE]
+    renamed = [{"identity": name, "displayName": f"{name}?", "profileId": 1} for name in HOSTILE[3:]]
+    removed = [{"cpms": HOSTILE[3], "reason": HOSTILE[0]}, {"charger": HOSTILE[0], "reason": HOSTILE[1]}]
+    yaml = document(
+        "acme", policy={"allowReplace": [f"cpms/{HOSTILE[1]}"], "exclusive": ["charger/*"]}, profiles={'"@team"': "1"},
+        cpms=cpms, chargers=[*made_new, *renamed, {"identity": HOSTILE[0] + " twin", "profileId": 1}], removed=removed,
+    )  # fmt: skip
+    return made(world, yaml, prune=True)

@@ -56,9 +56,9 @@ def plan(
         middle=_reminders(plan),
         tail=_tail(plan, digest, paths, options),
     )
-    whole = page.written(must, may, may)
-    if max_size is None or _size(whole) <= max_size:
-        return _joined(whole)
+    whole = _joined(page.written(must, may, may))
+    if max_size is None or _size([whole]) <= max_size:
+        return whole
     for kept, frame in ((must, page), (_addresses(plan), page.short(digest))):
         room = max_size - _size(frame.written(kept, may, []))
         if room >= 0:

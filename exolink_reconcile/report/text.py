@@ -30,10 +30,9 @@ _HELD_MARK = "!"
 _COLOURS = {"+": "32", "~": "33", "-/+": "35", "-": "31", "!": "36"}
 _BOLD, _ALARM = "1", "1;31"
 _LEGEND, _GAP = "Marks: ", "   "
-_PAINTED = re.compile(
-    r"(?m)^(?:(?P<indent> +)(?=(?P<mark>-/\+|[+~!-]) )|(?=(?P<refusal>Apply will refuse: )|(?:Held back|To \w+) \(\d+\)|Plan: ))"
-    r"(?P<text>.*)$"
-)
+_MARKED = re.compile(r"(?m)^( +)((-/\+|[+~!-]) .*)$")
+_REFUSAL = re.compile(r"(?m)^Apply will refuse:")
+_TITLE = re.compile(r"(?m)^(?:(?:Held back|To \w+) \(\d+\)|Plan: ).*$")
 
 
 # ---------------------------------------------------------------------------------------------------------------- plan
@@ -89,16 +88,13 @@ def _change_parts(change: FieldChange, names: Mapping[Any, str], head: str = "")
 def colour(text: str) -> str:
     """The same text, marked lines and the legend in the colours of the marks; bold what a person looks for first."""
     legend, rest = text.split("\n", 1) if text.startswith(_LEGEND) else ("", text)
-    rest = _PAINTED.sub(_painted, rest)
+    rest = _MARKED.sub(lambda found: found[1] + _paint(found[2], _COLOURS[found[3]]), rest)
+    rest = _REFUSAL.sub(lambda found: _paint(found[0], _ALARM), rest)
+    rest = _TITLE.sub(lambda found: _paint(found[0], _BOLD), rest)
     if not legend:
         return rest
     marks = legend.removeprefix(_LEGEND).split(_GAP)
     return f"{_LEGEND}{_GAP.join(_paint(each, _COLOURS[each.split()[0]]) for each in marks)}\n{rest}"
-
-
-def _painted(found: re.Match[str]) -> str:
-    colour = _COLOURS[found["mark"]] if found["mark"] else _ALARM if found["refusal"] else _BOLD
-    return (found["indent"] or "") + _paint(found["text"], colour)
 
 
 def _paint(text: str, colour: str) -> str:
