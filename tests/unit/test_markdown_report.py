@@ -221,6 +221,33 @@ PIECES = [
 NAMES = st.lists(st.sampled_from(PIECES) | st.text(max_size=3), min_size=1, max_size=8).map("".join)
 
 
+@pytest.mark.parametrize(
+    "active",
+    ["@octocat", "@é", "a@b.example", "#1", "#fix", "GH-2", "gh-2", "http://a", "HTTPS://a", "ftp://a", "www.a", "<!-- x", "x -->"],
+)  # fmt: skip
+def test_still(active: str) -> None:
+    """Each thing that a forge or a mail client acts on is broken up, and reads the same without the zero-width space."""
+    shown = markdown.still(active)
+    assert not ACTIVE.search(shown) and not re.search(r"@\S", shown.replace("@\u200b", ""))
+    assert shown.replace("\u200b", "") == active
+
+
+@pytest.mark.parametrize("quiet", ["wss://h/p", "a @ b", "# 1", "GH", "--prune", "a -> b", "www", "<b>"])
+def test_what_is_still_stays(quiet: str) -> None:
+    """Whatever does nothing is shown as it is, to be copied."""
+    assert markdown.still(quiet) == quiet
+
+
+@pytest.mark.parametrize("run", ["```", "`" * 40, "~~~"])
+def test_a_sentence_cannot_close_its_fence(run: str) -> None:
+    """Broken at spaces, a refusal may have a line of nothing but backticks: the fence is longer."""
+    plan = support_plans.mixed()
+    sentence = f"{'x' * 90} {run} {'y' * 99} **now prose** @octocat"
+    refused = dataclasses.replace(plan, refusals=(dataclasses.replace(plan.refusals[0], summary=sentence),))
+    page = check(refused, shown(refused))
+    assert "now prose" in page.fences[0] and f"\n{run}\n" in page.fences[0]
+
+
 @settings(deadline=None)
 @given(names=st.lists(NAMES, min_size=6, max_size=6), size=st.none() | st.integers(700, 6000))
 def test_names_are_only_names(names: list[str], size: int | None) -> None:
