@@ -82,11 +82,11 @@ def plan(
         _console.err(
             f"Note: {count} writes of an earlier run are not settled (see `unknowns`); apply settles them first.\n"
         )
-    document = run.document() if out or format == "json" else ""
+    document = run.document() if out or format == "json" else ()
     if out:
-        files.write(out, document.encode())
+        files.write(out, document)
     if format == "json":
-        _console.out(document)
+        _console.out_all(document)
     else:
         shown = session.Shown(format, full, show_unmanaged, max_size)
         _console.out(session.rendered(shown, run.plan, run.digest, options.paths, options.recorded, _console))
@@ -167,7 +167,7 @@ def export(tenants: tuple[str, ...], out: str | None, **reach: Any) -> int:
     files.make_folder(out)
     for tenant, text in written.items():
         path = os.path.join(out, f"{tenant}.yaml")
-        files.write(path, text.encode(), mode=0o644)
+        files.write(path, (text.encode(),), mode=0o644)
         _console.err(f"Wrote {path}\n")
     return 0
 
