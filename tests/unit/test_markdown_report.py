@@ -242,7 +242,7 @@ def test_what_is_still_stays(quiet: str) -> None:
 def test_a_sentence_cannot_close_its_fence(run: str) -> None:
     """Broken at spaces, a refusal may have a line of nothing but backticks: the fence is longer."""
     plan = support_plans.mixed()
-    sentence = f"{'x' * 90} {run} {'y' * 99} **now prose** @octocat"
+    sentence = f"{'x' * 99} {run} {'y' * 99} **now prose** @octocat"
     refused = dataclasses.replace(plan, refusals=(dataclasses.replace(plan.refusals[0], summary=sentence),))
     page = check(refused, shown(refused))
     assert "now prose" in page.fences[0] and f"\n{run}\n" in page.fences[0]
