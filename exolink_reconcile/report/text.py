@@ -166,7 +166,8 @@ class Writer:
                 yield from self.line(mark, address, [f"(id {_id(step)}) {inert(step.reason)}"], step.source)
             case Action.CREATE:
                 fields = [f"{c.name} {self.named(step, c)}" for c in step.fields if c.name != key(step.kind)]
-                yield from self.line(mark, address, [", ".join(fields)], step.source)
+                said = [f"{each}," for each in fields[:-1]] + fields[-1:]
+                yield from self.line(mark, address, said, step.source, hang=False)
             case _:
                 changes = [self.change(step.address.tenant, change) for change in step.fields]
                 if step.action is Action.REPLACE:
@@ -177,7 +178,9 @@ class Writer:
                 for change in changes:
                     yield from self.parts(change)
 
-    def line(self, mark: str, address: str, what: Sequence[str], source: Source | None) -> Iterator[str]:
+    def line(
+        self, mark: str, address: str, what: Sequence[str], source: Source | None, *, hang: bool = True
+    ) -> Iterator[str]:
         """Mark, address, what and place on one line where they fit, else the place, then what, on the next ones."""
         said, place = " ".join(what), inert(str(source)) if source else ""
         first = f"  {mark} {address}"
@@ -190,18 +193,18 @@ class Writer:
                 yield f"      {place}"
         else:
             yield f"{first}  {place}" if place and len(first) + 2 + len(place) <= self.width else first
-            yield from self.parts(what)
+            yield from self.parts(what, hang=hang)
             if place and len(first) + 2 + len(place) > self.width:
                 yield f"      {place}"
 
-    def parts(self, what: Sequence[str]) -> Iterator[str]:
-        """What changes on a line of its own; on a terminal broken between its parts, else at spaces, where it does not fit."""
+    def parts(self, what: Sequence[str], *, hang: bool = True) -> Iterator[str]:
+        """What changes on a line of its own; where a terminal has no room, a line a part, the later ones hanging."""
         said = f"      {' '.join(what)}"
         if len(said) <= self.width or not self.terminal:
             yield from ([said] if what else [])
             return
         for number, part in enumerate(what):
-            indent = "        " if number else "      "
+            indent = "        " if number and hang else "      "
             yield from self.broken(indent + part, indent)
 
     def wrapped(self, text: str, indent: str = "      ") -> Iterator[str]:
