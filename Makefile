@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-long check lint format schemas judges fuzz clean
+.PHONY: demo test test-long check lint format schemas judges fuzz bench profile clean
 
 demo: $(STAMP)            ## the main job on the embedded emulator: plan, apply, drift, repair
 	$(BIN)/exolink-reconcile demo
@@ -38,6 +38,14 @@ fuzz: $(STAMP)            ## atheris over YAML, lists, journal and neutraliser: 
 
 judges: $(STAMP)          ## terraform, OPA, checkov ... read our plan JSON (installs them; minutes)
 	bash tests/judges/run.sh .cache/judges
+
+bench: $(STAMP)           ## the goals of docs/performance.md, measured beside Terraform and octoDNS (half an hour)
+	[ -x .cache/bench-venv/bin/octodns-sync ] || { $(BIN)/uv venv -q -p $(BIN)/python .cache/bench-venv && \
+	  $(BIN)/uv pip install -q -p .cache/bench-venv/bin/python octodns==1.22.0; } || echo "octoDNS cannot be installed"
+	$(BIN)/python -m benchmarks $(ROWS)
+
+profile: $(STAMP)         ## where the time and memory of a plan of 100,000 chargers go
+	$(BIN)/python -m benchmarks.profile
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -33,7 +33,7 @@ from exolink_reconcile.model import (
     Step,
     remote_id,
 )
-from exolink_reconcile.resource import Address, Kind, Resource, compared, fields, key
+from exolink_reconcile.resource import Address, Kind, Row, compared, fields, key
 
 STAGES = (1, 10)
 FAILURES_IN_A_ROW = 10
@@ -134,15 +134,15 @@ class _Sent:
     detail: str = ""
     done_before: bool = False
     deleted: bool = False
-    checked: Resource | None = None
+    checked: Row | None = None
 
 
 class _Listed:
     """One list of a kind, with its rows by id and by key."""
 
-    def __init__(self, kind: Kind, rows: Sequence[Resource]) -> None:
+    def __init__(self, kind: Kind, rows: Sequence[Row]) -> None:
         self.by_id = {remote_id(row): row for row in rows}
-        self.by_key: dict[str, list[Resource]] = defaultdict(list)
+        self.by_key: dict[str, list[Row]] = defaultdict(list)
         for row in rows:
             self.by_key[getattr(row, key(kind))].append(row)
 
@@ -158,8 +158,8 @@ class _Run:
     settings: Settings
     outcomes: dict[int, Outcome] = field(default_factory=dict)
     sent: dict[int, _Sent] = field(default_factory=dict)
-    checked: dict[int, Resource] = field(default_factory=dict)
-    rows: dict[_Place, Sequence[Resource]] = field(default_factory=dict)
+    checked: dict[int, Row] = field(default_factory=dict)
+    rows: dict[_Place, Sequence[Row]] = field(default_factory=dict)
     troubled: set[str] = field(default_factory=set)
     half_done: set[_Place] = field(default_factory=set)
     missing_tenants: set[str] = field(default_factory=set)
@@ -297,7 +297,7 @@ class _Run:
         self.checked[id(step)] = found[0]
         return digest.masked(found[1])
 
-    def _read_again(self, step: Step, before: Resource) -> tuple[Resource, Mapping[str, Any]] | None:
+    def _read_again(self, step: Step, before: Row) -> tuple[Row, Mapping[str, Any]] | None:
         tenant = step.address.tenant
         if self.contract.offer(step.kind).get is not None:
             return live_state.read_whole(self.api, step.kind, tenant, remote_id(before))
@@ -425,8 +425,8 @@ class _Run:
             self.settings.sleep(min(pause, max(left, 0.05)))
         return rows
 
-    def _list(self, tenant: str, kind: Kind) -> Sequence[Resource]:
-        rows: Sequence[Resource]
+    def _list(self, tenant: str, kind: Kind) -> Sequence[Row]:
+        rows: Sequence[Row]
         if kind.entries is None:
             row = live_state.read_one(self.api, kind, tenant)
             rows = () if row is None else (row,)
@@ -455,7 +455,7 @@ class _Run:
 # -------------------------------------------------------------------------------------------------------------- rules
 
 
-def _to_do(step: Step, live: Resource) -> bool:
+def _to_do(step: Step, live: Row) -> bool:
     """Whether an update would still change anything."""
     return any(getattr(live, name) != _after(step, name) for name in step.sends)
 
@@ -464,7 +464,7 @@ def _after(step: Step, name: str) -> object:
     return getattr(step.declared.resource, name) if step.declared else None
 
 
-def _moved(step: Step, live: Resource) -> str:
+def _moved(step: Step, live: Row) -> str:
     """How the object differs from what the plan saw, in the facts that the plan rests on; empty when it does not."""
     names = step.sends if step.action is Action.UPDATE else compared(step.kind)
     for name in (key(step.kind), *names):
@@ -474,7 +474,7 @@ def _moved(step: Step, live: Resource) -> str:
     return ""
 
 
-def _row_of(sent: _Sent, rows: _Listed) -> Resource | None:
+def _row_of(sent: _Sent, rows: _Listed) -> Row | None:
     """The row that a step's write is about: by id where it has one, else by its key."""
     step = sent.step
     if step.action is Action.UPDATE:
@@ -484,7 +484,7 @@ def _row_of(sent: _Sent, rows: _Listed) -> Resource | None:
     return next((row for row in rows.by_key.get(step.address.name, ()) if remote_id(row) != gone), None)
 
 
-def _differences(sent: _Sent, row: Resource) -> list[FieldChange]:
+def _differences(sent: _Sent, row: Row) -> list[FieldChange]:
     """The sent fields that the API has otherwise."""
     return [
         FieldChange(name, getattr(row, name), _after(sent.step, name))
@@ -576,7 +576,7 @@ def _outcome(sent: _Sent, rows: _Listed) -> Outcome:
     return Outcome(step, Status.DONE, added=added, changed=changed, destroyed=destroyed, made=made)
 
 
-def _cleared(sent: _Sent, row: Resource) -> list[FieldChange]:
+def _cleared(sent: _Sent, row: Row) -> list[FieldChange]:
     """Fields that an update did not send, and that were there right before it and are empty after it."""
     if sent.step.action is not Action.UPDATE or sent.checked is None:
         return []
@@ -589,7 +589,7 @@ def _cleared(sent: _Sent, row: Resource) -> list[FieldChange]:
 
 def _verify(plan: Plan, desired: DesiredState, run: _Run) -> tuple[tuple[Left, ...], tuple[str, ...]]:
     """Compare once more, with the last list of each kind that was written: what is left at the plan's addresses."""
-    by_tenant: dict[str, dict[Kind, Sequence[Resource]]] = defaultdict(dict)
+    by_tenant: dict[str, dict[Kind, Sequence[Row]]] = defaultdict(dict)
     for (tenant, kind), rows in run.rows.items():
         by_tenant[tenant][kind] = rows
     live = LiveState({tenant: LiveTenant(True, rows) for tenant, rows in by_tenant.items()})
