@@ -14,8 +14,8 @@ import posixpath
 import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 from exolink_reconcile.errors import problem
 from exolink_reconcile.inert import inert
@@ -84,27 +84,34 @@ def still(text: str) -> str:
 # --------------------------------------------------------------------------------------------------------------- parts
 
 
+class _Entry(NamedTuple):
+    """A block of the text, its lines as one string; `objects` says how many it tells of."""
+
+    text: str
+    objects: int
+
+
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A section: a heading, and blocks of text in one fence. `folded`: shown on a click."""
+    """A section: a heading, and entries in one fence. `folded`: shown on a click."""
 
     heading: str
     word: str
-    blocks: Sequence[Block]
+    entries: Sequence[_Entry]
     ticks: int
     folded: bool = False
 
     @property
     def objects(self) -> int:
-        return sum(block.objects for block in self.blocks)
+        return _objects(self.entries)
 
-    def written(self, blocks: Sequence[Block]) -> Iterator[str]:
-        """The section with these of its blocks, and how many objects of it that leaves out."""
-        missing = self.objects - sum(block.objects for block in blocks)
+    def written(self, entries: Sequence[_Entry]) -> Iterator[str]:
+        """The section with these of its entries, and how many objects of it that leaves out."""
+        missing = self.objects - _objects(entries)
         heading = f"{self.heading}, {missing} of them not shown" if missing else self.heading
         yield f"<details><summary>{heading}</summary>\n\n" if self.folded else f"#### {heading}\n\n"
         yield f"{'`' * self.ticks}diff\n"
-        yield from (f"{line}\n" for block in blocks for line in block.lines)
+        yield from (entry.text for entry in entries)
         yield f"{'`' * self.ticks}\n\n"
         if self.folded:
             yield "</details>\n\n"
@@ -128,9 +135,9 @@ def _parts(writer: Writer, full: bool, show_unmanaged: bool) -> tuple[list[_Part
 
 def _part(heading: str, word: str, blocks: Iterable[Block], *, foldable: bool = False) -> _Part:
     # A mark stands in the first column, where `diff` looks for it.
-    quiet = [Block([still(line[2:]) for line in lines], objects) for lines, objects in blocks]
-    lines = [line for block in quiet for line in block.lines]
-    return _Part(heading, word, quiet, _ticks(lines), foldable and len(lines) > _OPEN_LINES)
+    entries = [_Entry("".join([f"{still(line[2:])}\n" for line in lines]), objects) for lines, objects in blocks]
+    count = sum(entry.text.count("\n") for entry in entries)
+    return _Part(heading, word, entries, _ticks(entry.text for entry in entries), foldable and count > _OPEN_LINES)
 
 
 def _addresses(plan: Plan) -> list[_Part]:
@@ -150,21 +157,20 @@ def _addresses(plan: Plan) -> list[_Part]:
 
 
 def _filled(parts: Sequence[_Part], room: int) -> list[_Part]:
-    """As many blocks of the parts, from the first, as fit into `room` bytes."""
+    """As many entries of the parts, from the first, as fit into `room` bytes."""
     filled = []
     for part in parts:
-        left = room - _size(part.written([]))
-        blocks: list[Block] = []
-        for block in part.blocks:
-            left -= _size(f"{line}\n" for line in block.lines)
-            if left < 0:
+        room -= _size(part.written([]))
+        fitting = 0
+        for entry in part.entries:
+            room -= _size([entry.text])
+            if room < 0:
                 break
-            blocks.append(block)
-        if blocks:
-            filled.append(_Part(part.heading, part.word, blocks, part.ticks, part.folded))
-        if len(blocks) < len(part.blocks):
+            fitting += 1
+        if fitting:
+            filled.append(replace(part, entries=part.entries[:fitting]))
+        if fitting < len(part.entries):
             break
-        room = left
     return filled
 
 
@@ -185,15 +191,15 @@ class _Page:
 
     def written(self, must: Sequence[_Part], may: Sequence[_Part], kept: Sequence[_Part]) -> list[str]:
         """The page with all of `must`, and of `may` what `kept` has; it says what that leaves out."""
-        blocks = {part.word: part.blocks for part in kept}
-        missing = {part.word: part.objects - sum(block.objects for block in blocks.get(part.word, ())) for part in may}
+        entries = {part.word: part.entries for part in kept}
+        missing = {part.word: part.objects - _objects(entries.get(part.word, ())) for part in may}
         lines = [*self.head, *_cut(missing)]
         for part in must:
-            lines += part.written(part.blocks)
+            lines += part.written(part.entries)
         lines += self.middle
         for part in may:
-            if part.word in blocks:
-                lines += part.written(blocks[part.word])
+            if part.word in entries:
+                lines += part.written(entries[part.word])
         return [*lines, *self.tail]
 
 
@@ -289,6 +295,10 @@ def _code(text: str) -> str:
     ticks = "`" * (max([0, *map(len, re.findall("`+", text))]) + 1)
     pad = " " if "`" in text else ""
     return f"{ticks}{pad}{still(inert(text))}{pad}{ticks}"
+
+
+def _objects(entries: Iterable[_Entry]) -> int:
+    return sum(entry.objects for entry in entries)
 
 
 def _joined(texts: Sequence[str]) -> str:
