@@ -368,43 +368,47 @@ class _Run:
     # ----------------------------------------------------------------------------------------------------------- reads
 
     def _look_back(self, groups: Iterable[_Group], *, first: bool) -> None:
-        """Between stages: has the first write of a group done what it should, and nothing else?"""
-        for group in groups:
-            if self.stop.signal or not any(id(step) in self.sent for step in group.steps):
-                continue
-            if first or group.action is Action.DELETE:
-                self._look_at(group)
-
-    def _look_at(self, group: _Group) -> None:
-        sent = [self.sent[id(step)] for step in group.steps if id(step) in self.sent]
-        try:
-            rows = self._list_until(group.tenant, group.kind, functools.partial(_all_show, sent))
-        except ApiError as error:
-            if isinstance(error, ApiDenied):
-                self.denied = error.summary
-            group.stopped, group.code = f"its effect could not be read back: {error.summary}", "E-UNREAD"
+        """Between stages: has the first write of each group done what it should, and nothing else?"""
+        due = [group for group in groups if (first or group.action is Action.DELETE) and self._sent_of([group])]
+        if self.stop.signal:
             return
-        for each in sent:
+        for (tenant, kind), alike in _by_place(due):
+            try:
+                rows = self._list_until(tenant, kind, functools.partial(_all_show, self._sent_of(alike)))
+            except ApiError as error:
+                if isinstance(error, ApiDenied):
+                    self.denied = error.summary
+                for group in alike:
+                    group.stopped, group.code = f"its effect could not be read back: {error.summary}", "E-UNREAD"
+                continue
+            for group in alike:
+                self._look_at(group, rows)
+
+    def _look_at(self, group: _Group, rows: _Listed) -> None:
+        for each in self._sent_of([group]):
             wrong = _wrong(each, rows)
             if wrong is not None:
                 group.code, group.stopped = wrong
                 if group.code in ("E-NORMALISED", "E-PUT-CLOBBERS"):
                     self.no_more[group.kind, group.action] = group.stopped
 
-    def _settle(self, groups: Sequence[_Group]) -> None:
-        """After a wave: read each list it touched, and turn what was sent into outcomes."""
-        for group in groups:
-            sent = [self.sent[id(step)] for step in group.steps if id(step) in self.sent]
-            if not sent and (group.tenant, group.kind) not in self.half_done:
+    def _settle(self, groups: Iterable[_Group]) -> None:
+        """After a wave: read each list it touched, once, and turn what was sent into outcomes."""
+        for (tenant, kind), alike in _by_place(groups):
+            sent = self._sent_of(alike)
+            if not sent and (tenant, kind) not in self.half_done:
                 continue
             try:
-                rows = self._list_until(group.tenant, group.kind, functools.partial(_all_show, sent))
+                rows = self._list_until(tenant, kind, functools.partial(_all_show, sent))
             except ApiError as error:
                 for each in sent:
                     self._finish(_unread(each, error))
                 continue
             for each in sent:
                 self._finish(_outcome(each, rows))
+
+    def _sent_of(self, groups: Iterable[_Group]) -> list[_Sent]:
+        return [self.sent[id(step)] for group in groups for step in group.steps if id(step) in self.sent]
 
     def _record(self, groups: Iterable[_Group]) -> None:
         """Hand the outcomes of a wave to the record. When that fails nothing more is written; they stay open there."""
@@ -453,6 +457,13 @@ class _Run:
 
 
 # -------------------------------------------------------------------------------------------------------------- rules
+
+
+def _by_place(groups: Iterable[_Group]) -> Iterable[tuple[_Place, list[_Group]]]:
+    found: dict[_Place, list[_Group]] = defaultdict(list)
+    for group in groups:
+        found[group.tenant, group.kind].append(group)
+    return found.items()
 
 
 def _to_do(step: Step, live: Row) -> bool:

@@ -31,22 +31,37 @@ def main() -> None:
 
 @main.command()
 @paths
-@formats("text", "json")
-def validate(paths: tuple[str, ...], format: str) -> int:
-    """Check the YAML, offline."""
-    from exolink_reconcile import desired_state, files
+@formats("text", "json", "github", "sarif", "codequality")
+@click.pass_context
+def validate(ctx: click.Context, /, paths: tuple[str, ...], format: str) -> int:
+    """Check the YAML, offline.
+
+    In GitHub Actions the problems are shown on their lines too, unless --format says otherwise.
+    """
+    from exolink_reconcile import checkout, desired_state, files
     from exolink_reconcile.errors import InputError
     from exolink_reconcile.kinds import KINDS
-    from exolink_reconcile.report import text, validation_json
+    from exolink_reconcile.report import codequality, github, sarif, text, validation_json
 
+    path_from_root = checkout.from_root(os.environ)
     try:
         inputs = files.read(paths, None)
         found, code = desired_state.build(inputs.documents, KINDS, problems=inputs.problems).warnings, 0
     except InputError as error:
         found, code = error.diagnostics, error.exit_code
-    if format == "json":
-        _console.out(validation_json.diagnostics(found))
-        return code
+    match format:
+        case "json":
+            _console.out(validation_json.diagnostics(found))
+            return code
+        case "sarif":
+            _console.out(sarif.diagnostics(found, path_from_root, version=__version__))
+            return code
+        case "codequality":
+            _console.out(codequality.diagnostics(found, path_from_root))
+            return code
+    by_itself = ctx.get_parameter_source("format") is ParameterSource.DEFAULT and _in_github_actions()
+    if format == "github" or by_itself:
+        _console.out(github.diagnostics(found, path_from_root))
     _console.err(text.diagnostics(found))
     if code:
         errors = sum(1 for each in found if each.severity == "error")
@@ -61,7 +76,7 @@ def validate(paths: tuple[str, ...], format: str) -> int:
 @shared
 @option("--out", metavar="FILE", help="Save the plan, for apply --plan.")
 @option("--detailed-exitcode", is_flag=True, help="Exit 2 when the plan has differences.")
-@formats("text", "json", "markdown")
+@formats("text", "json", "markdown", "github")
 @option("--full", is_flag=True, help="Write out long runs of alike changes.")
 @max_size
 @option("--show-unmanaged", is_flag=True, help="List what is live and not declared.")
@@ -72,8 +87,9 @@ def plan(
     """Show what apply would do."""
     from exolink_reconcile import connection, files, journal, session
 
+    _console.annotating = format == "github"
     options = session.Options(**shared)
-    wanted = session.wanted(options, _console, reviewed=False)
+    wanted = session.wanted(options, _console, reviewed=False, keep_documents=format == "github")
     with session.connected(options, wanted.contract_text, _console) as api:
         memory = journal.peek(session.state_folder(options.state), connection.origin(options.api_url))
         run = wanted.plan(api, memory.seen or {})
@@ -85,6 +101,8 @@ def plan(
     document = run.document() if out or format == "json" else ()
     if out:
         files.write(out, document)
+    if format == "github":
+        _console.out(session.plan_annotations(run.plan, wanted.documents))
     if format == "json":
         _console.out_all(document)
     else:
@@ -119,7 +137,7 @@ def apply(
 
 @main.command()
 @click.argument("planfile", metavar="PLANFILE")
-@formats("text", "json", "markdown", "gitlab")
+@formats("text", "json", "markdown", "github", "gitlab")
 @option("--full", is_flag=True, help="Write out long runs of alike changes.")
 @max_size
 def show(planfile: str, format: str, full: bool, max_size: int | None) -> int:
@@ -127,8 +145,11 @@ def show(planfile: str, format: str, full: bool, max_size: int | None) -> int:
     from exolink_reconcile import files, plan_file, session
     from exolink_reconcile.kinds import KINDS
 
+    _console.annotating = format == "github"
     data = files.read_text(planfile, "the plan file")
     saved = plan_file.read(data)
+    if format == "github":
+        _console.out(session.plan_annotations(plan_file.plan(saved, KINDS)))
     if format == "json":
         _console.out(data.decode())
     else:
@@ -264,6 +285,10 @@ def demo() -> int:
     return demonstration.run(_console, exit_code)
 
 
+def _in_github_actions() -> bool:
+    return os.environ.get("GITHUB_ACTIONS") == "true"
+
+
 # ------------------------------------------------------------------------------------------------------- the way it ends
 
 
@@ -283,6 +308,7 @@ def exit_code(arguments: Sequence[str]) -> int:
     """The exit code of a command. Every failure on purpose becomes a message; anything else is a bug and says so."""
     signal.signal(signal.SIGTERM, _terminate)
     signal.signal(signal.SIGHUP, _terminate)
+    _console.annotating = False
     try:
         return int(main.main(list(arguments), prog_name="exolink-reconcile", standalone_mode=False) or 0)
     except click.UsageError as error:
@@ -304,6 +330,11 @@ def _failed(error: Exception) -> int:
     from exolink_reconcile.inert import inert
     from exolink_reconcile.report import text
 
+    if _console.annotating and isinstance(error, ReconcileError):
+        from exolink_reconcile import checkout
+        from exolink_reconcile.report import github
+
+        _console.out(github.failure(error, checkout.from_root(os.environ)))
     if isinstance(error, InputError):
         _console.err(text.diagnostics(error.diagnostics))
         return error.exit_code

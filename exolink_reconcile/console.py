@@ -17,6 +17,7 @@ class Console:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self.lost = False  # a result could not be written, and not because the reader had enough
+        self.annotating = False  # whether what stops the command is to be shown as a GitHub annotation too
         # A stream that was closed before we started is None to Python: what goes there goes nowhere.
         sys.stdout = sys.stdout or _nowhere()
         sys.stderr = sys.stderr or _nowhere()
