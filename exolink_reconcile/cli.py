@@ -13,7 +13,7 @@ from click.core import ParameterSource
 
 from exolink_reconcile import __version__
 from exolink_reconcile.console import Console, leave
-from exolink_reconcile.options import formats, option, paths, reach, shared
+from exolink_reconcile.options import formats, max_size, option, paths, reach, shared
 
 _console = Console()
 
@@ -74,10 +74,14 @@ def validate(ctx: click.Context, /, paths: tuple[str, ...], format: str) -> int:
 @shared
 @option("--out", metavar="FILE", help="Save the plan, for apply --plan.")
 @option("--detailed-exitcode", is_flag=True, help="Exit 2 when the plan has differences.")
-@formats("text", "json", "github")
+@formats("text", "json", "markdown", "github")
 @option("--full", is_flag=True, help="Write out long runs of alike changes.")
+@max_size
 @option("--show-unmanaged", is_flag=True, help="List what is live and not declared.")
-def plan(out: str | None, detailed_exitcode: bool, format: str, full: bool, show_unmanaged: bool, **shared: Any) -> int:
+def plan(
+    out: str | None, detailed_exitcode: bool, format: str, full: bool, max_size: int | None, show_unmanaged: bool,
+    **shared: Any,
+) -> int:  # fmt: skip
     """Show what apply would do."""
     from exolink_reconcile import connection, files, journal, session
 
@@ -100,7 +104,8 @@ def plan(out: str | None, detailed_exitcode: bool, format: str, full: bool, show
     if format == "json":
         _console.out_all(document)
     else:
-        _console.out(session.plan_text(run.plan, run.digest, _console, full=full, show_unmanaged=show_unmanaged))
+        shown = session.Shown(format, full, show_unmanaged, max_size)
+        _console.out(session.rendered(shown, run.plan, run.digest, options.paths, options.recorded, _console))
     if out:
         _console.err(f"Saved to {out}. To apply exactly this: exolink-reconcile apply --plan {out}\n")
     return 2 if detailed_exitcode and run.plan.differs else 0
@@ -130,9 +135,10 @@ def apply(
 
 @main.command()
 @click.argument("planfile", metavar="PLANFILE")
-@formats("text", "json", "github")
+@formats("text", "json", "markdown", "github", "gitlab")
 @option("--full", is_flag=True, help="Write out long runs of alike changes.")
-def show(planfile: str, format: str, full: bool) -> int:
+@max_size
+def show(planfile: str, format: str, full: bool, max_size: int | None) -> int:
     """Render a saved plan."""
     from exolink_reconcile import files, plan_file, session
     from exolink_reconcile.kinds import KINDS
@@ -145,7 +151,9 @@ def show(planfile: str, format: str, full: bool) -> int:
     if format == "json":
         _console.out(data.decode())
     else:
-        _console.out(session.plan_text(plan_file.plan(saved, KINDS), saved.digest, _console, full=full))
+        shown, plan = session.Shown(format, full, max_size=max_size), plan_file.plan(saved, KINDS)
+        paths = saved.document.exolink.paths
+        _console.out(session.rendered(shown, plan, saved.digest, paths, saved.options, _console))
     return 0
 
 

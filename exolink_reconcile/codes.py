@@ -133,6 +133,10 @@ LATER: Mapping[str, Code] = MappingProxyType(
         "E-LIST-SHRANK": Code("A list is empty that had rows before.", "If that is true: --allow-shrunk TENANT/KIND."),
         "E-LISTEN": Code("The address to listen on is not one.", "Write HOST:PORT."),
         "E-LOCKED": Code("Another apply holds the lock.", "Wait for it, or give --lock-timeout."),
+        "E-MAX-SIZE": Code(
+            "What a plan holds back, deletes and replaces does not fit into --max-size.",
+            "Allow more, show it elsewhere, or make the change in smaller parts.",
+        ),
         "E-NO-APPROVAL": Code("There is nobody to ask.", "Give --auto-approve, --plan or --expect."),
         "E-NO-LIST": Code("The API has no list of a kind.", "Check --api-url and the contract."),
         "E-NO-TENANT": Code("A tenant is not live.", "Check its name; the contract cannot create it."),

@@ -23,9 +23,14 @@ class Console:
         sys.stderr = sys.stderr or _nowhere()
 
     @property
+    def terminal(self) -> bool:
+        """Whether a person sees results as they come."""
+        return sys.stdout.isatty()
+
+    @property
     def width(self) -> int:
         """Columns to write for: the terminal's, or 100 where there is none."""
-        if not sys.stdout.isatty():
+        if not self.terminal:
             return _PLAIN_WIDTH
         return max(60, shutil.get_terminal_size((_PLAIN_WIDTH, 24)).columns)
 

@@ -263,7 +263,8 @@ class Plan:
     """All steps in order, wave by wave, and what was held back. Show, save, approve, apply and count read this value.
 
     A wave's steps may run at the same time; a wave starts when the one before has ended.
-    `names` gives the readable name of a number, by (tenant, field); `unmanaged_counts` goes by kind word.
+    `names` gives the readable name of a number, by (tenant, field); `unmanaged_counts` goes by kind word; `tenants` are
+    those that were read.
     """
 
     origin: str
@@ -274,6 +275,7 @@ class Plan:
     refusals: tuple[Refusal, ...] = ()
     notes: tuple[str, ...] = ()
     names: Mapping[tuple[str, str], Mapping[int, str]] = field(default_factory=dict)
+    tenants: tuple[str, ...] = ()
 
     @property
     def steps(self) -> Iterator[Step]:

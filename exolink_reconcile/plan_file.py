@@ -83,6 +83,7 @@ def plan(saved: SavedPlan, kinds: Sequence[Kind]) -> Plan:
         waves=(tuple(_step(change, row, by_word) for change, row in pairs),) if own.changes else (),
         held_back=tuple(_held_back(held, by_word) for held in own.held_back),
         unmanaged_counts=own.unmanaged,
+        tenants=own.tenants,
         refusals=tuple(Refusal(refusal.code, refusal.summary) for refusal in own.refusals),
         names={
             (tenant, name): {int(number): word for number, word in numbers.items()}

@@ -180,9 +180,41 @@ def contract_text(path: str | None) -> str:
         raise problem("E-CONTRACT", f"{path} is not UTF-8") from None
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """How a plan is to be shown."""
+
+    format: str
+    full: bool = False
+    show_unmanaged: bool = False
+    max_size: int | None = None
+
+
+def rendered(
+    shown: Shown, plan: Plan, digest: str, paths: Sequence[str], options: Mapping[str, Any], console: Console
+) -> str:
+    """A plan in any format but its JSON. `paths` and `options` are those it was made with. Raises InputError."""
+    match shown.format:
+        case "markdown":
+            from exolink_reconcile.report import markdown
+
+            return markdown.plan(
+                plan, digest, paths=paths, options=options,
+                full=shown.full, show_unmanaged=shown.show_unmanaged, max_size=shown.max_size,
+            )  # fmt: skip
+        case "gitlab":
+            from exolink_reconcile.report import gitlab
+
+            return gitlab.plan(plan)
+        case _:
+            return plan_text(plan, digest, console, full=shown.full, show_unmanaged=shown.show_unmanaged)
+
+
 def plan_text(plan: Plan, digest: str, console: Console, *, full: bool = False, show_unmanaged: bool = False) -> str:
     """A plan as text for the console: its width, its colours."""
-    shown = text.plan(plan, digest, full=full, width=console.width, show_unmanaged=show_unmanaged)
+    shown = text.plan(
+        plan, digest, full=full, width=console.width, terminal=console.terminal, show_unmanaged=show_unmanaged
+    )
     return text.colour(shown) if console.colours else shown
 
 

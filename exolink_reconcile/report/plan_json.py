@@ -63,6 +63,7 @@ def plan(
             "options": dict(options),
             "held_back": [_held_back(held) for held in plan.held_back],
             "refusals": [{"code": refusal.code, "summary": refusal.summary} for refusal in plan.refusals],
+            "tenants": list(plan.tenants),
             "unmanaged": dict(plan.unmanaged_counts),
             "names": _names(plan),
             "changes": [],
@@ -334,6 +335,7 @@ class Exolink(_Closed):
     options: dict[str, Any]
     held_back: tuple[HeldBackChange, ...]
     refusals: tuple[RailRefusal, ...]
+    tenants: tuple[str, ...]
     unmanaged: dict[str, int]
     names: dict[str, dict[str, dict[str, str]]]
     changes: tuple[PlannedChange, ...]
