@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-long check lint format schemas docs site judges fuzz clean
+.PHONY: demo test test-long check lint format schemas docs site locks judges fuzz bench profile clean
 
 demo: $(STAMP)            ## the main job on the embedded emulator: plan, apply, drift, repair
 	$(BIN)/exolink-reconcile demo
@@ -40,11 +40,25 @@ docs: $(STAMP)            ## generate what docs/reference takes from the code, t
 site: $(STAMP)            ## build the documentation into site/; a dead link or anchor is an error
 	$(BIN)/sphinx-build -b html --fail-on-warning --keep-going --quiet docs site
 
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make locks"
+locks: $(STAMP)           ## what the action and the image install, by hash; add UPGRADE=--upgrade for the newest
+	$(LOCK) $(UPGRADE) -o ci/requirements.txt pyproject.toml
+	echo 'hatchling>=1.27' | $(LOCK) $(UPGRADE) -o ci/build-requirements.txt -
+
 fuzz: $(STAMP)            ## atheris over YAML, lists, journal and neutraliser: 60 s each
 	bash tests/fuzz/run.sh 60
 
 judges: $(STAMP)          ## terraform, OPA, checkov ... read our plan JSON (installs them; minutes)
 	bash tests/judges/run.sh .cache/judges
+	bash tests/judges/pipelines.sh .cache/judges
+
+bench: $(STAMP)           ## the goals of docs/performance.md, measured beside Terraform and octoDNS (half an hour)
+	[ -x .cache/bench-venv/bin/octodns-sync ] || { $(BIN)/uv venv -q -p $(BIN)/python .cache/bench-venv && \
+	  $(BIN)/uv pip install -q -p .cache/bench-venv/bin/python octodns==1.22.0; } || echo "octoDNS cannot be installed"
+	$(BIN)/python -m benchmarks $(ROWS)
+
+profile: $(STAMP)         ## where the time and memory of a plan of 100,000 chargers go
+	$(BIN)/python -m benchmarks.profile
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -39,6 +39,7 @@ copyright = author
 extensions = ["myst_parser"]
 myst_heading_anchors = 4
 exclude_patterns = ["Thumbs.db"]
+smartquotes = False  # `--` is an option, not a dash
 html_theme = "furo"
 html_title = project
 html_show_sourcelink = False

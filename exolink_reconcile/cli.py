@@ -3,8 +3,6 @@
 import gc
 import os
 import signal
-import sys
-import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +13,7 @@ from click.core import ParameterSource
 
 from exolink_reconcile import __version__
 from exolink_reconcile.console import Console, leave
-from exolink_reconcile.options import formats, option, paths, reach, shared
+from exolink_reconcile.options import formats, max_size, option, paths, reach, shared
 
 _console = Console()
 
@@ -31,22 +29,37 @@ def main() -> None:
 
 @main.command()
 @paths
-@formats("text", "json")
-def validate(paths: tuple[str, ...], format: str) -> int:
-    """Check the YAML, offline."""
-    from exolink_reconcile import desired_state, files
+@formats("text", "json", "github", "sarif", "codequality")
+@click.pass_context
+def validate(ctx: click.Context, /, paths: tuple[str, ...], format: str) -> int:
+    """Check the YAML, offline.
+
+    In GitHub Actions the problems are shown on their lines too, unless --format says otherwise.
+    """
+    from exolink_reconcile import checkout, desired_state, files
     from exolink_reconcile.errors import InputError
     from exolink_reconcile.kinds import KINDS
-    from exolink_reconcile.report import text, validation_json
+    from exolink_reconcile.report import codequality, github, sarif, text, validation_json
 
+    path_from_root = checkout.from_root(os.environ)
     try:
         inputs = files.read(paths, None)
         found, code = desired_state.build(inputs.documents, KINDS, problems=inputs.problems).warnings, 0
     except InputError as error:
         found, code = error.diagnostics, error.exit_code
-    if format == "json":
-        _console.out(validation_json.diagnostics(found))
-        return code
+    match format:
+        case "json":
+            _console.out(validation_json.diagnostics(found))
+            return code
+        case "sarif":
+            _console.out(sarif.diagnostics(found, path_from_root, version=__version__))
+            return code
+        case "codequality":
+            _console.out(codequality.diagnostics(found, path_from_root))
+            return code
+    by_itself = ctx.get_parameter_source("format") is ParameterSource.DEFAULT and _in_github_actions()
+    if format == "github" or by_itself:
+        _console.out(github.diagnostics(found, path_from_root))
     _console.err(text.diagnostics(found))
     if code:
         errors = sum(1 for each in found if each.severity == "error")
@@ -61,15 +74,20 @@ def validate(paths: tuple[str, ...], format: str) -> int:
 @shared
 @option("--out", metavar="FILE", help="Save the plan, for apply --plan.")
 @option("--detailed-exitcode", is_flag=True, help="Exit 2 when the plan has differences.")
-@formats("text", "json")
+@formats("text", "json", "markdown", "github")
 @option("--full", is_flag=True, help="Write out long runs of alike changes.")
+@max_size
 @option("--show-unmanaged", is_flag=True, help="List what is live and not declared.")
-def plan(out: str | None, detailed_exitcode: bool, format: str, full: bool, show_unmanaged: bool, **shared: Any) -> int:
+def plan(
+    out: str | None, detailed_exitcode: bool, format: str, full: bool, max_size: int | None, show_unmanaged: bool,
+    **shared: Any,
+) -> int:  # fmt: skip
     """Show what apply would do."""
     from exolink_reconcile import connection, files, journal, session
 
+    _console.annotating = format == "github"
     options = session.Options(**shared)
-    wanted = session.wanted(options, _console, reviewed=False)
+    wanted = session.wanted(options, _console, reviewed=False, keep_documents=format == "github")
     with session.connected(options, wanted.contract_text, _console) as api:
         memory = journal.peek(session.state_folder(options.state), connection.origin(options.api_url))
         run = wanted.plan(api, memory.seen or {})
@@ -81,10 +99,13 @@ def plan(out: str | None, detailed_exitcode: bool, format: str, full: bool, show
     document = run.document() if out or format == "json" else ()
     if out:
         files.write(out, document)
+    if format == "github":
+        _console.out(session.plan_annotations(run.plan, wanted.documents))
     if format == "json":
         _console.out_all(document)
     else:
-        _console.out(session.plan_text(run.plan, run.digest, _console, full=full, show_unmanaged=show_unmanaged))
+        shown = session.Shown(format, full, show_unmanaged, max_size)
+        _console.out(session.rendered(shown, run.plan, run.digest, options.paths, options.recorded, _console))
     if out:
         _console.err(f"Saved to {out}. To apply exactly this: exolink-reconcile apply --plan {out}\n")
     return 2 if detailed_exitcode and run.plan.differs else 0
@@ -114,19 +135,25 @@ def apply(
 
 @main.command()
 @click.argument("planfile", metavar="PLANFILE")
-@formats("text", "json")
+@formats("text", "json", "markdown", "github", "gitlab")
 @option("--full", is_flag=True, help="Write out long runs of alike changes.")
-def show(planfile: str, format: str, full: bool) -> int:
+@max_size
+def show(planfile: str, format: str, full: bool, max_size: int | None) -> int:
     """Render a saved plan."""
     from exolink_reconcile import files, plan_file, session
     from exolink_reconcile.kinds import KINDS
 
+    _console.annotating = format == "github"
     data = files.read_text(planfile, "the plan file")
     saved = plan_file.read(data)
+    if format == "github":
+        _console.out(session.plan_annotations(plan_file.plan(saved, KINDS)))
     if format == "json":
         _console.out(data.decode())
     else:
-        _console.out(session.plan_text(plan_file.plan(saved, KINDS), saved.digest, _console, full=full))
+        shown, plan = session.Shown(format, full, max_size=max_size), plan_file.plan(saved, KINDS)
+        paths = saved.document.exolink.paths
+        _console.out(session.rendered(shown, plan, saved.digest, paths, saved.options, _console))
     return 0
 
 
@@ -256,6 +283,10 @@ def demo() -> int:
     return demonstration.run(_console, exit_code)
 
 
+def _in_github_actions() -> bool:
+    return os.environ.get("GITHUB_ACTIONS") == "true"
+
+
 # ------------------------------------------------------------------------------------------------------- the way it ends
 
 
@@ -266,15 +297,14 @@ def run(arguments: Sequence[str]) -> NoReturn:
     code = exit_code(arguments)
     if _console.lost and code in (0, 2):
         code = 11  # what was asked for could not be shown
-    if threading.active_count() > 1:
-        leave(code)  # a thread still waits for an answer that nobody wants any more
-    sys.exit(code)
+    leave(code)
 
 
 def exit_code(arguments: Sequence[str]) -> int:
     """The exit code of a command. Every failure on purpose becomes a message; anything else is a bug and says so."""
     signal.signal(signal.SIGTERM, _terminate)
     signal.signal(signal.SIGHUP, _terminate)
+    _console.annotating = False
     try:
         return int(main.main(list(arguments), prog_name="exolink-reconcile", standalone_mode=False) or 0)
     except click.UsageError as error:
@@ -296,6 +326,11 @@ def _failed(error: Exception) -> int:
     from exolink_reconcile.inert import inert
     from exolink_reconcile.report import text
 
+    if _console.annotating and isinstance(error, ReconcileError):
+        from exolink_reconcile import checkout
+        from exolink_reconcile.report import github
+
+        _console.out(github.failure(error, checkout.from_root(os.environ)))
     if isinstance(error, InputError):
         _console.err(text.diagnostics(error.diagnostics))
         return error.exit_code

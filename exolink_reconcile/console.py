@@ -17,14 +17,20 @@ class Console:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self.lost = False  # a result could not be written, and not because the reader had enough
+        self.annotating = False  # whether what stops the command is to be shown as a GitHub annotation too
         # A stream that was closed before we started is None to Python: what goes there goes nowhere.
         sys.stdout = sys.stdout or _nowhere()
         sys.stderr = sys.stderr or _nowhere()
 
     @property
+    def terminal(self) -> bool:
+        """Whether a person sees results as they come."""
+        return sys.stdout.isatty()
+
+    @property
     def width(self) -> int:
         """Columns to write for: the terminal's, or 100 where there is none."""
-        if not sys.stdout.isatty():
+        if not self.terminal:
             return _PLAIN_WIDTH
         return max(60, shutil.get_terminal_size((_PLAIN_WIDTH, 24)).columns)
 
@@ -76,7 +82,7 @@ def _nowhere() -> TextIO:
 
 
 def leave(code: int) -> NoReturn:
-    """End the process now: threads that wait for an answer are not waited for."""
+    """End the process now: no thread that waits for an answer is waited for, no memory is tidied up first."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):
             stream.flush()

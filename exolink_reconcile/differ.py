@@ -7,6 +7,7 @@ Algorithm: the few pins and keys that occur twice are set aside first; what is l
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 from exolink_reconcile.model import (
@@ -22,7 +23,7 @@ from exolink_reconcile.model import (
     Unmanaged,
     remote_id,
 )
-from exolink_reconcile.resource import Address, Kind, Resource, compared, key
+from exolink_reconcile.resource import Address, Kind, Row, compared, key
 
 
 def diff(desired: DesiredState, live: LiveState) -> Changes:
@@ -48,7 +49,7 @@ def diff(desired: DesiredState, live: LiveState) -> Changes:
     return Changes(tuple(changes), tuple(unclear), tuple(unmanaged), counts)
 
 
-def field_changes(kind: Kind, declared: Declared, row: Resource) -> tuple[FieldChange, ...]:
+def field_changes(kind: Kind, declared: Declared, row: Row) -> tuple[FieldChange, ...]:
     """The managed fields that differ. A field that is create-only, or that the YAML does not write, is not compared."""
     resource = declared.resource
     managed = resource.model_fields_set
@@ -64,7 +65,7 @@ def field_changes(kind: Kind, declared: Declared, row: Resource) -> tuple[FieldC
 class _Kind:
     """The comparison of one kind of one tenant: what changes, what is unclear, which rows are nobody's."""
 
-    def __init__(self, tenant: DesiredTenant, kind: Kind, rows: Sequence[Resource]) -> None:
+    def __init__(self, tenant: DesiredTenant, kind: Kind, rows: Sequence[Row]) -> None:
         self.tenant = tenant
         self.kind = kind
         self.key = key(kind)
@@ -79,20 +80,26 @@ class _Kind:
         self.pins: Mapping[int, Declared] = {i: d for i, d in pins.items() if i in self.by_id}
         self.by_key, self.twice = _by_key(rows, self.key, self.pins)
         taken: set[str] = set()
+        values = attrgetter(self.key, *self.fields)
         for each in declared:
-            taken.add(self._declared(each))
+            resource = each.resource
+            name = getattr(resource, self.key)
+            taken.add(name)
+            row = self.by_key.get(name)
+            # Most objects are as declared in every field: two calls in C find that out, and nothing more is to be said.
+            if row is None or each.pinned_id is not None or values(row) != values(resource):
+                self._declared(each, name)
         for entry in removed:
             if (name := self._removed(entry)) is not None:
                 taken.add(name)
         taken_ids = {i for i in ids_named if i in self.by_id}
         self.rest = _rest(rows, self.key, taken, taken_ids)
 
-    def _declared(self, declared: Declared) -> str:
-        name: str = getattr(declared.resource, self.key)
+    def _declared(self, declared: Declared, name: str) -> None:
         pin = declared.pinned_id
         if pin is not None:
             self._pinned(declared, name, pin)
-            return name
+            return
         row = self.by_key.get(name)
         if name in self.twice:
             self._is_unclear(name, declared, "E-DUPLICATE-LIVE", _twice(self.twice[name]))
@@ -110,7 +117,6 @@ class _Kind:
                 self.changes.append(Change(Address(self.tenant.name, self.kind.kind, name), self.kind, None, declared))
         else:
             self._compare(declared, name, row)
-        return name
 
     def _pinned(self, declared: Declared, name: str, pin: int) -> None:
         row = self.by_id.get(pin)
@@ -130,15 +136,7 @@ class _Kind:
             return
         self._compare(declared, name, row)
 
-    def _compare(self, declared: Declared, name: str, row: Resource) -> None:
-        resource = declared.resource
-        managed = resource.model_fields_set
-        for field in self.fields:
-            if field in managed and getattr(row, field) != getattr(resource, field):
-                break
-        else:
-            if getattr(row, self.key) == name:
-                return
+    def _compare(self, declared: Declared, name: str, row: Row) -> None:
         fields = field_changes(self.kind, declared, row)
         if getattr(row, self.key) != name:
             fields = (FieldChange(self.key, getattr(row, self.key), name), *fields)
@@ -179,11 +177,11 @@ class _Kind:
 
 
 def _by_key(
-    rows: Iterable[Resource], key_name: str, pins: Mapping[int, Declared]
-) -> tuple[dict[str, Resource], dict[str, list[Resource]]]:
+    rows: Iterable[Row], key_name: str, pins: Mapping[int, Declared]
+) -> tuple[dict[str, Row], dict[str, list[Row]]]:
     """The rows that no entry pins, by key, and apart from them the rows whose key occurs twice."""
-    by_key: dict[str, Resource] = {}
-    twice: dict[str, list[Resource]] = defaultdict(list)
+    by_key: dict[str, Row] = {}
+    twice: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         if pins and remote_id(row) in pins:
             continue
@@ -197,14 +195,14 @@ def _by_key(
     return by_key, dict(twice)
 
 
-def _rest(rows: Iterable[Resource], key_name: str, taken: set[str], taken_ids: set[int]) -> list[Resource]:
+def _rest(rows: Iterable[Row], key_name: str, taken: set[str], taken_ids: set[int]) -> list[Row]:
     """The rows that neither a declared nor a removed entry speaks of."""
     if taken_ids:
         return [row for row in rows if getattr(row, key_name) not in taken and remote_id(row) not in taken_ids]
     return [row for row in rows if getattr(row, key_name) not in taken]
 
 
-def _twice(rows: Iterable[Resource]) -> str:
+def _twice(rows: Iterable[Row]) -> str:
     ids = " and ".join(map(str, sorted(map(remote_id, rows))))
     return f"live more than once, as ids {ids}"
 

@@ -29,6 +29,13 @@ def formats(*names: str) -> Callable[[_F], _F]:
     return option("--format", type=click.Choice(names), default="text", show_default=True, help="How to show it.")
 
 
+max_size = option(
+    "--max-size", type=click.IntRange(min=1), metavar="N",
+    help="Markdown: at most N bytes. A GitHub comment takes 65536, a step summary 1048576. Creates and updates give way, "
+    "counted; never what is held back, deleted or replaced: exit 3 if that does not fit.",
+)  # fmt: skip
+
+
 def _seconds(name: str, default: float, least: float, help: str) -> Callable[[_F], _F]:
     return option(
         name, type=click.FloatRange(min=least), default=default, show_default=True, metavar="S", help=f"Seconds {help}"

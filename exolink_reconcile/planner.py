@@ -142,6 +142,7 @@ def plan(
         ),
         notes=tuple(planner.notes),
         names=names,
+        tenants=tuple(wanted(desired, choices)),
     )
 
 

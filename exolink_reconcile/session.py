@@ -7,16 +7,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from exolink_reconcile import connection, desired_state, differ, digest, files, journal, live_state, planner
+from exolink_reconcile import (
+    causes,
+    checkout,
+    connection,
+    desired_state,
+    differ,
+    digest,
+    files,
+    journal,
+    live_state,
+    planner,
+)
 from exolink_reconcile import contract as contracts
 from exolink_reconcile.api import Api
 from exolink_reconcile.console import Console
 from exolink_reconcile.contract import Contract
+from exolink_reconcile.documents import Document
 from exolink_reconcile.errors import problem
 from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.model import DesiredState, LiveState, Plan
 from exolink_reconcile.planner import Choices
-from exolink_reconcile.report import plan_json, text
+from exolink_reconcile.report import github, plan_json, text
 
 TENANT = next(kind for kind in KINDS if kind.entries is None)
 
@@ -96,13 +108,17 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the files and options want, before anything is sent."""
+    """What the files and options want, before anything is sent.
+
+    `documents` are kept only for who asked: they are as large as everything else together.
+    """
 
     options: Options
     desired: DesiredState
     contract: Contract
     contract_text: str
     choices: Choices
+    documents: Sequence[Document] = ()
 
     @property
     def tenants(self) -> Sequence[str]:
@@ -118,7 +134,7 @@ class Wanted:
         return Prepared(self.options, self.desired, self.contract, live, plan, digest.of_each(plan))
 
 
-def wanted(options: Options, console: Console, *, reviewed: bool) -> Wanted:
+def wanted(options: Options, console: Console, *, reviewed: bool, keep_documents: bool = False) -> Wanted:
     """Read the files and check them against the contract and the options. Raises InputError with every problem."""
     inputs = files.read(options.paths, os.environ)
     desired = desired_state.build(inputs.documents, KINDS, config_digest=inputs.digest, problems=inputs.problems)
@@ -127,7 +143,8 @@ def wanted(options: Options, console: Console, *, reviewed: bool) -> Wanted:
     contracts.check(contract, desired)
     choices = options.choices(reviewed=reviewed)
     planner.check_choices(desired, choices)
-    return Wanted(options, desired, contract, contract_text, choices)
+    documents = inputs.documents if keep_documents else ()
+    return Wanted(options, desired, contract, contract_text, choices, documents)
 
 
 @contextmanager
@@ -163,7 +180,45 @@ def contract_text(path: str | None) -> str:
         raise problem("E-CONTRACT", f"{path} is not UTF-8") from None
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """How a plan is to be shown."""
+
+    format: str
+    full: bool = False
+    show_unmanaged: bool = False
+    max_size: int | None = None
+
+
+def rendered(
+    shown: Shown, plan: Plan, digest: str, paths: Sequence[str], options: Mapping[str, Any], console: Console
+) -> str:
+    """A plan in any format but its JSON. `paths` and `options` are those it was made with. Raises InputError."""
+    match shown.format:
+        case "markdown":
+            from exolink_reconcile.report import markdown
+
+            return markdown.plan(
+                plan, digest, paths=paths, options=options,
+                full=shown.full, show_unmanaged=shown.show_unmanaged, max_size=shown.max_size,
+            )  # fmt: skip
+        case "gitlab":
+            from exolink_reconcile.report import gitlab
+
+            return gitlab.plan(plan)
+        case _:
+            return plan_text(plan, digest, console, full=shown.full, show_unmanaged=shown.show_unmanaged)
+
+
 def plan_text(plan: Plan, digest: str, console: Console, *, full: bool = False, show_unmanaged: bool = False) -> str:
     """A plan as text for the console: its width, its colours."""
-    shown = text.plan(plan, digest, full=full, width=console.width, show_unmanaged=show_unmanaged)
+    shown = text.plan(
+        plan, digest, full=full, width=console.width, terminal=console.terminal, show_unmanaged=show_unmanaged
+    )
     return text.colour(shown) if console.colours else shown
+
+
+def plan_annotations(plan: Plan, documents: Sequence[Document] = ()) -> str:
+    """A plan as GitHub annotations: on the lines that cause it, or without documents on the places it recorded."""
+    caused = causes.find(plan, documents) if documents else causes.recorded(plan)
+    return github.plan(plan, caused, checkout.from_root(os.environ))

@@ -17,7 +17,7 @@ from pydantic_core import to_json
 from exolink_reconcile import digest
 from exolink_reconcile.inert import inert
 from exolink_reconcile.model import Action, HeldBack, Plan, Source, Step
-from exolink_reconcile.resource import Address, Kind, Resource, SecretUrl, fields
+from exolink_reconcile.resource import Address, Kind, Resource, Row, SecretUrl, fields
 
 SCHEMA_VERSION = 1
 _BATCH = 1000
@@ -63,6 +63,7 @@ def plan(
             "options": dict(options),
             "held_back": [_held_back(held) for held in plan.held_back],
             "refusals": [{"code": refusal.code, "summary": refusal.summary} for refusal in plan.refusals],
+            "tenants": list(plan.tenants),
             "unmanaged": dict(plan.unmanaged_counts),
             "names": _names(plan),
             "changes": [],
@@ -125,7 +126,7 @@ def resource_address(address: Address) -> str:
     return f"exolink_{address.kind}.{address.tenant}[{inert(_QUOTED(address.name))}]"
 
 
-def live_object(kind: Kind, row: Resource) -> dict[str, Any]:
+def live_object(kind: Kind, row: Row) -> dict[str, Any]:
     """A live object as its kind knows it, with its id; secrets masked."""
     return digest.shown_fields(row, _shown_names(kind))
 
@@ -189,7 +190,7 @@ def _secret_names(kind: Kind) -> tuple[str, ...]:
     return tuple(name for name, facts in fields(kind).items() if facts.secret)
 
 
-def _sensitive(kind: Kind, resource: Resource | None, names: Collection[str]) -> str:
+def _sensitive(kind: Kind, resource: Resource | Row | None, names: Collection[str]) -> str:
     if resource is None:
         return "false"
     values = [(name, getattr(resource, name)) for name in _secret_names(kind) if name in names]
@@ -334,6 +335,7 @@ class Exolink(_Closed):
     options: dict[str, Any]
     held_back: tuple[HeldBackChange, ...]
     refusals: tuple[RailRefusal, ...]
+    tenants: tuple[str, ...]
     unmanaged: dict[str, int]
     names: dict[str, dict[str, dict[str, str]]]
     changes: tuple[PlannedChange, ...]

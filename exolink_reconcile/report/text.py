@@ -3,7 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from exolink_reconcile.inert import inert
 from exolink_reconcile.model import (
@@ -27,22 +27,37 @@ NO_CHANGES = "No changes. Your infrastructure matches the configuration."
 FOLD_ALIKE = 10
 FOLD_SIMILAR = 20
 _HELD_MARK = "!"
-_WORDS = {Action.CREATE: "create", Action.UPDATE: "update", Action.REPLACE: "replace", Action.DELETE: "delete"}
 _COLOURS = {"+": "32", "~": "33", "-/+": "35", "-": "31", "!": "36"}
+_BOLD, _ALARM = "1", "1;31"
+_LEGEND, _GAP = "Marks: ", "   "
+_MARKED = re.compile(r"(?m)^( +)((-/\+|[+~!-]) .*)$")
+_REFUSAL = re.compile(r"(?m)^Apply will refuse:")
+_TITLE = re.compile(r"(?m)^(?:(?:Held back|To \w+) \(\d+\)|Plan: ).*$")
 
 
 # ---------------------------------------------------------------------------------------------------------------- plan
 
 
-def plan(plan: Plan, digest: str, *, full: bool = False, width: int = 100, show_unmanaged: bool = False) -> str:
-    """The whole plan. Deletes and replaces are always written out; alike creates and updates fold unless `full`."""
-    writer = _Writer(plan, width)
-    lines = list(writer.sections(full))
-    legend = _legend(plan)
-    if legend:
-        lines = [legend, "", *lines]
+def plan(
+    plan: Plan,
+    digest: str,
+    *,
+    full: bool = False,
+    width: int = 100,
+    terminal: bool = False,
+    show_unmanaged: bool = False,
+) -> str:
+    """The whole plan. Deletes and replaces are always written out; alike creates and updates fold unless `full`.
+
+    A change that is wider than `width` is broken only on a `terminal`: in a pipe it stays one line, to be found.
+    """
+    writer = Writer(plan, width, terminal=terminal)
+    lines = [_LEGEND + _GAP.join(_legend(plan)), ""] if plan.differs else []
+    for section in writer.sections(full=full):
+        tail = ", apply will not settle these:" if section.action is None else ":"
+        lines += [f"{section.heading}{tail}", *(line for block in section.blocks for line in block.lines), ""]
     if show_unmanaged and plan.unmanaged:
-        lines += ["Unmanaged:", *_unmanaged(plan), ""]
+        lines += ["Unmanaged:", *unmanaged(plan), ""]
     return "\n".join([*lines, *(line for text in _ending(plan, digest) for line in writer.broken(text, ""))]) + "\n"
 
 
@@ -61,57 +76,78 @@ def value(shown: Any) -> str:
 
 def field_change(change: FieldChange, names: Mapping[Any, str]) -> str:
     """`before -> after`, with the readable names of numbers."""
+    return " ".join(_change_parts(change, names))
+
+
+def _change_parts(change: FieldChange, names: Mapping[Any, str], head: str = "") -> list[str]:
     before, after = (_named(each, names) for each in (change.before, change.after))
-    if before == after and isinstance(change.after, SecretUrl):
-        return f"{before} -> {after} (a secret in it changes)"
-    return f"{before} -> {after}"
+    secret = before == after and isinstance(change.after, SecretUrl)
+    return [f"{head}{before}", f"-> {after}", *(["(a secret in it changes)"] if secret else [])]
 
 
 def colour(text: str) -> str:
-    """The same text with each line that starts with a mark in the colour of that mark."""
-    return re.sub(
-        r"(?m)^( +)(-/\+|[+~!-])( .*)$",
-        lambda found: f"{found[1]}\x1b[{_COLOURS[found[2]]}m{found[2]}{found[3]}\x1b[0m",
-        text,
-    )
+    """The same text, marked lines and the legend in the colours of the marks; bold what a person looks for first."""
+    legend, rest = text.split("\n", 1) if text.startswith(_LEGEND) else ("", text)
+    rest = _MARKED.sub(lambda found: found[1] + _paint(found[2], _COLOURS[found[3]]), rest)
+    rest = _REFUSAL.sub(lambda found: _paint(found[0], _ALARM), rest)
+    rest = _TITLE.sub(lambda found: _paint(found[0], _BOLD), rest)
+    if not legend:
+        return rest
+    marks = legend.removeprefix(_LEGEND).split(_GAP)
+    return f"{_LEGEND}{_GAP.join(_paint(each, _COLOURS[each.split()[0]]) for each in marks)}\n{rest}"
+
+
+def _paint(text: str, colour: str) -> str:
+    return f"\x1b[{colour}m{text}\x1b[0m"
 
 
 def _named(number: Any, names: Mapping[Any, str]) -> str:
     return f"{number} ({inert(names[number])})" if isinstance(number, int) and number in names else value(number)
 
 
-class _Writer:
-    """Writes the sections of one plan."""
+class Block(NamedTuple):
+    """What one object, one fold or one reason to hold back says; `objects` says how many it tells of."""
 
-    def __init__(self, plan: Plan, width: int) -> None:
+    lines: Sequence[str]
+    objects: int
+
+
+class Section(NamedTuple):
+    """What is held back (`action` None), or the steps of one action."""
+
+    action: Action | None
+    heading: str
+    blocks: Sequence[Block]
+
+
+class Writer:
+    """Writes the sections of one plan. Every line is inert."""
+
+    def __init__(self, plan: Plan, width: int, *, terminal: bool) -> None:
         self.plan = plan
         self.width = width
+        self.terminal = terminal
 
-    def sections(self, full: bool) -> Iterator[str]:
+    def sections(self, *, full: bool) -> Iterator[Section]:
         """Held back, deletes, replaces, updates, creates."""
-        if self.plan.held_back:
-            yield f"Held back ({len(self.plan.held_back)}), apply will not settle these:"
-            for alike in _grouped(self.plan.held_back, lambda held: (held.code, held.reason)):
-                yield from self.held(alike)
-            yield ""
+        if held_back := self.plan.held_back:
+            groups = _grouped(held_back, lambda held: (held.code, held.reason))
+            blocks = [Block(list(self.held(alike)), len(alike)) for alike in groups]
+            yield Section(None, f"Held back ({len(held_back)})", blocks)
         for action in (Action.DELETE, Action.REPLACE, Action.UPDATE, Action.CREATE):
             steps = [step for step in self.plan.steps if step.action is action]
             if not steps:
                 continue
-            yield f"To {_WORDS[action]} ({len(steps)}):"
             if full or action in (Action.DELETE, Action.REPLACE):
-                for step in steps:
-                    yield from self.step(step)
+                blocks = [self.step(step) for step in steps]
             else:
-                yield from self.folded(steps)
-            yield ""
+                blocks = list(self.folded(steps))
+            yield Section(action, f"To {action.word} ({len(steps)})", blocks)
 
     def held(self, alike: Sequence[HeldBack]) -> Iterator[str]:
         """The entries that one reason holds back, each by itself, then the reason and the ways out."""
         for held in alike:
-            what = (
-                f"{held.field.name}: {self.change(held.address.tenant, held.field)}" if held.field else held.action.word
-            )
+            what = self.change(held.address.tenant, held.field) if held.field else [held.action.word]
             yield from self.line(_HELD_MARK, inert(str(held.address)), what, held.source)
         ways = alike[0].ways_out
         end = " Ways out:" if ways else ""
@@ -119,44 +155,57 @@ class _Writer:
         for way in ways:
             yield from self.wrapped(way, "        ")
 
-    def step(self, step: Step) -> Iterator[str]:
+    def step(self, step: Step) -> Block:
         """One step: a line if it fits, else a line and one for each field."""
+        return Block(list(self._step(step)), 1)
+
+    def _step(self, step: Step) -> Iterator[str]:
         address, mark = inert(str(step.address)), step.action.value
         match step.action:
             case Action.DELETE:
-                yield from self.line(mark, address, f"(id {_id(step)}) {inert(step.reason)}", step.source)
+                yield from self.line(mark, address, [f"(id {_id(step)}) {inert(step.reason)}"], step.source)
             case Action.CREATE:
                 fields = [f"{c.name} {self.named(step, c)}" for c in step.fields if c.name != key(step.kind)]
-                yield from self.line(mark, address, ", ".join(fields), step.source)
+                said = [f"{each}," for each in fields[:-1]] + fields[-1:]
+                yield from self.line(mark, address, said, step.source, hang=False)
             case _:
-                changes = [f"{c.name}: {self.change(step.address.tenant, c)}" for c in step.fields]
+                changes = [self.change(step.address.tenant, change) for change in step.fields]
                 if step.action is Action.REPLACE:
-                    yield from self.line(
-                        mark, address, f"(id {_id(step)}, gets a new id) {inert(step.reason)}", step.source
-                    )
-                    yield from (f"      {change}" for change in changes)
-                elif len(changes) == 1:
-                    yield from self.line(mark, address, changes[0], step.source)
+                    what = [f"(id {_id(step)}, gets a new id) {inert(step.reason)}"]
                 else:
-                    yield from self.line(mark, address, "", step.source)
-                    yield from (f"      {change}" for change in changes)
+                    what = changes.pop() if len(changes) == 1 else []
+                yield from self.line(mark, address, what, step.source)
+                for change in changes:
+                    yield from self.parts(change)
 
-    def line(self, mark: str, address: str, what: str, source: Source | None) -> Iterator[str]:
-        """Mark, address, what and place on one line where they fit, else on two or three."""
-        place = inert(str(source)) if source else ""
-        parts = [part for part in (what, place) if part]
-        whole = "  ".join([f"  {mark} {address}", *parts])
-        if len(whole) <= self.width or not parts:
+    def line(
+        self, mark: str, address: str, what: Sequence[str], source: Source | None, *, hang: bool = True
+    ) -> Iterator[str]:
+        """Mark, address, what and place on one line where they fit, else the place, then what, on the next ones."""
+        said, place = " ".join(what), inert(str(source)) if source else ""
+        first = f"  {mark} {address}"
+        whole = "  ".join(part for part in (first, said, place) if part)
+        if len(whole) <= self.width or not (said or place):
             yield whole
-            return
-        if place and len(f"  {mark} {address}  {place}") <= self.width:
-            yield f"  {mark} {address}  {place}"
-            parts = [what]
+        elif said and len(first) + 2 + len(said) <= self.width:
+            yield f"{first}  {said}"
+            if place:
+                yield f"      {place}"
         else:
-            yield f"  {mark} {address}"
-        for part in parts:
-            if part:
-                yield f"      {part}"
+            yield f"{first}  {place}" if place and len(first) + 2 + len(place) <= self.width else first
+            yield from self.parts(what, hang=hang)
+            if place and len(first) + 2 + len(place) > self.width:
+                yield f"      {place}"
+
+    def parts(self, what: Sequence[str], *, hang: bool = True) -> Iterator[str]:
+        """What changes on a line of its own; where a terminal has no room, a line a part, the later ones hanging."""
+        said = f"      {' '.join(what)}"
+        if len(said) <= self.width or not self.terminal:
+            yield from ([said] if what else [])
+            return
+        for number, part in enumerate(what):
+            indent = "        " if number and hang else "      "
+            yield from self.broken(indent + part, indent)
 
     def wrapped(self, text: str, indent: str = "      ") -> Iterator[str]:
         """A sentence under an entry, broken at spaces."""
@@ -174,30 +223,33 @@ class _Writer:
                 line += f" {word}"
         yield line
 
-    def folded(self, steps: Sequence[Step]) -> Iterator[str]:
+    def folded(self, steps: Sequence[Step]) -> Iterator[Block]:
         """Long runs of alike steps as one line with a count, then long runs that change the same fields, then the rest."""
         folded: set[int] = set()
         for alike in _grouped(steps, self._alike):
             if len(alike) > FOLD_ALIKE:
                 folded.update(map(id, alike))
-                yield from self.fold(alike, self._what_alike(alike[0]))
+                yield Block(self.fold(alike, self._what_alike(alike[0])), len(alike))
         rest = [step for step in steps if id(step) not in folded]
         for similar in _grouped(
             rest, lambda step: (step.address.tenant, step.kind, tuple(c.name for c in step.fields))
         ):
             if len(similar) > FOLD_SIMILAR:
                 names = " and ".join(change.name for change in similar[0].fields)
-                yield from self.fold(similar, f"{names}, each its own; for example:")
-                similar = similar[:3]
-            yield from (line for step in similar for line in self.step(step))
+                lines = self.fold(similar, f"{names}, each its own; for example:")
+                yield Block([*lines, *(line for step in similar[:3] for line in self.step(step).lines)], len(similar))
+            else:
+                yield from map(self.step, similar)
 
-    def fold(self, steps: Sequence[Step], what: str) -> Iterator[str]:
+    def fold(self, steps: Sequence[Step], what: str) -> list[str]:
         """`500 chargers: profileId 1 -> 2`, with the first and the last name."""
         first, last = steps[0], steps[-1]
         tenant, kind = inert(first.address.tenant), first.kind
         many = kind.entries or kind.kind
-        yield f"  {first.action.value} {tenant}: {len(steps)} {many}: {what}"
-        yield f"      {inert(first.address.name)} … {inert(last.address.name)}  {_places(steps)}"
+        return [
+            f"  {first.action.value} {tenant}: {len(steps)} {many}: {what}",
+            f"      {inert(first.address.name)} … {inert(last.address.name)}  {_places(steps)}",
+        ]
 
     def _alike(self, step: Step) -> Any:
         """What makes two steps alike: the same changes; for creates (and where values all differ) the same fields."""
@@ -212,18 +264,22 @@ class _Writer:
 
     def _what_alike(self, step: Step) -> str:
         if step.action is Action.UPDATE:
-            return ", ".join(f"{c.name} {self.change(step.address.tenant, c)}" for c in step.fields)
+            return ", ".join(f"{c.name} {field_change(c, self.names(step.address.tenant, c))}" for c in step.fields)
         same = [f"{c.name} {self.named(step, c)}" for c in step.fields if self._counts(step, c)]
         own = [c.name for c in step.fields if not self._counts(step, c)]
         return ", ".join([*same, f"each its own {' and '.join(own)}"] if own else same)
 
-    def change(self, tenant: str, change: FieldChange) -> str:
-        """`before -> after` with readable names."""
-        return field_change(change, self.plan.names.get((tenant, change.field), {}))
+    def change(self, tenant: str, change: FieldChange) -> list[str]:
+        """`field: before` and `-> after`, with readable names; to be joined by a space, or broken there."""
+        return _change_parts(change, self.names(tenant, change), f"{change.name}: ")
 
     def named(self, step: Step, change: FieldChange) -> str:
         """A created value with its readable name."""
-        return _named(change.after, self.plan.names.get((step.address.tenant, change.field), {}))
+        return _named(change.after, self.names(step.address.tenant, change))
+
+    def names(self, tenant: str, change: FieldChange) -> Mapping[Any, str]:
+        """The readable names of a field's numbers."""
+        return self.plan.names.get((tenant, change.field), {})
 
 
 def _grouped(these: Iterable[_T], alike: Callable[[_T], Any]) -> Iterable[list[_T]]:
@@ -243,12 +299,10 @@ def _places(steps: Sequence[Step]) -> str:
     return f"{len(paths)} files" if paths else ""
 
 
-def _legend(plan: Plan) -> str:
+def _legend(plan: Plan) -> list[str]:
     used = {step.action for step in plan.steps}
-    marks = [f"{action.value} {_WORDS[action]}" for action in Action if action in used]
-    if plan.held_back:
-        marks.append(f"{_HELD_MARK} held back")
-    return "Marks: " + "   ".join(marks) if marks else ""
+    held = [f"{_HELD_MARK} held back"] if plan.held_back else []
+    return [*(f"{action.value} {action.word}" for action in Action if action in used), *held]
 
 
 def _id(step: Step) -> str:
@@ -256,32 +310,41 @@ def _id(step: Step) -> str:
 
 
 def _ending(plan: Plan, digest: str) -> Iterator[str]:
-    for note in plan.notes:
-        yield inert(note)
-    if not plan.differs:
-        yield NO_CHANGES
-        if rest := _counts(plan):
-            yield rest
-        return
-    for refusal in plan.refusals:
-        yield inert(f"Apply will refuse: {refusal.summary} ({refusal.code}).")
+    yield from map(inert, plan.notes)
+    yield from refusals(plan)
+    yield from reminders(plan)
+    yield from summary(plan)
+    if plan.differs:
+        yield f"Digest: {digest}"
+
+
+def summary(plan: Plan) -> Iterator[str]:
+    """Terraform's sentence, then what it does not count."""
+    add, change, destroy = plan.counts
+    yield f"Plan: {add} to add, {change} to change, {destroy} to destroy." if plan.differs else NO_CHANGES
+    unmanaged = sum(plan.unmanaged_counts.values())
+    rest = [f"{len(plan.held_back)} held back."] if plan.held_back else []
+    if unmanaged:
+        rest.append(f"{unmanaged} unmanaged.")
+    if rest:
+        yield " ".join(rest)
+
+
+def refusals(plan: Plan) -> Iterator[str]:
+    """The rails that the plan runs into, a sentence each."""
+    return (inert(f"Apply will refuse: {refusal.summary} ({refusal.code}).") for refusal in plan.refusals)
+
+
+def reminders(plan: Plan) -> Iterator[str]:
+    """What to think of before saying yes. No name of anybody's is in these sentences."""
     yield from dict.fromkeys(step.kind.when_gone for step in plan.steps if step.deletes and step.kind.when_gone)
     if inferred := sum(1 for step in plan.steps if step.inferred):
-        yield f"{inferred} of these writes are inferred from the documentation, not documented (see `capabilities`)."
-    add, change, destroy = plan.counts
-    yield f"Plan: {add} to add, {change} to change, {destroy} to destroy."
-    if rest := _counts(plan):
-        yield rest
-    yield f"Digest: {digest}"
+        writes = "1 of these writes is" if inferred == 1 else f"{inferred} of these writes are"
+        yield f"{writes} inferred from the documentation, not documented (see `capabilities`)."
 
 
-def _counts(plan: Plan) -> str:
-    unmanaged = sum(plan.unmanaged_counts.values())
-    said = [f"{len(plan.held_back)} held back."] if plan.held_back else []
-    return " ".join([*said, f"{unmanaged} unmanaged."] if unmanaged else said)
-
-
-def _unmanaged(plan: Plan) -> Iterator[str]:
+def unmanaged(plan: Plan) -> Iterator[str]:
+    """What is live and not declared, a line each."""
     for group in plan.unmanaged:
         names = sorted((getattr(row, key(group.kind)), remote_id(row)) for row in group.rows)
         for name, number in names:

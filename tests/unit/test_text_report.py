@@ -1,5 +1,6 @@
 """A plan as people read it: the most dangerous first, short where it is long, and never more than it should be."""
 
+import re
 from typing import Any
 
 import pytest
@@ -203,11 +204,35 @@ def test_hostile_names_steer_nothing() -> None:
     assert all(inert(line) == line for line in shown.splitlines()) and "\x1b" not in shown
 
 
-def test_colour_is_only_on_marked_lines() -> None:
-    """Colour adds escapes and changes nothing else."""
+def test_colour_changes_nothing_else() -> None:
+    """Colour adds escapes: to the legend, the headings, the marked lines, what apply will refuse and the totals."""
     shown = text.plan(everything(), "0" * 64)
     coloured = text.colour(shown)
-    stripped = coloured
-    for code in ("\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[35m", "\x1b[36m", "\x1b[0m"):
-        stripped = stripped.replace(code, "")
-    assert stripped == shown and coloured.count("\x1b[0m") == 6
+    assert re.sub("\x1b\\[[0-9;]*m", "", coloured) == shown
+    painted = [re.sub("\x1b\\[[0-9;]*m", "", line) for line in coloured.splitlines() if "\x1b" in line]
+    assert [line.split()[0] for line in painted] == [
+        "Marks:", "Held", "!", "To", "-", "To", "-/+", "To", "~", "To", "+", "+", "Apply", "Plan:",
+    ]  # fmt: skip
+
+
+def test_a_mark_has_one_colour() -> None:
+    """The legend shows a mark in the colour of its lines."""
+    legend, *rest = text.colour(text.plan(everything(), "0" * 64)).splitlines()
+    colours = dict(re.findall(r"\x1b\[(\d+)m(\S+) ", legend))
+    assert len(colours) == 5
+    for line in rest:
+        if found := re.match(r" +\x1b\[(\d+)m(\S+) ", line):
+            assert colours[found[1]] == found[2]
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_wide_change(terminal: bool) -> None:
+    """On a terminal a change that is too wide is broken at the arrow; in a pipe it stays one line, to be found."""
+    before, after = (f"wss://cpms.example.com/{word}/ocpp/1.6" for word in ("a-long-word" * 2, "another-word" * 2))
+    found = plan(
+        document("acme", cpms=[{"displayName": "A", "url": after}]), cpms=[{"displayName": "A", "url": before}]
+    )
+    shown = lines(found, width=80, terminal=terminal)
+    assert (f"      url: {before} -> {after}" in shown) is not terminal
+    assert (f"        -> {after}" in shown) is terminal
+    assert all(len(line) <= 80 for line in shown) is terminal

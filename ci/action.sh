@@ -1,0 +1,244 @@
+#!/usr/bin/env bash
+# One run of exolink-reconcile on a GitHub runner: validate, plan or apply, with summary, outputs and comment.
+#
+# Everything comes in by environment, nothing is pasted into this script. What the tool prints may hold names that somebody
+# chose with care, so it is only ever shown (log, Markdown) or matched against a pattern (outputs), never run.
+#
+#   ACTION_COMMAND      validate, plan or apply
+#   ACTION_PATHS        files and folders, one a line; may be empty
+#   ACTION_ARGS         more arguments of the command, one a line
+#   ACTION_API_URL      --api-url; empty: the tool's default
+#   ACTION_PLAN_FILE    where plan saves, what apply applies
+#   ACTION_EXPECT       the digest that apply may apply
+#   ACTION_STATE        --state
+#   ACTION_COMMENT      true: keep one comment on the pull request up to date
+#   ACTION_COMMENT_NAME tells apart several such comments on one pull request
+#   ACTION_COMMENT_AUTHOR  only comments of this account are ever changed
+#   ACTION_PR, ACTION_HEAD_SHA, ACTION_FORK   the pull request, if there is one
+#   EXOLINK_TOKEN       the API's token; handed on as a file, because `${env:EXOLINK_TOKEN}` in YAML would print it
+#   GH_TOKEN            for the comment; the tool does not get it
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+bin=${ACTION_BIN:-$RUNNER_TEMP/exolink-reconcile/bin}
+work=$(mktemp -d "$RUNNER_TEMP/exolink.XXXXXX") # mode 0700
+trap 'rm -rf "$work"' EXIT
+plan_file=${ACTION_PLAN_FILE:-$RUNNER_TEMP/exolink-plan.json}
+comment_limit=65000 # GitHub takes 65,536 characters; the rest is for the line below the plan
+summary_limit=900000 # GitHub takes 1 MiB a step
+code=0
+child=
+
+main() {
+  local -a paths more options sealed # filled in here, read by what is called from here
+  read_lines paths "${ACTION_PATHS:-}"
+  read_lines more "${ACTION_ARGS:-}"
+  options=("${more[@]}")
+  [[ -z ${ACTION_API_URL:-} ]] || options+=(--api-url "$ACTION_API_URL")
+  [[ -z ${ACTION_STATE:-} ]] || options+=(--state "$ACTION_STATE")
+  seal
+  [[ $plan_file != *[$'\n\r']* ]] || refuse "the input 'plan-file' has a line break"
+  [[ ${ACTION_PR:-0} =~ ^[0-9]+$ ]] || refuse "the number of the pull request is no number"
+  case ${ACTION_COMMAND:-} in
+    validate) validate "Validated" ;;
+    plan) if without_secrets; then only_validate; else plan; fi ;;
+    apply) apply ;;
+    *) refuse "the input 'command' must be validate, plan or apply" ;;
+  esac
+  output exitcode "$code"
+  # Exit code 2 says that there are differences: for a workflow to look at, not a failure.
+  [[ $code == 2 ]] || exit "$code"
+}
+
+# ------------------------------------------------------------------------------------------------------------- commands
+
+validate() { # HEADLINE
+  run "$work/out" "$work/err" validate --format github "${more[@]}" -- "${paths[@]}"
+  cat "$work/out" # annotations, which the runner has to see as commands
+  quietly cat "$work/err"
+  {
+    echo "### exolink-reconcile: $1, exit code $code"
+    echo
+    if [[ $code == 0 ]]; then echo "The YAML is valid."; else meaning; fi
+    helper fence "$summary_limit" "$work/err"
+  } >>"$GITHUB_STEP_SUMMARY"
+}
+
+without_secrets() { # a pull request from a fork: GitHub gives it no secrets
+  [[ ${ACTION_FORK:-} == true && ${ACTION_API_URL:-} != emulator:* && ! -f $work/token && -z ${EXOLINK_TOKEN_FILE:-} ]]
+}
+
+only_validate() {
+  more=() # they are options of plan
+  validate "Validated only. This pull request comes from a fork and gets no token, so nothing was planned"
+  output planned false
+  echo "::warning title=exolink-reconcile::Nothing was planned: a pull request from a fork gets no token. The YAML was validated."
+}
+
+plan() {
+  rm -f -- "$plan_file" # a plan of an earlier step must not pass for this one
+  run "$work/plan.md" "$work/err" plan --out "$plan_file" --detailed-exitcode --format markdown \
+    --max-size "$comment_limit" "${options[@]}" -- "${paths[@]}"
+  quietly cat "$work/err"
+  if [[ $code == 0 || $code == 2 ]]; then
+    helper outputs "$plan_file" >"$work/outputs"
+    cat "$work/outputs" >>"$GITHUB_OUTPUT"
+    output planned true
+    output plan-file "$plan_file"
+    quietly tool show "$plan_file"
+  else
+    output planned false
+    { # replaces the comment too: a plan that is still shown after a push that broke it would be approved
+      echo "### exolink-reconcile: there is no plan, exit code $code"
+      echo
+      meaning
+      helper fence "$comment_limit" "$work/err"
+    } >"$work/plan.md"
+  fi
+  cat "$work/plan.md" >>"$GITHUB_STEP_SUMMARY"
+  if [[ ${ACTION_COMMENT:-} == true && -n ${ACTION_PR:-} ]]; then
+    comment || echo "::warning title=exolink-reconcile::The comment could not be written; the plan is in the summary of this job."
+  fi
+}
+
+apply() {
+  if [[ -n ${ACTION_PLAN_FILE:-} ]]; then
+    if [[ -n ${ACTION_EXPECT:-} ]] && ! helper expect "$plan_file" "$ACTION_EXPECT"; then
+      code=6
+      output exitcode 6
+      echo "::error title=exolink-reconcile::The plan file is not the plan with the digest that was approved. Nothing was sent."
+      exit 6
+    fi
+    run_shown apply --plan "$plan_file" "${options[@]}"
+  elif [[ -n ${ACTION_EXPECT:-} ]]; then
+    run_shown apply --expect "$ACTION_EXPECT" "${options[@]}" -- "${paths[@]}"
+  else
+    refuse "apply needs the input 'plan-file' or 'expect': what was reviewed"
+  fi
+  {
+    echo "### exolink-reconcile: apply, exit code $code"
+    echo
+    meaning
+    helper fence "$summary_limit" "$work/out"
+  } >>"$GITHUB_STEP_SUMMARY"
+}
+
+meaning() {
+  local again="Then run this job again: it goes on with what is left of the plan."
+  # What is left has a digest of its own, so the approved one fits no longer.
+  [[ -n ${ACTION_PLAN_FILE:-} ]] || again="Then plan again, and have what is left approved."
+  case $code in
+    0) echo "Done and verified." ;;
+    2) echo "There are differences." ;;
+    3) echo "The input is invalid; nothing was sent." ;;
+    4) echo "The API gave no usable answer; nothing was written. Run it again." ;;
+    5) echo "**Incomplete.** All outcomes are known. Read below what failed and mend it. $again" ;;
+    6) echo "**The plan is stale**; nothing was written. Plan again and have that reviewed." ;;
+    7) echo "**A safety rail refused**; nothing was written. The text below names the option that would allow it." ;;
+    8) echo "**The lock** is held, or was lost. Wait for the other apply, then plan again." ;;
+    9) echo "**The outcome of at least one write is unknown.** Do not run anything else first: run this job again with the same state, it reads what became of it." ;;
+    10) echo "Not authenticated, or not allowed: look at the token." ;;
+    11) echo "Local storage failed." ;;
+    130 | 143) echo "Interrupted; no write is unknown. $again" ;;
+    *) echo "This is a bug in the tool; please report it." ;;
+  esac
+  echo
+}
+
+# ------------------------------------------------------------------------------------------------------ running the tool
+
+tool() { "${sealed[@]}" "$@"; }
+
+run() { # OUT ERR ARGUMENTS: sets code. In the background, so that a cancelled job reaches the tool, which then ends cleanly.
+  local out=$1 err=$2
+  shift 2
+  trap stop INT TERM
+  "${sealed[@]}" "$@" >"$out" 2>"$err" &
+  child=$!
+  settle
+}
+
+run_shown() { # ARGUMENTS: the same, shown while it runs and kept in $work/out
+  local fence tee
+  fence=$(random)
+  echo "::stop-commands::$fence"
+  exec 3> >(trap '' INT TERM; exec tee "$work/out")
+  tee=$!
+  run /dev/fd/3 /dev/fd/3 "$@"
+  exec 3>&-
+  wait "$tee" || true
+  echo "::$fence::"
+}
+
+stop() { [[ -z $child ]] || kill -TERM "$child" 2>/dev/null || true; }
+
+settle() { # wait for the child, also when a signal ends the waiting
+  code=0
+  wait "$child" || code=$?
+  while kill -0 "$child" 2>/dev/null; do
+    code=0
+    wait "$child" || code=$?
+  done
+  child=
+}
+
+quietly() { # show what a command prints, without the runner taking a line of it for a command
+  local fence
+  fence=$(random)
+  echo "::stop-commands::$fence"
+  "$@" || true
+  echo "::$fence::"
+}
+
+random() { od -An -N16 -tx1 /dev/urandom | tr -d ' \n'; }
+
+seal() { # the tool gets the token as a file, and none of the runner's: YAML may ask for any environment variable
+  sealed=(env -u EXOLINK_TOKEN -u GH_TOKEN -u GITHUB_TOKEN -u ACTIONS_ID_TOKEN_REQUEST_TOKEN -u ACTIONS_RUNTIME_TOKEN)
+  if [[ -n ${EXOLINK_TOKEN:-} ]]; then
+    (umask 077 && printf '%s' "$EXOLINK_TOKEN" >"$work/token")
+    sealed+=("EXOLINK_TOKEN_FILE=$work/token")
+    unset EXOLINK_TOKEN
+  fi
+  sealed+=("$bin/exolink-reconcile")
+}
+
+# -------------------------------------------------------------------------------------------------------- the runner's files
+
+helper() { "$bin/python" -I "$here/action_helper.py" "$@"; }
+
+output() { # NAME VALUE: one line, or nothing at all
+  [[ $2 != *[$'\n\r']* ]] || refuse "the output $1 would have a line break"
+  echo "$1=$2" >>"$GITHUB_OUTPUT"
+}
+
+read_lines() { # NAME TEXT: an array with one element for each line that is not empty
+  local -n into=$1
+  local line
+  into=()
+  while IFS= read -r line; do
+    line=${line%$'\r'}
+    [[ -z $line ]] || into+=("$line")
+  done <<<"$2"
+}
+
+refuse() {
+  echo "::error title=exolink-reconcile::$1"
+  echo "exitcode=3" >>"$GITHUB_OUTPUT"
+  exit 3
+}
+
+comment() { # create the comment, or change the one that this job made before
+  local id comments="repos/$GITHUB_REPOSITORY/issues/$ACTION_PR/comments"
+  local name=${ACTION_COMMENT_NAME:-plan} author=${ACTION_COMMENT_AUTHOR:-github-actions[bot]}
+  helper body "$work/plan.md" "$name" "${ACTION_HEAD_SHA:-}" \
+    "${GITHUB_SERVER_URL:-}/$GITHUB_REPOSITORY/actions/runs/${GITHUB_RUN_ID:-}" >"$work/body.md" || return 1
+  gh api --paginate "$comments?per_page=100" >"$work/comments.json" || return 1
+  id=$(helper comment "$work/comments.json" "$name" "$author") || return 1
+  if [[ -n $id ]]; then
+    gh api --silent --method PATCH "repos/$GITHUB_REPOSITORY/issues/comments/$id" -F "body=@$work/body.md"
+  else
+    gh api --silent --method POST "$comments" -F "body=@$work/body.md"
+  fi
+}
+
+main

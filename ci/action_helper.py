@@ -1,0 +1,115 @@
+"""What ci/action.sh leaves to Python: JSON in, single lines out. Standard library only.
+
+outputs PLAN                  digest and counts of a saved plan, as lines for $GITHUB_OUTPUT
+expect PLAN DIGEST            exit 0 when the plan's digest is this one, or begins with it (12 or more hex digits)
+fence LIMIT FILE              the file as an indented code block, cut to about LIMIT bytes
+body PLAN.MD NAME SHA RUN     the comment: the plan between the marker and the line that says where it comes from
+comment JSON NAME AUTHOR      the id of this job's comment in what `gh api --paginate` printed, or nothing
+"""
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+MARKER = "<!-- exolink-reconcile"
+HEX = re.compile(r"[0-9a-f]{12,64}")
+
+
+def main(command: str, *arguments: str) -> str:
+    """The text that the command prints.
+
+    Raises:
+        ValueError: what was read is not what it should be.
+
+    """
+    match command, arguments:
+        case "outputs", [plan]:
+            return outputs(json.loads(Path(plan).read_text("utf-8")))
+        case "expect", [plan, digest]:
+            return expect(json.loads(Path(plan).read_text("utf-8")), digest.strip())
+        case "fence", [limit, path]:
+            return fence(Path(path).read_text("utf-8", "replace"), int(limit))
+        case "body", [path, name, sha, run]:
+            return body(Path(path).read_text("utf-8"), name, sha, run)
+        case "comment", [path, name, author]:
+            return comment(Path(path).read_text("utf-8"), name, author)
+    raise ValueError(f"no such command: {command}")
+
+
+def outputs(plan: dict[str, Any]) -> str:
+    """Counts as Terraform counts: a replace is one add and one destroy."""
+    actions = [each["change"]["actions"] for each in plan["resource_changes"]]
+    counts = {
+        "digest": _digest(plan),
+        "add": sum("create" in each for each in actions),
+        "change": sum("update" in each for each in actions),
+        "destroy": sum("delete" in each for each in actions),
+    }
+    return "".join(f"{name}={value}\n" for name, value in counts.items())
+
+
+def expect(plan: dict[str, Any], digest: str) -> str:
+    """Nothing, when the plan is the one that was approved."""
+    if not HEX.fullmatch(digest) or not _digest(plan).startswith(digest):
+        raise ValueError("the digest of the plan file is another one")
+    return ""
+
+
+def _digest(plan: dict[str, Any]) -> str:
+    digest = plan["exolink"]["digest"]
+    if not isinstance(digest, str) or not re.fullmatch(r"[0-9a-f]{64}", digest):
+        raise ValueError("the plan has no digest")
+    return digest
+
+
+def fence(text: str, limit: int) -> str:
+    """An indented code block: unlike backticks, no line of the text can end it."""
+    lines, size = [], 0
+    for line in text.splitlines():
+        size += len(line.encode()) + 5
+        if size > limit:
+            lines.append("    (cut; the log has all of it)")
+            break
+        lines.append(f"    {line}")
+    return "\n".join(["", *lines, "", ""])
+
+
+def body(markdown: str, name: str, sha: str, run: str) -> str:
+    """The tool's first line is its marker; a text without one gets one."""
+    marked = markdown if markdown.startswith(MARKER) else f"{MARKER} -->\n{markdown}"
+    commit = f"Commit {sha}, " if re.fullmatch(r"[0-9a-f]{40,64}", sha) else ""
+    return f"{marked.rstrip()}\n\n{commit}[run]({run}).\n{_job(name)}\n"
+
+
+def comment(pages: str, name: str, author: str) -> str:
+    """The oldest comment of this author that carries both marks. Anybody else's is never touched, whatever it says."""
+    for each in _all(pages):
+        text = (each.get("body") or "").replace("\r\n", "\n")
+        marked = text.startswith(MARKER) and text.rstrip().endswith(_job(name))
+        if marked and (each.get("user") or {}).get("login") == author:
+            return f"{int(each['id'])}\n"
+    return ""
+
+
+def _job(name: str) -> str:
+    return f"<!-- job: {re.sub(r'[^A-Za-z0-9._ ]', '_', name)[:100]} -->"
+
+
+def _all(pages: str) -> Iterator[dict[str, Any]]:
+    """Each page is an array; some versions of gh join them, some print one after the other."""
+    decoder, rest = json.JSONDecoder(), pages.strip()
+    while rest:
+        page, end = decoder.raw_decode(rest)
+        yield from page
+        rest = rest[end:].lstrip()
+
+
+if __name__ == "__main__":
+    try:
+        sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
+        sys.stdout.write(main(*sys.argv[1:]))
+    except (ValueError, LookupError, OSError, TypeError) as error:
+        sys.exit(f"{sys.argv[1]}: {type(error).__name__}: {error}")

@@ -1,0 +1,28 @@
+"""Paths as the user gave them to paths from the root of the repository: what hosts of code look for in a report."""
+
+import os
+from collections.abc import Callable, Mapping
+
+# GitHub Actions (and Gitea, Forgejo), GitLab: where the repository is checked out.
+ROOTS = ("GITHUB_WORKSPACE", "CI_PROJECT_DIR")
+
+
+def from_root(environment: Mapping[str, str]) -> Callable[[str], str]:
+    """What turns a path into one from the root of the checkout, with forward slashes and no `./`.
+
+    Where no root is known, or the path is outside of it, it stays as it was given (an absolute one inside the working
+    folder becomes relative to that).
+    """
+    root = next((os.path.realpath(environment[name]) for name in ROOTS if environment.get(name)), None)
+
+    def path_from_root(path: str) -> str:
+        given = os.path.normpath(path)
+        if root is not None or os.path.isabs(given):
+            folder, name = os.path.split(os.path.abspath(given))
+            # The folder's links are followed, as in the root's own path; a file that is a link is itself in the tree.
+            inside = os.path.relpath(os.path.join(os.path.realpath(folder), name), root or os.path.realpath("."))
+            if inside != os.pardir and not inside.startswith(os.pardir + os.sep):
+                given = inside
+        return given.replace(os.sep, "/")
+
+    return path_from_root

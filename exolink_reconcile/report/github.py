@@ -1,0 +1,307 @@
+"""Diagnostics, a plan or a failure to GitHub annotations: workflow commands that show up on the lines of a pull request.
+
+GitHub takes ten of a kind (errors, warnings, notices) from one step and drops the rest without a word. So there is one
+annotation a line of YAML, however many objects the line changes; where that is more than ten, lines that follow each
+other and do the same are one; the most dangerous come first; and where there are still more than ten, the tenth says
+what is not shown. The log of the step always has everything, as ordinary text.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from exolink_reconcile.causes import Cause, Caused
+from exolink_reconcile.errors import InputError, ReconcileError
+from exolink_reconcile.inert import inert
+from exolink_reconcile.model import Action, Diagnostic, FieldChange, HeldBack, Plan, Source, Step, remote_id
+from exolink_reconcile.report import text
+from exolink_reconcile.resource import Kind, key
+
+LIMIT = 10
+_LONGEST = 60_000  # GitHub takes 64 KiB a message
+_SAMPLE = 3
+_Level = Literal["error", "warning", "notice"]
+_LEVELS: tuple[_Level, ...] = ("error", "warning", "notice")
+_HELD = "held back"
+# What is said of it, most dangerous first, and how loudly.
+_ORDER: Mapping[str, _Level] = {
+    Action.DELETE.word: "warning",
+    Action.REPLACE.word: "warning",
+    _HELD: "warning",
+    Action.UPDATE.word: "notice",
+    Action.CREATE.word: "notice",
+}
+_PathFromRoot = Callable[[str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Annotation:
+    """One annotation: texts are inert already. `about` says in a few words what is lost where it is not shown."""
+
+    level: _Level
+    title: str
+    message: str
+    source: Source | None = None
+    about: tuple[str, ...] = ()
+    last_line: int | None = None
+
+
+def diagnostics(found: Iterable[Diagnostic], path_from_root: _PathFromRoot) -> str:
+    """One annotation for each diagnostic, errors first, within the limit."""
+    return _lines([_diagnostic(each) for each in found], path_from_root)
+
+
+def failure(error: ReconcileError, path_from_root: _PathFromRoot) -> str:
+    """What stopped a run."""
+    if isinstance(error, InputError):
+        return diagnostics(error.diagnostics, path_from_root)
+    return _lines([_Annotation("error", error.code, inert(error.summary))], path_from_root)
+
+
+def plan(plan: Plan, caused: Sequence[Caused], path_from_root: _PathFromRoot) -> str:
+    """A notice for each line that changes or creates, a warning for deletes, replaces and what is held back.
+
+    What apply would refuse is an error. `caused` are the differences of the plan with the places that cause them.
+    """
+    refusals = [_Annotation("error", each.code, inert(f"Apply will refuse: {each.summary}.")) for each in plan.refusals]
+    groups: dict[tuple[str, object], _Group] = {}
+    for each in caused:
+        what = _HELD if isinstance(each.item, HeldBack) else each.item.action.word
+        cause = each.causes[0] if each.causes else None
+        # Without a place each object is by itself; with one, all that the line does is one annotation.
+        line: object = (cause.source.path, cause.source.line) if cause else id(each.item)
+        groups.setdefault((what, line), _Group(plan, what, cause)).add(each)
+    found = [each for level in _LEVELS for each in _merged([g for g in groups.values() if _ORDER[g.what] == level])]
+    found.sort(key=lambda group: (list(_ORDER).index(group.what), -len(group.objects)))
+    return _lines([*refusals, *(group.annotation() for group in found)], path_from_root)
+
+
+def _diagnostic(each: Diagnostic) -> _Annotation:
+    said = "\n".join(inert(part) for part in (each.summary, each.detail) if part)
+    return _Annotation(each.severity, each.code, said, each.source)
+
+
+# ----------------------------------------------------------------------------------------------------- what a line does
+
+
+class _Group:
+    """All that one line of YAML (or a run of lines) does in one way: the objects, and the differences of each."""
+
+    def __init__(self, plan: Plan, what: str, cause: Cause | None) -> None:
+        self.plan = plan
+        self.what = what
+        self.cause = cause
+        self.lines = 1
+        self.objects: dict[int, list[Caused]] = defaultdict(list)
+
+    def add(self, caused: Caused) -> None:
+        """Take in one more difference."""
+        self.objects[id(caused.item)].append(caused)
+
+    def follows(self, before: "_Group") -> bool:
+        """Whether this is the next line of the same section, and does the same as the line before."""
+        one, other = before.cause, self.cause
+        if one is None or other is None or (before.what, one.section) != (self.what, other.section):
+            return False
+        return (one.source.path, one.source.line + before.lines) == (other.source.path, other.source.line)
+
+    def take(self, other: "_Group") -> None:
+        """Make the lines of a group that follows part of this one."""
+        self.lines += other.lines
+        for item, rows in other.objects.items():
+            self.objects[item] += rows
+
+    @property
+    def items(self) -> list[Step | HeldBack]:
+        """The steps, or what is held back, in the order of the plan."""
+        return [rows[0].item for rows in self.objects.values()]
+
+    def annotation(self) -> _Annotation:
+        """What the line does, in words."""
+        items = self.items
+        message = self._one(items[0]) if len(items) == 1 else self._many(items)
+        about = tuple(
+            f"{self.what} {inert(str(item.address))}" if self.what in ("delete", "replace") else self.what
+            for item in items
+        )
+        code = {item.code for item in items if isinstance(item, HeldBack)}
+        title = code.pop() if len(code) == 1 else f"plan: {self.what}"
+        source = self.cause.source if self.cause else None
+        last_line = source.line + self.lines - 1 if source and self.lines > 1 else None
+        return _Annotation(_ORDER[self.what], title, message, source, about, last_line)
+
+    # ------------------------------------------------------------------------------------------------------ one object
+
+    def _one(self, item: Step | HeldBack) -> str:
+        address = inert(str(item.address))
+        fields = [row.field for row in self.objects[id(item)] if row.field is not None]
+        if isinstance(item, HeldBack):
+            said = "; ".join(f"{field.name} {self._change(item, field)}" for field in fields) or item.action.word
+            return f"held back: {address}: {said}{self._through()}\n{_why(item)}"
+        match item.action:
+            case Action.DELETE:
+                return _with_reminder(f"will delete {address} (id {_id(item)}): {inert(item.reason)}", [item.kind])
+            case Action.REPLACE:
+                changes = ", ".join(f"{field.name} {self._change(item, field)}" for field in fields)
+                said = f"will replace {address} (id {_id(item)}, gets a new id): {changes}{self._through()}"
+                return _with_reminder(f"{said}\n{inert(item.reason)}", [item.kind])
+            case Action.CREATE:
+                made = ", ".join(f"{c.name} {self._named(item, c)}" for c in item.fields if c.name != key(item.kind))
+                return f"will create {address}: {made}" if made else f"will create {address}"
+            case Action.UPDATE:
+                if len(fields) == 1:
+                    return (
+                        f"will change {fields[0].name} of {address}: {self._change(item, fields[0])}{self._through()}"
+                    )
+                changes = ", ".join(f"{field.name} {self._change(item, field)}" for field in fields)
+                return f"will change {address}: {changes}{self._through()}"
+
+    def _through(self) -> str:
+        lines = "this line" if self.lines == 1 else "these lines"
+        return f" (through {lines} of {inert(self.cause.section)})" if self.cause and self.cause.section else ""
+
+    # ---------------------------------------------------------------------------------------------------- many objects
+
+    def _many(self, items: Sequence[Step | HeldBack]) -> str:
+        of = f" of {inert(self.cause.section)}" if self.cause and self.cause.section else ""
+        subject, verb = (f"this line{of}", f"{self.what}s") if self.lines == 1 else (f"these lines{of}", self.what)
+        counted = _counted(items)
+        addresses = list(dict.fromkeys(inert(str(item.address)) for item in items))
+        match self.what:
+            case "delete" | "replace":
+                named = "\n".join(f"{inert(str(item.address))} (id {_id(item)})" for item in items)
+                said = f"{subject} {verb} {counted}{self._fields(items)}\n{named}"
+                return _with_reminder(said, [item.kind for item in items])
+            case "held back":
+                reasons = dict.fromkeys(_why(item) for item in items if isinstance(item, HeldBack))
+                is_or_are = "is" if self.lines == 1 else "are"
+                said = f"{subject} {is_or_are} held back for {counted}{self._fields(items)}"
+                return "\n".join((said, _few(addresses), *reasons))
+            case "create":
+                return f"{subject} {verb} {counted}\n{_few(addresses)}"
+            case _:
+                verb = verb.replace("update", "change")
+                return f"{subject} {verb} {counted}{self._fields(items)}\n{_few(addresses)}"
+
+    def _fields(self, items: Sequence[Step | HeldBack]) -> str:
+        """The changes of fields, the commonest first, each with its number of objects where that is not all of them."""
+        counts = Counter(
+            f"{row.field.name} {self._change(item, row.field)}"
+            for item in items
+            for row in self.objects[id(item)]
+            if row.field is not None
+        )
+        if not counts:
+            return ""
+        shown = [said if count == len(items) else f"{said} ({count})" for said, count in counts.most_common(_SAMPLE)]
+        more = [f"{len(counts) - _SAMPLE} other changes"] if len(counts) > _SAMPLE else []
+        return f": {', '.join([*shown, *more])}"
+
+    def _change(self, item: Step | HeldBack, change: FieldChange) -> str:
+        return text.field_change(change, self._names(item, change))
+
+    def _named(self, item: Step, change: FieldChange) -> str:
+        names = self._names(item, change)
+        shown = text.value(change.after)
+        return f"{shown} ({inert(names[change.after])})" if change.after in names else shown
+
+    def _names(self, item: Step | HeldBack, change: FieldChange) -> Mapping[Any, str]:
+        return self.plan.names.get((item.address.tenant, change.field), {})
+
+
+def _merged(groups: Sequence[_Group]) -> list[_Group]:
+    """The groups of one level; where they are more than GitHub takes, lines that follow each other are one."""
+    if len(groups) <= LIMIT:
+        return list(groups)
+    placed = [group for group in groups if group.cause]
+    merged = [group for group in groups if not group.cause]
+    placed.sort(key=lambda g: (g.what, g.cause.section, g.cause.source) if g.cause else ())
+    for group in placed:
+        if merged and group.follows(merged[-1]):
+            merged[-1].take(group)
+        else:
+            merged.append(group)
+    return merged
+
+
+def _counted(items: Sequence[Step | HeldBack]) -> str:
+    """`412 chargers and 1 cpms of acme`."""
+    kinds = {item.address: item.kind.entries or item.kind.kind for item in items}
+    tenants = list(dict.fromkeys(address.tenant for address in kinds))
+    of = f" of {inert(tenants[0])}" if len(tenants) == 1 else ""
+    return " and ".join(f"{count} {word}" for word, count in Counter(kinds.values()).items()) + of
+
+
+def _few(addresses: Sequence[str]) -> str:
+    if len(addresses) <= _SAMPLE:
+        return ", ".join(addresses)
+    return f"{addresses[0]} … {addresses[-1]}"
+
+
+def _why(held: HeldBack) -> str:
+    ways = f" Ways out: {'; '.join(map(inert, held.ways_out))}." if held.ways_out else ""
+    return f"{inert(f'{held.code}: {held.reason}')}.{ways}"
+
+
+def _id(item: Step | HeldBack) -> str:
+    return str(remote_id(item.before)) if isinstance(item, Step) and item.before is not None else "?"
+
+
+def _with_reminder(said: str, kinds: Iterable[Kind]) -> str:
+    """With what to check before an object of these kinds goes."""
+    return "\n".join([said, *dict.fromkeys(inert(kind.when_gone) for kind in kinds if kind.when_gone)])
+
+
+# ------------------------------------------------------------------------------------------------------------ commands
+
+
+def _lines(found: Sequence[_Annotation], path_from_root: _PathFromRoot) -> str:
+    """The commands, a line each: errors, warnings, notices, of each no more than GitHub takes."""
+    shown = [each for level in _LEVELS for each in _within_limit(level, [a for a in found if a.level == level])]
+    return "".join(f"{_command(each, path_from_root)}\n" for each in shown)
+
+
+def _within_limit(level: _Level, these: Sequence[_Annotation]) -> Iterator[_Annotation]:
+    if len(these) <= LIMIT:
+        yield from these
+        return
+    yield from these[: LIMIT - 1]
+    left = these[LIMIT - 1 :]
+    counts = Counter(said for each in left for said in each.about)
+    said = (
+        f"{len(left)} more {level}s are not shown here: GitHub takes {LIMIT} of a kind. The log of this step has all."
+    )
+    what = [about if count == 1 else f"{about} ({count} objects)" for about, count in counts.items()]
+    message = f"{said}\nAmong them: {', '.join(what)}" if what else said
+    yield _Annotation(level, "exolink-reconcile", message)
+
+
+def _command(each: _Annotation, path_from_root: _PathFromRoot) -> str:
+    properties: dict[str, str] = {"title": each.title}
+    if each.source is not None:
+        properties["file"] = inert(path_from_root(each.source.path))
+        properties["line"] = str(each.source.line)
+        # Columns only count on a single line.
+        properties |= {"endLine": str(each.last_line)} if each.last_line else {"col": str(each.source.column)}
+    written = ",".join(f"{name}={_property(value)}" for name, value in properties.items())
+    return f"::{each.level} {written}::{_data(_cut(each.message))}"
+
+
+def _cut(message: str) -> str:
+    """A message that GitHub takes: cut after a line or an item where it is too long, and saying so."""
+    if len(message.encode()) <= _LONGEST:
+        return message
+    kept = message.encode()[:_LONGEST].decode(errors="ignore")
+    end = max(kept.rfind("\n"), kept.rfind(", "))
+    return f"{kept[:end] if end > 0 else kept}\n… the log of this step has all of it"
+
+
+def _data(message: str) -> str:
+    """A message as the official toolkit writes it."""
+    return message.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(value: str) -> str:
+    """The value of a property as the official toolkit writes it."""
+    return _data(value).replace(":", "%3A").replace(",", "%2C")

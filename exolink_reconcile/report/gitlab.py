@@ -1,0 +1,13 @@
+"""Plan to the three counts that GitLab shows in a merge request (`artifacts:reports:terraform`)."""
+
+import json
+
+from exolink_reconcile.model import Plan
+
+_MOST = 999_999  # GitLab reads no more than six digits
+
+
+def plan(plan: Plan) -> str:
+    """`create`, `update`, `delete`, as in the `Plan:` sentence: a replace counts as a create and a delete."""
+    counts = zip(("create", "update", "delete"), plan.counts, strict=True)
+    return json.dumps({word: min(count, _MOST) for word, count in counts}) + "\n"

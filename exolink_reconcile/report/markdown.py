@@ -1,0 +1,309 @@
+"""Plan to Markdown, for a pull-request comment or a step summary: what matters first, never more than it may be.
+
+Whatever comes from YAML or the API stands inside a fence that is longer than any run of backticks in it, and is made
+still on top of inert: no mention, no reference, no link, also where a mail shows the fence as plain text.
+
+What is held back, deleted or replaced is never left out. A plan over `max_size` loses creates, then updates, an object at a
+time, and says how many; then the details of the others, down to their addresses; then it is an error. A comment that
+hides a delete would be worse than none.
+"""
+
+import hashlib
+import json
+import posixpath
+import re
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from exolink_reconcile.errors import problem
+from exolink_reconcile.inert import inert
+from exolink_reconcile.model import Action, Plan
+from exolink_reconcile.report import text
+from exolink_reconcile.report.text import Block, Writer
+
+_WIDTH = 100  # about what a comment shows without scrolling
+_OPEN_LINES = 20
+_TENANTS_NAMED = 3
+_ZERO_WIDTH = "\u200b"
+_ACTIVE = re.compile(r"@(?=\S)|#(?=\w)|gh-(?=\d)|(?:https?|ftp)(?=://)|www(?=\.)|<(?=!--)|--(?=>)", re.IGNORECASE)
+_PLAIN_URL = re.compile(r"[\w.:/\[\]-]+", re.ASCII)
+
+
+def plan(
+    plan: Plan,
+    digest: str,
+    *,
+    paths: Sequence[str],
+    options: Mapping[str, Any],
+    full: bool = False,
+    show_unmanaged: bool = False,
+    max_size: int | None = None,
+) -> str:
+    """The plan as Markdown of at most `max_size` bytes. `paths` and `options` are those it was made with.
+
+    Bytes of UTF-8, because a step summary is measured in them, and a comment's characters are never more.
+
+    Raises:
+        InputError: what may not be left out does not fit.
+
+    """
+    writer = Writer(plan, _WIDTH, terminal=True)
+    must, may = _parts(writer, full, show_unmanaged)
+    page = _Page(
+        head=[*_head(plan, paths, options), *_refusals(writer)],
+        middle=_reminders(plan),
+        tail=_tail(plan, digest, paths, options),
+    )
+    whole = _joined(page.written(must, may, may))
+    if max_size is None or _size([whole]) <= max_size:
+        return whole
+    for kept, frame in ((must, page), (_addresses(plan), page.short(digest))):
+        room = max_size - _size(frame.written(kept, may, []))
+        if room >= 0:
+            return _joined(frame.written(kept, may, _filled(may, room)))
+    least = max_size - room
+    raise problem(
+        "E-MAX-SIZE",
+        f"the plan does not fit in --max-size {max_size}: what it holds back, deletes and replaces is never left out,"
+        f" and takes {least} bytes even as bare addresses",
+        "Allow more, show it elsewhere (a step summary takes 1048576 bytes), or make the change in smaller parts.",
+    )
+
+
+def still(text: str) -> str:
+    """Inert text that also pings nobody and links nowhere, by a zero-width space in what would. For showing only."""
+    low = text.lower()
+    # Most text has nothing of it: seven searches for a word are a tenth of one with the expression.
+    if "@" in low or "#" in low or "://" in low or "www." in low or "gh-" in low or "<!" in low or "-->" in low:
+        return _ACTIVE.sub(lambda found: found[0] + _ZERO_WIDTH, text)
+    return text
+
+
+# --------------------------------------------------------------------------------------------------------------- parts
+
+
+class _Entry(NamedTuple):
+    """A block of the text, its lines as one string; `objects` says how many it tells of."""
+
+    text: str
+    objects: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A section: a heading, and entries in one fence. `folded`: shown on a click."""
+
+    heading: str
+    word: str
+    entries: Sequence[_Entry]
+    ticks: int
+    folded: bool = False
+
+    @property
+    def objects(self) -> int:
+        return _objects(self.entries)
+
+    def written(self, entries: Sequence[_Entry]) -> Iterator[str]:
+        """The section with these of its entries, and how many objects of it that leaves out."""
+        missing = self.objects - _objects(entries)
+        heading = f"{self.heading}, {missing} of them not shown" if missing else self.heading
+        yield f"<details><summary>{heading}</summary>\n\n" if self.folded else f"#### {heading}\n\n"
+        yield f"{'`' * self.ticks}diff\n"
+        yield from (entry.text for entry in entries)
+        yield f"{'`' * self.ticks}\n\n"
+        if self.folded:
+            yield "</details>\n\n"
+
+
+def _parts(writer: Writer, full: bool, show_unmanaged: bool) -> tuple[list[_Part], list[_Part]]:
+    """What may never be left out, and what may."""
+    must, may = [], []
+    for section in writer.sections(full=full):
+        word = section.action.word if section.action else "held back"
+        if section.action in (Action.UPDATE, Action.CREATE):
+            may.append(_part(section.heading, word, section.blocks, foldable=True))
+        else:
+            heading = section.heading if section.action else f"{section.heading}, apply will not settle these"
+            must.append(_part(heading, word, section.blocks))
+    if show_unmanaged and writer.plan.unmanaged:
+        blocks = [Block([line], 1) for line in text.unmanaged(writer.plan)]
+        may.append(_part(f"Unmanaged ({len(blocks)}), left alone", "unmanaged", blocks, foldable=True))
+    return must, may
+
+
+def _part(heading: str, word: str, blocks: Iterable[Block], *, foldable: bool = False) -> _Part:
+    # A mark stands in the first column, where `diff` looks for it.
+    entries = [_Entry("".join([f"{still(line[2:])}\n" for line in lines]), objects) for lines, objects in blocks]
+    count = sum(entry.text.count("\n") for entry in entries)
+    return _Part(heading, word, entries, _ticks(entry.text for entry in entries), foldable and count > _OPEN_LINES)
+
+
+def _addresses(plan: Plan) -> list[_Part]:
+    """What may never be left out, as addresses alone."""
+    held = [
+        Block(
+            [f"  ! {inert(str(held.address))}  {held.field.name if held.field else held.action.word}: {held.code}"], 1
+        )
+        for held in plan.held_back
+    ]
+    found = [_part(f"Held back ({len(held)}), apply will not settle these", "held back", held)] if held else []
+    for action in (Action.DELETE, Action.REPLACE):
+        steps = [step for step in plan.steps if step.action is action]
+        blocks = [Block([f"  {action.value} {inert(str(step.address))}"], 1) for step in steps]
+        found += [_part(f"To {action.word} ({len(steps)})", action.word, blocks)] if steps else []
+    return found
+
+
+def _filled(parts: Sequence[_Part], room: int) -> list[_Part]:
+    """As many entries of the parts, from the first, as fit into `room` bytes."""
+    filled = []
+    for part in parts:
+        room -= _size(part.written([]))
+        fitting = 0
+        for entry in part.entries:
+            room -= _size([entry.text])
+            if room < 0:
+                break
+            fitting += 1
+        if fitting:
+            filled.append(replace(part, entries=part.entries[:fitting]))
+        if fitting < len(part.entries):
+            break
+    return filled
+
+
+# ---------------------------------------------------------------------------------------------------------------- page
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """Everything around the sections."""
+
+    head: Sequence[str]
+    middle: Sequence[str]
+    tail: Sequence[str]
+
+    def short(self, digest: str) -> "_Page":
+        """The same without the command, which may be long."""
+        return _Page(self.head, self.middle, [_digest(digest)])
+
+    def written(self, must: Sequence[_Part], may: Sequence[_Part], kept: Sequence[_Part]) -> list[str]:
+        """The page with all of `must`, and of `may` what `kept` has; it says what that leaves out."""
+        entries = {part.word: part.entries for part in kept}
+        missing = {part.word: part.objects - _objects(entries.get(part.word, ())) for part in may}
+        lines = [*self.head, *_cut(missing)]
+        for part in must:
+            lines += part.written(part.entries)
+        lines += self.middle
+        for part in may:
+            if part.word in entries:
+                lines += part.written(entries[part.word])
+        return [*lines, *self.tail]
+
+
+def _cut(missing: Mapping[str, int]) -> Iterator[str]:
+    said = [
+        f"{count} to {word}" if word != "unmanaged" else f"{count} unmanaged"
+        for word, count in missing.items()
+        if count
+    ]
+    if said:
+        yield f"**Cut to size. Not shown here: {', '.join(said)}.** They are part of this plan and of its digest;"
+        yield " `exolink-reconcile plan --full` shows all of them.\n\n"
+
+
+def _head(plan: Plan, paths: Sequence[str], options: Mapping[str, Any]) -> Iterator[str]:
+    yield f"<!-- exolink-reconcile plan {_identity(plan, paths, options)} -->\n"
+    tenants = plan.tenants
+    names = ", ".join(map(_code, tenants)) if len(tenants) <= _TENANTS_NAMED else f"{len(tenants)} tenants"
+    yield f"### Exolink plan{f' for {names}' if names else ''}\n\n"
+    yield from (f"{line}\n" for line in text.summary(plan))
+    yield "\n"
+
+
+def _identity(plan: Plan, paths: Sequence[str], options: Mapping[str, Any]) -> str:
+    """What tells this plan's comment from another's: where it goes and what it covers, not what it says."""
+    scope = [
+        plan.origin, sorted(plan.tenants), sorted(map(posixpath.normpath, paths)),
+        sorted(options.get("target") or ()), sorted(options.get("exclude") or ()),
+    ]  # fmt: skip
+    return hashlib.sha256(json.dumps(scope).encode()).hexdigest()[:12]
+
+
+def _refusals(writer: Writer) -> Iterator[str]:
+    """The rails and notes: they name addresses, so they stand in a fence."""
+    said = [*text.refusals(writer.plan), *map(inert, writer.plan.notes)]
+    lines = [still(line) for sentence in said for line in writer.broken(sentence, "")]
+    if writer.plan.refusals:
+        yield "**Apply will refuse this plan as it stands.**\n\n"
+    if lines:
+        yield from _fenced("text", lines)
+
+
+def _reminders(plan: Plan) -> list[str]:
+    return [f"> {line}\n\n" for line in text.reminders(plan)]
+
+
+def _tail(plan: Plan, digest: str, paths: Sequence[str], options: Mapping[str, Any]) -> list[str]:
+    if not plan.differs:
+        return []
+    lines = [_digest(digest)]
+    if plan.waves:
+        lines += ["\nTo apply exactly this, and nothing else:\n\n", *_fenced("sh", [_command(digest, paths, options)])]
+    return lines
+
+
+def _digest(digest: str) -> str:
+    return f"Digest: `{digest}`\n"
+
+
+def _command(digest: str, paths: Sequence[str], options: Mapping[str, Any]) -> str:
+    """The command that applies this plan; paths and options only where showing them changes none."""
+    given = [*paths]
+    for name, value in options.items():
+        switch = f"--{name.replace('_', '-')}"
+        if value is True:
+            given.append(switch)
+        elif value is not None and value is not False:
+            for each in value if isinstance(value, (list, tuple)) else [value]:
+                given += [switch, str(each)]
+    command = f"exolink-reconcile apply --expect {digest}"
+    line = " ".join([command, *map(shlex.quote, given)])
+    url = str(options.get("api_url", ""))
+    steady = all(each == still(inert(each)) or (each == url and _PLAIN_URL.fullmatch(url)) for each in given)
+    return line if steady else f"{command}  # with the paths and options of this plan"
+
+
+# ---------------------------------------------------------------------------------------------------------------- text
+
+
+def _fenced(language: str, lines: Sequence[str]) -> Iterator[str]:
+    ticks = "`" * _ticks(lines)
+    yield f"{ticks}{language}\n"
+    yield from (f"{line}\n" for line in lines)
+    yield f"{ticks}\n\n"
+
+
+def _ticks(lines: Iterable[str]) -> int:
+    """How many backticks nothing in these lines can close."""
+    return max([3, *(len(run) + 1 for line in lines if "`" in line for run in re.findall("`+", line))])
+
+
+def _code(text: str) -> str:
+    ticks = "`" * (max([0, *map(len, re.findall("`+", text))]) + 1)
+    pad = " " if "`" in text else ""
+    return f"{ticks}{pad}{still(inert(text))}{pad}{ticks}"
+
+
+def _objects(entries: Iterable[_Entry]) -> int:
+    return sum(entry.objects for entry in entries)
+
+
+def _joined(texts: Sequence[str]) -> str:
+    return "".join(texts).rstrip("\n") + "\n"
+
+
+def _size(texts: Iterable[str]) -> int:
+    return sum(len(each) if each.isascii() else len(each.encode()) for each in texts)

@@ -1,0 +1,95 @@
+"""Diagnostics to SARIF 2.1.0: one run, its rules, its results."""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from exolink_reconcile.codes import INPUT
+from exolink_reconcile.inert import inert
+from exolink_reconcile.model import Diagnostic, Source
+from exolink_reconcile.report.fingerprints import fingerprints
+
+MAX_RESULTS = 25_000  # GitHub refuses a file with more
+_HOME = "https://pypi.org/project/exolink-reconcile/"  # validators want an address of the tool
+_ROOT = "%SRCROOT%"
+_RULES = {code: index for index, code in enumerate(sorted(INPUT))}
+_LEVELS = {"E": "error", "W": "warning"}
+_NO_PLACE = Source("exolink.yaml", 1, 1)  # GitHub wants a place: where a problem has none, the file read by default
+
+
+def diagnostics(found: Sequence[Diagnostic], path_from_root: Callable[[str], str], *, version: str) -> str:
+    """One SARIF log. Places are from the root of the repository; columns count characters."""
+    results = [
+        _result(each, fingerprint, path_from_root)
+        for each, fingerprint in zip(found, fingerprints(found, path_from_root), strict=True)
+    ]
+    results.sort(key=lambda result: result["level"] != "error")
+    driver = {
+        "name": "exolink-reconcile",
+        "semanticVersion": version,
+        "informationUri": _HOME,
+        "rules": [_rule(code) for code in _RULES],
+    }
+    run: dict[str, Any] = {
+        "tool": {"driver": driver},
+        "columnKind": "unicodeCodePoints",
+        "originalUriBaseIds": {_ROOT: {"description": {"text": "The root of the repository."}}},
+        "invocations": [_invocation(len(results) - MAX_RESULTS)],
+        "results": results[:MAX_RESULTS],
+    }
+    log = {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run]}
+    return json.dumps(log, indent=2, ensure_ascii=True) + "\n"
+
+
+def _rule(code: str) -> dict[str, Any]:
+    means, what_now = INPUT[code]
+    return {
+        "id": code,
+        "name": "".join(word.capitalize() for word in (_LEVELS[code[0]], *code.split("-")[1:])),
+        "shortDescription": {"text": means},
+        "fullDescription": {"text": f"{means} {what_now}"},
+        "help": {"text": what_now, "markdown": what_now},
+        "defaultConfiguration": {"level": _LEVELS[code[0]]},
+        "properties": {"tags": ["exolink", "configuration"]},
+    }
+
+
+def _invocation(left_out: int) -> dict[str, Any]:
+    invocation: dict[str, Any] = {"executionSuccessful": True}
+    if left_out > 0:
+        said = f"{left_out} more results were left out: GitHub takes {MAX_RESULTS}."
+        invocation["toolExecutionNotifications"] = [{"level": "warning", "message": {"text": said}}]
+    return invocation
+
+
+def _result(each: Diagnostic, fingerprint: str, path_from_root: Callable[[str], str]) -> dict[str, Any]:
+    source = each.source or _NO_PLACE
+    rule = {"ruleIndex": _RULES[each.code]} if each.code in _RULES else {}
+    return {
+        "ruleId": each.code,
+        **rule,
+        "level": each.severity,
+        "message": {"text": _message(each)},
+        "locations": [
+            {
+                "physicalLocation": {
+                    "artifactLocation": _artifact(path_from_root(source.path)),
+                    "region": {"startLine": source.line, "startColumn": source.column},
+                }
+            }
+        ],
+        "partialFingerprints": {"exolinkReconcile/v1": fingerprint},
+    }
+
+
+def _message(each: Diagnostic) -> str:
+    """Sentences, each with its full stop. `](` would make a link of a name."""
+    said = f"{each.summary.rstrip('.')}. {each.detail}".rstrip()
+    return inert(said).replace("](", "\\](")
+
+
+def _artifact(path: str) -> dict[str, str]:
+    """The path as a URI: from the root of the repository, or absolute where it is outside."""
+    uri = quote(path.encode("utf-8", "surrogateescape"), safe="/")
+    return {"uri": f"file://{uri}"} if path.startswith("/") else {"uri": uri, "uriBaseId": _ROOT}

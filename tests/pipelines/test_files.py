@@ -1,0 +1,155 @@
+"""The pipeline files themselves: what is pinned, what may be written, what gets into a script."""
+
+import re
+import tomllib
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from .conftest import ROOT
+
+WORKFLOWS = sorted((ROOT / "examples" / "pipelines" / "github").glob("*.yml"))
+ACTION = ROOT / "action.yml"
+OURS = "OWNER/exolink-reconcile@" + "0" * 40
+
+
+def load(path: Path) -> Any:
+    return YAML(typ="safe").load(path.read_text("utf-8"))
+
+
+def steps(path: Path) -> list[dict[str, Any]]:
+    content = load(path)
+    if path == ACTION:
+        return list(content["runs"]["steps"])
+    return [step for job in content["jobs"].values() for step in job["steps"]]
+
+
+def test_there_are_workflows() -> None:
+    assert {path.stem for path in WORKFLOWS} == {
+        "exolink-plan",
+        "exolink-apply",
+        "exolink-apply-strict",
+        "exolink-drift",
+    }
+
+
+@pytest.mark.parametrize("path", [ACTION, *WORKFLOWS], ids=lambda path: path.name)
+def test_actions_are_pinned(path: Path) -> None:
+    """Every `uses:` names a commit, and the version it is, for people and for Dependabot."""
+    lines = [line for line in path.read_text("utf-8").splitlines() if "uses:" in line]
+    assert lines and all(re.search(r"uses: [\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line) for line in lines)
+
+
+def test_one_commit_for_each_action() -> None:
+    """The same action is the same commit in all files."""
+    found: dict[str, set[str]] = {}
+    for each in [ACTION, *WORKFLOWS]:
+        for step in steps(each):
+            if "uses" in step:
+                name, commit = step["uses"].split("@")
+                found.setdefault("/".join(name.split("/")[:2]), set()).add(commit)
+    assert all(len(commits) == 1 for commits in found.values()), found
+
+
+@pytest.mark.parametrize("path", [ACTION, *WORKFLOWS], ids=lambda path: path.name)
+def test_nothing_is_pasted_into_scripts(path: Path) -> None:
+    """What somebody else may have written comes by environment: there is no expression in any script."""
+    assert all("${{" not in step.get("run", "") for step in steps(path))
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_least_rights(path: Path) -> None:
+    """Nothing at the top; a job asks for reading, and for the comment where there is one. No checkout leaves a token behind."""
+    content = load(path)
+    assert content["permissions"] == {}
+    for job in content["jobs"].values():
+        comment = {"pull-requests": "write"} if path.stem == "exolink-plan" else {}
+        assert job["permissions"] == {"contents": "read", **comment}
+    checkouts = [step for step in steps(path) if step.get("uses", "").startswith("actions/checkout@")]
+    assert checkouts and all(step["with"]["persist-credentials"] is False for step in checkouts)
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_nothing_cancels_a_run(path: Path) -> None:
+    """Each workflow has one queue, and what runs in it is let run."""
+    content = load(path)
+    assert content["concurrency"]["group"] and content["concurrency"]["cancel-in-progress"] is False
+    assert "concurrency" not in str(content["jobs"])
+    assert "pull_request_target" not in path.read_text("utf-8")
+
+
+def test_only_a_protected_environment_gets_the_token_that_writes() -> None:
+    """The jobs that apply wait for an approval; the ones that plan only have the token that reads."""
+    queues = set()
+    for path in WORKFLOWS:
+        content = load(path)
+        for job in content["jobs"].values():
+            commands = {step["with"]["command"]: step["with"] for step in job["steps"] if step.get("uses") == OURS}
+            if "apply" in commands:
+                assert job["environment"] == "exolink-production" and job["if"]
+                assert "EXOLINK_WRITE_TOKEN" in commands["apply"]["token"] and "EXOLINK_READ_TOKEN" not in str(job)
+                assert "expect" in commands["apply"], "what was approved"
+                queues.add(content["concurrency"]["group"])
+            else:
+                assert "environment" not in job and "EXOLINK_WRITE_TOKEN" not in str(job)
+    assert queues == {"exolink-production"}, "all that apply wait for each other"
+
+
+def test_inputs_and_outputs_of_the_action() -> None:
+    """The workflows give inputs that exist and use outputs that exist; the action hands every input on."""
+    action = load(ACTION)
+    text = ACTION.read_text("utf-8")
+    assert all(f"inputs.{name}" in text for name in action["inputs"])
+    for path in WORKFLOWS:
+        given = {name for step in steps(path) if step.get("uses") == OURS for name in step["with"]}
+        assert given <= action["inputs"].keys()
+        used = set(re.findall(r"steps\.plan\.outputs\.([\w-]+)", path.read_text("utf-8")))
+        assert used <= action["outputs"].keys()
+    script = (ROOT / "ci" / "action.sh").read_text("utf-8") + (ROOT / "ci" / "install.sh").read_text("utf-8")
+    handed = [name for step in action["runs"]["steps"] for name in step.get("env", {}) if name != "GH_TOKEN"]
+    assert handed and all(name in script for name in handed)
+
+
+def test_state_is_saved_whatever_happened() -> None:
+    """Restored before, saved after: also when the apply failed or the job was cancelled; the same folder in all three."""
+    names = [step["name"] for step in steps(ACTION)]
+    restore, run, save = (step for step in steps(ACTION) if "cache" in step.get("uses", "") or step.get("id") == "run")
+    assert names.index(restore["name"]) < names.index(run["name"]) < names.index(save["name"])
+    assert save["if"].startswith("always() && ") and save["if"].removeprefix("always() && ") == restore["if"]
+    assert save["with"]["path"] == restore["with"]["path"] == "${{ runner.temp }}/exolink-state"
+    assert "'{0}/exolink-state', runner.temp" in run["env"]["ACTION_STATE"]
+    assert save["with"]["key"].startswith(restore["with"]["restore-keys"]) and "run_id" in save["with"]["key"]
+
+
+def test_locks_hold_what_the_package_needs() -> None:
+    """ci/requirements.txt has every dependency, with hashes, in a version that pyproject.toml allows (`make locks`)."""
+    from packaging.requirements import Requirement
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    for lock, wanted in (
+        ("requirements.txt", project["project"]["dependencies"]),
+        ("build-requirements.txt", project["build-system"]["requires"]),
+    ):
+        text = (ROOT / "ci" / lock).read_text("utf-8")
+        pinned = dict(re.findall(r"^([\w.-]+)==(\S+)(?: ; .*)? \\\n +--hash=sha256:", text, re.MULTILINE))
+        pinned = {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in pinned.items()}
+        assert len(pinned) == len(re.findall(r"^[\w.-]+==", text, re.MULTILINE))
+        for each in map(Requirement, wanted):
+            assert pinned[re.sub(r"[-_.]+", "-", each.name).lower()] in each.specifier, f"{each}: make locks"
+
+
+def test_dockerfile() -> None:
+    """The base by digest, dependencies by hash, and no root; every file it copies is there and not ignored."""
+    text = (ROOT / "Dockerfile").read_text("utf-8")
+    bases = re.findall(r"^FROM (\S+)", text, re.MULTILINE)
+    assert len(set(bases)) == 1 and re.fullmatch(r"python:[\d.]+-slim-\w+@sha256:[0-9a-f]{64}", bases[0])
+    installs = [line for line in text.splitlines() if "pip install" in line]
+    assert installs and all("--require-hashes" in line or "--no-deps" in line for line in installs)
+    assert re.search(r"^USER 10001:10001$", text, re.MULTILINE) and text.rindex("USER") < text.index("ENTRYPOINT")
+    allowed = [line[1:] for line in (ROOT / ".dockerignore").read_text("utf-8").splitlines() if line.startswith("!")]
+    for line in re.findall(r"^COPY (?!--from)(.*) \S+$", text, re.MULTILINE):
+        for name in line.split():
+            assert (ROOT / name).exists() and any(fnmatch(name, glob.removesuffix("/**")) for glob in allowed), name
