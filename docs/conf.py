@@ -28,7 +28,8 @@ NAVIGATION = {
         "reference/plan-json",
         "state",
     ],
-    "Background": ["how-it-works", "reliability", "performance", *sorted(f"adr/{page.stem}" for page in DOCS.glob("adr/*.md"))],
+    "Background": ["how-it-works", "reliability", "performance"],
+    "Decisions": sorted(f"adr/{page.stem}" for page in DOCS.glob("adr/*.md")),
 }  # fmt: skip
 # Pages of the navigation that may be missing: links to them are text until they are there.
 PENDING = {"pipelines.md", "performance.md"}

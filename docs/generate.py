@@ -109,7 +109,7 @@ def _commands() -> Iterator[str]:
         yield re.sub(r"\s+", " ", command.help or "").strip()
         options = [each for each in command.params if isinstance(each, click.Option)]
         if options:
-            yield "\n| option | environment | default | means |\n| --- | --- | --- | --- |"
+            yield "\n| option | means | environment |\n| --- | --- | --- |"
             yield from (_option(command, each) for each in options)
         yield ""
 
@@ -135,8 +135,14 @@ def _option(command: click.Command, option: click.Option) -> str:
     help = re.sub(r"\s*\[default: .*\]$", "", option.help or "")
     if isinstance(option.type, click.IntRange) and option.type.max is not None:
         again += f" {option.type.min} to {option.type.max}."
-    shown = f"`{default:g}`" if isinstance(default, float) else f"`{default}`" if default != "" else ""
-    return _row(names, variable, shown, help + again)
+    shown = (
+        f" Default: `{default:g}`."
+        if isinstance(default, float)
+        else f" Default: `{default}`."
+        if default != ""
+        else ""
+    )
+    return _row(names, help + again + shown, variable)
 
 
 def _context(command: click.Command) -> click.Context:

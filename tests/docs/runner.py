@@ -84,7 +84,7 @@ class Reader:
 
     def _checked(self, typed: Typed) -> str:
         said = self._type(typed.command)
-        shown = typed.expected if _matches(typed.expected, said) else said
+        shown = typed.expected if _matches(typed.expected, said) else _elided(typed.expected, said)
         command = typed.command.replace("\n", "\n> ")
         return f"$ {command}\n{shown}"
 
@@ -176,6 +176,14 @@ def _matches(expected: str, said: str) -> bool:
     pattern = re.escape(expected).replace("…", "[^\n]*")
     pattern = re.sub(r"^\\\.\\\.\\\.(\\\n|\n)", r"(?:[^\\n]*\\n)*", pattern, flags=re.MULTILINE)
     return re.fullmatch(pattern, said) is not None
+
+
+def _elided(expected: str, said: str) -> str:
+    """What was printed, with the lines of the page that leave something out where they fit."""
+    short = [line for line in expected.splitlines(keepends=True) if "…" in line]
+    return "".join(
+        next((line for line in short if _matches(line, each)), each) for each in said.splitlines(keepends=True)
+    )
 
 
 def _edit(path: Path, diff: str) -> None:
