@@ -19,6 +19,7 @@ NAVIGATION = {
         "how-to/rotate-password",
         "how-to/recover-exit-9",
         "how-to/staging-and-production",
+        "editors",
     ],
     "Reference": [
         "reference/yaml",
@@ -26,13 +27,16 @@ NAVIGATION = {
         "reference/exit-codes",
         "reference/errors",
         "reference/plan-json",
+        "apply-events",
         "state",
     ],
     "Background": ["how-it-works", "reliability", "performance"],
     "Decisions": sorted(f"adr/{page.stem}" for page in DOCS.glob("adr/*.md")),
 }  # fmt: skip
+_placed = {"index"}.union(*NAVIGATION.values())
+NAVIGATION["More"] = sorted({page.stem for page in DOCS.glob("*.md")} - _placed)
 # Pages of the navigation that may be missing: links to them are text until they are there.
-PENDING = {"pipelines.md", "performance.md"}
+PENDING = {"editors.md", "apply-events.md", "performance.md"}
 
 project = "exolink-reconcile"
 author = "the exolink-reconcile authors"
@@ -59,7 +63,7 @@ def prepared(page: str, text: str) -> str:
     """A page as Sphinx needs it: with the navigation (index only), and without links that a site cannot follow."""
     text = _LINK.sub(lambda link: _followed(page, link), text)
     if page == "index":
-        text += "".join(map(_toctree, NAVIGATION, NAVIGATION.values()))
+        text += "".join(_toctree(caption, pages) for caption, pages in NAVIGATION.items() if pages)
     return text
 
 
