@@ -11,7 +11,7 @@ import click
 from exolink_reconcile import cli, codes, errors, schema, session
 from exolink_reconcile.contract import Operation
 from exolink_reconcile.kinds import KINDS
-from exolink_reconcile.resource import Kind, fields, key
+from exolink_reconcile.resource import Kind, compared, fields, key
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
 PAGES = {"errors.md": "words", "commands.md": "commands", "yaml.md": "keys", "plan-json.md": "plan"}
@@ -155,43 +155,58 @@ def _context(command: click.Command) -> click.Context:
 def _keys() -> Iterator[str]:
     properties = schema.config(KINDS)["properties"]
     itself = next(kind for kind in KINDS if kind.entries is None)
-    yield "### A document\n"
-    yield "| key | value | means | create | update |\n| --- | --- | --- | --- | --- |"
-    for name, value in properties.items():
-        sent = _sent(itself, name) if name in fields(itself) else ("", "")
-        required = " Required." if name == "tenant" else ""
-        yield _row(f"`{name}`", _value(value), value["description"] + required, *sent)
+    listed = [kind for kind in KINDS if kind.entries is not None]
+    yield "### A document\n\n| key | value | means | create | update |\n| --- | --- | --- | --- | --- |"
+    for name, value in _described(properties):
+        yield _row(*_key(name, value, itself, required=name == "tenant"), *_sent(itself, name))
     yield "\n### `policy`\n\n| key | value | means |\n| --- | --- | --- |"
-    for name, value in properties["policy"]["properties"].items():
-        yield _row(f"`{name}`", _value(value), value["description"])
-    for kind in KINDS:
-        if kind.entries is None:
-            continue
-        entry = properties[kind.entries]["items"]
-        shared = properties["defaults"]["properties"][kind.entries]["properties"]
+    for name, value in _described(properties["policy"]["properties"]):
+        yield _row(*_key(name, value))
+    for kind in listed:
+        entry = properties[str(kind.entries)]["items"]["properties"]
+        shared = dict(_described(properties["defaults"]["properties"][str(kind.entries)]["properties"]))
+        aliases = {facts.named_by.alias: name for name, facts in fields(kind).items() if facts.named_by}
         yield f"\n### An entry of `{kind.entries}`\n"
         yield "| key | value | means | in `defaults` | create | update |\n| --- | --- | --- | --- | --- | --- |"
-        for name, value in entry["properties"].items():
-            field = next(
-                (each for each, facts in fields(kind).items() if facts.named_by and facts.named_by.alias == name), name
-            )
-            sent = _sent(kind, field) if field in fields(kind) else ("", "")
-            means = value["description"] + (" Required." if name in entry["required"] else "")
-            yield _row(f"`{name}`", _value(value), means, "yes" if name in shared else "no", *sent)
+        for name, value in _described(entry):
+            cells = _key(name, value, kind, required=name == key(kind))
+            yield _row(*cells, "yes" if name in shared else "no", *_sent(kind, aliases.get(name, name)))
     yield "\n### An entry of `removed`\n\n| key | value | means |\n| --- | --- | --- |"
-    rows: dict[str, str] = {}
-    for way in properties["removed"]["items"]["oneOf"]:
-        rows |= {
-            name: _row(f"`{name}`", _value(value), value["description"]) for name, value in way["properties"].items()
-        }
+    entry = properties["removed"]["items"]
+    ways = [way["properties"] for way in entry.get("oneOf", ()) if "properties" in way] or [entry["properties"]]
+    rows = {name: _row(*_key(name, value)) for way in ways for name, value in _described(way)}
     yield from rows.values()
-    yield f"\nExactly one of {', '.join(f'`{kind.kind}`' for kind in KINDS if kind.entries)} is required."
+    yield f"\nExactly one of {', '.join(f'`{kind.kind}`' for kind in listed)} is required."
+
+
+def _described(properties: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The keys that may be written. A schema may also name keys only to refuse them."""
+    return ((name, value) for name, value in properties.items() if isinstance(value, dict) and "description" in value)
+
+
+def _key(
+    name: str, value: Mapping[str, Any], kind: Kind | None = None, *, required: bool = False
+) -> tuple[str, str, str]:
+    """A key, its value in a word or two, and what it means."""
+    facts = fields(kind).get(name) if kind else None
+    if facts is not None:
+        words = {"string": "text", "integer": "whole number", "boolean": "boolean"}
+        said = "`ws://` or `wss://` URL" if facts.secret else words[facts.json_type]
+    elif name == "createOnly" and kind:
+        said = "list of " + ", ".join(f"`{each}`" for each in compared(kind))
+    elif name == "id":
+        said = "whole number"
+    else:
+        said = {"array": "list", "object": "mapping"}.get(str(value.get("type")), "text")
+    return f"`{name}`", said, value["description"] + (" Required." if required else "")
 
 
 def _sent(kind: Kind, name: str) -> tuple[str, str]:
+    """Whether a create and an update can carry a field; nothing where it is no field."""
+    if name not in fields(kind):
+        return "", ""
     offer = session.read_contract(None)[1].offer(kind)
-    update = "is the key" if name == key(kind) else _evidence(offer.update, name)
-    return _evidence(offer.create, name), update
+    return _evidence(offer.create, name), "is the key" if name == key(kind) else _evidence(offer.update, name)
 
 
 def _evidence(operation: Operation | None, name: str) -> str:
@@ -199,22 +214,6 @@ def _evidence(operation: Operation | None, name: str) -> str:
         return "never"
     said = "inferred" if operation.inferred or operation.fields[name].inferred else "documented"
     return f"{said}, required" if name in operation.required else said
-
-
-def _value(value: Mapping[str, Any]) -> str:
-    """The type of a YAML value in a word."""
-    words = {"array": "list", "object": "mapping", "string": "text"}
-    if value.get("pattern", "").startswith("^([wW]"):
-        return "`ws://` or `wss://` URL"
-    if isinstance(value.get("type"), list):
-        return "text"
-    if "oneOf" in value:
-        return "boolean" if value["oneOf"][0]["type"] == "boolean" else "whole number"
-    if value["type"] == "array" and "enum" in value["items"]:
-        return "list of " + ", ".join(f"`{name}`" for name in value["items"]["enum"])
-    if value["type"] == "array" and value["items"].get("type") == "string":
-        return "list of text"
-    return words[value["type"]]
 
 
 # ---------------------------------------------------------------------------------------------------------- plan JSON
