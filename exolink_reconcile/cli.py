@@ -61,7 +61,7 @@ def validate(paths: tuple[str, ...], format: str) -> int:
 @shared
 @option("--out", metavar="FILE", help="Save the plan, for apply --plan.")
 @option("--detailed-exitcode", is_flag=True, help="Exit 2 when the plan has differences.")
-@formats("text", "json")
+@formats("text", "json", "html")
 @option("--full", is_flag=True, help="Write out long runs of alike changes.")
 @option("--show-unmanaged", is_flag=True, help="List what is live and not declared.")
 def plan(out: str | None, detailed_exitcode: bool, format: str, full: bool, show_unmanaged: bool, **shared: Any) -> int:
@@ -83,6 +83,9 @@ def plan(out: str | None, detailed_exitcode: bool, format: str, full: bool, show
         files.write(out, document.encode())
     if format == "json":
         _console.out(document)
+    elif format == "html":
+        paths, recorded = options.paths, options.recorded
+        _console.out(session.plan_html(run.plan, run.digest, paths, recorded, full=full, show_unmanaged=show_unmanaged))
     else:
         _console.out(session.plan_text(run.plan, run.digest, _console, full=full, show_unmanaged=show_unmanaged))
     if out:
@@ -114,7 +117,7 @@ def apply(
 
 @main.command()
 @click.argument("planfile", metavar="PLANFILE")
-@formats("text", "json")
+@formats("text", "json", "html")
 @option("--full", is_flag=True, help="Write out long runs of alike changes.")
 def show(planfile: str, format: str, full: bool) -> int:
     """Render a saved plan."""
@@ -125,6 +128,9 @@ def show(planfile: str, format: str, full: bool) -> int:
     saved = plan_file.read(data)
     if format == "json":
         _console.out(data.decode())
+    elif format == "html":
+        shown, paths = plan_file.plan(saved, KINDS), saved.document.exolink.paths
+        _console.out(session.plan_html(shown, saved.digest, paths, saved.options, full=full, show_unmanaged=False))
     else:
         _console.out(session.plan_text(plan_file.plan(saved, KINDS), saved.digest, _console, full=full))
     return 0

@@ -161,3 +161,12 @@ def plan_text(plan: Plan, digest: str, console: Console, *, full: bool = False, 
     """A plan as text for the console: its width, its colours."""
     shown = text.plan(plan, digest, full=full, width=console.width, show_unmanaged=show_unmanaged)
     return text.colour(shown) if console.colours else shown
+
+
+def plan_html(
+    plan: Plan, digest: str, paths: Sequence[str], options: Mapping[str, Any], *, full: bool, show_unmanaged: bool
+) -> str:
+    """A plan as one HTML file. `paths` and `options` are those it was made with."""
+    from exolink_reconcile.report import html
+
+    return html.plan(plan, digest, paths=paths, options=options, full=full, show_unmanaged=show_unmanaged)
