@@ -27,7 +27,7 @@ from exolink_reconcile.resource import Kind, Resource, SecretUrl, fields, key
 
 PLAIN_ROWS = 300  # a section of creates, updates or unmanaged objects up to this long is plain HTML row by row
 _LONG = 200  # characters: a name or value beyond this is cut in its line and whole below it
-_INFERRED = "This write is inferred from the documentation, not documented."
+_INFERRED = "Inferred from the documentation, not documented."
 _SECRET = "a secret in it changes"
 
 
