@@ -73,8 +73,9 @@ def plan(
     `full` writes out long runs also where the page is printed or has no JavaScript.
     """
     sections = _sections(plan, show_unmanaged)
+    headline = _headline(plan, sections)
     body = [
-        *_header(plan, digest, paths, options or {}, sections),
+        *_header(plan, headline, digest, paths, options or {}, sections),
         *(_toolbar(sections) if sections else ()),
         "<main>",
         *(line for section in sections for line in _plain(section, full)),
@@ -83,13 +84,13 @@ def plan(
     if sections:
         body.append(f'<script type="application/json" id="data">{_data(sections)}</script>')
         body.append(f"<script>{_asset('plan.js')}</script>")
-    return "\n".join([*_head(plan, bool(sections)), *body, "</body>", "</html>"]) + "\n"
+    return "\n".join([*_head(headline, bool(sections)), *body, "</body>", "</html>"]) + "\n"
 
 
 # ---------------------------------------------------------------------------------------------------------------- page
 
 
-def _head(plan: Plan, script: bool) -> Iterator[str]:
+def _head(headline: str, script: bool) -> Iterator[str]:
     policy = [
         "default-src 'none'",
         f"style-src '{_hash('plan.css')}'",
@@ -107,24 +108,33 @@ def _head(plan: Plan, script: bool) -> Iterator[str]:
     yield '<meta name="referrer" content="no-referrer">'
     yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
     yield '<meta name="color-scheme" content="light dark">'
-    yield f"<title>{_headline(plan)} Exolink</title>"
+    yield f"<title>{headline} Exolink</title>"
     yield f"<style>{_asset('plan.css')}</style>"
     yield "</head>"
     yield "<body>"
 
 
-def _headline(plan: Plan) -> str:
-    add, change, destroy = plan.counts
-    return f"Plan: {add} to add, {change} to change, {destroy} to destroy." if plan.differs else text.NO_CHANGES
+def _headline(plan: Plan, sections: Sequence[_Section]) -> str:
+    """Terraform's sentence. A replace counts as one add and one destroy, as in `Plan.counts`."""
+    if not plan.differs:
+        return text.NO_CHANGES
+    many = defaultdict(int, {section.word: len(section.rows) for section in sections})
+    add, change, destroy = many["create"] + many["replace"], many["update"], many["delete"] + many["replace"]
+    return f"Plan: {add} to add, {change} to change, {destroy} to destroy."
 
 
 def _header(
-    plan: Plan, digest: str, paths: Sequence[str], options: Mapping[str, Any], sections: Sequence[_Section]
+    plan: Plan,
+    headline: str,
+    digest: str,
+    paths: Sequence[str],
+    options: Mapping[str, Any],
+    sections: Sequence[_Section],
 ) -> Iterator[str]:
     """What decides whether to read on: totals, what apply will refuse, what to know, the digest and the command."""
     yield "<header>"
     yield f'<p class="from">Exolink plan for {_bdi(inert(plan.origin))}</p>'
-    yield f"<h1>{_headline(plan)}</h1>"
+    yield f"<h1>{headline}</h1>"
     unmanaged = sum(plan.unmanaged_counts.values())
     said = [f"{len(plan.held_back)} held back."] if plan.held_back else []
     said += [f"{unmanaged} unmanaged."] if unmanaged else []
@@ -241,16 +251,21 @@ def _sections(plan: Plan, show_unmanaged: bool) -> list[_Section]:
 
 
 class _Shown:
-    """Makes the rows of one plan: values as text, numbers with their readable names."""
+    """Makes the rows of one plan: values as text, numbers with their readable names.
+
+    What comes again and again (a tenant, a path, a profile) is made inert once.
+    """
 
     def __init__(self, names: Mapping[tuple[str, str], Mapping[int, str]]) -> None:
         self.names = names
+        self.inert = functools.cache(inert)
+        self.number = functools.cache(self._number)
 
     def held(self, held: HeldBack) -> _Row:
         what = "" if held.field else held.action.word
         changes = self.changes(held.address.tenant, [held.field]) if held.field else ()
         says = (inert(f"{held.code}: {held.reason}."),)
-        return _Row(*_where(held), what, changes, says, tuple(map(inert, held.ways_out)))
+        return _Row(*self.where(held), what, changes, says, tuple(map(inert, held.ways_out)))
 
     def delete(self, step: Step) -> _Row:
         assert step.before is not None
@@ -258,49 +273,52 @@ class _Shown:
         goes = tuple(
             (name, self.value(step.address.tenant, name, live), None) for name, live in lost if live is not None
         )
-        return _Row(*_where(step), f"id {remote_id(step.before)}, {inert(step.reason)}", goes, _inferred(step))
+        return _Row(*self.where(step), f"id {remote_id(step.before)}, {self.inert(step.reason)}", goes, _inferred(step))
 
     def replace(self, step: Step) -> _Row:
         assert step.before is not None
-        what = f"id {remote_id(step.before)}, gets a new id, {inert(step.reason)}"
-        return _Row(*_where(step), what, self.changes(step.address.tenant, step.fields), _inferred(step))
+        what = f"id {remote_id(step.before)}, gets a new id, {self.inert(step.reason)}"
+        return _Row(*self.where(step), what, self.changes(step.address.tenant, step.fields), _inferred(step))
 
     def update(self, step: Step) -> _Row:
-        says = (inert(step.reason),) if step.before is None else (f"id {remote_id(step.before)}, {inert(step.reason)}",)
-        return _Row(*_where(step), "", self.changes(step.address.tenant, step.fields), (*says, *_inferred(step)))
+        said = self.inert(step.reason)
+        says = f"id {remote_id(step.before)}, {said}" if step.before is not None else said
+        return _Row(*self.where(step), "", self.changes(step.address.tenant, step.fields), (says, *_inferred(step)))
 
     def create(self, step: Step) -> _Row:
         key_name, tenant = key(step.kind), step.address.tenant
-        made = tuple(
-            (change.name, None, self.value(tenant, change.name, change.after))
-            for change in step.fields
-            if change.name != key_name
-        )
-        return _Row(*_where(step), "", made, (inert(step.reason), *_inferred(step)))
+        made = [(name, None, self.value(tenant, name, after)) for name, _, after in step.fields if name != key_name]
+        return _Row(*self.where(step), "", tuple(made), (self.inert(step.reason), *_inferred(step)))
 
     def unmanaged(self, tenant: str, kind: Kind, row: Resource) -> _Row:
-        return _Row(inert(tenant), kind.kind, inert(getattr(row, key(kind))), "", f"id {remote_id(row)}", (), ())
+        return _Row(self.inert(tenant), kind.kind, inert(getattr(row, key(kind))), "", f"id {remote_id(row)}", (), ())
+
+    def where(self, each: Step | HeldBack) -> tuple[str, str, str, str]:
+        """Tenant, kind, name and YAML place."""
+        tenant, kind, name = each.address
+        place = ""
+        if each.source is not None:
+            path, line, column = each.source
+            place = f"{self.inert(path)}:{line}:{column}"
+        return self.inert(tenant), kind, inert(name), place
 
     def changes(self, tenant: str, changes: Iterable[FieldChange]) -> tuple[tuple[str, str | None, str | None], ...]:
         """Before and after of each change. A secret that alone changes says so: both sides look the same."""
         found = []
         for change in changes:
-            before, after = (self.value(tenant, change.field, each) for each in (change.before, change.after))
+            field = change.field
+            before, after = self.value(tenant, field, change.before), self.value(tenant, field, change.after)
             if before == after and isinstance(change.after, SecretUrl):
                 after = f"{after} ({_SECRET})"
-            found.append((inert(change.name), before, after))
+            found.append((self.inert(change.name), before, after))
         return tuple(found)
 
-    def value(self, tenant: str, name: str, shown: Any) -> str:
-        if isinstance(shown, int) and shown in (names := self.names.get((tenant, name), {})):
-            return f"{shown} ({inert(names[shown])})"
-        return text.value(shown)
+    def value(self, tenant: str, field: str, shown: Any) -> str:
+        return self.number(tenant, field, shown) if type(shown) is int else text.value(shown)
 
-
-def _where(each: Step | HeldBack) -> tuple[str, str, str, str]:
-    """Tenant, kind, name and YAML place."""
-    tenant, kind, name = each.address
-    return inert(tenant), kind, inert(name), inert(str(each.source)) if each.source else ""
+    def _number(self, tenant: str, field: str, shown: int) -> str:
+        names = self.names.get((tenant, field), {})
+        return f"{shown} ({inert(names[shown])})" if shown in names else text.value(shown)
 
 
 def _inferred(step: Step) -> tuple[str, ...]:
@@ -429,17 +447,19 @@ def _number(rows: Sequence[_Row]) -> str:
 def _data(sections: Sequence[_Section]) -> str:
     """The rows for the script. No character in it can end the element that holds it or start another."""
     texts: dict[str, int] = {}
-
-    def numbers(sentences: tuple[str, ...]) -> list[int]:
-        return [texts.setdefault(sentence, len(texts)) for sentence in sentences]
-
+    numbers: dict[tuple[str, ...], list[int]] = {(): []}
+    for section in sections:
+        for row in section.rows:
+            for sentences in row[6:]:
+                if sentences not in numbers:
+                    numbers[sentences] = [texts.setdefault(each, len(texts)) for each in sentences]
     found = [
         {
             "word": section.word,
             "mark": section.mark.strip() or "·",
             "label": section.label,
             "whole": section.whole,
-            "rows": [(*row[:6], numbers(row.says), numbers(row.ways)) for row in section.rows],
+            "rows": [(*row[:6], numbers[row.says], numbers[row.ways]) for row in section.rows],
         }
         for section in sections
     ]

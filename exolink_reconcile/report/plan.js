@@ -2,8 +2,8 @@
 // The rows of a plan, searched and filtered; only what is near the screen is in the page. Every text is put in place with
 // `textContent`: nothing of a plan is ever read as HTML (the policy of the page forbids it too).
 (() => {
-  const BLOCK = 100;            // rows that come and go together
-  const NEAR = "800px";         // how near the screen a block is filled
+  const BLOCK = 25;              // rows that come and go together
+  const NEAR = 300;             // pixels: how near the screen a block is filled
   const plan = JSON.parse(document.getElementById("data").textContent);
   const byId = (id) => document.getElementById(id);
   const [search, tenant, kind, unfold, status, toolbar] =
@@ -102,7 +102,7 @@
   const blocks = new WeakMap(); // block element -> {section, from, filled}
   const watcher = new IntersectionObserver((seen) => {
     for (const each of seen) if (each.isIntersecting) fill(each.target); else empty(each.target);
-  }, { rootMargin: `${NEAR} 0px` });
+  }, { rootMargin: `${NEAR}px 0px` });
 
   function fill(block) {
     const facts = blocks.get(block);
@@ -137,6 +137,7 @@
       made.push(block);
     }
     section.live.replaceChildren(...made);
+    for (const block of made) watcher.observe(block);
     section.count.textContent = section.found.length === section.rows.length
       ? `(${section.rows.length.toLocaleString("en")})`
       : `(${section.found.length.toLocaleString("en")} of ${section.rows.length.toLocaleString("en")} shown)`;
@@ -154,15 +155,16 @@
   const words = () => search.value.toLowerCase().split(/\s+/).filter(Boolean);
   const isUnfolded = () => unfold.ariaPressed === "true";
 
-  function filter() {
+  // Rows that stay as they are stay in the page, unless they are to be made `afresh`.
+  function filter(afresh = false) {
     const wanted = words();
     const actions = new Set(chips.filter((chip) => chip.ariaPressed === "true").map((chip) => chip.dataset.word));
     let found = 0;
-    current = null;
     highlights?.clear();
     for (const section of plan.sections) {
       const shown = !actions.size || actions.has(section.word);
       const texts = wanted.length && shown ? haystacks(section) : [];
+      const before = section.found;
       section.found = [];
       if (shown)
         section.rows.forEach((row, number) => {
@@ -170,11 +172,12 @@
               wanted.every((word) => texts[number].includes(word))) section.found.push(number);
         });
       found += section.found.length;
-      layOut(section);
+      const same = before?.length === section.found.length && section.found.every((number, at) => number === before[at]);
+      if (!same || afresh) layOut(section);
+      else for (const block of section.live.childNodes) highlight(block);
     }
     const first = document.querySelector(".block");
     if (first) fill(first);
-    for (const block of document.querySelectorAll(".block")) watcher.observe(block);
     nothing.hidden = found > 0;
     const all = total.toLocaleString("en");
     status.textContent = found === total ? `${all} in all` : `${found.toLocaleString("en")} of ${all} shown`;
@@ -217,7 +220,7 @@
   }
 
   function move(by) {
-    if (!current) return;
+    if (!current?.line.isConnected) return;
     const atRow = current.line === document.activeElement;
     const shown = plan.sections.filter((section) => section.found.length);
     let number = shown.indexOf(current.section);
@@ -253,7 +256,7 @@
 
   function choices(select, column) {
     const values = new Set(plan.sections.flatMap((section) => section.rows.map((row) => row[column])));
-    for (const value of [...values].sort()) select.append(new Option(value, value));
+    for (const value of [...values].sort()) select.append(new Option(cut(value), value));
     select.hidden = values.size < 2;
   }
 
@@ -271,13 +274,13 @@
   choices(tenant, 0);
   choices(kind, 1);
   unfold.hidden = plan.sections.every((section) => section.whole);
-  search.addEventListener("input", filter);
-  for (const select of [tenant, kind]) select.addEventListener("change", filter);
+  search.addEventListener("input", () => filter());
+  for (const select of [tenant, kind]) select.addEventListener("change", () => filter());
   for (const button of [...chips, unfold])
     button.addEventListener("click", () => {
       button.ariaPressed = String(button.ariaPressed !== "true");
       if (button === unfold) opened.clear();
-      filter();
+      filter(button === unfold);
     });
   filter();
   toolbar.hidden = false;

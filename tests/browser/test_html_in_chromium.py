@@ -5,6 +5,7 @@ Run by `make browser`. With EXOLINK_SCREENSHOTS=FOLDER each page is also saved a
 
 import os
 import re
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from exolink_reconcile.report import html
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
 WIDE, PHONE = (1280, 900), (360, 740)
+TALL = (1280, 60_000)  # all rows of a small plan are near the screen
 KEYS = {"ArrowDown": 40, "ArrowUp": 38, "Enter": 13, "Escape": 27, "Tab": 9}
 QUIET = """
 window.trouble = [];
@@ -75,13 +77,18 @@ class Page:
     def too_wide(self) -> int:
         return int(self.js("return document.documentElement.scrollWidth - document.documentElement.clientWidth"))
 
+    def busy(self) -> float:
+        """What the page's main thread has done so far, in milliseconds of CPU."""
+        found = self.driver.execute_cdp_cmd("Performance.getMetrics", {})["metrics"]
+        return 1000 * float({each["name"]: each["value"] for each in found}["TaskDuration"])
+
     def settle(self) -> None:
         """Wait until what was typed is on the screen."""
-        self.driver.execute_async_script("requestAnimationFrame(() => setTimeout(arguments[0], 30))")
+        self.driver.execute_async_script("requestAnimationFrame(() => setTimeout(arguments[0], 60))")
 
     def picture(self, name: str) -> None:
         if folder := os.environ.get("EXOLINK_SCREENSHOTS"):
-            self.settle()
+            time.sleep(0.3)
             self.driver.save_screenshot(str(Path(folder) / f"{name}.png"))
 
 
@@ -103,11 +110,17 @@ def opened(chromium: Any, served: tuple[Path, str, list[str]]) -> Iterator[Calla
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         cdp("Emulation.setEmulatedMedia", {"media": "", "features": [scheme]})
         cdp("Emulation.setScriptExecutionDisabled", {"value": not scripts})
-        (folder / "plan.html").write_text(html.plan(plan, digest_of(plan), paths=["fleet"], **more), "utf-8")
+        cdp("Performance.enable", {"timeDomain": "threadTicks"})
+        name = f"plan-{len(list(folder.iterdir()))}.html"  # each its own: a browser keeps what it has seen
+        (folder / name).write_text(html.plan(plan, digest_of(plan), paths=["fleet"], **more), "utf-8")
         asked.clear()
         chromium.get_log("browser")
-        chromium.get(f"{url}/plan.html")
-        return Page(chromium)
+        chromium.get(f"{url}/{name}")
+        found = Page(chromium)
+        if scripts:
+            found.settle()
+        assert asked[0] == f"/{name}"
+        return found
 
     yield open
     cdp("Emulation.setScriptExecutionDisabled", {"value": False})
@@ -115,14 +128,14 @@ def opened(chromium: Any, served: tuple[Path, str, list[str]]) -> Iterator[Calla
     assert (chromium.execute_script("return window.trouble") or []) == []
     # A browser asks for an icon by itself; the policy keeps the page from asking for anything.
     assert [each["message"] for each in chromium.get_log("browser") if "favicon" not in each["message"]] == []
-    assert set(asked) <= {"/plan.html", "/favicon.ico"}
+    assert set(asked[1:]) <= {"/favicon.ico"}
 
 
 def test_search(opened: Callable[..., Page]) -> None:
     """Words in any order, in address, field, value and place; what is hidden is counted; Escape brings all back."""
-    page = opened(everything())
+    page = opened(everything(), TALL)
     page.type("/")
-    for searched, found in [("gone", 1), ("NIGHT lobby", 0), ("lift", 10), ("exolink.yaml:5:6", 1), ("OPS-123", 1)]:
+    for searched, found in [("gone", 1), ("NIGHT lobby", 10), ("lift", 10), ("exolink.yaml:5:6", 1), ("OPS-123", 1)]:
         page.type(searched)
         page.settle()
         assert page.status.startswith(f"{found} of 51"), (searched, page.status)
@@ -139,14 +152,18 @@ def test_filters(opened: Callable[..., Page]) -> None:
     """By action, several at a time, by kind and by tenant."""
     page = opened(everything())
     page.click("[data-word=delete]")
+    page.settle()
     assert len(page.rows()) == 3
     page.click("[data-word=create]")
+    page.settle()
     assert len(page.rows()) == 3 + 7
     page.js("const s = document.getElementById('kind'); s.value = 'cpms'; s.dispatchEvent(new Event('change'))")
+    page.settle()
     assert len(page.rows()) == 1 + 1
     assert page.js("return document.getElementById('tenant').hidden")
     page = opened(many(30))
     page.js("const s = document.getElementById('tenant'); s.value = 'zeta'; s.dispatchEvent(new Event('change'))")
+    page.settle()
     assert len(page.rows()) == 15 and all("zeta/" in row for row in page.rows())
 
 
@@ -194,27 +211,28 @@ def test_scrolling_shows_every_row(opened: Callable[..., Page]) -> None:
     """Only what is near is in the page, and the end is reached."""
     page = opened(many(5_000))
     page.driver.execute_async_script("scrollTo(0, document.body.scrollHeight); setTimeout(arguments[0], 400)")
-    assert len(page.rows()) < 1_500
+    assert 0 < len(page.rows()) < 300
     page.driver.execute_async_script("scrollTo(0, document.body.scrollHeight); setTimeout(arguments[0], 400)")
     assert "CP-004999" in page.rows()[-1]
 
 
 def test_unfold_all(opened: Callable[..., Page]) -> None:
     """One button unfolds each row, and folds each again."""
-    page = opened(many(30))
+    page = opened(many(30), TALL)
     page.click("#unfold")
+    page.settle()
     count = "return document.querySelectorAll('.live details[open]').length"
     assert page.js(count) == 30
     page.click("#unfold")
+    page.settle()
     assert page.js(count) == 0
 
 
 def test_both_tell_the_same(opened: Callable[..., Page]) -> None:
     """What the script builds says what the plain HTML says, row by row."""
     for plan in (everything(), hostile(), plan_of(step(Action.CREATE, "CP-1"))):
-        page = opened(plan, show_unmanaged=True)
+        page = opened(plan, TALL, show_unmanaged=True)
         both = page.js("""
-            document.querySelectorAll(".live").forEach((live) => live.scrollIntoView());
             return [".plain", ".live"].map((part) => [...document.querySelectorAll(part + " .line")].map((e) => e.textContent));
         """)
         assert both[0] == both[1] and both[0]
@@ -234,7 +252,7 @@ def test_hostile_names_do_nothing(opened: Callable[..., Page], size: tuple[int, 
     assert page.js("return getComputedStyle(document.body).display") == "block"
     page.type("/</script><script>")
     page.settle()
-    assert len(page.rows()) > 0
+    assert page.status == "5 of 85 shown"
     page.press("Escape")
     page.js("document.querySelector('#delete').scrollIntoView()")
     page.picture(f"hostile-{size[0]}")
@@ -282,6 +300,7 @@ def test_phone(opened: Callable[..., Page]) -> None:
     assert low == 0
     page.picture("phone")
     page.js("document.querySelector('#update').scrollIntoView()")
+    page.settle()
     page.click("#update summary")
     page.picture("phone-rows")
     assert page.too_wide == 0
@@ -311,26 +330,26 @@ def test_print(opened: Callable[..., Page]) -> None:
 
 @pytest.mark.parametrize("count", [10_000, 100_000])
 def test_typing_does_not_lag(opened: Callable[..., Page], count: int, capsys: pytest.CaptureFixture[str]) -> None:
-    """From a key to the updated list on the screen, as the browser itself measures it."""
+    """All that the page's main thread does for one key, filter to paint, in CPU time: a busy machine does not count.
+
+    Measured 20 ms and 87 ms; the bounds are wide, for other machines.
+    """
     page = opened(many(count))
-    page.settle()
-    loaded = page.js("return performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd")
     page.driver.execute_async_script("requestIdleCallback(() => setTimeout(arguments[0], 200))")
+    opening, keys = page.busy(), []
     page.type("/")
-    work = []
     for character in "cp-0012 night":
+        before = page.busy()
         page.type(character)
         page.settle()
-        work.append(
-            page.js(
-                "const t = performance.now(); document.getElementById('search').dispatchEvent(new Event('input')); document.body.offsetHeight; return performance.now() - t"
-            )
-        )
-    slow = [duration for name, duration in page.js("return slow") if name in ("keydown", "keypress", "input", "keyup")]
+        keys.append(page.busy() - before)
+    waited = max(
+        [duration for name, duration in page.js("return slow") if name.startswith(("key", "input"))], default=16
+    )
     with capsys.disabled():
         print(
-            f"\n{count:,} changes: open {loaded:.0f} ms; filter and layout of a key at most {max(work):.1f} ms; key to screen at most {max(slow, default=16):.0f} ms"
+            f"\n{count:,} changes: CPU to open {opening:.0f} ms, for a key at most {max(keys):.0f} ms; a key waited at most {waited:.0f} ms"
         )
     page.picture(f"many-{count}")
-    assert max(work) < count / 10_000 * 500
-    assert len(page.rows()) > 0
+    assert max(keys) < {10_000: 150, 100_000: 600}[count]
+    assert page.status.startswith("50 of") and page.rows()
