@@ -267,7 +267,8 @@
     section.live = element("div", "live");
     section.live.role = "list";
     section.live.setAttribute("aria-labelledby", `${section.word}-title`);
-    section.count = holder.querySelector(".count");
+    section.count = element("span", "count found");   // on paper the other one stands: what is printed is not filtered
+    holder.querySelector(".count").after(section.count);
     section.rowHeight = section.whole ? 70 : 31;
     holder.append(section.live);
   }
