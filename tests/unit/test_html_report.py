@@ -261,7 +261,7 @@ def test_same_plan_same_bytes() -> None:
 
 
 def test_it_is_not_slow() -> None:
-    """10,000 changes: a small multiple of the text plan (measured: 1.2 times; the bound leaves room for a busy machine)."""
+    """10,000 changes: a small multiple of the text plan (measured: twice the folded text; the bound leaves room for a busy machine)."""
     plan = many(10_000)
 
     def best(render: Any) -> float:
