@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-long check lint format schemas judges fuzz clean
+.PHONY: demo test test-long check lint format schemas judges editor fuzz clean
 
 demo: $(STAMP)            ## the main job on the embedded emulator: plan, apply, drift, repair
 	$(BIN)/exolink-reconcile demo
@@ -38,6 +38,9 @@ fuzz: $(STAMP)            ## atheris over YAML, lists, journal and neutraliser: 
 
 judges: $(STAMP)          ## terraform, OPA, checkov ... read our plan JSON (installs them; minutes)
 	bash tests/judges/run.sh .cache/judges
+
+editor: $(STAMP)          ## yaml-language-server with our schema: completion, hover, diagnostics (needs npm; half a minute)
+	bash tests/editor/run.sh .cache/editor
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)

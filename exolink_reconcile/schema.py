@@ -114,6 +114,9 @@ def _told(description: str, example: str = "") -> _Schema:
 
 def _typed(definition: str, description: str, examples: Sequence[str | int] = (), **more: Any) -> _Schema:
     schema = {**_told(description), **({"examples": list(examples)} if examples else {}), **more}
+    if "type" in _DEFINITIONS[definition]:  # repeated here: an editor decides by it what to insert after the key
+        schema["type"] = _DEFINITIONS[definition]["type"]
+        schema["errorMessage"] = _DEFINITIONS[definition]["errorMessage"]
     return {**schema, "allOf": [{"$ref": f"#/definitions/{definition}"}]}
 
 
@@ -173,6 +176,7 @@ def _policy(kinds: Sequence[Kind]) -> _Schema:
     one = next(kind for kind in kinds if kind.entries is not None)
     exact = f"{one.kind}/{_example(one)}"
     return {
+        "title": "policy",
         "type": "object",
         **_told(
             "What this tool may and may not do in this tenant. Globs on KIND/NAME: `*` any run (`/` too), `?` one character.",
@@ -191,6 +195,7 @@ def _policy(kinds: Sequence[Kind]) -> _Schema:
 
 def _table(mark: NamedBy) -> _Schema:
     return {
+        "title": mark.table,
         "type": "object",
         **_told(f"Readable names for ids: an entry may then write `{mark.alias}: NAME`.", f"{mark.example}: 1"),
         "propertyNames": {
@@ -206,6 +211,7 @@ def _table(mark: NamedBy) -> _Schema:
 def _defaults(listed: Sequence[Kind]) -> _Schema:
     example = "\n".join(f"{kind.entries}: {{{', '.join(_default_example(kind))}}}" for kind in listed)
     return {
+        "title": "defaults",
         "type": "object",
         **_told("What the entries of this document's lists share. An entry's own fields win.", example),
         "additionalProperties": False,
@@ -240,6 +246,7 @@ def _entry(kind: Kind, *, defaults: bool) -> _Schema:
         rules.append(_forbidden((key(kind), "id"), "Cannot be a default: it names one object."))
     forbidden = {name: True for rule in rules for name in rule["properties"]}
     schema: _Schema = {
+        "title": f"{kind.kind} defaults" if defaults else f"{kind.kind} entry",
         "type": "object",
         **_told(f"Shared by the {kind.entries} of this document." if defaults else f"One {kind.kind} that must exist."),
         "additionalProperties": False,
@@ -260,7 +267,7 @@ def _entry(kind: Kind, *, defaults: bool) -> _Schema:
         schema["allOf"] = rules
     if not defaults:
         schema["required"] = [key(kind)]
-        schema["defaultSnippets"] = [_snippet(f"{kind.kind} entry", f"A {kind.kind} that must exist.", _examples(kind))]
+        schema["defaultSnippets"] = [_entry_snippet(kind)]
     return schema
 
 
@@ -289,7 +296,17 @@ def _removed(listed: Sequence[Kind], itself: Kind) -> _Schema:
     words = [kind.kind for kind in listed]
     example = "\n".join(f"- {kind.kind}: {_example(kind)}" for kind in listed)
     reason = "contract ended, OPS-123"
+    missing = f"Name what must not exist: {' or '.join(words)}."
+    snippets = [
+        _snippet(
+            f"removed {kind.kind}",
+            f"A {kind.kind} that must not exist.",
+            [(kind.kind, _example(kind)), ("reason", reason)],
+        )
+        for kind in listed
+    ]
     entry: _Schema = {
+        "title": "removed entry",
         "type": "object",
         **_told("One object that must not exist any more."),
         "additionalProperties": False,
@@ -299,22 +316,13 @@ def _removed(listed: Sequence[Kind], itself: Kind) -> _Schema:
             "reason": _typed("text", "Why, for the reviewer.", [reason]),
             itself.kind: True,
         },
-        "anyOf": [
-            {"required": [word], "errorMessage": f"Name what must not exist: {' or '.join(words)}."} for word in words
-        ],
+        "anyOf": [{"required": [word], "errorMessage": missing} for word in [*words, itself.kind]],
         "dependencies": {
             word: _forbidden([other for other in words if other != word], "An entry names one object.")
             for word in words
         },
         "allOf": [_forbidden([itself.kind], f"A {itself.kind} cannot be removed: this tool never deletes one.")],
-        "defaultSnippets": [
-            _snippet(
-                f"removed {kind.kind}",
-                f"A {kind.kind} that must not exist.",
-                [(kind.kind, _example(kind)), ("reason", reason)],
-            )
-            for kind in listed
-        ],
+        "defaultSnippets": snippets,
     }
     return {
         "type": "array",
@@ -341,6 +349,10 @@ def _examples(kind: Kind) -> list[tuple[str, str | int]]:
         for facts in fields(kind).values()
         if facts.examples
     ]
+
+
+def _entry_snippet(kind: Kind) -> _Schema:
+    return _snippet(f"{kind.kind} entry", f"A {kind.kind} that must exist.", _examples(kind))
 
 
 def _snippet(label: str, description: str, values: Sequence[tuple[str, str | int]]) -> _Schema:
