@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-long check lint format schemas judges editor fuzz clean
+.PHONY: demo test test-long check lint format schemas judges editor fuzz bench profile clean
 
 demo: $(STAMP)            ## the main job on the embedded emulator: plan, apply, drift, repair
 	$(BIN)/exolink-reconcile demo
@@ -41,6 +41,14 @@ judges: $(STAMP)          ## terraform, OPA, checkov ... read our plan JSON (ins
 
 editor: $(STAMP)          ## yaml-language-server with our schema: completion, hover, diagnostics (needs npm; half a minute)
 	bash tests/editor/run.sh .cache/editor
+
+bench: $(STAMP)           ## the goals of docs/performance.md, measured beside Terraform and octoDNS (half an hour)
+	[ -x .cache/bench-venv/bin/octodns-sync ] || { $(BIN)/uv venv -q -p $(BIN)/python .cache/bench-venv && \
+	  $(BIN)/uv pip install -q -p .cache/bench-venv/bin/python octodns==1.22.0; } || echo "octoDNS cannot be installed"
+	$(BIN)/python -m benchmarks $(ROWS)
+
+profile: $(STAMP)         ## where the time and memory of a plan of 100,000 chargers go
+	$(BIN)/python -m benchmarks.profile
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)

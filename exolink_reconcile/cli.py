@@ -78,11 +78,11 @@ def plan(out: str | None, detailed_exitcode: bool, format: str, full: bool, show
         _console.err(
             f"Note: {count} writes of an earlier run are not settled (see `unknowns`); apply settles them first.\n"
         )
-    document = run.document() if out or format == "json" else ""
+    document = run.document() if out or format == "json" else ()
     if out:
-        files.write(out, document.encode())
+        files.write(out, document)
     if format == "json":
-        _console.out(document)
+        _console.out_all(document)
     else:
         _console.out(session.plan_text(run.plan, run.digest, _console, full=full, show_unmanaged=show_unmanaged))
     if out:
@@ -159,7 +159,7 @@ def export(tenants: tuple[str, ...], out: str | None, **reach: Any) -> int:
     files.make_folder(out)
     for tenant, text in written.items():
         path = os.path.join(out, f"{tenant}.yaml")
-        files.write(path, text.encode(), mode=0o644)
+        files.write(path, (text.encode(),), mode=0o644)
         _console.err(f"Wrote {path}\n")
     return 0
 

@@ -4,6 +4,7 @@ import os
 import shutil
 import sys
 import threading
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import NoReturn, TextIO
 
@@ -40,6 +41,11 @@ class Console:
     def out(self, text: str) -> None:
         """A result."""
         self._write(sys.stdout, text)
+
+    def out_all(self, pieces: Iterable[bytes]) -> None:
+        """A long result, ASCII, in pieces."""
+        for piece in pieces:
+            self._write(sys.stdout, piece.decode("ascii"))
 
     def err(self, text: str) -> None:
         """Progress, a note or an error."""

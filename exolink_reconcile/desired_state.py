@@ -36,6 +36,7 @@ from exolink_reconcile.resource import (
 )
 
 _TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
+_BATCH = 5000  # entries: what pydantic is given and what it makes are not in memory for all of 100,000 at once
 _POLICY_LISTS = {"protect": "protect", "exclusive": "exclusive", "allowReplace": "allow_replace"}
 _MEANT = {"string": "text", "integer": "a whole number, like 30", "boolean": "true or false"}
 
@@ -445,14 +446,15 @@ class _Builder:
                     "E-TYPE",
                     f"an entry of `{kind.entries}` must be a mapping, like `- {key(kind)}: NAME`",
                 )
-        values = self._entry_values(document, tenant, kind, nodes, defaults)
-        resources = self._validate(document, kind, nodes, values)
         path = document.path
-        tenant.declared[kind].extend(
-            Declared(resource, Source(path, node.line, node.column))
-            for node, resource in zip(nodes, resources, strict=True)
-            if resource is not None
-        )
+        for start in range(0, len(nodes), _BATCH):
+            batch = nodes[start : start + _BATCH]
+            resources = self._validate(document, kind, batch, self._entry_values(document, tenant, kind, batch, defaults))
+            tenant.declared[kind].extend(
+                Declared(resource, Source(path, node.line, node.column))
+                for node, resource in zip(batch, resources, strict=True)
+                if resource is not None
+            )
 
     def _entry_values(
         self, document: Document, tenant: _Tenant, kind: Kind, nodes: list[Node], defaults: dict[str, Any]

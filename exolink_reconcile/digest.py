@@ -5,7 +5,6 @@ fact only as "it changes". The digest of a plan is over the origin and the diges
 """
 
 import hashlib
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -15,8 +14,7 @@ from exolink_reconcile.resource import Resource, SecretUrl, fields
 
 def facts(step: Step) -> dict[str, Any]:
     """Address, action, live id, managed fields before and after; for a delete the key and the compared fields."""
-    kind_fields = tuple(fields(step.kind))
-    before_names = kind_fields if step.deletes else step.sends
+    before_names: Iterable[str] = fields(step.kind) if step.deletes else step.sends
     declared = step.declared.resource if step.declared else None
     return {
         "address": str(step.address),
@@ -27,19 +25,26 @@ def facts(step: Step) -> dict[str, Any]:
         if declared is not None and step.action is not Action.DELETE
         else None,
         "secrets": sorted(
-            change.name for change in step.fields if isinstance(change.after, SecretUrl) and change.after.has_secret
+            [change.name for change in step.fields if isinstance(change.after, SecretUrl) and change.after.has_secret]
         ),
     }
 
 
 def shown_fields(resource: Resource, names: Iterable[str]) -> dict[str, Any]:
     """The fields as they may be shown and stored: secrets masked."""
-    return {name: shown(getattr(resource, name)) for name in names}
+    return {name: value if (value := getattr(resource, name)).__class__ in _PLAIN else shown(value) for name in names}
 
 
 def shown(value: Any) -> Any:
-    """A value as JSON may hold it: a secret URL masked, everything else as it is."""
-    return str(value) if isinstance(value, SecretUrl) else value
+    """A value as JSON may hold it: a secret URL masked, the keys of a mapping in one order, everything else as it is."""
+    if isinstance(value, SecretUrl):
+        return str(value)
+    if isinstance(value, dict):
+        return {name: shown(value[name]) for name in sorted(value)}
+    return [shown(each) for each in value] if isinstance(value, (list, tuple)) else value
+
+
+_PLAIN = frozenset({str, int, float, bool, type(None)})
 
 
 def masked(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -51,19 +56,20 @@ def masked(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def of_step(step: Step) -> str:
-    """The digest of one step's facts."""
-    return hashlib.sha256(_canonical(facts(step))).hexdigest()
+    """The digest of one step's facts. ASCII, and the facts always in one order, so that no Python version changes it."""
+    return hashlib.sha256(ascii(facts(step)).encode()).hexdigest()
 
 
 def of_plan(plan: Plan) -> str:
     """The digest that a reviewer approves: 64 hex digits."""
-    return of_steps(plan.origin, (of_step(step) for step in plan.steps))
+    return of_steps(plan.origin, of_each(plan))
+
+
+def of_each(plan: Plan) -> tuple[str, ...]:
+    """The digests of its steps, in their order."""
+    return tuple(map(of_step, plan.steps))
 
 
 def of_steps(origin: str, steps: Iterable[str]) -> str:
     """The digest of a plan from its origin and its steps' digests."""
-    return hashlib.sha256(_canonical([origin, sorted(steps)])).hexdigest()
-
-
-def _canonical(value: Any) -> bytes:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
+    return hashlib.sha256(ascii([origin, sorted(steps)]).encode()).hexdigest()

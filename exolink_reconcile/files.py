@@ -4,7 +4,7 @@ import hashlib
 import os
 import stat
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -88,7 +88,7 @@ def bundled(name: str) -> str:
     return (Path(__file__).parent.parent / "schemas" / name).read_text("utf-8")
 
 
-def write(path: str, data: bytes, *, mode: int = 0o600) -> None:
+def write(path: str, pieces: Iterable[bytes], *, mode: int = 0o600) -> None:
     """Write a file so that it is the old one or the new one whole, whatever happens: temporary file, fsync, rename.
 
     Raises:
@@ -104,7 +104,7 @@ def write(path: str, data: bytes, *, mode: int = 0o600) -> None:
         raise StorageFailed("E-STORAGE", f"{path} cannot be written: {error.strerror}") from None
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            file.writelines(pieces)
             file.flush()
             os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())

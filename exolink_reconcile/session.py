@@ -76,12 +76,18 @@ class Prepared:
     contract: Contract
     live: LiveState
     plan: Plan
-    digest: str
+    digests: Sequence[str]
 
-    def document(self) -> str:
-        """The plan as JSON, as it is shown and saved."""
+    @property
+    def digest(self) -> str:
+        """The digest of the plan."""
+        return digest.of_steps(self.plan.origin, self.digests)
+
+    def document(self) -> Sequence[bytes]:
+        """The plan as JSON, as it is shown and saved, in pieces."""
         return plan_json.plan(
             self.plan,
+            self.digests,
             config_digest=self.desired.config_digest,
             paths=self.options.paths,
             options=self.options.recorded,
@@ -109,7 +115,7 @@ class Wanted:
         live = live_state.read(api, planner.wanted(self.desired, self.choices), TENANT, absent_ok=can_create)
         changes = differ.diff(self.desired, live)
         plan = planner.plan(changes, self.desired, self.contract, self.choices, self.options.api_url, seen)
-        return Prepared(self.options, self.desired, self.contract, live, plan, digest.of_plan(plan))
+        return Prepared(self.options, self.desired, self.contract, live, plan, digest.of_each(plan))
 
 
 def wanted(options: Options, console: Console, *, reviewed: bool) -> Wanted:

@@ -1,6 +1,7 @@
 """After a run with the long tests: the figures that docs/reliability.md quotes."""
 
 import re
+import signal
 from collections import Counter
 from collections.abc import Iterator
 
@@ -11,6 +12,9 @@ FAMILIES = {
     "tests/faults/test_strace.py": "a write, sync or rename killed or failed by strace",
     "tests/faults/test_rows_": "tests of rows of the failure catalogue",
 }
+# A shell starts what it runs in the background with SIGINT ignored, and every process that a test starts would inherit it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 ROW = re.compile(r"test_row_(\d+)_")
 
 

@@ -100,7 +100,8 @@ def run_plan(plan: Plan, desired: DesiredState, offers: contract.Contract, api: 
 
 
 def as_json(plan: Plan) -> str:
-    return plan_json.plan(plan, config_digest="", paths=("exolink.yaml",), options={})
+    pieces = plan_json.plan(plan, digest.of_each(plan), config_digest="", paths=("exolink.yaml",), options={})
+    return b"".join(pieces).decode()
 
 
 def digest_of(plan: Plan) -> str:

@@ -5,41 +5,48 @@ Three things are as they are because readers of the format want them so (researc
 format as we write it; `schema` turns them into the JSON Schema, `plan_file` reads a saved plan with them.
 """
 
+import functools
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import to_json
 
 from exolink_reconcile import digest
 from exolink_reconcile.inert import inert
-from exolink_reconcile.model import Action, HeldBack, Plan, Source, Step, remote_id
+from exolink_reconcile.model import Action, HeldBack, Plan, Source, Step
 from exolink_reconcile.resource import Address, Kind, Resource, SecretUrl, fields
 
 SCHEMA_VERSION = 1
+_BATCH = 1000
 TERRAFORM_VERSION = "1.11.4"
 PROVIDER = "registry.exolink.cloud/exolink/exolink"
 _ACTIONS = {
-    Action.CREATE: ["create"],
-    Action.UPDATE: ["update"],
-    Action.REPLACE: ["delete", "create"],
-    Action.DELETE: ["delete"],
+    Action.CREATE: '["create"]',
+    Action.UPDATE: '["update"]',
+    Action.REPLACE: '["delete","create"]',
+    Action.DELETE: '["delete"]',
 }
 _REASONS = {Action.REPLACE: "replace_because_cannot_update", Action.DELETE: "delete_because_each_key"}
+_QUOTED = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps would make an encoder for each of 100,000 names
 
 
-def plan(plan: Plan, *, config_digest: str, paths: Sequence[str], options: Mapping[str, Any]) -> str:
-    """The plan as one line of canonical JSON: same inputs, same bytes; no time, no token, secrets masked."""
+def plan(
+    plan: Plan, digests: Sequence[str], *, config_digest: str, paths: Sequence[str], options: Mapping[str, Any]
+) -> list[bytes]:
+    """The plan as one line of canonical JSON, in pieces: same inputs, same bytes; no time, no token, secrets masked.
+
+    `digests` are those of the steps. The three long lists are written a batch of steps at a time: the values of
+    100,000 steps and their text do not have to be in memory together.
+    """
     steps = list(plan.steps)
-    rows = [_resource_change(step) for step in steps]
-    document: dict[str, Any] = {
+    frame: dict[str, Any] = {
         "format_version": "1.2",
         "terraform_version": TERRAFORM_VERSION,
-        "planned_values": {
-            "root_module": {"resources": [_planned(row) for row in rows if row["change"]["after"] is not None]}
-        },
-        "resource_changes": rows,
+        "planned_values": {"root_module": {"resources": []}},
+        "resource_changes": [],
         "configuration": {
             "provider_config": {"exolink": {"name": "exolink", "full_name": PROVIDER}},
             "root_module": {},
@@ -49,7 +56,7 @@ def plan(plan: Plan, *, config_digest: str, paths: Sequence[str], options: Mappi
         "errored": False,
         "exolink": {
             "schema_version": SCHEMA_VERSION,
-            "digest": digest.of_plan(plan),
+            "digest": digest.of_steps(plan.origin, digests),
             "api_url": plan.origin,
             "config_digest": config_digest,
             "paths": list(paths),
@@ -58,16 +65,53 @@ def plan(plan: Plan, *, config_digest: str, paths: Sequence[str], options: Mappi
             "refusals": [{"code": refusal.code, "summary": refusal.summary} for refusal in plan.refusals],
             "unmanaged": dict(plan.unmanaged_counts),
             "names": _names(plan),
-            "changes": [_change(step) for step in steps],
+            "changes": [],
         },
     }
-    document["exolink"]["checksum"] = checksum(document)
-    return canonical(document) + "\n"
+    # A quote inside a JSON string has a backslash before it: only a key can be followed by `":[]`.
+    rest = canonical(frame).encode() + b"\n"
+    pieces: list[bytes] = []
+    for name, items in zip(("changes", "resources", "resource_changes"), _lists(steps, digests), strict=True):
+        before, found, rest = rest.partition(f'"{name}":[]'.encode())
+        assert found
+        pieces += (before, f'"{name}":['.encode(), *items, b"]")
+        if name == "changes":
+            place = len(pieces)
+    pieces.append(rest)
+    found_sum = hashlib.sha256()
+    for piece in pieces:
+        found_sum.update(piece.rstrip(b"\n"))
+    pieces.insert(place, f',"checksum":"{found_sum.hexdigest()}"'.encode())
+    return pieces
+
+
+def _lists(steps: Sequence[Step], digests: Sequence[str]) -> tuple[list[bytes], list[bytes], list[bytes]]:
+    """The items of `changes`, `resources` and `resource_changes`, each as pieces of JSON text."""
+    changes: list[bytes] = []
+    resources: list[bytes] = []
+    rows: list[bytes] = []
+    for start in range(0, len(steps), _BATCH):
+        texts = [_texts(step, each) for step, each in zip(steps[start : start + _BATCH], digests[start:])]
+        for pieces, items in zip((changes, resources, rows), zip(*texts, strict=True), strict=True):
+            text = ",".join(filter(None, items))
+            if text:
+                pieces.append(f",{text}".encode() if pieces else text.encode())
+    return changes, resources, rows
 
 
 def canonical(document: Any) -> str:
     """One line, keys sorted, ASCII only: an escape in a name stays an escape."""
     return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+
+def _values(values: Mapping[str, Any] | None) -> str:
+    """`canonical` for the values of one object, three times as fast: their names must be in order already."""
+    return to_json(values, ensure_ascii=True).replace(b"\x7f", b"\\u007f").decode("ascii")
+
+
+# Most values are those of the step before: the same kind, fields and reason.
+_repeated = functools.lru_cache(maxsize=1000)(canonical)
+_text = json.encoder.encode_basestring_ascii
 
 
 def checksum(document: Mapping[str, Any]) -> str:
@@ -78,43 +122,55 @@ def checksum(document: Mapping[str, Any]) -> str:
 
 def resource_address(address: Address) -> str:
     """Terraform's form: `exolink_cpms.acme["Primary backend"]`."""
-    return f"exolink_{address.kind}.{address.tenant}[{inert(json.dumps(address.name, ensure_ascii=False))}]"
+    return f"exolink_{address.kind}.{address.tenant}[{inert(_QUOTED(address.name))}]"
 
 
 def live_object(kind: Kind, row: Resource) -> dict[str, Any]:
     """A live object as its kind knows it, with its id; secrets masked."""
-    return {"id": remote_id(row), **digest.shown_fields(row, fields(kind))}
+    return digest.shown_fields(row, _shown_names(kind))
 
 
-def _resource_change(step: Step) -> dict[str, Any]:
-    before = live_object(step.kind, step.before) if step.before is not None else None
+@functools.cache
+def _shown_names(kind: Kind) -> tuple[str, ...]:
+    return tuple(sorted({"id", *fields(kind)}))
+
+
+def _texts(step: Step, step_digest: str) -> tuple[str, str, str]:
+    """One step as items of `changes`, `resources` (empty where nothing will be there) and `resource_changes`.
+
+    Written out as text, names in order, because this runs for 100,000 steps; each part is encoded once for all three.
+    """
+    action, kind, declared = step.action, step.kind, step.declared.resource if step.declared else None
+    before = live_object(kind, step.before) if step.before is not None else None
     after: dict[str, Any] | None = None
-    declared = step.declared.resource if step.declared else None
-    if declared is not None and step.action is not Action.DELETE:
-        kept = before if before is not None and step.action is Action.UPDATE else {}
-        after = {**kept, **digest.shown_fields(declared, step.sends)}
-    change: dict[str, Any] = {
-        "actions": _ACTIONS[step.action],
-        "before": before,
-        "after": after,
-        "after_unknown": _unknown(step, before, after),
-        "before_sensitive": _sensitive(step.before, fields(step.kind)),
-        "after_sensitive": _sensitive(declared if after is not None else None, step.sends),
-    }
-    if step.action is Action.REPLACE:
-        change["replace_paths"] = [[name] for name in dict.fromkeys(c.field for c in step.fields)]
-    row = {
-        "address": resource_address(step.address),
-        "mode": "managed",
-        "type": f"exolink_{step.address.kind}",
-        "name": step.address.tenant,
-        "index": step.address.name,
-        "provider_name": PROVIDER,
-        "change": change,
-    }
-    if step.action in _REASONS:
-        row["action_reason"] = _REASONS[step.action]
-    return row
+    if declared is not None and action is not Action.DELETE:
+        kept = before if before is not None and action is Action.UPDATE else {}
+        after = {**kept, **digest.shown_fields(declared, sorted(step.sends))}
+    after_text = _values(after)
+    after_sensitive = _sensitive(kind, declared if after is not None else None, step.sends)
+    unknown = _unknown(step, before, after)
+    changed = dict.fromkeys([change.field for change in step.fields])
+    address, index, tenant = _text(resource_address(step.address)), _text(step.address.name), step.address.tenant
+    place = step.source
+    source = f'{{"column":{place.column},"file":{_text(place.path)},"line":{place.line}}}' if place else "null"
+    reason = f'"action_reason":"{_REASONS[action]}",' if action in _REASONS else ""
+    paths = f',"replace_paths":{canonical([[name] for name in changed])}' if action is Action.REPLACE else ""
+    change = (
+        f'{{"action":"{action.word}","address":{_text(str(step.address))},"digest":"{step_digest}",'
+        f'"fields":{_repeated(tuple(changed))},"inferred":{"true" if step.inferred else "false"},'
+        f'"reason":{_text(step.reason)},"sends":{_repeated(step.sends)},"source":{source}}}'
+    )
+    planned = (
+        f'{{"address":{address},"index":{index},"mode":"managed","name":{_text(tenant)},"provider_name":"{PROVIDER}",'
+        f'"schema_version":0,"sensitive_values":{after_sensitive},"type":"exolink_{kind.kind}","values":{after_text}}}'
+    )
+    row = (
+        f'{{{reason}"address":{address},"change":{{"actions":{_ACTIONS[action]},"after":{after_text},'
+        f'"after_sensitive":{after_sensitive},"after_unknown":{canonical(unknown) if unknown else "{}"},'
+        f'"before":{_values(before)},"before_sensitive":{_sensitive(kind, step.before, fields(kind))}{paths}}},'
+        f'"index":{index},"mode":"managed","name":{_text(tenant)},"provider_name":"{PROVIDER}","type":"exolink_{kind.kind}"}}'
+    )
+    return change, planned if after is not None else "", row
 
 
 def _unknown(step: Step, before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> dict[str, bool]:
@@ -128,30 +184,17 @@ def _unknown(step: Step, before: Mapping[str, Any] | None, after: Mapping[str, A
     }
 
 
-def _sensitive(resource: Resource | None, names: Any) -> dict[str, bool] | bool:
+@functools.cache
+def _secret_names(kind: Kind) -> tuple[str, ...]:
+    return tuple(name for name, facts in fields(kind).items() if facts.secret)
+
+
+def _sensitive(kind: Kind, resource: Resource | None, names: Collection[str]) -> str:
     if resource is None:
-        return False
-    values = ((name, getattr(resource, name)) for name in names)
-    return {name: True for name, value in values if isinstance(value, SecretUrl) and value.has_secret}
-
-
-def _planned(row: Mapping[str, Any]) -> dict[str, Any]:
-    kept = {name: row[name] for name in ("address", "mode", "type", "name", "index", "provider_name")}
-    change = row["change"]
-    return {**kept, "schema_version": 0, "values": change["after"], "sensitive_values": change["after_sensitive"] or {}}
-
-
-def _change(step: Step) -> dict[str, Any]:
-    return {
-        "address": str(step.address),
-        "action": step.action.word,
-        "fields": list(dict.fromkeys(change.field for change in step.fields)),
-        "reason": step.reason,
-        "source": _source(step.source),
-        "sends": list(step.sends),
-        "inferred": step.inferred,
-        "digest": digest.of_step(step),
-    }
+        return "false"
+    values = [(name, getattr(resource, name)) for name in _secret_names(kind) if name in names]
+    found = {name: True for name, value in values if isinstance(value, SecretUrl) and value.has_secret}
+    return canonical(found) if found else "{}"
 
 
 def _held_back(held: HeldBack) -> dict[str, Any]:
