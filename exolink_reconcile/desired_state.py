@@ -449,7 +449,9 @@ class _Builder:
         path = document.path
         for start in range(0, len(nodes), _BATCH):
             batch = nodes[start : start + _BATCH]
-            resources = self._validate(document, kind, batch, self._entry_values(document, tenant, kind, batch, defaults))
+            resources = self._validate(
+                document, kind, batch, self._entry_values(document, tenant, kind, batch, defaults)
+            )
             tenant.declared[kind].extend(
                 Declared(resource, Source(path, node.line, node.column))
                 for node, resource in zip(batch, resources, strict=True)
