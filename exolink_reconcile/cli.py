@@ -15,7 +15,7 @@ from click.core import ParameterSource
 
 from exolink_reconcile import __version__
 from exolink_reconcile.console import Console, leave
-from exolink_reconcile.options import formats, option, paths, reach, shared
+from exolink_reconcile.options import formats, names_of, option, paths, reach, shared
 
 _console = Console()
 
@@ -113,7 +113,7 @@ def apply(
 
 
 @main.command()
-@click.argument("planfile", metavar="PLANFILE")
+@click.argument("planfile", metavar="PLANFILE", shell_complete=names_of("file"))
 @formats("text", "json")
 @option("--full", is_flag=True, help="Write out long runs of alike changes.")
 def show(planfile: str, format: str, full: bool) -> int:
