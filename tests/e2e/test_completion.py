@@ -139,11 +139,13 @@ def test_fish(folder: Path) -> None:
 )
 def test_zsh(folder: Path, typed: str, becomes: str) -> None:
     """zsh, at a prompt, completes a command, a choice and the name of a file."""
-    in_shell(folder, "zsh", "-n", "complete.zsh")
+    if shutil.which("zsh") is None:
+        pytest.skip("no zsh here")
+    functions = folder / "zfunc"
+    functions.mkdir()
+    (functions / "_exolink-reconcile").write_text(script("zsh"))  # as docs/editors.md has it
     child = pexpect.spawn("zsh", ["-f", "-i"], cwd=str(folder), env=environment(folder), encoding="utf-8", timeout=30)
-    child.sendline(
-        "PS1='ready> '; unsetopt zle_bracketed_paste; autoload -Uz compinit; compinit -u -D; source complete.zsh; echo so''urced"
-    )
+    child.sendline(f"PS1='ready> '; fpath=({functions} $fpath); autoload -Uz compinit; compinit -u -D; echo so''urced")
     child.expect("sourced")
     child.expect("ready> ")
     child.send(f"exolink-reconcile {typed}\t")
