@@ -33,7 +33,7 @@ from exolink_reconcile.model import (
     Step,
     remote_id,
 )
-from exolink_reconcile.resource import Address, Kind, Resource, compared, fields, key
+from exolink_reconcile.resource import Address, Kind, Row, compared, fields, key
 
 STAGES = (1, 10)
 FAILURES_IN_A_ROW = 10
@@ -135,15 +135,15 @@ class _Sent:
     detail: str = ""
     done_before: bool = False
     deleted: bool = False
-    checked: Resource | None = None
+    checked: Row | None = None
 
 
 class _Listed:
     """One list of a kind, with its rows by id and by key."""
 
-    def __init__(self, kind: Kind, rows: Sequence[Resource]) -> None:
+    def __init__(self, kind: Kind, rows: Sequence[Row]) -> None:
         self.by_id = {remote_id(row): row for row in rows}
-        self.by_key: dict[str, list[Resource]] = defaultdict(list)
+        self.by_key: dict[str, list[Row]] = defaultdict(list)
         for row in rows:
             self.by_key[getattr(row, key(kind))].append(row)
 
@@ -159,8 +159,8 @@ class _Run:
     settings: Settings
     outcomes: dict[int, Outcome] = field(default_factory=dict)
     sent: dict[int, _Sent] = field(default_factory=dict)
-    checked: dict[int, Resource] = field(default_factory=dict)
-    rows: dict[_Place, Sequence[Resource]] = field(default_factory=dict)
+    checked: dict[int, Row] = field(default_factory=dict)
+    rows: dict[_Place, Sequence[Row]] = field(default_factory=dict)
     troubled: set[str] = field(default_factory=set)
     half_done: set[_Place] = field(default_factory=set)
     missing_tenants: set[str] = field(default_factory=set)
@@ -299,7 +299,7 @@ class _Run:
         self.checked[id(step)] = found[0]
         return digest.masked(found[1])
 
-    def _read_again(self, step: Step, before: Resource) -> tuple[Resource, Mapping[str, Any]] | None:
+    def _read_again(self, step: Step, before: Row) -> tuple[Row, Mapping[str, Any]] | None:
         tenant = step.address.tenant
         if self.contract.offer(step.kind).get is not None:
             return live_state.read_whole(self.api, step.kind, tenant, remote_id(before))
@@ -370,43 +370,47 @@ class _Run:
     # ----------------------------------------------------------------------------------------------------------- reads
 
     def _look_back(self, groups: Iterable[_Group], *, first: bool) -> None:
-        """Between stages: has the first write of a group done what it should, and nothing else?"""
-        for group in groups:
-            if self.stop.signal or not any(id(step) in self.sent for step in group.steps):
-                continue
-            if first or group.action is Action.DELETE:
-                self._look_at(group)
-
-    def _look_at(self, group: _Group) -> None:
-        sent = [self.sent[id(step)] for step in group.steps if id(step) in self.sent]
-        try:
-            rows = self._list_until(group.tenant, group.kind, functools.partial(_all_show, sent))
-        except ApiError as error:
-            if isinstance(error, ApiDenied):
-                self.denied = error.summary
-            group.stopped, group.code = f"its effect could not be read back: {error.summary}", "E-UNREAD"
+        """Between stages: has the first write of each group done what it should, and nothing else?"""
+        due = [group for group in groups if (first or group.action is Action.DELETE) and self._sent_of([group])]
+        if self.stop.signal:
             return
-        for each in sent:
+        for (tenant, kind), alike in _by_place(due):
+            try:
+                rows = self._list_until(tenant, kind, functools.partial(_all_show, self._sent_of(alike)))
+            except ApiError as error:
+                if isinstance(error, ApiDenied):
+                    self.denied = error.summary
+                for group in alike:
+                    group.stopped, group.code = f"its effect could not be read back: {error.summary}", "E-UNREAD"
+                continue
+            for group in alike:
+                self._look_at(group, rows)
+
+    def _look_at(self, group: _Group, rows: _Listed) -> None:
+        for each in self._sent_of([group]):
             wrong = _wrong(each, rows)
             if wrong is not None:
                 group.code, group.stopped = wrong
                 if group.code in ("E-NORMALISED", "E-PUT-CLOBBERS"):
                     self.no_more[group.kind, group.action] = group.stopped
 
-    def _settle(self, groups: Sequence[_Group]) -> None:
-        """After a wave: read each list it touched, and turn what was sent into outcomes."""
-        for group in groups:
-            sent = [self.sent[id(step)] for step in group.steps if id(step) in self.sent]
-            if not sent and (group.tenant, group.kind) not in self.half_done:
+    def _settle(self, groups: Iterable[_Group]) -> None:
+        """After a wave: read each list it touched, once, and turn what was sent into outcomes."""
+        for (tenant, kind), alike in _by_place(groups):
+            sent = self._sent_of(alike)
+            if not sent and (tenant, kind) not in self.half_done:
                 continue
             try:
-                rows = self._list_until(group.tenant, group.kind, functools.partial(_all_show, sent))
+                rows = self._list_until(tenant, kind, functools.partial(_all_show, sent))
             except ApiError as error:
                 for each in sent:
                     self._finish(_unread(each, error))
                 continue
             for each in sent:
                 self._finish(_outcome(each, rows))
+
+    def _sent_of(self, groups: Iterable[_Group]) -> list[_Sent]:
+        return [self.sent[id(step)] for group in groups for step in group.steps if id(step) in self.sent]
 
     def _record(self, groups: Iterable[_Group]) -> None:
         """Hand the outcomes of a wave to the record. When that fails nothing more is written; they stay open there."""
@@ -427,8 +431,8 @@ class _Run:
             self.settings.sleep(min(pause, max(left, 0.05)))
         return rows
 
-    def _list(self, tenant: str, kind: Kind) -> Sequence[Resource]:
-        rows: Sequence[Resource]
+    def _list(self, tenant: str, kind: Kind) -> Sequence[Row]:
+        rows: Sequence[Row]
         if kind.entries is None:
             row = live_state.read_one(self.api, kind, tenant)
             rows = () if row is None else (row,)
@@ -457,7 +461,14 @@ class _Run:
 # -------------------------------------------------------------------------------------------------------------- rules
 
 
-def _to_do(step: Step, live: Resource) -> bool:
+def _by_place(groups: Iterable[_Group]) -> Iterable[tuple[_Place, list[_Group]]]:
+    found: dict[_Place, list[_Group]] = defaultdict(list)
+    for group in groups:
+        found[group.tenant, group.kind].append(group)
+    return found.items()
+
+
+def _to_do(step: Step, live: Row) -> bool:
     """Whether an update would still change anything."""
     return any(getattr(live, name) != _after(step, name) for name in step.sends)
 
@@ -466,7 +477,7 @@ def _after(step: Step, name: str) -> object:
     return getattr(step.declared.resource, name) if step.declared else None
 
 
-def _moved(step: Step, live: Resource) -> str:
+def _moved(step: Step, live: Row) -> str:
     """How the object differs from what the plan saw, in the facts that the plan rests on; empty when it does not."""
     names = step.sends if step.action is Action.UPDATE else compared(step.kind)
     for name in (key(step.kind), *names):
@@ -476,7 +487,7 @@ def _moved(step: Step, live: Resource) -> str:
     return ""
 
 
-def _row_of(sent: _Sent, rows: _Listed) -> Resource | None:
+def _row_of(sent: _Sent, rows: _Listed) -> Row | None:
     """The row that a step's write is about: by id where it has one, else by its key."""
     step = sent.step
     if step.action is Action.UPDATE:
@@ -486,7 +497,7 @@ def _row_of(sent: _Sent, rows: _Listed) -> Resource | None:
     return next((row for row in rows.by_key.get(step.address.name, ()) if remote_id(row) != gone), None)
 
 
-def _differences(sent: _Sent, row: Resource) -> list[FieldChange]:
+def _differences(sent: _Sent, row: Row) -> list[FieldChange]:
     """The sent fields that the API has otherwise."""
     return [
         FieldChange(name, getattr(row, name), _after(sent.step, name))
@@ -578,7 +589,7 @@ def _outcome(sent: _Sent, rows: _Listed) -> Outcome:
     return Outcome(step, Status.DONE, added=added, changed=changed, destroyed=destroyed, made=made)
 
 
-def _cleared(sent: _Sent, row: Resource) -> list[FieldChange]:
+def _cleared(sent: _Sent, row: Row) -> list[FieldChange]:
     """Fields that an update did not send, and that were there right before it and are empty after it."""
     if sent.step.action is not Action.UPDATE or sent.checked is None:
         return []
@@ -591,7 +602,7 @@ def _cleared(sent: _Sent, row: Resource) -> list[FieldChange]:
 
 def _verify(plan: Plan, desired: DesiredState, run: _Run) -> tuple[tuple[Left, ...], tuple[str, ...]]:
     """Compare once more, with the last list of each kind that was written: what is left at the plan's addresses."""
-    by_tenant: dict[str, dict[Kind, Sequence[Resource]]] = defaultdict(dict)
+    by_tenant: dict[str, dict[Kind, Sequence[Row]]] = defaultdict(dict)
     for (tenant, kind), rows in run.rows.items():
         by_tenant[tenant][kind] = rows
     live = LiveState({tenant: LiveTenant(True, rows) for tenant, rows in by_tenant.items()})

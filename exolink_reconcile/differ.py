@@ -22,7 +22,7 @@ from exolink_reconcile.model import (
     Unmanaged,
     remote_id,
 )
-from exolink_reconcile.resource import Address, Kind, Resource, compared, key
+from exolink_reconcile.resource import Address, Kind, Row, compared, key
 
 
 def diff(desired: DesiredState, live: LiveState) -> Changes:
@@ -48,7 +48,7 @@ def diff(desired: DesiredState, live: LiveState) -> Changes:
     return Changes(tuple(changes), tuple(unclear), tuple(unmanaged), counts)
 
 
-def field_changes(kind: Kind, declared: Declared, row: Resource) -> tuple[FieldChange, ...]:
+def field_changes(kind: Kind, declared: Declared, row: Row) -> tuple[FieldChange, ...]:
     """The managed fields that differ. A field that is create-only, or that the YAML does not write, is not compared."""
     resource = declared.resource
     managed = resource.model_fields_set
@@ -64,7 +64,7 @@ def field_changes(kind: Kind, declared: Declared, row: Resource) -> tuple[FieldC
 class _Kind:
     """The comparison of one kind of one tenant: what changes, what is unclear, which rows are nobody's."""
 
-    def __init__(self, tenant: DesiredTenant, kind: Kind, rows: Sequence[Resource]) -> None:
+    def __init__(self, tenant: DesiredTenant, kind: Kind, rows: Sequence[Row]) -> None:
         self.tenant = tenant
         self.kind = kind
         self.key = key(kind)
@@ -130,7 +130,7 @@ class _Kind:
             return
         self._compare(declared, name, row)
 
-    def _compare(self, declared: Declared, name: str, row: Resource) -> None:
+    def _compare(self, declared: Declared, name: str, row: Row) -> None:
         resource = declared.resource
         managed = resource.model_fields_set
         for field in self.fields:
@@ -179,11 +179,11 @@ class _Kind:
 
 
 def _by_key(
-    rows: Iterable[Resource], key_name: str, pins: Mapping[int, Declared]
-) -> tuple[dict[str, Resource], dict[str, list[Resource]]]:
+    rows: Iterable[Row], key_name: str, pins: Mapping[int, Declared]
+) -> tuple[dict[str, Row], dict[str, list[Row]]]:
     """The rows that no entry pins, by key, and apart from them the rows whose key occurs twice."""
-    by_key: dict[str, Resource] = {}
-    twice: dict[str, list[Resource]] = defaultdict(list)
+    by_key: dict[str, Row] = {}
+    twice: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         if pins and remote_id(row) in pins:
             continue
@@ -197,14 +197,14 @@ def _by_key(
     return by_key, dict(twice)
 
 
-def _rest(rows: Iterable[Resource], key_name: str, taken: set[str], taken_ids: set[int]) -> list[Resource]:
+def _rest(rows: Iterable[Row], key_name: str, taken: set[str], taken_ids: set[int]) -> list[Row]:
     """The rows that neither a declared nor a removed entry speaks of."""
     if taken_ids:
         return [row for row in rows if getattr(row, key_name) not in taken and remote_id(row) not in taken_ids]
     return [row for row in rows if getattr(row, key_name) not in taken]
 
 
-def _twice(rows: Iterable[Resource]) -> str:
+def _twice(rows: Iterable[Row]) -> str:
     ids = " and ".join(map(str, sorted(map(remote_id, rows))))
     return f"live more than once, as ids {ids}"
 

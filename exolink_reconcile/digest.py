@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from exolink_reconcile.model import Action, Plan, Step, remote_id
-from exolink_reconcile.resource import Resource, SecretUrl, fields
+from exolink_reconcile.resource import Resource, Row, SecretUrl, fields
 
 
 def facts(step: Step) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def facts(step: Step) -> dict[str, Any]:
     }
 
 
-def shown_fields(resource: Resource, names: Iterable[str]) -> dict[str, Any]:
+def shown_fields(resource: Resource | Row, names: Iterable[str]) -> dict[str, Any]:
     """The fields as they may be shown and stored: secrets masked."""
     return {name: value if (value := getattr(resource, name)).__class__ in _PLAIN else shown(value) for name in names}
 

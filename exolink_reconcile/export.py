@@ -11,14 +11,14 @@ from pydantic import ValidationError
 
 from exolink_reconcile.contract import Contract
 from exolink_reconcile.inert import inert
-from exolink_reconcile.resource import Kind, Resource, SecretUrl, compared, entry_model, key
+from exolink_reconcile.resource import Kind, Row, SecretUrl, compared, entry_model, key
 
 MODELINE = "# yaml-language-server: $schema=./schemas/exolink-config.schema.json\n"
 _PLAIN = re.compile(r"\w(?:[\w ./()+@=-]*[\w./()+@=-])?")
 _LOOKS_TYPED = re.compile(r"(?i)[-+.0-9_:eox]+|0x[0-9a-f]+|null|true|false|yes|no|on|off|nan|inf")
 
 
-def tenant(name: str, rows: Mapping[Kind, Sequence[Resource]], contract: Contract) -> tuple[str, list[str]]:
+def tenant(name: str, rows: Mapping[Kind, Sequence[Row]], contract: Contract) -> tuple[str, list[str]]:
     """One tenant as one document, and a warning for each thing that YAML cannot or may not say."""
     writer = _Writer(name, contract)
     lines = [f"tenant: {_scalar(name)}"]
@@ -43,15 +43,15 @@ class _Writer:
         self.warnings: list[str] = []
         self.variables: dict[str, str] = {}
 
-    def entries(self, kind: Kind, rows: Sequence[Resource]) -> list[str]:
+    def entries(self, kind: Kind, rows: Sequence[Row]) -> list[str]:
         """The entries of one list, by name."""
         folds = Counter(_fold(getattr(row, key(kind))) for row in rows)
         lines: list[str] = []
-        for row in sorted(rows, key=lambda row: (getattr(row, key(kind)), row.id)):  # type: ignore[attr-defined]
+        for row in sorted(rows, key=lambda row: (getattr(row, key(kind)), row.id)):
             name = getattr(row, key(kind))
             if why := self._undeclarable(kind, name, folds):
                 address = inert(f"{self.tenant}/{kind.kind}/{name}")
-                number = row.id  # type: ignore[attr-defined]
+                number = row.id
                 lines.append(f"  # left out: {address} (id {number}): {why}")
                 self.warnings.append(f"{address} (id {number}) is left out: {why}")
                 continue
@@ -59,7 +59,7 @@ class _Writer:
             lines += [f"  - {key(kind)}: {_scalar(name)}", *fields]
         return lines
 
-    def fields(self, kind: Kind, row: Resource, indent: str) -> list[str]:
+    def fields(self, kind: Kind, row: Row, indent: str) -> list[str]:
         """The fields that the contract can write; what it cannot would only be held back."""
         offer = self.contract.offer(kind)
         writable = {name for operation in (offer.create, offer.update) if operation for name in operation.fields}
@@ -76,7 +76,7 @@ class _Writer:
             lines.append(f"{indent}{name}: {self._value(kind, row, value)}")
         return lines
 
-    def _value(self, kind: Kind, row: Resource, value: Any) -> str:
+    def _value(self, kind: Kind, row: Row, value: Any) -> str:
         if isinstance(value, SecretUrl):
             url = value.rewrite(lambda what, _: "\0" + what + "\0")
             parts = _escape(url).split("\0")
@@ -87,7 +87,7 @@ class _Writer:
             return "true" if value else "false"
         return _scalar(value) if isinstance(value, str) else str(value)
 
-    def _variable(self, kind: Kind, row: Resource, what: str) -> str:
+    def _variable(self, kind: Kind, row: Row, what: str) -> str:
         name = getattr(row, key(kind))
         base = re.sub(r"[^A-Z0-9]+", "_", f"{self.tenant}_{name}_{what}".upper()).strip("_")
         base = base if not base[:1].isdigit() else f"_{base}"

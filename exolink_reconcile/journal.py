@@ -191,6 +191,8 @@ class Journal:
                     ).fetchone()
                     for number, outcome in operations.items()
                 ]
+                if None in rows:
+                    raise sqlite3.DatabaseError("an operation that was open is not there any more")
             self._append([_audited(dict(row)) for row in rows])
 
     def forget(self, address: str) -> int:

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from exolink_reconcile.api import Api
 from exolink_reconcile.errors import MOST_CARE_FIRST, ApiError, ApiSurprise, ApiUnreachable
 from exolink_reconcile.model import LiveState, LiveTenant, remote_id
-from exolink_reconcile.resource import Kind, Resource, fields, key, row_model
+from exolink_reconcile.resource import Kind, Row, fields, key, row_model
 
 _T = TypeVar("_T")
 
@@ -26,7 +26,7 @@ def read(api: Api, wanted: Mapping[str, Sequence[Kind]], tenant_kind: Kind, *, a
 
     """
     tenants = {tenant: api.pool.submit(_read_tenant, api, tenant_kind, tenant) for tenant in wanted}
-    lists: dict[tuple[str, Kind], Future[list[Resource] | None]] = {
+    lists: dict[tuple[str, Kind], Future[list[Row] | None]] = {
         (tenant, kind): api.pool.submit(_read_list_if_there, api, kind, tenant)
         for tenant, kinds in wanted.items()
         for kind in kinds
@@ -45,7 +45,7 @@ def read(api: Api, wanted: Mapping[str, Sequence[Kind]], tenant_kind: Kind, *, a
     return LiveState({tenant: _tenant(tenant, row, rows, tenant_kind) for tenant, row in found.items()})
 
 
-def read_list(api: Api, kind: Kind, tenant: str) -> list[Resource]:
+def read_list(api: Api, kind: Kind, tenant: str) -> list[Row]:
     """The live rows of one kind, soft-deleted ones left out.
 
     Raises:
@@ -63,10 +63,10 @@ def read_list(api: Api, kind: Kind, tenant: str) -> list[Resource]:
         raise ApiSurprise("E-BAD-LIST", f"{where} has one id twice")
     if _says_twice(kind, data, len(rows)):
         raise ApiSurprise("E-BAD-LIST", f"{where} has a row that gives one field twice")
-    return [row for row in rows if not row.deletedAt]  # type: ignore[attr-defined]  # every row model has it
+    return [row for row in rows if not row.deletedAt]
 
 
-def read_one(api: Api, kind: Kind, tenant: str, identifier: int | None = None) -> Resource | None:
+def read_one(api: Api, kind: Kind, tenant: str, identifier: int | None = None) -> Row | None:
     """One live object, or None where it does not exist or was deleted.
 
     Raises:
@@ -79,7 +79,7 @@ def read_one(api: Api, kind: Kind, tenant: str, identifier: int | None = None) -
 
 def read_whole(
     api: Api, kind: Kind, tenant: str, identifier: int | None = None
-) -> tuple[Resource, Mapping[str, Any]] | None:
+) -> tuple[Row, Mapping[str, Any]] | None:
     """One live object, and the row as the API answered it, with the fields that no kind knows. Raises as `read_one`."""
     data = api.get(kind, tenant, identifier)
     if data is None:
@@ -91,7 +91,7 @@ def read_whole(
         raise _bad(what, error, data) from None
     if _says_twice(kind, data, 1):
         raise ApiSurprise("E-BAD-ANSWER", f"the answer for {kind.kind} of tenant {tenant} gives one field twice")
-    return None if row.deletedAt else (row, json.loads(data))  # type: ignore[attr-defined]
+    return None if row.deletedAt else (row, json.loads(data))
 
 
 def _says_twice(kind: Kind, data: bytes, rows: int) -> bool:
@@ -117,14 +117,14 @@ class _TwiceError(Exception):
     pass
 
 
-def _read_tenant(api: Api, kind: Kind, tenant: str) -> Resource | None:
+def _read_tenant(api: Api, kind: Kind, tenant: str) -> Row | None:
     row = read_one(api, kind, tenant)
     if row is not None and getattr(row, key(kind)) != tenant:
         raise ApiSurprise("E-BAD-TENANT", f"asked for tenant {tenant}, the API answered with another one")
     return row
 
 
-def _read_list_if_there(api: Api, kind: Kind, tenant: str) -> list[Resource] | None:
+def _read_list_if_there(api: Api, kind: Kind, tenant: str) -> list[Row] | None:
     """The rows, or None for 404: what that means depends on whether the tenant exists."""
     try:
         return read_list(api, kind, tenant)
@@ -135,11 +135,11 @@ def _read_list_if_there(api: Api, kind: Kind, tenant: str) -> list[Resource] | N
 
 
 def _tenant(
-    tenant: str, row: Resource | None, rows: Mapping[tuple[str, Kind], list[Resource] | None], tenant_kind: Kind
+    tenant: str, row: Row | None, rows: Mapping[tuple[str, Kind], list[Row] | None], tenant_kind: Kind
 ) -> LiveTenant:
     if row is None:  # to be created: its lists count as empty, whatever was answered for them
         return LiveTenant(False, {kind: () for name, kind in rows if name == tenant})
-    found: dict[Kind, Sequence[Resource]] = {tenant_kind: (row,)}
+    found: dict[Kind, Sequence[Row]] = {tenant_kind: (row,)}
     for (name, kind), each in rows.items():
         if name == tenant:
             if each is None:
@@ -171,11 +171,11 @@ def _bad(what: str, error: ValidationError, data: bytes) -> ApiSurprise:
 
 
 @functools.cache
-def _list_adapter(kind: Kind) -> TypeAdapter[list[Resource]]:
+def _list_adapter(kind: Kind) -> TypeAdapter[list[Row]]:
     model: Any = row_model(kind)
     return TypeAdapter(list[model])
 
 
 @functools.cache
-def _row_adapter(kind: Kind) -> TypeAdapter[Resource]:
+def _row_adapter(kind: Kind) -> TypeAdapter[Row]:
     return TypeAdapter(row_model(kind))

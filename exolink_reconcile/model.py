@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
-from exolink_reconcile.resource import Address, Kind, Resource
+from exolink_reconcile.resource import Address, Kind, Resource, Row
 
 # ------------------------------------------------------------------------------------------------------ where and what
 
@@ -107,7 +107,7 @@ class LiveTenant:
     """What the API has for one tenant: rows by kind, soft-deleted ones left out. Not `exists`: the rows are empty."""
 
     exists: bool
-    rows: Mapping[Kind, Sequence[Resource]]
+    rows: Mapping[Kind, Sequence[Row]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,10 +117,9 @@ class LiveState:
     tenants: Mapping[str, LiveTenant]
 
 
-def remote_id(row: Resource) -> int:
+def remote_id(row: Row) -> int:
     """The live id of a row."""
-    value: int = row.id  # type: ignore[attr-defined]  # a row model always has it, see resource.row_model
-    return value
+    return row.id
 
 
 # -------------------------------------------------------------------------------------------------------------- facts
@@ -152,7 +151,7 @@ class Change:
 
     address: Address
     kind: Kind
-    before: Resource | None
+    before: Row | None
     declared: Declared | None
     fields: tuple[FieldChange, ...] = ()
     removed: Removed | None = None
@@ -176,7 +175,7 @@ class Unmanaged:
 
     tenant: str
     kind: Kind
-    rows: tuple[Resource, ...]
+    rows: tuple[Row, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +218,7 @@ class Step:
     kind: Kind
     reason: str
     source: Source | None
-    before: Resource | None = None
+    before: Row | None = None
     declared: Declared | None = None
     fields: tuple[FieldChange, ...] = ()
     sends: tuple[str, ...] = ()

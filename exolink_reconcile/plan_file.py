@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from exolink_reconcile import digest
-from exolink_reconcile.errors import PlanStale, problem
+from exolink_reconcile.errors import InputError, PlanStale, problem
 from exolink_reconcile.model import (
     Action,
     Declared,
@@ -27,7 +27,7 @@ from exolink_reconcile.report.plan_json import HeldBackChange, Place, PlanDocume
 from exolink_reconcile.resource import (
     Address,
     Kind,
-    Resource,
+    Row,
     SecretUrl,
     entry_model,
     fields,
@@ -102,8 +102,8 @@ def _step(change: PlannedChange, row: ResourceChange, kinds: Mapping[str, Kind])
         kind,
         change.reason,
         source,
-        before=_resource(row_model(kind), kind, before) if before is not None else None,
-        declared=Declared(_resource(entry_model(kind), kind, after), source or Source("", 0, 0))
+        before=_row(kind, before) if before is not None else None,
+        declared=Declared(entry_model(kind).model_construct(**_values(kind, after)), source or Source("", 0, 0))
         if after is not None
         else None,
         fields=tuple(
@@ -130,14 +130,25 @@ def _held_back(held: HeldBackChange, kinds: Mapping[str, Kind]) -> HeldBack:
 def _address(text: str, kinds: Mapping[str, Kind]) -> tuple[Address, Kind]:
     address = Address.parse(text)
     if address is None or address.kind not in kinds:
-        raise problem(
-            "E-PLAN-FILE", "this is no saved plan of this version of the tool", "Make one with `plan --out FILE`."
-        )
+        raise _other_version()
     return address, kinds[address.kind]
 
 
-def _resource(model: type[Resource], kind: Kind, values: Mapping[str, Any]) -> Resource:
-    return model.model_construct(**{name: _value(kind, name, value) for name, value in values.items()})
+def _other_version() -> InputError:
+    return problem(
+        "E-PLAN-FILE", "this is no saved plan of this version of the tool", "Make one with `plan --out FILE`."
+    )
+
+
+def _row(kind: Kind, values: Mapping[str, Any]) -> Row:
+    try:
+        return row_model(kind)(**_values(kind, values))
+    except TypeError:  # other fields than this version knows
+        raise _other_version() from None
+
+
+def _values(kind: Kind, values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _value(kind, name, value) for name, value in values.items()}
 
 
 def _value(kind: Kind, name: str, value: Any) -> Any:
@@ -203,7 +214,7 @@ def _is_live(
     row: ResourceChange,
     plan: Plan,
     desired: DesiredState,
-    rows: Mapping[Address, list[Resource]],
+    rows: Mapping[Address, list[Row]],
 ) -> bool:
     """Whether a reviewed step that is no longer to do has happened as planned."""
     address = Address.parse(change.address)
@@ -228,8 +239,8 @@ def _is_declared(desired: DesiredState, address: Address) -> bool:
     )
 
 
-def _live(desired: DesiredState, live: LiveState) -> list[tuple[Address, list[Resource]]]:
-    found: dict[tuple[str, Kind], dict[str, list[Resource]]] = {}
+def _live(desired: DesiredState, live: LiveState) -> list[tuple[Address, list[Row]]]:
+    found: dict[tuple[str, Kind], dict[str, list[Row]]] = {}
     for tenant, read in live.tenants.items():
         for kind, rows in read.rows.items():
             by_name = found.setdefault((tenant, kind), {})

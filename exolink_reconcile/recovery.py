@@ -13,7 +13,7 @@ from exolink_reconcile import live_state
 from exolink_reconcile.api import Api
 from exolink_reconcile.digest import shown
 from exolink_reconcile.model import LiveState, Operation, remote_id
-from exolink_reconcile.resource import Kind, Resource, key
+from exolink_reconcile.resource import Kind, Row, key
 
 _POLL = 2.0
 
@@ -90,7 +90,7 @@ def judge(api: Api, operations: Iterable[Operation], live: LiveState, kinds: Seq
     An operation of an unknown kind or of a tenant that is gone stays open. Raises ApiError.
     """
     by_word = {kind.kind: kind for kind in kinds}
-    read: dict[tuple[str, Kind], Sequence[Resource]] = {}
+    read: dict[tuple[str, Kind], Sequence[Row]] = {}
     outcomes: dict[int, str] = {}
     blind: list[Operation] = []
     for op in operations:
@@ -116,7 +116,7 @@ def _names(api: Api, kind: Kind, tenant: str) -> set[str]:
     return {getattr(row, key(kind)) for row in live_state.read_list(api, kind, tenant)}
 
 
-def _applied(op: Operation, kind: Kind, rows: Sequence[Resource]) -> bool:
+def _applied(op: Operation, kind: Kind, rows: Sequence[Row]) -> bool:
     if op.action == "delete":
         return all(remote_id(row) != op.remote_id for row in rows)
     if op.action == "update":

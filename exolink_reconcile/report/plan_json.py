@@ -17,7 +17,7 @@ from pydantic_core import to_json
 from exolink_reconcile import digest
 from exolink_reconcile.inert import inert
 from exolink_reconcile.model import Action, HeldBack, Plan, Source, Step
-from exolink_reconcile.resource import Address, Kind, Resource, SecretUrl, fields
+from exolink_reconcile.resource import Address, Kind, Resource, Row, SecretUrl, fields
 
 SCHEMA_VERSION = 1
 _BATCH = 1000
@@ -125,7 +125,7 @@ def resource_address(address: Address) -> str:
     return f"exolink_{address.kind}.{address.tenant}[{inert(_QUOTED(address.name))}]"
 
 
-def live_object(kind: Kind, row: Resource) -> dict[str, Any]:
+def live_object(kind: Kind, row: Row) -> dict[str, Any]:
     """A live object as its kind knows it, with its id; secrets masked."""
     return digest.shown_fields(row, _shown_names(kind))
 
@@ -189,7 +189,7 @@ def _secret_names(kind: Kind) -> tuple[str, ...]:
     return tuple(name for name, facts in fields(kind).items() if facts.secret)
 
 
-def _sensitive(kind: Kind, resource: Resource | None, names: Collection[str]) -> str:
+def _sensitive(kind: Kind, resource: Resource | Row | None, names: Collection[str]) -> str:
     if resource is None:
         return "false"
     values = [(name, getattr(resource, name)) for name in _secret_names(kind) if name in names]

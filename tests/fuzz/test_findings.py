@@ -45,3 +45,9 @@ def test_a_plan_looks_past_a_damaged_journal(what: str, tmp_path: Path) -> None:
     """`peek` is empty where the journal cannot be read."""
     damaged(tmp_path, DAMAGE[what])
     peek(tmp_path, ORIGIN)
+
+
+def test_an_operation_that_is_gone_cannot_be_closed(tmp_path: Path) -> None:
+    """A damaged index shows an operation that its table does not have."""
+    with Journal(tmp_path, ORIGIN) as journal, pytest.raises(StorageFailed):
+        journal.settle_earlier({99: "applied"})

@@ -30,8 +30,7 @@ def survives_export(name: str, label: str) -> None:
     rows = {
         TENANT: [],
         CPMS: [],
-        CHARGER: [row_model(CHARGER)(id=7, identity="x", displayName="x", profileId=1).model_copy(
-            update={"identity": name, "displayName": label})],
+        CHARGER: [row_model(CHARGER)(id=7, identity=name, displayName=label, profileId=1)],
     }  # fmt: skip
     text, warnings = export.tenant("acme", rows, contract_of())
     declared = [entry.resource for entry in read_yaml(text).tenants[0].declared[CHARGER]]
