@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-long browser check lint format schemas locks judges fuzz bench profile clean
+.PHONY: demo test test-long browser check lint format schemas locks judges editor fuzz bench profile clean
 
 demo: $(STAMP)            ## the main job on the embedded emulator: plan, apply, drift, repair
 	$(BIN)/exolink-reconcile demo
@@ -47,6 +47,9 @@ fuzz: $(STAMP)            ## atheris over YAML, lists, journal and neutraliser: 
 judges: $(STAMP)          ## terraform, OPA, checkov ... read our plan JSON (installs them; minutes)
 	bash tests/judges/run.sh .cache/judges
 	bash tests/judges/pipelines.sh .cache/judges
+
+editor: $(STAMP)          ## yaml-language-server with our schema: completion, hover, diagnostics (needs npm; half a minute)
+	bash tests/editor/run.sh .cache/editor
 
 bench: $(STAMP)           ## the goals of docs/performance.md, measured beside Terraform and octoDNS (half an hour)
 	[ -x .cache/bench-venv/bin/octodns-sync ] || { $(BIN)/uv venv -q -p $(BIN)/python .cache/bench-venv && \

@@ -13,7 +13,7 @@ from click.core import ParameterSource
 
 from exolink_reconcile import __version__
 from exolink_reconcile.console import Console, leave
-from exolink_reconcile.options import formats, max_size, option, paths, reach, shared
+from exolink_reconcile.options import formats, max_size, names_of, option, paths, reach, shared
 
 _console = Console()
 
@@ -134,7 +134,7 @@ def apply(
 
 
 @main.command()
-@click.argument("planfile", metavar="PLANFILE")
+@click.argument("planfile", metavar="PLANFILE", shell_complete=names_of("file"))
 @formats("text", "json", "markdown", "github", "html", "gitlab")
 @option("--full", is_flag=True, help="Write out long runs of alike changes.")
 @max_size
