@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-long check lint format schemas docs site locks judges fuzz bench profile clean
+.PHONY: demo test test-long browser check lint format schemas docs site locks judges editor fuzz bench profile clean
 
 demo: $(STAMP)            ## the main job on the embedded emulator: plan, apply, drift, repair
 	$(BIN)/exolink-reconcile demo
@@ -15,6 +15,9 @@ test: $(STAMP)            ## the whole fast suite
 test-long: $(STAMP)       ## everything, half an hour: all faults, many examples, fuzzing; prints the figures of docs/reliability.md
 	$(BIN)/python -m pytest -n 4 -m "" --timeout=1800
 	bash tests/fuzz/run.sh 60
+
+browser: $(STAMP)         ## the HTML plan in headless Chromium (Debian: apt-get install chromium chromium-driver); prints what a key costs
+	$(BIN)/python -m pytest -m "" -rs tests/browser
 
 check: lint test site     ## what CI runs
 
@@ -51,6 +54,9 @@ fuzz: $(STAMP)            ## atheris over YAML, lists, journal and neutraliser: 
 judges: $(STAMP)          ## terraform, OPA, checkov ... read our plan JSON (installs them; minutes)
 	bash tests/judges/run.sh .cache/judges
 	bash tests/judges/pipelines.sh .cache/judges
+
+editor: $(STAMP)          ## yaml-language-server with our schema: completion, hover, diagnostics (needs npm; half a minute)
+	bash tests/editor/run.sh .cache/editor
 
 bench: $(STAMP)           ## the goals of docs/performance.md, measured beside Terraform and octoDNS (half an hour)
 	[ -x .cache/bench-venv/bin/octodns-sync ] || { $(BIN)/uv venv -q -p $(BIN)/python .cache/bench-venv && \

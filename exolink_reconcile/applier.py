@@ -82,13 +82,14 @@ class Unrecorded:
 class Settings:
     """How to apply. `settle` is how long, in seconds, an object may take to show up in a list.
 
-    `sent` is called from several threads when the write of a step was answered. `blind` names, by tenant and kind word,
+    `starting` and `sent` are called from several threads when the write of a step is about to go and was answered. `blind` names, by tenant and kind word,
     an earlier create that was answered and never showed up: nothing more is created there.
     """
 
     settle: float = 90.0
     record: Record = field(default_factory=Unrecorded)
     blind: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    starting: Callable[[Step], None] = lambda step: None
     sent: Callable[[Step], None] = lambda step: None
     sleep: Callable[[float], object] = time.sleep
 
@@ -260,6 +261,7 @@ class _Run:
             self.settings.record.intend(
                 step, before, digest.shown_fields(step.declared.resource, step.sends) if step.declared else {}
             )
+            self.settings.starting(step)
             self._write(step)
         except StorageFailed as error:
             self.no_storage = error.summary

@@ -4,23 +4,24 @@ import os
 import signal
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from exolink_reconcile import __version__, applier, connection, files, lock, plan_file, recovery, session
+from exolink_reconcile import __version__, applier, connection, event_stream, files, lock, plan_file, recovery, session
 from exolink_reconcile.api import Api
 from exolink_reconcile.applier import Stop
 from exolink_reconcile.console import Console, Progress, leave
-from exolink_reconcile.errors import MOST_CARE_FIRST, PlanRefused, PlanStale, ReconcileError, StorageFailed, problem
+from exolink_reconcile.errors import MOST_CARE_FIRST, PlanRefused, PlanStale, StorageFailed, problem
+from exolink_reconcile.event_stream import EventStream
 from exolink_reconcile.journal import Journal
 from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.model import LiveState, Plan, Result, Step
 from exolink_reconcile.plan_file import SavedPlan
-from exolink_reconcile.report import apply_json, text
+from exolink_reconcile.report import text
 from exolink_reconcile.session import PLAN_OPTIONS, Options, Prepared, Wanted
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Apply:
     """The apply command: how it was approved, and how it shows itself."""
 
@@ -29,6 +30,10 @@ class Apply:
     expect: str | None
     plan_path: str | None
     format: str
+    events: EventStream = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.events = EventStream(self.console, quiet=self.format != "json")
 
     @property
     def reviewed(self) -> bool:
@@ -42,16 +47,14 @@ class Apply:
             ReconcileError: nothing was written.
 
         """
-        if self.format != "json":
-            return self._run(options, given)
-
-        self.console.out(apply_json.version(__version__))
+        self.events.version(__version__)
         try:
-            return self._run(options, given)
-        except ReconcileError as error:
-            self.console.out(apply_json.failure(error))
-            self.console.out(apply_json.ending((0, 0, 0), error.exit_code, {}))
+            code = self._run(options, given)
+        except BaseException as error:
+            self.events.end(event_stream.exit_code_of(error), error)
             raise
+        self.events.end(code)
+        return code
 
     def _run(self, options: Options, given: Collection[str]) -> int:
 
@@ -63,6 +66,7 @@ class Apply:
         if self.expect is not None and not _is_digest(self.expect):
             raise problem("E-USAGE", "--expect takes a digest or its first 12 or more hex digits")
         wanted = session.wanted(options, self.console, reviewed=self.reviewed)
+        self.events.diagnostics(wanted.desired.warnings)
         with session.connected(options, wanted.contract_text, self.console) as api, self._locked(wanted) as journal:
             run, blind = self._settled_plan(wanted, api, journal)
             if saved is not None:
@@ -87,9 +91,8 @@ class Apply:
             raise problem("E-NO-APPROVAL", "--format json asks nobody: give --auto-approve, --plan or --expect")
 
     def _show(self, run: Prepared) -> None:
-        if self.format == "json":
-            self.console.out(apply_json.plan(run.plan, run.digest))
-        else:
+        self.events.plan(run.plan, run.digest)
+        if self.format != "json":
             self.console.out(session.plan_text(run.plan, run.digest, self.console))
 
     def _check_rails(self, run: Prepared) -> None:
@@ -110,9 +113,7 @@ class Apply:
 
     def _nothing_to_do(self, run: Prepared, blind: Mapping[tuple[str, str], str]) -> int:
         code = 9 if blind else 5 if run.plan.held_back else 0
-        if self.format == "json":
-            self.console.out(apply_json.ending((0, 0, 0), code, {"held back": len(run.plan.held_back)}))
-        elif code:
+        if code and self.format != "json":
             self.console.err("Nothing was written: what differs is held back. See the ways out above.\n")
         return code
 
@@ -130,27 +131,24 @@ class Apply:
         progress = Progress(self.console, sum(1 for _ in run.plan.steps))
 
         def sent(step: Step) -> None:
-            if self.format == "json":
-                self.console.out(apply_json.started(step))
+            self.events.answered(step)
             progress.step(f"{step.action.word} {text.value(str(step.address))}")
 
-        settings = applier.Settings(settle=run.options.settle, record=journal, blind=blind, sent=sent)
+        settings = applier.Settings(
+            settle=run.options.settle, record=journal, blind=blind, starting=self.events.started, sent=sent
+        )
         journal.digest = run.digest
         journal.started(progress.total)
+        # To the end: what a signal would stop now is the report of what was written.
         with self._signals(stop):
             result = applier.apply(run.plan, run.desired, run.contract, api, stop, settings)
-        progress.end()
-        code = self._remember(journal, result, _code_of(result, run.plan, stop))
-        if self.format == "json":
-            counts = {
-                status: sum(1 for o in result.outcomes if o.status.value == status)
-                for status in ("done", "failed", "unknown", "skipped")
-            }
-            self.console.out(apply_json.result(result))
-            self.console.out(apply_json.ending(result.totals, code, {**counts, "held back": len(run.plan.held_back)}))
-        else:
-            self.console.out(text.result(result, run.plan))
+            progress.end()
+            code = self._remember(journal, result, _code_of(result, run.plan, stop))
+            self.events.result(result, code)
+            if self.format != "json":
+                self.console.out(text.result(result, run.plan))
         if stop.signal:
+            self.events.end(code)
             leave(code)  # a thread may still wait for an answer: nobody waits for it
         return code
 

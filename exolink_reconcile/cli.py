@@ -13,7 +13,7 @@ from click.core import ParameterSource
 
 from exolink_reconcile import __version__
 from exolink_reconcile.console import Console, leave
-from exolink_reconcile.options import formats, max_size, option, paths, reach, shared
+from exolink_reconcile.options import formats, max_size, names_of, option, paths, reach, shared
 
 _console = Console()
 
@@ -74,7 +74,7 @@ def validate(ctx: click.Context, /, paths: tuple[str, ...], format: str) -> int:
 @shared
 @option("--out", metavar="FILE", help="Save the plan, for apply --plan.")
 @option("--detailed-exitcode", is_flag=True, help="Exit 2 when the plan has differences.")
-@formats("text", "json", "markdown", "github")
+@formats("text", "json", "markdown", "github", "html")
 @option("--full", is_flag=True, help="Write out long runs of alike changes.")
 @max_size
 @option("--show-unmanaged", is_flag=True, help="List what is live and not declared.")
@@ -134,8 +134,8 @@ def apply(
 
 
 @main.command()
-@click.argument("planfile", metavar="PLANFILE")
-@formats("text", "json", "markdown", "github", "gitlab")
+@click.argument("planfile", metavar="PLANFILE", shell_complete=names_of("file"))
+@formats("text", "json", "markdown", "github", "html", "gitlab")
 @option("--full", is_flag=True, help="Write out long runs of alike changes.")
 @max_size
 def show(planfile: str, format: str, full: bool, max_size: int | None) -> int:

@@ -1,9 +1,10 @@
 """The options of the commands: names, types, defaults, environment variables."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 DEFAULT_API_URL = "https://api.exolink.cloud"
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -16,11 +17,22 @@ class _Lines(click.types.StringParamType):
         return [line.strip() for line in rv.splitlines() if line.strip()]
 
 
+# What a shell completes for an option, by the word its help has for the value.
+_PLACES: dict[str, Literal["file", "dir"]] = {"FILE": "file", "DIR": "dir", "FOLDER": "dir"}
+
+
+def names_of(what: Literal["file", "dir"]) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
+    """For `shell_complete`: let the shell offer names of files (and folders on the way), or of folders."""
+    return lambda context, parameter, incomplete: [CompletionItem(incomplete, type=what)]
+
+
 def option(name: str, *attribute: str, **settings: Any) -> Callable[[_F], _F]:
     """A click option with its environment variable: EXOLINK_ and the option's name."""
     variable = "EXOLINK_" + name.lstrip("-").replace("-", "_").upper()
     if settings.get("multiple"):
         settings["type"] = _Lines()
+    if settings.get("metavar") in _PLACES:
+        settings["shell_complete"] = names_of(_PLACES[settings["metavar"]])
     return click.option(name, *attribute, envvar=variable, show_envvar=False, **settings)
 
 
@@ -51,7 +63,7 @@ def _together(*options: Callable[[_F], _F]) -> Callable[[_F], _F]:
     return decorate
 
 
-paths = click.argument("paths", nargs=-1, metavar="[PATH]...")
+paths = click.argument("paths", nargs=-1, metavar="[PATH]...", shell_complete=names_of("file"))
 
 reach = _together(
     option("--api-url", default=DEFAULT_API_URL, show_default=True, help="The API, or emulator:FILE."),

@@ -199,6 +199,7 @@ class _Schema:
 
     make: Callable[[], core_schema.CoreSchema]
     json_type: str
+    pattern: str | None = None
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         return self.make()
@@ -207,8 +208,8 @@ class _Schema:
 NAME = f"^[^{HOSTILE}]*[^{HOSTILE}\\s][^{HOSTILE}]*$"
 TEXT = f"^[^{HOSTILE}]*$"
 
-Name = Annotated[str, _Schema(lambda: _text(NAME), "string")]
-Text = Annotated[str, _Schema(lambda: _text(TEXT), "string")]
+Name = Annotated[str, _Schema(lambda: _text(NAME), "string", NAME)]
+Text = Annotated[str, _Schema(lambda: _text(TEXT), "string", TEXT)]
 WholeNumber = Annotated[int | float, _Schema(_whole_number, "integer")]
 Flag = Annotated[bool, _Schema(_flag, "boolean")]
 _RowId = Annotated[int, _Schema(core_schema.int_schema, "integer")]  # 7, 7.0 and "7" are 7; 7.5 is no id
@@ -224,10 +225,14 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class NamedBy:
-    """Marks a number that YAML may also write by name: `profile: night` for `profileId: 2`, from a table `profiles`."""
+    """Marks a number that YAML may also write by name: `profile: night` for `profileId: 2`, from a table `profiles`.
+
+    `example` is a name that such a table could have.
+    """
 
     alias: str
     table: str
+    example: str = "standard"
 
 
 class Resource(BaseModel):
@@ -256,7 +261,11 @@ Kind = type[Resource]
 
 @dataclass(frozen=True, slots=True)
 class FieldFacts:
-    """What the marks say of one field. `json_type` is the JSON Schema type that YAML and API agree on."""
+    """What the marks say of one field. `json_type` is the JSON Schema type that YAML and API agree on.
+
+    `pattern` is what its text must match. `examples` are values as YAML would have them: an editor offers them, and the
+    first one stands in its snippets.
+    """
 
     name: str
     json_type: str
@@ -264,6 +273,8 @@ class FieldFacts:
     secret: bool
     named_by: NamedBy | None
     description: str
+    examples: tuple[str | int, ...] = ()
+    pattern: str | None = None
 
 
 @functools.cache
@@ -283,6 +294,8 @@ def _facts(name: str, info: Any) -> FieldFacts:
         secret=secret,
         named_by=next((mark for mark in marks if isinstance(mark, NamedBy)), None),
         description=info.description or "",
+        examples=tuple(info.examples or ()),
+        pattern=schema.pattern if schema else None,
     )
 
 

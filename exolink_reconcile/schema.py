@@ -1,54 +1,83 @@
-"""Kinds to JSON Schema: of the YAML, for editors (draft-07), and of the plan JSON. They fill `schemas/`."""
+"""Kinds to JSON Schema: of the YAML, for editors (draft-07), and of the plan JSON. They fill `schemas/`.
+
+The schema of the YAML is written for people who type it. Three rules follow from how editors read one:
+
+- A problem stands at the key or value that has it. So there is one schema an entry, and no `oneOf` of entries: a server
+  that finds no match can only point at the whole. Fields that exclude each other are forbidden (`false`) where the other
+  one is given, and `errorMessage` says why.
+- Every scalar is text until its field types it, so what YAML 1.2 calls a number or a boolean is fine where text is
+  meant. It is said as what text is *not* (a list, a mapping, nothing): a `type` with "boolean" in it would have the
+  editor offer `true` and `false` for a name.
+- `description` is for programs that show plain text; `markdownDescription` is the same for editors, which would show the
+  backticks of the other one as they are.
+
+`errorMessage`, `patternErrorMessage`, `markdownDescription`, `enumDescriptions` and `defaultSnippets` are what
+yaml-language-server and VS Code read beside the standard; validators ignore them.
+"""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from exolink_reconcile.report.plan_json import PlanDocument
-from exolink_reconcile.resource import WHOLE_NUMBER, FieldFacts, Kind, compared, fields, key
+from exolink_reconcile.resource import NAME, WHOLE_NUMBER, FieldFacts, Kind, NamedBy, compared, fields, key
 
-_NUMBER = {
-    "oneOf": [{"type": "integer"}, {"type": "string", "pattern": WHOLE_NUMBER}, {"$ref": "#/definitions/reference"}]
+_Schema = dict[str, Any]
+
+_NUMBER_MESSAGE = "A whole number, such as 30; quoted is fine."
+_FLAG_MESSAGE = "true or false."
+_NAME_MESSAGE = "Not blank, and without control, bidi or zero-width characters."
+_TEXT_MESSAGE = "Without control, bidi or zero-width characters."
+_URL_MESSAGE = "A WebSocket URL: ws://HOST/PATH or wss://HOST/PATH, spaces and the like percent-encoded."
+_LARGEST = 10**18 - 1
+
+# A `${` is part of a reference or escaped; whatever holds one is known only when the variable is.
+_REFERENCES = r"^([^$]|\$(?!\$?\{)|\$\$\{|\$\{env:[A-Za-z_][A-Za-z0-9_]*\})*$"
+_OR_REFERENCE = r"|\$\{"
+_URL = r"^[wW][sS][sS]?://([^\s/?#@]*@)?(\[[0-9A-Fa-f:.]+\]|[^\s/?#@:\[\]]+)(:[0-9]{1,5})?([/?#]\S*)?$"
+_TENANT = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$"
+
+_DEFINITIONS: _Schema = {
+    "text": {
+        "if": {"type": ["object", "array", "null"]},
+        "then": {"type": "string", "errorMessage": "Text is wanted here. Leave the field out where there is none."},
+        "allOf": [{"$ref": "#/definitions/references"}],
+    },
+    "references": {
+        "pattern": _REFERENCES,
+        "patternErrorMessage": "Only ${env:NAME} is a reference; write $${ for a literal ${.",
+    },
+    "number": {
+        "type": ["integer", "string"],
+        "pattern": WHOLE_NUMBER + _OR_REFERENCE,
+        "minimum": -_LARGEST,
+        "maximum": _LARGEST,
+        "errorMessage": _NUMBER_MESSAGE,
+        "allOf": [{"$ref": "#/definitions/references"}],
+    },
+    "flag": {
+        "type": ["boolean", "string"],
+        "pattern": "^(true|false)$" + _OR_REFERENCE,
+        "errorMessage": _FLAG_MESSAGE,
+        "allOf": [{"$ref": "#/definitions/references"}],
+    },
 }
-_TEXT = {"type": ["string", "number", "boolean"]}
-_FLAG = {"oneOf": [{"type": "boolean"}, {"enum": ["true", "false"]}, {"$ref": "#/definitions/reference"}]}
-_TYPES: dict[str, dict[str, Any]] = {"string": _TEXT, "integer": _NUMBER, "boolean": _FLAG}
-_GLOBS = {"type": "array", "items": {"type": "string", "minLength": 1}}
 
 
-def config(kinds: Sequence[Kind]) -> dict[str, Any]:
+def config(kinds: Sequence[Kind]) -> _Schema:
     """The JSON Schema of a document, for editors. `validate` checks more: names, references, what is given twice."""
     listed = [kind for kind in kinds if kind.entries is not None]
     itself = next(kind for kind in kinds if kind.entries is None)
-    tables = [facts.named_by.table for kind in kinds for facts in fields(kind).values() if facts.named_by]
-    properties: dict[str, Any] = {
-        "$schema": {"type": "string", "description": "Path or URL of this schema, for editors. Ignored."},
-        "tenant": {
-            **_TEXT,
-            "description": "The tenant's domain prefix. A tenant may be spread over documents and files.",
-        },
+    named = [facts.named_by for kind in kinds for facts in fields(kind).values() if facts.named_by]
+    properties: _Schema = {
+        "$schema": {"type": "string", **_told("Path or URL of this schema, for editors. Ignored.")},
+        "tenant": _tenant(fields(itself)[key(itself)]),
         **{name: _field(fields(itself)[name]) for name in compared(itself)},
-        "policy": _policy(),
-        **{table: _table(table) for table in tables},
-        "defaults": {
-            "type": "object",
-            "description": "What the entries of this document's lists share. An entry's own fields win.",
-            "additionalProperties": False,
-            "properties": {str(kind.entries): _entry(kind, defaults=True) for kind in listed},
-        },
-        **{
-            str(kind.entries): {
-                "type": "array",
-                "description": f"The {kind.kind} resources that must exist.",
-                "items": _entry(kind, defaults=False),
-            }
-            for kind in listed
-        },
-        "removed": {
-            "type": "array",
-            "description": "What must not exist any more: the usual way to delete.",
-            "items": {"oneOf": [_removed(kind) for kind in listed]},
-        },
+        "policy": _policy(kinds),
+        **{mark.table: _table(mark) for mark in named},
+        "defaults": _defaults(listed),
+        **{str(kind.entries): _list(kind) for kind in listed},
+        "removed": _removed(listed, itself),
     }
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
@@ -58,81 +87,288 @@ def config(kinds: Sequence[Kind]) -> dict[str, Any]:
         "additionalProperties": False,
         "required": ["tenant"],
         "properties": properties,
-        "definitions": {"reference": {"type": "string", "pattern": r"\$\{env:[A-Za-z_][A-Za-z0-9_]*\}"}},
+        "defaultSnippets": [_document_snippet(listed, named)],
+        "definitions": _DEFINITIONS,
     }
 
 
-def plan() -> dict[str, Any]:
+def plan() -> _Schema:
     """The JSON Schema of the plan JSON: Terraform's format 1.2 with the key `exolink`."""
     schema = PlanDocument.model_json_schema()
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
-def text(schema: dict[str, Any]) -> str:
-    """A schema as it stands in `schemas/`."""
-    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+def text(schema: _Schema) -> str:
+    """A schema as it stands in `schemas/`: ASCII, so that the characters that its patterns forbid can be seen."""
+    return json.dumps(schema, indent=2, ensure_ascii=True) + "\n"
 
 
-def _field(facts: FieldFacts) -> dict[str, Any]:
+# ------------------------------------------------------------------------------------------------------------- scalars
+
+
+def _told(description: str, example: str = "") -> _Schema:
+    """What hover and completion show; an `example` of YAML where no single value can be one."""
+    shown = f"{description}\n\n```yaml\n{example}\n```" if example else description
+    return {"description": description, "markdownDescription": shown}
+
+
+def _typed(definition: str, description: str, examples: Sequence[str | int] = (), **more: Any) -> _Schema:
+    schema = {**_told(description), **({"examples": list(examples)} if examples else {}), **more}
+    if "type" in _DEFINITIONS[definition]:  # repeated here: an editor decides by it what to insert after the key
+        schema["type"] = _DEFINITIONS[definition]["type"]
+        schema["errorMessage"] = _DEFINITIONS[definition]["errorMessage"]
+    return {**schema, "allOf": [{"$ref": f"#/definitions/{definition}"}]}
+
+
+def _field(facts: FieldFacts) -> _Schema:
+    match facts.json_type:
+        case "integer":
+            return _typed("number", facts.description, facts.examples)
+        case "boolean":
+            return _typed("flag", facts.description, facts.examples)
     if facts.secret:
-        return {"type": "string", "pattern": r"^([wW][sS]{1,2}://|\$\{env:)", "description": facts.description}
-    return {**_TYPES[facts.json_type], "description": facts.description}
-
-
-def _policy() -> dict[str, Any]:
-    return {
-        "type": "object",
-        "description": "What this tool may and may not do in this tenant. Globs on KIND/NAME: `*` any run, `?` one character.",
-        "additionalProperties": False,
-        "properties": {
-            "protect": {**_GLOBS, "description": "Never deleted or replaced."},
-            "exclusive": {**_GLOBS, "description": "Where --prune may delete what is not declared."},
-            "allowReplace": {**_GLOBS, "description": "KIND/NAME, exactly: may be deleted and made again."},
-        },
-    }
-
-
-def _table(table: str) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "description": f"Readable names for the numbers of {table}.",
-        "additionalProperties": _NUMBER,
-    }
-
-
-def _entry(kind: Kind, *, defaults: bool) -> dict[str, Any]:
-    named = {
-        facts.named_by.alias: {
-            **_TEXT,
-            "description": f"Readable form of {facts.name}: a name of `{facts.named_by.table}`.",
+        limits: _Schema = {"type": "string", "pattern": _URL + _OR_REFERENCE, "errorMessage": _URL_MESSAGE}
+    else:
+        limits = {
+            "pattern": facts.pattern,
+            "patternErrorMessage": _NAME_MESSAGE if facts.pattern == NAME else _TEXT_MESSAGE,
         }
-        for facts in fields(kind).values()
-        if facts.named_by
-    }
-    names = compared(kind) if defaults else tuple(fields(kind))
-    properties = {
-        **{name: _field(fields(kind)[name]) for name in names},
-        **named,
-        "createOnly": {
-            "type": "array",
-            "description": "Fields that are sent on create and never compared.",
-            "items": {"enum": list(compared(kind))},
-        },
-    }
-    if not defaults:
-        properties["id"] = {**_NUMBER, "description": "Pins one live object by its id."}
-    schema: dict[str, Any] = {"type": "object", "additionalProperties": False, "properties": properties}
-    return schema if defaults else {**schema, "required": [key(kind)]}
+    return _typed("text", facts.description, facts.examples, **limits)
 
 
-def _removed(kind: Kind) -> dict[str, Any]:
+def _tenant(facts: FieldFacts) -> _Schema:
+    return _typed(
+        "text",
+        f"{facts.description} A tenant may be spread over documents and files.",
+        facts.examples,
+        pattern=_TENANT + _OR_REFERENCE,
+        patternErrorMessage="A domain prefix: letters, digits, `-`, `_` and `.`; a letter or digit first.",
+    )
+
+
+def _name(description: str, example: str) -> _Schema:
+    return _typed("text", description, [example], pattern=NAME, patternErrorMessage=_NAME_MESSAGE)
+
+
+def _id(description: str) -> _Schema:
+    return _typed("number", description, [7])
+
+
+# ------------------------------------------------------------------------------------------------------- a whole tenant
+
+
+def _policy(kinds: Sequence[Kind]) -> _Schema:
+    words = "|".join(kind.kind for kind in kinds)
+
+    def globs(description: str, examples: list[str], *, exact: bool = False) -> _Schema:
+        in_kind = "" if exact else "|^[^/]*[*?]"
+        item = {
+            "type": "string",
+            "pattern": f"^({words})(/|$){in_kind}{_OR_REFERENCE}",
+            "errorMessage": f"KIND/NAME, where KIND is one of {words.replace('|', ', ')}; a KIND alone means all of it.",
+            "allOf": [{"$ref": "#/definitions/references"}],
+            "examples": examples,
+        }
+        return {"type": "array", **_told(description, "\n".join(f'- "{each}"' for each in examples)), "items": item}
+
+    listed = [kind.kind for kind in kinds if kind.entries is not None]
+    protect = [f"{kind}/*" for kind in listed]
+    one = next(kind for kind in kinds if kind.entries is not None)
+    exact = f"{one.kind}/{_example(one)}"
     return {
+        "title": "policy",
         "type": "object",
+        **_told(
+            "What this tool may and may not do in this tenant. Globs on KIND/NAME: `*` any run (`/` too), `?` one character.",
+            f'protect: ["{protect[0]}"]\nexclusive: ["{protect[-1]}"]\nallowReplace: ["{exact}"]',
+        ),
         "additionalProperties": False,
-        "required": [kind.kind],
         "properties": {
-            kind.kind: {**_TEXT, "description": f"Name of the {kind.kind} that must not exist."},
-            "id": {**_NUMBER, "description": "Only this live object."},
-            "reason": {**_TEXT, "description": "Why, for the reviewer."},
+            "protect": globs("Globs on KIND/NAME: never deleted or replaced, whatever else is said.", protect),
+            "exclusive": globs("Globs on KIND/NAME: where --prune may delete what is not declared.", protect),
+            "allowReplace": globs(
+                "KIND/NAME, exactly: may be deleted and made again, which gives it a new id.", [exact], exact=True
+            ),
         },
     }
+
+
+def _table(mark: NamedBy) -> _Schema:
+    return {
+        "title": mark.table,
+        "type": "object",
+        **_told(f"Readable names for ids: an entry may then write `{mark.alias}: NAME`.", f"{mark.example}: 1"),
+        "propertyNames": {
+            "title": mark.alias,
+            "pattern": NAME,
+            "patternErrorMessage": _NAME_MESSAGE,
+            "not": {"pattern": r"\$\{"},
+        },
+        "additionalProperties": _typed("number", f"The id that `{mark.alias}` of an entry means by this name.", [1]),
+    }
+
+
+def _defaults(listed: Sequence[Kind]) -> _Schema:
+    example = "\n".join(f"{kind.entries}: {{{', '.join(_default_example(kind))}}}" for kind in listed)
+    return {
+        "title": "defaults",
+        "type": "object",
+        **_told("What the entries of this document's lists share. An entry's own fields win.", example),
+        "additionalProperties": False,
+        "properties": {str(kind.entries): _entry(kind, defaults=True) for kind in listed},
+    }
+
+
+def _default_example(kind: Kind) -> Iterable[str]:
+    last = [facts for facts in fields(kind).values() if facts.examples][-1]
+    mark = last.named_by
+    yield f"{mark.alias}: {mark.example}" if mark else f"{last.name}: {last.examples[0]}"
+
+
+# ------------------------------------------------------------------------------------------------------------- entries
+
+
+def _list(kind: Kind) -> _Schema:
+    example = "\n".join(f"{'- ' if name == key(kind) else '  '}{name}: {value}" for name, value in _examples(kind))
+    return {
+        "type": "array",
+        **_told(f"The {kind.kind} resources that must exist. Whatever is not listed is left alone.", example),
+        "items": _entry(kind, defaults=False),
+    }
+
+
+def _entry(kind: Kind, *, defaults: bool) -> _Schema:
+    """An entry of a kind's list, or what its entries share. What excludes or forbids a field says why at that field."""
+    marks = {facts.name: facts.named_by for facts in fields(kind).values() if facts.named_by}
+    own = compared(kind) if defaults else tuple(fields(kind))
+    rules = [_forbidden(kind.reported, "Read-only: the API reports it. Leave it out.")] if kind.reported else []
+    if defaults:
+        rules.append(_forbidden((key(kind), "id"), "Cannot be a default: it names one object."))
+    forbidden = {name: True for rule in rules for name in rule["properties"]}
+    schema: _Schema = {
+        "title": f"{kind.kind} defaults" if defaults else f"{kind.kind} entry",
+        "type": "object",
+        **_told(f"Shared by the {kind.entries} of this document." if defaults else f"One {kind.kind} that must exist."),
+        "additionalProperties": False,
+        "properties": {
+            **{name: _field(fields(kind)[name]) for name in own},
+            **{mark.alias: _alias(name, mark) for name, mark in marks.items()},
+            **({} if defaults else {"id": _id("Pins one live object by its id, a whole number.")}),
+            "createOnly": _create_only(kind),
+            **forbidden,
+        },
+    }
+    if marks:
+        schema["dependencies"] = {
+            name: _forbidden([mark.alias], f"`{mark.alias}` and `{name}` say the same thing. Keep one of them.")
+            for name, mark in marks.items()
+        }
+    if rules:
+        schema["allOf"] = rules
+    if not defaults:
+        schema["required"] = [key(kind)]
+        schema["defaultSnippets"] = [_entry_snippet(kind)]
+    return schema
+
+
+def _forbidden(names: Iterable[str], why: str) -> _Schema:
+    return {"properties": dict.fromkeys(names, False), "errorMessage": why}
+
+
+def _alias(name: str, mark: NamedBy) -> _Schema:
+    return _typed("text", f"Readable form of `{name}`: a name of `{mark.table}`.", [mark.example])
+
+
+def _create_only(kind: Kind) -> _Schema:
+    names = list(compared(kind))
+    return {
+        "type": "array",
+        **_told("Fields that are sent on create and never compared.", f"createOnly: [{names[-1]}]"),
+        "items": {
+            "enum": names,
+            "enumDescriptions": [fields(kind)[name].description for name in names],
+            "errorMessage": f"A field: {', '.join(names)}.",
+        },
+    }
+
+
+def _removed(listed: Sequence[Kind], itself: Kind) -> _Schema:
+    words = [kind.kind for kind in listed]
+    example = "\n".join(f"- {kind.kind}: {_example(kind)}" for kind in listed)
+    reason = "contract ended, OPS-123"
+    missing = f"Name what must not exist: {' or '.join(words)}."
+    snippets = [
+        _snippet(
+            f"removed {kind.kind}",
+            f"A {kind.kind} that must not exist.",
+            [(kind.kind, _example(kind)), ("reason", reason)],
+        )
+        for kind in listed
+    ]
+    entry: _Schema = {
+        "title": "removed entry",
+        "type": "object",
+        **_told("One object that must not exist any more."),
+        "additionalProperties": False,
+        "properties": {
+            **{kind.kind: _name(f"Name of the {kind.kind} that must not exist.", _example(kind)) for kind in listed},
+            "id": _id("Only the live object with this id, a whole number."),
+            "reason": _typed("text", "Why, for the reviewer.", [reason]),
+            itself.kind: True,
+        },
+        "anyOf": [{"required": [word], "errorMessage": missing} for word in [*words, itself.kind]],
+        "dependencies": {
+            word: _forbidden([other for other in words if other != word], "An entry names one object.")
+            for word in words
+        },
+        "allOf": [_forbidden([itself.kind], f"A {itself.kind} cannot be removed: this tool never deletes one.")],
+        "defaultSnippets": snippets,
+    }
+    return {
+        "type": "array",
+        **_told(
+            "What must not exist any more: the usual way to delete. An entry that is already gone is no change.",
+            example,
+        ),
+        "items": entry,
+    }
+
+
+# ------------------------------------------------------------------------------------------------------------ examples
+
+
+def _example(kind: Kind) -> str:
+    """A name that one of a kind could have."""
+    return str(fields(kind)[key(kind)].examples[0])
+
+
+def _examples(kind: Kind) -> list[tuple[str, str | int]]:
+    """The fields that an entry usually has, each with a value; a named number by its name."""
+    return [
+        (facts.named_by.alias, facts.named_by.example) if facts.named_by else (facts.name, facts.examples[0])
+        for facts in fields(kind).values()
+        if facts.examples
+    ]
+
+
+def _entry_snippet(kind: Kind) -> _Schema:
+    return _snippet(f"{kind.kind} entry", f"A {kind.kind} that must exist.", _examples(kind))
+
+
+def _snippet(label: str, description: str, values: Sequence[tuple[str, str | int]]) -> _Schema:
+    """Something to insert whole, each value to be typed over in turn."""
+    body = {name: f"${{{number}:{value}}}" for number, (name, value) in enumerate(values, 1)}
+    return {"label": label, "description": description, "body": body}
+
+
+def _document_snippet(listed: Sequence[Kind], named: Sequence[NamedBy]) -> _Schema:
+    body: _Schema = {"tenant": "${1:acme}"}
+    body |= {mark.table: {f"${{2:{mark.example}}}": "${3:1}"} for mark in named}
+    number = 4
+    for kind in listed:
+        entry = {}
+        for name, value in _examples(kind):
+            entry[name] = f"${{{number}:{value}}}"
+            number += 1
+        body[str(kind.entries)] = [entry]
+    return {"label": "exolink document", "description": "A whole tenant, to be filled in.", "body": body}

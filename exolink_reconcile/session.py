@@ -202,6 +202,12 @@ def rendered(
                 plan, digest, paths=paths, options=options,
                 full=shown.full, show_unmanaged=shown.show_unmanaged, max_size=shown.max_size,
             )  # fmt: skip
+        case "html":
+            from exolink_reconcile.report import html
+
+            return html.plan(
+                plan, digest, paths=paths, options=options, full=shown.full, show_unmanaged=shown.show_unmanaged
+            )
         case "gitlab":
             from exolink_reconcile.report import gitlab
 

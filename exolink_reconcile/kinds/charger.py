@@ -19,8 +19,15 @@ class Charger(Resource):
         "chargePointVendor", "firmwareVersion", "iccid", "imsi", "meterType",
     )  # fmt: skip
 
-    identity: Annotated[Name, Key()] = Field(description="OCPP identity of the charge point: how this tool finds it.")
-    displayName: Text | None = Field(None, description="Name of the charge point, as people read it.")
+    identity: Annotated[Name, Key()] = Field(
+        description="OCPP identity of the charge point, as in its WebSocket address: how this tool finds it.",
+        examples=["CP-0001"],
+    )
+    displayName: Text | None = Field(
+        None, description="Name of the charge point, as people read it.", examples=["Lobby left"]
+    )
     profileId: Annotated[WholeNumber | None, NamedBy("profile", "profiles")] = Field(
-        None, description="Id of the charger profile; `profile: NAME` is its readable form."
+        None,
+        description="Id of the charger profile, a whole number; `profile: NAME` is its readable form.",
+        examples=[1],
     )

@@ -18,9 +18,26 @@ class Cpms(Resource):
         "A CPMS goes: charger profiles and Lab flows that point at its id cannot be seen here. Check them first."
     )
 
-    displayName: Annotated[Name, Key()] = Field(description="Name of the backend: how this tool finds it.")
-    url: SecretUrl | None = Field(None, description="WebSocket URL of the backend: ws:// or wss://.")
-    interval: WholeNumber | None = Field(None, description="Heartbeat or connection check interval, in seconds.")
+    displayName: Annotated[Name, Key()] = Field(
+        description="Name of the backend: how this tool finds it.", examples=["Primary backend"]
+    )
+    url: SecretUrl | None = Field(
+        None,
+        description="WebSocket URL of the backend, ws:// or wss://. Write a password as ${env:NAME}.",
+        examples=["wss://cpms.example.com/ocpp"],
+    )
+    interval: WholeNumber | None = Field(
+        None,
+        description=(
+            "Heartbeat or connection check interval, in seconds. By the documented API it is set on create only:"
+            " name it in `createOnly` where it may differ later."
+        ),
+        examples=[60, 30],
+    )
     authPassThrough: Flag | None = Field(
-        None, description="Whether credentials are passed through. Shown by the API; no documented operation sets it."
+        None,
+        description=(
+            "Whether credentials are passed through: true or false."
+            " Shown by the API; no documented operation sets it, so a difference is held back."
+        ),
     )

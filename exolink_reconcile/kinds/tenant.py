@@ -16,5 +16,11 @@ class Tenant(Resource):
     item: ClassVar[str] = "/tenant/{tenant}"
     reported: ClassVar[tuple[str, ...]] = ("stripeCustomerId", "connectUrl", "customDomain")
 
-    domainPrefix: Annotated[Name, Key()] = Field(description="The tenant's domain prefix, as in its paths and hosts.")
-    name: Name | None = Field(None, description="Name of the tenant, as people read it.")
+    domainPrefix: Annotated[Name, Key()] = Field(
+        description="The tenant's domain prefix, as in its paths and hosts.", examples=["acme"]
+    )
+    name: Name | None = Field(
+        None,
+        description="Name of the tenant, as people read it. Managed when written.",
+        examples=["Acme Charging GmbH"],
+    )

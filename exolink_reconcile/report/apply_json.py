@@ -1,115 +1,179 @@
-"""An apply to JSON lines, in the shape of `terraform apply -json`, with a final result on every ending."""
+"""An apply to events in the shape of `terraform apply -json`, with a final `result` on every ending.
+
+Terraform's events, in its order: `version`, `planned_change` for each step, `change_summary` of the plan, then
+`apply_start`, `apply_progress` (answered, not verified yet), `apply_complete` or `apply_errored` for each step,
+`diagnostic` wherever something is wrong, and `change_summary` of the apply. The last one, `result`, is our own: it is
+there also when nothing began, so that a reader who finds none knows that the process was killed.
+
+An event is a value; `text` makes a line of it. The time is given, because nothing here looks at a clock.
+"""
 
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from exolink_reconcile.errors import InputError, ReconcileError
-from exolink_reconcile.model import Action, Outcome, Plan, Result, Status, Step
+from exolink_reconcile.inert import inert
+from exolink_reconcile.model import Action, Diagnostic, Outcome, Plan, Result, Status, Step
 from exolink_reconcile.report.plan_json import resource_address
 from exolink_reconcile.report.validation_json import diagnostic
 from exolink_reconcile.resource import Address
 
+Event = dict[str, Any]
+
 _ACTIONS = {Action.CREATE: "create", Action.UPDATE: "update", Action.REPLACE: "replace", Action.DELETE: "delete"}
+# What an exit code means for an apply, as a word that scripts may compare.
+_WORDS = {
+    0: "complete", 1: "bug", 3: "invalid", 4: "no_answer", 5: "incomplete", 6: "stale", 7: "refused", 8: "locked",
+    9: "unknown", 10: "denied", 11: "storage_failed", 129: "interrupted", 130: "interrupted", 143: "interrupted",
+}  # fmt: skip
 
 
-def line(kind: str, message: str, level: str = "info", **more: Any) -> str:
-    """One event. No time: the runner stamps its log lines, and the same run gives the same lines."""
-    event = {"@level": level, "@message": message, "@module": "exolink-reconcile", "type": kind, **more}
-    return json.dumps(event, ensure_ascii=True) + "\n"
+def text(event: Event, at: str) -> str:
+    """One line. `at` is the time, RFC 3339.
+
+    ASCII, so that no character of a name can hide or steer; and what a CI runner would take for a command anywhere in a
+    line (`##vso[`, `::error`) is escaped: the same value to a JSON reader, nothing to the runner.
+    """
+    head = {name: event[name] for name in ("@level", "@message", "@module")}
+    line = json.dumps({**head, "@timestamp": at, **event}, ensure_ascii=True)
+    return line.replace("##", "#\\u0023").replace("::", ":\\u003a") + "\n"
 
 
-def version(number: str) -> str:
-    """The first line."""
-    return line("version", f"exolink-reconcile {number}", ui="1.2", exolink_reconcile=number)
+def version(number: str) -> Event:
+    """The first event."""
+    return _event("version", f"exolink-reconcile {number}", exolink_reconcile=number, ui="1.2")
 
 
-def plan(plan: Plan, digest: str) -> str:
-    """One line for each step, then the counts and the digest."""
-    lines = [
-        line(
-            "planned_change",
-            f"{step.address}: Plan to {_ACTIONS[step.action]}",
-            change={"resource": _resource(step.address), "action": _ACTIONS[step.action]},
-        )
-        for step in plan.steps
-    ]
+def plan(plan: Plan, digest: str) -> Iterator[Event]:
+    """One event for each step, then the counts, what is held back and the digest."""
+    for step in plan.steps:
+        planned = {"resource": _resource(step.address), "action": _ACTIONS[step.action]}
+        yield _event("planned_change", f"{step.address}: Plan to {_ACTIONS[step.action]}", change=planned)
     add, change, remove = plan.counts
-    changes = {"add": add, "change": change, "import": 0, "remove": remove, "operation": "plan"}
     said = f"Plan: {add} to add, {change} to change, {remove} to destroy."
-    held = [{"address": str(each.address), "reason": each.reason} for each in plan.held_back]
-    return "".join([*lines, line("change_summary", said, changes=changes, digest=digest, held_back=held)])
+    held = [{"address": str(each.address), "code": each.code, "reason": each.reason} for each in plan.held_back]
+    yield _event("change_summary", said, changes=_changes(plan.counts, "plan"), digest=digest, held_back=held)
 
 
-def started(step: Step) -> str:
-    """A write was answered."""
-    return line("apply_progress", f"{step.address}: sent", hook=_hook(step))
+def started(step: Step) -> Event:
+    """A write is about to be sent."""
+    return _event("apply_start", f"{step.address}: {_ACTIONS[step.action]}", hook=_hook(step))
 
 
-def result(result: Result) -> str:
-    """One line for each outcome, then what is left."""
-    lines = [_outcome(outcome) for outcome in result.outcomes]
+def answered(step: Step, seconds: int) -> Event:
+    """A write was answered; what became of it is read afterwards."""
+    return _event("apply_progress", f"{step.address}: answered", hook=_hook(step, elapsed_seconds=seconds))
+
+
+def result(result: Result, seconds: Mapping[int, int]) -> Iterator[Event]:
+    """One event for each outcome, then what the verifying read still found, and notes. `seconds` by `id` of the step."""
+    for outcome in result.outcomes:
+        yield _outcome(outcome, seconds.get(id(outcome.step), 0))
     for left in result.left:
-        lines.append(
-            line(
-                "diagnostic",
-                f"{left.address}: {left.detail}",
-                "error",
-                diagnostic={
-                    "severity": "error",
-                    "code": left.code,
-                    "summary": f"{left.address}: {left.detail}",
-                    "detail": "",
-                },
-            )
-        )
-    return "".join(lines)
+        yield _diagnostic(Diagnostic(left.code, f"{left.address}: {left.detail}"))
+    for note in result.notes:
+        yield _event("log", note)
 
 
-def failure(error: ReconcileError) -> str:
+def summary(result: Result, *, complete: bool) -> Event:
+    """Terraform's counts of what happened."""
+    add, change, remove = result.totals
+    said = f"Apply {'complete!' if complete else 'incomplete.'} Resources: {add} added, {change} changed, {remove} destroyed."
+    return _event("change_summary", said, changes=_changes(result.totals, "apply"))
+
+
+def failure(error: BaseException) -> Iterator[Event]:
     """What stopped the run, as diagnostics."""
-    if isinstance(error, InputError):
-        shown = [diagnostic(each) for each in error.diagnostics]
-    else:
-        shown = [{"severity": "error", "code": error.code, "summary": error.summary, "detail": ""}]
-    return "".join(line("diagnostic", f"{each['code']}: {each['summary']}", "error", diagnostic=each) for each in shown)
+    match error:
+        case InputError():
+            yield from diagnostics(error.diagnostics)
+        case ReconcileError():
+            yield _diagnostic(Diagnostic(error.code, error.summary))
+        case Exception():  # its text may quote anything: it is not shown
+            yield _diagnostic(Diagnostic("E-BUG", f"this is a bug in exolink-reconcile: {type(error).__name__}"))
+        case _:
+            yield _diagnostic(Diagnostic("E-INTERRUPTED", "interrupted"))
 
 
-def ending(totals: tuple[int, int, int], exit_code: int, counts: Mapping[str, int]) -> str:
-    """The last line of every apply, whatever happened."""
-    add, change, remove = totals
-    changes = {"add": add, "change": change, "import": 0, "remove": remove, "operation": "apply"}
-    word = "complete!" if exit_code == 0 else "incomplete."
-    said = f"Apply {word} Resources: {add} added, {change} changed, {remove} destroyed."
-    return line(
-        "change_summary",
-        said,
+def diagnostics(found: Sequence[Diagnostic]) -> Iterator[Event]:
+    """Errors and warnings, each with its place."""
+    return (_diagnostic(each) for each in found)
+
+
+def ending(
+    exit_code: int, *, plan: Plan | None, digest: str | None, result: Result | None, error: BaseException | None
+) -> Event:
+    """The last event of every apply: the exit code, and all that it stands for."""
+    outcomes = result.outcomes if result is not None else ()
+    counted = Counter(outcome.status for outcome in outcomes)
+    held = plan.held_back if plan is not None else ()
+    totals = result.totals if result is not None else (0, 0, 0)
+    return _event(
+        "result",
+        f"Apply ended: {_WORDS.get(exit_code, 'failed')} (exit code {exit_code}).",
         "info" if exit_code == 0 else "error",
-        changes=changes,
-        outcomes=dict(counts),
         exit_code=exit_code,
+        outcome=_WORDS.get(exit_code, "failed"),
+        changes=_changes(totals, "apply"),
+        steps={status.value: counted[status] for status in Status},
+        codes=_codes(plan, result, error),
+        held_back=list(dict.fromkeys(str(each.address) for each in held)),
+        unknown=[str(outcome.step.address) for outcome in outcomes if outcome.status is Status.UNKNOWN],
+        digest=digest,
     )
 
 
-def _outcome(outcome: Outcome) -> str:
+def _codes(plan: Plan | None, result: Result | None, error: BaseException | None) -> list[str]:
+    """The stable words of all that went wrong or was held back, each once, sorted."""
+    codes = {held.code for held in plan.held_back} if plan is not None else set()
+    if result is not None:
+        codes |= {outcome.code for outcome in result.outcomes} | {left.code for left in result.left}
+    if error is not None:
+        codes |= {str(event["diagnostic"]["code"]) for event in failure(error) if event["@level"] == "error"}
+    return sorted(codes - {""})
+
+
+def _outcome(outcome: Outcome, seconds: int) -> Event:
     step = outcome.step
-    if outcome.status is Status.DONE:
-        return line("apply_complete", f"{step.address}: {step.action.word} done", hook=_hook(step))
-    said = f"{step.address}: {step.action.word} {outcome.status.value}: {outcome.detail}"
-    more = {"status": outcome.status.value, "code": outcome.code}
-    return line("apply_errored", said, "error", hook=_hook(step), **more)
+    said = f"{step.address}: {step.action.word} {outcome.status.value}"
+    if outcome.status is Status.DONE and not outcome.exit_code:
+        made = {"id_key": "id", "id_value": str(outcome.made)} if outcome.made is not None else {}
+        return _event("apply_complete", said, hook=_hook(step, **made, elapsed_seconds=seconds))
+    hook = _hook(step, elapsed_seconds=seconds)
+    more = {"status": outcome.status.value, "code": outcome.code, "detail": inert(outcome.detail)}
+    return _event("apply_errored", f"{said}: {outcome.detail}", "error", hook=hook, **more)
 
 
-def _hook(step: Step) -> dict[str, Any]:
-    return {"resource": _resource(step.address), "action": _ACTIONS[step.action]}
+def _diagnostic(found: Diagnostic) -> Event:
+    level = "error" if found.severity == "error" else "warn"
+    return _event("diagnostic", f"{found.code}: {found.summary}", level, diagnostic=diagnostic(found))
+
+
+def _event(kind: str, message: str, level: str = "info", **more: Any) -> Event:
+    return {"@level": level, "@message": inert(message), "@module": "exolink-reconcile", "type": kind, **more}
+
+
+def _changes(counts: tuple[int, int, int], operation: str) -> dict[str, Any]:
+    add, change, remove = counts
+    return {"add": add, "change": change, "import": 0, "remove": remove, "operation": operation}
+
+
+def _hook(step: Step, **more: Any) -> dict[str, Any]:
+    return {"resource": _resource(step.address), "action": _ACTIONS[step.action], **more}
 
 
 def _resource(address: Address) -> dict[str, str]:
+    """Terraform's names for it, and our own `address`."""
+    shown = resource_address(address)
     return {
-        "addr": resource_address(address),
+        "addr": shown,
+        "module": "",
+        "resource": shown,
+        "implied_provider": "exolink",
         "resource_type": f"exolink_{address.kind}",
         "resource_name": address.tenant,
         "resource_key": address.name,
-        "implied_provider": "exolink",
         "address": str(address),
     }

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from exolink_reconcile.errors import problem
 from exolink_reconcile.inert import inert
 from exolink_reconcile.model import Action, Plan
-from exolink_reconcile.report import text
+from exolink_reconcile.report import again, text
 from exolink_reconcile.report.text import Block, Writer
 
 _WIDTH = 100  # about what a comment shows without scrolling
@@ -261,14 +261,7 @@ def _digest(digest: str) -> str:
 
 def _command(digest: str, paths: Sequence[str], options: Mapping[str, Any]) -> str:
     """The command that applies this plan; paths and options only where showing them changes none."""
-    given = [*paths]
-    for name, value in options.items():
-        switch = f"--{name.replace('_', '-')}"
-        if value is True:
-            given.append(switch)
-        elif value is not None and value is not False:
-            for each in value if isinstance(value, (list, tuple)) else [value]:
-                given += [switch, str(each)]
+    given = again.arguments(paths, options)
     command = f"exolink-reconcile apply --expect {digest}"
     line = " ".join([command, *map(shlex.quote, given)])
     url = str(options.get("api_url", ""))

@@ -35,6 +35,17 @@ def test_a_saved_plan_is_applied_without_asking(reviewed: Cli) -> None:
     assert "already applied" in again.text and len(reviewed.world.writes) == 2
 
 
+def test_a_plan_as_a_page(reviewed: Cli) -> None:
+    """`--format html` prints one page; `show` prints the same from the file, but for notes; the command on it applies."""
+    page = reviewed("plan", "--format", "html").out
+    assert page.startswith("<!DOCTYPE html>") and page.endswith("</html>\n")
+    assert "Plan: 0 to add, 2 to change, 0 to destroy." in page and "exolink.yaml:" in page
+    shown = reviewed("show", "p", "--format", "html").out
+    assert shown == page
+    digest = json.loads((reviewed.folder / "p").read_text())["exolink"]["digest"]
+    assert f"exolink-reconcile apply --expect {digest} " in page
+
+
 def test_show_renders_a_saved_plan(settled: Cli) -> None:
     """`show` says what plan said, without a request and without a token."""
     settled.world.edit("acme", "charger", "CP-0002", displayName="y")

@@ -19,7 +19,7 @@ QUICKSTART = (ROOT / "examples" / "quickstart" / "exolink.yaml").read_text("utf-
 MARKER = "<!-- exolink-reconcile"
 
 TOOL = """#!/bin/sh
-exec {python} {stand_in} "$@"
+exec {python} -m exolink_reconcile "$@"
 """
 
 
@@ -108,9 +108,7 @@ def runner(tmp_path: Path) -> Runner:
     bin, checkout, temp = tmp_path / "bin", tmp_path / "checkout", tmp_path / "temp"
     for folder in (bin, checkout, temp, tmp_path / "home"):
         folder.mkdir()
-    (bin / "exolink-reconcile").write_text(
-        TOOL.format(python=sys.executable, stand_in=Path(__file__).with_name("stand_in.py"))
-    )
+    (bin / "exolink-reconcile").write_text(TOOL.format(python=sys.executable))
     shutil.copy(Path(__file__).with_name("gh.py"), bin / "gh")
     for each in bin.iterdir():
         each.chmod(0o755)

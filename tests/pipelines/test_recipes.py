@@ -23,8 +23,7 @@ def load(path: Path) -> Any:
 def folder(tmp_path: Path) -> Path:
     """A checkout with the folder exolink/, and the tool on the path."""
     (tmp_path / "bin").mkdir()
-    stand_in = Path(__file__).with_name("stand_in.py")
-    (tmp_path / "bin" / "exolink-reconcile").write_text(TOOL.format(python=sys.executable, stand_in=stand_in))
+    (tmp_path / "bin" / "exolink-reconcile").write_text(TOOL.format(python=sys.executable))
     (tmp_path / "bin" / "exolink-reconcile").chmod(0o755)
     (tmp_path / "checkout" / "exolink").mkdir(parents=True)
     (tmp_path / "checkout" / "exolink" / "exolink.yaml").write_text(QUICKSTART)

@@ -99,8 +99,8 @@ def test_the_command() -> None:
     options = {**OPTIONS, "target": ["acme/charger/*"], "prune": True, "allow_deletes": 6}
     page = rendered(shown(support_plans.one(), paths=("a folder/x.yaml",), options=options))
     assert page.fences[-1].strip() == (
-        f"exolink-reconcile apply --expect {digest_of(support_plans.one())} 'a folder/x.yaml'"
-        " --api-url https://api.exolink.cloud --target 'acme/charger/*' --prune --allow-deletes 6"
+        f"exolink-reconcile apply --expect {digest_of(support_plans.one())}"
+        " --api-url https://api.exolink.cloud --target 'acme/charger/*' --prune --allow-deletes 6 'a folder/x.yaml'"
     )
 
 

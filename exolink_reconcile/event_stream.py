@@ -1,0 +1,85 @@
+"""The events of an apply to stdout as JSON lines: stamped, one at a time, and nothing after the final result."""
+
+import threading
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from exolink_reconcile.console import Console
+from exolink_reconcile.errors import ReconcileError
+from exolink_reconcile.model import Diagnostic, Plan, Result, Step
+from exolink_reconcile.report import apply_json
+
+
+class EventStream:
+    """Where an apply tells what it does. A quiet one tells nothing: the text format has its own words.
+
+    It remembers what it was told, because the final result is needed most where the run ends unforeseen.
+    """
+
+    def __init__(self, console: Console, *, quiet: bool) -> None:
+        self._console = console
+        self._lock = threading.Lock()
+        self._over = quiet
+        self._plan: Plan | None = None
+        self._digest: str | None = None
+        self._result: Result | None = None
+        self._began: dict[int, float] = {}
+        self._took: dict[int, int] = {}
+
+    def version(self, number: str) -> None:
+        """The first line."""
+        self._say([apply_json.version(number)])
+
+    def diagnostics(self, found: Iterable[Diagnostic]) -> None:
+        """Warnings that stop nothing."""
+        self._say(apply_json.diagnostics(tuple(found)))
+
+    def plan(self, plan: Plan, digest: str) -> None:
+        """What will be done."""
+        self._plan, self._digest = plan, digest
+        self._say(apply_json.plan(plan, digest))
+
+    def started(self, step: Step) -> None:
+        """A write is about to be sent; called from several threads."""
+        self._began[id(step)] = time.monotonic()
+        self._say([apply_json.started(step)])
+
+    def answered(self, step: Step) -> None:
+        """A write was answered; called from several threads."""
+        self._took[id(step)] = int(time.monotonic() - self._began.get(id(step), time.monotonic()))
+        self._say([apply_json.answered(step, self._took[id(step)])])
+
+    def result(self, result: Result, exit_code: int) -> None:
+        """What became of each step, and the counts."""
+        self._result = result
+        self._say(apply_json.result(result, self._took))
+        self._say([apply_json.summary(result, complete=exit_code == 0)])
+
+    def end(self, exit_code: int, error: BaseException | None = None) -> None:
+        """The last line. Later events, of a thread that still waits for an answer, are dropped."""
+        if error is not None:
+            self._say(apply_json.failure(error))
+        told = apply_json.ending(exit_code, plan=self._plan, digest=self._digest, result=self._result, error=error)
+        with self._lock:
+            if not self._over:
+                self._over = True
+                self._console.out(apply_json.text(told, _now()))
+
+    def _say(self, events: Iterable[apply_json.Event]) -> None:
+        with self._lock:
+            if not self._over:
+                self._console.out("".join(apply_json.text(event, _now()) for event in events))
+
+
+def exit_code_of(error: BaseException) -> int:
+    """The exit code of a run that ends with this error: what the command line makes of it."""
+    if isinstance(error, ReconcileError):
+        return error.exit_code
+    if isinstance(error, KeyboardInterrupt):
+        return 130
+    return 128 + number if (number := getattr(error, "signal", 0)) else 1
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

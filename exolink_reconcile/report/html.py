@@ -1,0 +1,457 @@
+"""Plan to one HTML file that needs nothing else: no network, no inline handler, readable without JavaScript and on paper.
+
+Every object is a `_Row`. The rows are written twice. As plain HTML, where only long runs of alike creates and updates are
+folded: what a browser without JavaScript shows, and what is printed. And as JSON, from which `plan.js` builds only what is
+on the screen, so that 100,000 rows can be searched. Both come from the same rows, so they cannot tell different stories.
+
+Names and values are data: inert first, then escaped here or put in place with `textContent` there. The Content Security
+Policy names the hash of the one style and the one script; nothing else may load, run, or be sent.
+"""
+
+import base64
+import functools
+import hashlib
+import json
+import shlex
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from importlib import resources
+from typing import Any, NamedTuple
+
+from exolink_reconcile.inert import inert
+from exolink_reconcile.model import Action, FieldChange, HeldBack, Plan, Step, remote_id
+from exolink_reconcile.report import again, text
+from exolink_reconcile.resource import Kind, Row, SecretUrl, fields, key
+
+PLAIN_ROWS = 300  # a section of creates, updates or unmanaged objects up to this long is plain HTML row by row
+_LONG = 200  # characters: a name or value beyond this is cut in its line and whole below it
+_INFERRED = "Inferred from the documentation, not documented."
+_SECRET = "a secret in it changes"
+
+
+class _Row(NamedTuple):
+    """One object, ready to show: every text inert. `what` stands in for the changes on its line where it is not empty.
+
+    `fields` are (name, before, after), None where there is no value; `says` are sentences, `ways` the ways out.
+    """
+
+    tenant: str
+    kind: str
+    name: str
+    place: str
+    what: str
+    fields: tuple[tuple[str, str | None, str | None], ...]
+    says: tuple[str, ...]
+    ways: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Section:
+    """All rows of one action. What is dangerous is `whole`: each row with all its facts, never folded."""
+
+    word: str
+    mark: str
+    title: str
+    label: str
+    whole: bool
+    rows: Sequence[_Row] = field(default_factory=list)
+
+
+def plan(
+    plan: Plan,
+    digest: str,
+    *,
+    paths: Sequence[str] = (),
+    options: Mapping[str, Any] | None = None,
+    full: bool = False,
+    show_unmanaged: bool = False,
+) -> str:
+    """The whole page: the same plan gives the same bytes. `paths` and `options` are those it was made with.
+
+    `full` writes out long runs also where the page is printed or has no JavaScript.
+    """
+    sections = _sections(plan, show_unmanaged)
+    headline = _headline(plan, sections)
+    body = [
+        *_header(plan, headline, digest, paths, options or {}, sections),
+        *(_toolbar(sections) if sections else ()),
+        "<main>",
+        *(line for section in sections for line in _plain(section, full)),
+        "</main>",
+    ]
+    if sections:
+        body.append(f'<script type="application/json" id="data">{_data(sections)}</script>')
+        body.append(f"<script>{_asset('plan.js')}</script>")
+    return "\n".join([*_head(headline, bool(sections)), *body, "</body>", "</html>"]) + "\n"
+
+
+# ---------------------------------------------------------------------------------------------------------------- page
+
+
+def _head(headline: str, script: bool) -> Iterator[str]:
+    policy = [
+        "default-src 'none'",
+        f"style-src '{_hash('plan.css')}'",
+        f"script-src '{_hash('plan.js')}'" if script else "script-src 'none'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        "require-trusted-types-for 'script'",
+        "trusted-types 'none'",
+    ]
+    yield "<!DOCTYPE html>"
+    yield '<html lang="en">'
+    yield "<head>"
+    yield '<meta charset="utf-8">'
+    yield f'<meta http-equiv="Content-Security-Policy" content="{"; ".join(policy)}">'
+    yield '<meta name="referrer" content="no-referrer">'
+    yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
+    yield '<meta name="color-scheme" content="light dark">'
+    yield f"<title>{headline} Exolink</title>"
+    yield f"<style>{_asset('plan.css')}</style>"
+    yield "</head>"
+    yield "<body>"
+
+
+def _headline(plan: Plan, sections: Sequence[_Section]) -> str:
+    """Terraform's sentence. A replace counts as one add and one destroy, as in `Plan.counts`."""
+    if not plan.differs:
+        return text.NO_CHANGES
+    many = defaultdict(int, {section.word: len(section.rows) for section in sections})
+    add, change, destroy = many["create"] + many["replace"], many["update"], many["delete"] + many["replace"]
+    return f"Plan: {add} to add, {change} to change, {destroy} to destroy."
+
+
+def _header(
+    plan: Plan,
+    headline: str,
+    digest: str,
+    paths: Sequence[str],
+    options: Mapping[str, Any],
+    sections: Sequence[_Section],
+) -> Iterator[str]:
+    """What decides whether to read on: totals, what apply will refuse, what to know, the digest and the command."""
+    yield "<header>"
+    yield f'<p class="from">Exolink plan for {_bdi(inert(plan.origin))}</p>'
+    yield f"<h1>{headline}</h1>"
+    unmanaged = sum(plan.unmanaged_counts.values())
+    said = [f"{len(plan.held_back)} held back."] if plan.held_back else []
+    said += [f"{unmanaged} unmanaged."] if unmanaged else []
+    if said:
+        yield f'<p class="rest">{" ".join(said)}</p>'
+    for refusal in plan.refusals:
+        yield f'<p class="refusal">Apply will refuse: {_escaped(inert(f"{refusal.summary} ({refusal.code})."))}</p>'
+    notes = [*map(inert, plan.notes), *_reminders(plan)]
+    if notes:
+        yield '<ul class="notes">'
+        yield from (f"<li>{_escaped(note)}</li>" for note in notes)
+        yield "</ul>"
+    if plan.differs:
+        yield '<dl class="approve">'
+        yield f'<dt>Digest</dt><dd><code id="digest">{_escaped(digest)}</code></dd>'
+        if plan.waves:
+            line = _command(digest, paths, options)
+            yield f'<dt>Apply exactly this</dt><dd><code id="command">{_escaped(line)}</code></dd>'
+        yield "</dl>"
+    if sections:
+        yield '<ul class="counts" aria-label="Changes by action">'
+        for section in sections:
+            yield f'<li class="{section.word}"><b>{_mark(section)}</b> {section.label} {_number(section.rows)}</li>'
+        yield "</ul>"
+    yield "</header>"
+
+
+def _reminders(plan: Plan) -> Iterator[str]:
+    yield from dict.fromkeys(step.kind.when_gone for step in plan.steps if step.deletes and step.kind.when_gone)
+    if inferred := sum(1 for step in plan.steps if step.inferred):
+        yield f"{inferred} of these writes are inferred from the documentation, not documented (see `capabilities`)."
+
+
+def _command(digest: str, paths: Sequence[str], options: Mapping[str, Any]) -> str:
+    """The command that applies this plan and no other; without its paths where showing them would change them."""
+    whole = " ".join([f"exolink-reconcile apply --expect {digest}", *map(shlex.quote, again.arguments(paths, options))])
+    return whole if inert(whole) == whole else f"exolink-reconcile apply --expect {digest}  # and this plan's options"
+
+
+def _toolbar(sections: Sequence[_Section]) -> Iterator[str]:
+    """Search and filters: they need the script, so it is the script that shows them."""
+    yield '<div class="toolbar" id="toolbar" role="search" aria-label="Filter the changes" hidden>'
+    yield (
+        '<input type="search" id="search" placeholder="Search address, field, value, file" '
+        'aria-label="Search address, field, value and file place" autocomplete="off" spellcheck="false">'
+    )
+    yield '<div class="chips" role="group" aria-label="Show only these actions">'
+    for section in sections:
+        yield (
+            f'<button type="button" class="chip {section.word}" data-word="{section.word}" aria-pressed="false">'
+            f"<b>{_mark(section)}</b> {section.label} <i>{_number(section.rows)}</i></button>"
+        )
+    yield "</div>"
+    yield '<select id="tenant" aria-label="Tenant" hidden><option value="">All tenants</option></select>'
+    yield '<select id="kind" aria-label="Kind" hidden><option value="">All kinds</option></select>'
+    yield '<button type="button" id="unfold" aria-pressed="false" hidden>Unfold all</button>'
+    yield '<p id="status" role="status" aria-live="polite"></p>'
+    yield (
+        '<p class="keys"><kbd>/</kbd> search <kbd>j</kbd> <kbd>k</kbd> or arrows move '
+        "<kbd>Enter</kbd> unfolds <kbd>Esc</kbd> clears</p>"
+    )
+    yield "</div>"
+
+
+@functools.cache
+def _asset(name: str) -> str:
+    """The style or the script as it goes into the page. What is in the package is trusted, so it is not escaped."""
+    return resources.files(__package__).joinpath(name).read_text("utf-8").replace("\r\n", "\n")
+
+
+def _hash(name: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(_asset(name).encode()).digest()).decode()
+
+
+# ---------------------------------------------------------------------------------------------------------------- rows
+
+
+def _sections(plan: Plan, show_unmanaged: bool) -> list[_Section]:
+    """What there is to show, most dangerous first. Without anything in it a section is left out."""
+    by_action: dict[Action, list[Step]] = {action: [] for action in Action}
+    for step in plan.steps:
+        by_action[step.action].append(step)
+    shown = _Shown(plan.names)
+    found = [
+        _Section(
+            "held", "!", "Held back, apply will not settle these", "Held back", True, [*map(shown.held, plan.held_back)]
+        )
+    ]
+    makers: tuple[tuple[Action, Callable[[Step], _Row]], ...] = (
+        (Action.DELETE, shown.delete),
+        (Action.REPLACE, shown.replace),
+        (Action.UPDATE, shown.update),
+        (Action.CREATE, shown.create),
+    )
+    for action, make in makers:
+        whole = action in (Action.DELETE, Action.REPLACE)
+        label = action.word.capitalize()
+        rows = [*map(make, by_action[action])]
+        found.append(_Section(action.word, action.value, f"To {action.word}", label, whole, rows))
+    if show_unmanaged:
+        rows = [shown.unmanaged(group.tenant, group.kind, row) for group in plan.unmanaged for row in group.rows]
+        found.append(_Section("unmanaged", " ", "Unmanaged, left alone", "Unmanaged", False, sorted(rows)))
+    return [section for section in found if section.rows]
+
+
+class _Shown:
+    """Makes the rows of one plan: values as text, numbers with their readable names.
+
+    What comes again and again (a tenant, a path, a profile) is made inert once.
+    """
+
+    def __init__(self, names: Mapping[tuple[str, str], Mapping[int, str]]) -> None:
+        self.names = names
+        self.inert = functools.cache(inert)
+        self.number = functools.cache(self._number)
+
+    def held(self, held: HeldBack) -> _Row:
+        what = "" if held.field else held.action.word
+        changes = self.changes(held.address.tenant, [held.field]) if held.field else ()
+        says = (inert(f"{held.code}: {held.reason}."),)
+        return _Row(*self.where(held), what, changes, says, tuple(map(inert, held.ways_out)))
+
+    def delete(self, step: Step) -> _Row:
+        assert step.before is not None
+        lost = ((name, getattr(step.before, name)) for name in fields(step.kind) if name != key(step.kind))
+        goes = tuple(
+            (name, self.value(step.address.tenant, name, live), None) for name, live in lost if live is not None
+        )
+        return _Row(*self.where(step), f"id {remote_id(step.before)}, {self.inert(step.reason)}", goes, _inferred(step))
+
+    def replace(self, step: Step) -> _Row:
+        assert step.before is not None
+        what = f"id {remote_id(step.before)}, gets a new id, {self.inert(step.reason)}"
+        return _Row(*self.where(step), what, self.changes(step.address.tenant, step.fields), _inferred(step))
+
+    def update(self, step: Step) -> _Row:
+        said = self.inert(step.reason)
+        says = f"id {remote_id(step.before)}, {said}" if step.before is not None else said
+        return _Row(*self.where(step), "", self.changes(step.address.tenant, step.fields), (says, *_inferred(step)))
+
+    def create(self, step: Step) -> _Row:
+        key_name, tenant = key(step.kind), step.address.tenant
+        made = [(name, None, self.value(tenant, name, after)) for name, _, after in step.fields if name != key_name]
+        return _Row(*self.where(step), "", tuple(made), (self.inert(step.reason), *_inferred(step)))
+
+    def unmanaged(self, tenant: str, kind: Kind, row: Row) -> _Row:
+        return _Row(self.inert(tenant), kind.kind, inert(getattr(row, key(kind))), "", f"id {remote_id(row)}", (), ())
+
+    def where(self, each: Step | HeldBack) -> tuple[str, str, str, str]:
+        """Tenant, kind, name and YAML place."""
+        tenant, kind, name = each.address
+        place = ""
+        if each.source is not None:
+            path, line, column = each.source
+            place = f"{self.inert(path)}:{line}:{column}"
+        return self.inert(tenant), kind, inert(name), place
+
+    def changes(self, tenant: str, changes: Iterable[FieldChange]) -> tuple[tuple[str, str | None, str | None], ...]:
+        """Before and after of each change. A secret that alone changes says so: both sides look the same."""
+        found = []
+        for change in changes:
+            field = change.field
+            before, after = self.value(tenant, field, change.before), self.value(tenant, field, change.after)
+            if before == after and isinstance(change.after, SecretUrl):
+                after = f"{after} ({_SECRET})"
+            found.append((self.inert(change.name), before, after))
+        return tuple(found)
+
+    def value(self, tenant: str, field: str, shown: Any) -> str:
+        return self.number(tenant, field, shown) if type(shown) is int else text.value(shown)
+
+    def _number(self, tenant: str, field: str, shown: int) -> str:
+        names = self.names.get((tenant, field), {})
+        return f"{shown} ({inert(names[shown])})" if shown in names else text.value(shown)
+
+
+def _inferred(step: Step) -> tuple[str, ...]:
+    return (_INFERRED,) if step.inferred else ()
+
+
+# --------------------------------------------------------------------------------------------------------- plain HTML
+
+
+def _plain(section: _Section, full: bool) -> Iterator[str]:
+    yield f'<section id="{section.word}" class="{section.word}" aria-labelledby="{section.word}-title">'
+    yield f'<h2 id="{section.word}-title">{section.title} <span class="count">({_number(section.rows)})</span></h2>'
+    yield '<div class="plain">'
+    if section.whole or full or len(section.rows) <= PLAIN_ROWS:
+        yield from (_plain_row(section, row) for row in section.rows)
+    else:
+        yield '<p class="folded-note">Long runs are folded here: <code>--full</code> writes out each object.</p>'
+        for rows in _alike(section.rows):
+            yield from [_run(section, rows)] if len(rows) > text.FOLD_ALIKE else (_plain_row(section, r) for r in rows)
+    yield "</div>"
+    yield "</section>"
+
+
+def _plain_row(section: _Section, row: _Row) -> str:
+    """One object. A row that is not `whole` has all that a reviewer needs on its line, unless something is too long."""
+    more = _more(row) if section.whole or _is_long(row) else ""
+    return f'<div class="row"><div class="line">{_line(section, row)}</div>{more}</div>'
+
+
+def _line(section: _Section, row: _Row) -> str:
+    what = f'<span class="say">{_bdi(_cut(row.what))}</span>' if row.what else _changes(row, "span", cut=True)
+    place = f'<span class="place">{_bdi(_cut(row.place))}</span>' if row.place else ""
+    return (
+        f'<span class="mark" aria-hidden="true">{_mark(section)}</span><span class="where">'
+        f'<span class="unseen">{section.label} </span>{_bdi(f"{row.tenant}/{row.kind}/")}'
+        f'<b>{_bdi(_cut(row.name))}</b></span><span class="what">{what}</span>{place}'
+    )
+
+
+def _more(row: _Row) -> str:
+    """What does not fit on the line: whole long texts, changes that are not on it, sentences, ways out."""
+    parts = []
+    for label, whole in (("Name", row.name), ("Place", row.place), ("Reason", row.what)):
+        if len(whole) > _LONG:
+            parts.append(f'<p class="long">{label}: {_bdi(whole)}</p>')
+    if row.fields and (row.what or _is_long(row)):
+        parts.append(f'<ul class="changes">{_changes(row, "li", cut=False)}</ul>')
+    parts += [f"<p>{_bdi(say)}</p>" for say in row.says]
+    if row.ways:
+        ways = "".join(f"<li>{_escaped(way)}</li>" for way in row.ways)
+        parts.append(f'<p>Ways out:</p><ul class="ways">{ways}</ul>')
+    return f'<div class="more">{"".join(parts)}</div>' if parts else ""
+
+
+def _changes(row: _Row, tag: str, *, cut: bool) -> str:
+    def shown(name: str, before: str | None, after: str | None) -> str:
+        sides = [("del", before)] if before is not None else []
+        sides += [("ins", after)] if after is not None else []
+        values = " → ".join(f"<{side}>{_bdi(_cut(value) if cut else value)}</{side}>" for side, value in sides)
+        return f'<{tag} class="change"><span class="field">{_bdi(_cut(name) if cut else name)}</span> {values}</{tag}>'
+
+    return "".join(shown(*change) for change in row.fields)
+
+
+def _alike(rows: Sequence[_Row]) -> Iterable[list[_Row]]:
+    """Runs of rows with the very same changes, then of rows that change the same fields."""
+    same: dict[Any, list[_Row]] = defaultdict(list)
+    for row in rows:
+        same[row.tenant, row.kind, row.fields].append(row)
+    runs = [run for run in same.values() if len(run) > text.FOLD_ALIKE]
+    similar: dict[Any, list[_Row]] = defaultdict(list)
+    for run in same.values():
+        if len(run) <= text.FOLD_ALIKE:
+            for row in run:
+                similar[row.tenant, row.kind, tuple(change[0] for change in row.fields)].append(row)
+    return [*runs, *similar.values()]
+
+
+def _run(section: _Section, rows: Sequence[_Row]) -> str:
+    """A long run as one row: how many, what they share, what is each its own, the first and the last."""
+    first, last = rows[0], rows[-1]
+    shared = [change for change in first.fields if all(change in row.fields for row in rows)]
+    own = [change[0] for change in first.fields if change not in shared]
+    what = _changes(first._replace(fields=tuple(shared)), "span", cut=True)
+    if own:
+        what += f'<span class="say">each its own {_bdi(_cut(" and ".join(own)))}</span>'
+    return (
+        f'<div class="row run"><div class="line"><span class="mark" aria-hidden="true">{_mark(section)}</span>'
+        f'<span class="where">{_bdi(f"{first.tenant}/{first.kind}/")}<b>{_number(rows)} alike</b></span>'
+        f'<span class="what">{what}</span></div><div class="more"><p>{_bdi(_cut(first.name))} … '
+        f"{_bdi(_cut(last.name))}</p></div></div>"
+    )
+
+
+def _is_long(row: _Row) -> bool:
+    """Whether anything of it is cut on its line."""
+    parts = (row.name, row.place, row.what, *(part for change in row.fields for part in change))
+    return any(part is not None and len(part) > _LONG for part in parts)
+
+
+def _cut(shown: str) -> str:
+    """The start of a text that is too long for a line. The whole of it stands below."""
+    return shown if len(shown) <= _LONG else f"{shown[:_LONG]}… ({len(shown):,} characters)"
+
+
+def _bdi(shown: str) -> str:
+    """A text that cannot reorder what stands beside it."""
+    return f"<bdi>{_escaped(shown)}</bdi>"
+
+
+def _escaped(shown: str) -> str:
+    return escape(shown, quote=True)
+
+
+def _mark(section: _Section) -> str:
+    return _escaped(section.mark.strip() or "·")
+
+
+def _number(rows: Sequence[_Row]) -> str:
+    return f"{len(rows):,}"
+
+
+# ---------------------------------------------------------------------------------------------------------------- JSON
+
+
+def _data(sections: Sequence[_Section]) -> str:
+    """The rows for the script. No character in it can end the element that holds it or start another."""
+    texts: dict[str, int] = {}
+    numbers: dict[tuple[str, ...], list[int]] = {(): []}
+    for section in sections:
+        for row in section.rows:
+            for sentences in row[6:]:
+                if sentences not in numbers:
+                    numbers[sentences] = [texts.setdefault(each, len(texts)) for each in sentences]
+    found = [
+        {
+            "word": section.word,
+            "mark": section.mark.strip() or "·",
+            "label": section.label,
+            "whole": section.whole,
+            "rows": [(*row[:6], numbers[row.says], numbers[row.ways]) for row in section.rows],
+        }
+        for section in sections
+    ]
+    data = json.dumps({"sections": found, "texts": [*texts], "long": _LONG}, separators=(",", ":"), ensure_ascii=True)
+    return data.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
