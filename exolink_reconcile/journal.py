@@ -299,7 +299,9 @@ class Memory:
 def peek(folder: Path, origin: str) -> Memory:
     """Read a journal without writing anything, not even beside it; empty where there is none or it cannot be read."""
     path = folder / "journal.db"
-    for mode in ("mode=ro", "immutable=1"):
+    # Where nobody writes there is no log beside it, and opening it `ro` would make one.
+    in_use = path.with_name("journal.db-wal").exists()
+    for mode in ("mode=ro", "immutable=1") if in_use else ("immutable=1",):
         with contextlib.suppress(sqlite3.Error, OSError):
             if not path.is_file():
                 return Memory()
