@@ -301,7 +301,7 @@ def peek(folder: Path, origin: str) -> Memory:
     path = folder / "journal.db"
     # Where nobody writes there is no log beside it, and opening it `ro` would make one.
     in_use = path.with_name("journal.db-wal").exists()
-    for mode in ("mode=ro", "immutable=1") if in_use else ("immutable=1",):
+    for mode in ("mode=ro", "mode=ro&immutable=1") if in_use else ("mode=ro&immutable=1",):
         with contextlib.suppress(sqlite3.Error, OSError):
             if not path.is_file():
                 return Memory()
@@ -435,7 +435,7 @@ def _audited(row: Mapping[str, Any]) -> dict[str, Any]:
         "intended_at": row["intended_at"],
         "before": json.loads(row["before"]),
         "after": json.loads(row["after"]),
-        "outcome": row["outcome"] or "unknown",
+        "outcome": row["outcome"],
     }
 
 

@@ -53,7 +53,9 @@ def _walk(node: ast.AST, where: str, lines: range) -> Iterator[tuple[ast.AST, Ca
             inner, place = where, lines
             if isinstance(child, (ast.FunctionDef, ast.ClassDef)):
                 inner = f"{where}.{child.name}".lstrip(".")
-            if isinstance(child, ast.stmt) and isinstance(node, (ast.FunctionDef, ast.stmt, ast.ExceptHandler, ast.match_case)):
+            if isinstance(child, ast.stmt) and isinstance(
+                node, (ast.FunctionDef, ast.stmt, ast.ExceptHandler, ast.match_case)
+            ):
                 body = getattr(child, "body", None)
                 end = body[0].lineno if body and isinstance(body, list) else (child.end_lineno or child.lineno) + 1
                 inside = not isinstance(node, ast.ClassDef)
@@ -126,7 +128,9 @@ def _changes(node: ast.AST) -> Iterator[tuple[str, Replacement | str]]:
                 yield f"except -> without {ast.unparse(each)}", f"type {index}"
         case ast.Call(func=ast.Name(id=name), args=[_, *_]) if name in OTHER_CALL:
             yield f"{was} -> {OTHER_CALL[name]}(...)", ast.Call(ast.Name(OTHER_CALL[name], ast.Load()), node.args[:1] if OTHER_CALL[name] == "list" else node.args, [] if OTHER_CALL[name] == "list" else node.keywords)  # fmt: skip
-        case ast.Call(args=[first, second, *rest]) if not isinstance(first, ast.Starred) and not isinstance(second, ast.Starred):
+        case ast.Call(args=[first, second, *rest]) if not isinstance(first, ast.Starred) and not isinstance(
+            second, ast.Starred
+        ):
             yield f"{was} -> arguments swapped", ast.Call(node.func, [second, first, *rest], node.keywords)
     if isinstance(node, ast.Call):
         for index, keyword in enumerate(node.keywords):

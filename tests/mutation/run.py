@@ -58,11 +58,12 @@ class Mutation:
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         modules = {name: sys.modules[f"exolink_reconcile.{name}"] for name in self.options.modules}
         files = {str(module.__file__): name for name, module in modules.items()}
+        sources = {name: Path(str(module.__file__)).read_text("utf-8") for name, module in modules.items()}
         start = time.monotonic()
         touched, seconds = self._baseline(session, files)
         show(f"# {len(session.items)} tests pass without any mutant, in {time.monotonic() - start:.0f} s")
         for name, module in modules.items():
-            self._module(session, name, module, touched, seconds)
+            self._module(session, name, module, sources[name], touched, seconds)
         shutil.rmtree(self.scratch, ignore_errors=True)
         return True
 
@@ -99,9 +100,10 @@ class Mutation:
             pytest.exit("the tests must pass first", returncode=1)
         return pickle.loads(answer.read_bytes())
 
-    def _module(self, session: pytest.Session, name: str, module: ModuleType, touched: Any, seconds: list[float]) -> None:
+    def _module(
+        self, session: pytest.Session, name: str, module: ModuleType, source: str, touched: Any, seconds: list[float]
+    ) -> None:
         wanted = TARGETS[name]
-        source = Path(str(module.__file__)).read_text("utf-8")
         found = [m for m in mutants(ast.parse(source)) if not wanted or m.where in wanted]
         if self.options.sample and len(found) > self.options.sample:
             found = sorted(random.Random(1).sample(found, self.options.sample), key=lambda mutant: mutant.number)
@@ -146,7 +148,9 @@ class Mutation:
                     return child, TOO_LONG
             time.sleep(0.005)
 
-    def _child(self, session: pytest.Session, module: ModuleType, source: str, mutant: Mutant, tests: list[int]) -> None:
+    def _child(
+        self, session: pytest.Session, module: ModuleType, source: str, mutant: Mutant, tests: list[int]
+    ) -> None:
         resource.setrlimit(resource.RLIMIT_DATA, (3 << 30, 3 << 30))
         self._own_folder(session)
         try:
@@ -191,7 +195,11 @@ def transplant(code: Any, module: ModuleType) -> None:
 def _give(live: Any, mutated: Any) -> None:
     live, mutated = inspect.unwrap(getattr(live, "fget", live)), inspect.unwrap(getattr(mutated, "fget", mutated))
     if isinstance(live, FunctionType) and isinstance(mutated, FunctionType):
-        live.__code__, live.__defaults__, live.__kwdefaults__ = mutated.__code__, mutated.__defaults__, mutated.__kwdefaults__
+        live.__code__, live.__defaults__, live.__kwdefaults__ = (
+            mutated.__code__,
+            mutated.__defaults__,
+            mutated.__kwdefaults__,
+        )
 
 
 def show(text: str) -> None:
@@ -232,7 +240,9 @@ def main() -> int:
     settings.load_profile("mutation")
     run = Mutation(options)
     os.chdir(ROOT)
-    code = pytest.main(["-p", "no:cacheprovider", "-p", "no:warnings", *(f"tests/{each}" for each in TESTS)], plugins=[run])
+    code = pytest.main(
+        ["-p", "no:cacheprovider", "-p", "no:warnings", *(f"tests/{each}" for each in TESTS)], plugins=[run]
+    )
     return report(run, write=options.write) if code == 0 else int(code)
 
 

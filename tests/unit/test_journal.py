@@ -76,6 +76,23 @@ def test_a_new_state_and_one_that_was_there(tmp_path: Path) -> None:
     assert modes == {"there": 0o700, "journal.db": 0o600, "audit.jsonl": 0o600}
 
 
+def test_a_folder_that_nobody_may_write(tmp_path: Path) -> None:
+    """A folder that was made read-only stays so, and one that is not open to others is left alone."""
+    tmp_path.chmod(0o500)
+    with contextlib.suppress(StorageFailed):
+        Journal(tmp_path, ORIGIN).close()
+    assert tmp_path.stat().st_mode & 0o777 == 0o500
+    tmp_path.chmod(0o700)
+
+
+def test_the_mark_of_a_journal(tmp_path: Path) -> None:
+    """The mark and the version that earlier releases wrote: with others their journals could not be read."""
+    Journal(tmp_path, ORIGIN).close()
+    with beside(tmp_path) as database:
+        marks = [database.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")]
+    assert marks == [int.from_bytes(b"EXJN", "big"), 1]
+
+
 @pytest.mark.parametrize("mode", [0o755, 0o701, 0o770])
 def test_an_open_folder_is_closed(tmp_path: Path, mode: int) -> None:
     """A state folder that others may look into is closed to them, and so is a journal."""
@@ -89,7 +106,7 @@ def test_an_open_folder_is_closed(tmp_path: Path, mode: int) -> None:
 def test_the_folder_of_another_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """State that belongs to somebody else is not used."""
     monkeypatch.setattr(os, "getuid", lambda: tmp_path.stat().st_uid + 1)
-    with pytest.raises(StorageFailed, match="another user"):
+    with pytest.raises(StorageFailed, match="E-STORAGE: .*another user"):
         Journal(tmp_path, ORIGIN)
     assert list(tmp_path.iterdir()) == []
 
@@ -117,7 +134,7 @@ def test_a_database_of_something_else(tmp_path: Path) -> None:
     """Another program's database is left as it is."""
     change(tmp_path, "CREATE TABLE theirs (x)")
     content = (tmp_path / "journal.db").read_bytes()
-    with pytest.raises(StorageFailed, match="not a journal"):
+    with pytest.raises(StorageFailed, match="E-STORAGE: .*not a journal"):
         Journal(tmp_path, ORIGIN)
     assert (tmp_path / "journal.db").read_bytes() == content
 
@@ -126,7 +143,7 @@ def test_a_newer_journal(tmp_path: Path) -> None:
     """A journal of a later version of this tool is not written by this one."""
     Journal(tmp_path, ORIGIN).close()
     change(tmp_path, f"PRAGMA user_version={journal._VERSION + 1}")
-    with pytest.raises(StorageFailed, match="newer version"):
+    with pytest.raises(StorageFailed, match="E-STORAGE: .*newer version"):
         Journal(tmp_path, ORIGIN)
 
 
@@ -169,11 +186,12 @@ def test_an_intent_is_on_disk(tmp_path: Path, action: Action, remote_id: int | N
     opened.close()
 
 
-def test_an_intent_that_cannot_be_kept(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", ["ABORT", "ROLLBACK"])
+def test_an_intent_that_cannot_be_kept(how: str, tmp_path: Path) -> None:
     """Then the write must not be sent: the error says which; afterwards nothing is left of it, and work may go on."""
     with Journal(tmp_path, ORIGIN) as opened:
-        change(tmp_path, "CREATE TRIGGER full BEFORE INSERT ON op WHEN NEW.name = 'B' BEGIN SELECT RAISE(ABORT, 'disk full'); END")  # fmt: skip
-        with pytest.raises(StorageFailed, match=r"disk full.*nothing was sent for acme/cpms/B"):
+        change(tmp_path, "CREATE TRIGGER full BEFORE INSERT ON op WHEN NEW.name = 'B' BEGIN SELECT RAISE(" + how + ", 'disk full'); END")  # fmt: skip
+        with pytest.raises(StorageFailed, match=r"E-STORAGE: .*disk full.*nothing was sent for acme/cpms/B"):
             intended(opened, step("B"))
         intended(opened, step("A"))
         assert names(opened.open_operations()) == ["A"]
@@ -288,12 +306,17 @@ def test_the_age_of_an_operation(tmp_path: Path, changed: str, age: float) -> No
         change(tmp_path, f"UPDATE op SET {changed}")
         assert opened.open_operations()[0].age == pytest.approx(age, abs=30)
         assert opened.open_operations()[0].age >= age
+        assert age or opened.open_operations()[0].age == 0
 
 
 def test_a_machine_that_cannot_tell_its_starts_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where there is no boot id the monotonic clock is not believed: it starts anew with the machine."""
-    monkeypatch.setattr(journal, "_boot", lambda: "")
+
+    def not_there(*args: Any) -> str:
+        raise FileNotFoundError("/proc/sys/kernel/random/boot_id")
+
     with Journal(tmp_path, ORIGIN) as opened:
+        monkeypatch.setattr(Path, "read_text", not_there)
         intended(opened, step())
         change(tmp_path, "UPDATE op SET intended_at = intended_at - 700, ticks = ticks - 5")
         assert opened.open_operations()[0].age == pytest.approx(700, abs=30)
@@ -411,12 +434,43 @@ def test_a_record_that_cannot_be_written(tmp_path: Path, what: str) -> None:
             calls[what]()
 
 
+def test_an_error_without_a_word_of_the_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A storage failure always says something."""
+
+    def fails(handle: int) -> None:
+        raise OSError("odd")
+
+    with Journal(tmp_path, ORIGIN) as opened:
+        monkeypatch.setattr(os, "fsync", fails)
+        with pytest.raises(StorageFailed, match=r"cannot be written: odd$"):
+            opened.started(1)
+
+
+@pytest.mark.parametrize(
+    ("damage", "what"),
+    [
+        ("DROP TABLE seen", "seen"),
+        ("DROP TABLE op", "open_operations"),
+        ("DROP TABLE op", "made_lately"),
+        ("UPDATE op SET intended_at = 'x', boot = ''", "open_operations"),
+    ],
+)
+def test_damage_while_it_is_open(tmp_path: Path, damage: str, what: str) -> None:
+    """What cannot be read is a storage failure, never an empty memory."""
+    with Journal(tmp_path, ORIGIN) as opened:
+        intended(opened, step())
+        change(tmp_path, damage)
+        reads = {"seen": opened.seen, "open_operations": opened.open_operations, "made_lately": lambda: opened.made_lately(["acme"], 60.0)}  # fmt: skip
+        with pytest.raises(StorageFailed, match="cannot be read"):
+            reads[what]()
+
+
 # -------------------------------------------------------------------------------------------------- looking, not writing
 
 
 def test_peek(tmp_path: Path) -> None:
     """`plan` sees what is open at its origin, and leaves the folder as it was, byte by byte."""
-    assert peek(tmp_path / "nowhere", ORIGIN) == Memory() and list(tmp_path.iterdir()) == []
+    assert peek(tmp_path / "nowhere", ORIGIN) == peek(tmp_path, ORIGIN) == Memory() and list(tmp_path.iterdir()) == []
     with Journal(tmp_path, "https://other.example.com") as other:
         intended(other, step("O"))
     done = step("D")
