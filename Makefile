@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-long check lint format schemas judges fuzz clean
+.PHONY: demo test test-long check lint format schemas judges fuzz mutation clean
 
 demo: $(STAMP)            ## the main job on the embedded emulator: plan, apply, drift, repair
 	$(BIN)/exolink-reconcile demo
@@ -35,6 +35,9 @@ schemas: $(STAMP)         ## generate schemas/ from the kinds
 
 fuzz: $(STAMP)            ## atheris over YAML, lists, journal and neutraliser: 60 s each
 	bash tests/fuzz/run.sh 60
+
+mutation: $(STAMP)        ## small mistakes in planner, differ, journal, retries: which ones no test notices (20 minutes)
+	$(BIN)/python tests/mutation/run.py
 
 judges: $(STAMP)          ## terraform, OPA, checkov ... read our plan JSON (installs them; minutes)
 	bash tests/judges/run.sh .cache/judges

@@ -83,6 +83,7 @@ def _docstring(node: ast.AST, field: str, index: int, child: ast.AST) -> bool:
 def _changes(node: ast.AST) -> Iterator[tuple[str, Replacement | str]]:
     """What to write in place of a node, and in words; a string where something inside it is dropped."""
     was = ast.unparse(node).split("\n")[0] if isinstance(node, (ast.expr, ast.stmt)) else ""
+    was = was if len(was) <= 90 else f"{was[:60]} … {was[-25:]}"
     match node:
         case ast.Compare(left, [op], right):
             for other in FLIPS[type(op)]:
@@ -105,10 +106,10 @@ def _changes(node: ast.AST) -> Iterator[tuple[str, Replacement | str]]:
         case ast.BinOp(left, op, right) if type(op) in SWAPS and not _text(left) and not _text(right):
             swapped = ast.BinOp(left, SWAPS[type(op)](), right)
             yield f"{was} -> {ast.unparse(swapped)}", swapped
-        case ast.IfExp(test, body, orelse):
+        case ast.IfExp(body=body, orelse=orelse):
             yield f"{was} -> always {ast.unparse(body)}", body
             yield f"{was} -> always {ast.unparse(orelse)}", orelse
-        case ast.If(test, body, orelse):
+        case ast.If(body=body, orelse=orelse):
             yield f"{was} -> if True", ast.If(ast.Constant(True), body, orelse)
             yield f"{was} -> if False", ast.If(ast.Constant(False), body, orelse)
         case ast.comprehension(ifs=ifs) if ifs:

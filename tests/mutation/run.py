@@ -208,18 +208,17 @@ def show(text: str) -> None:
 
 def report(run: Mutation, *, write: bool) -> int:
     """Print the figures; rewrite survivors.md, or say which survivors have no reason there."""
-    reasons = {}
+    stands: dict[tuple[str, str], str] = {}
     for line in SURVIVORS.read_text("utf-8").splitlines() if SURVIVORS.exists() else ():
         if line.startswith("| `"):
-            where, text, why = line.strip("| ").split(" | ", 2)
-            reasons[where, text] = why
-    rows = {}
-    for name, mutant in run.survivors:
-        key = f"`{name}.{mutant.where}`", f"`{mutant.text}`".replace("|", "\\|")
-        rows[key] = reasons.get(key, "?")
+            where, text, why = line.strip("| ").rsplit(" | ", 2)
+            stands[where, text] = why
+    survived = [(f"`{name}.{each.where}`", f"`{each.text}`".replace("|", "\\|")) for name, each in run.survivors]
+    rows = {key: stands.get(key, "?") for key in survived}
+    others = {key: why for key, why in stands.items() if key[0].strip("`").split(".")[0] not in run.figures}
     if write:
         head = SURVIVORS.read_text("utf-8").partition("\n| where")[0] if SURVIVORS.exists() else "# Survivors\n"
-        table = "".join(f"| {where} | {text} | {why} |\n" for (where, text), why in rows.items())
+        table = "".join(f"| {where} | {text} | {why} |\n" for (where, text), why in {**others, **rows}.items())
         SURVIVORS.write_text(f"{head}\n| where | mutation | why it survives |\n| --- | --- | --- |\n{table}", "utf-8")
     print(f"{'module':10}{'mutants':>8}{'killed':>8}{'survived':>9}{'killed':>8}")
     for name, (count, killed) in run.figures.items():
