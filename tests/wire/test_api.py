@@ -425,6 +425,16 @@ def test_a_renewed_token_that_is_refused_too() -> None:
     assert len(script.requests) == 2 and len(asked) == 1
 
 
+@pytest.mark.parametrize("status", [500, 503, 403, 409])
+def test_only_a_401_renews_the_token(status: int) -> None:
+    """Any other no has nothing to do with the token: above all a create is not sent once more."""
+    asked: list[int] = []
+    script = Script(status)
+    with script.api(reread=lambda: asked.append(1) or "renewed") as api, pytest.raises(ApiError):
+        VERBS["create"](api)
+    assert (len(script.requests), asked) == (1, [])
+
+
 def test_another_thread_renewed_it() -> None:
     """A token that another thread renewed meanwhile is not read again."""
     asked: list[int] = []
@@ -468,6 +478,14 @@ def test_an_answer_to_a_read_that_is_not_200(verb: str, status: int) -> None:
     """Only 200 is data."""
     with pytest.raises(ApiSurprise):
         ask(verb, Script(status))
+
+
+def test_a_refusal_that_quotes_the_secret() -> None:
+    """A server that repeats the password of what it refuses does not bring it into our message."""
+    script = Script(httpx.Response(422, json={"error": "the password hunter2 is too weak"}))
+    with script.api() as api, pytest.raises(ApiRejected) as caught:
+        api.update(CPMS, "acme", 7, {"url": SecretUrl("wss://u:hunter2@h/")})
+    assert "too weak" in caught.value.summary and "hunter2" not in caught.value.summary
 
 
 def test_a_page_of_html_says_nothing() -> None:
@@ -612,6 +630,31 @@ def test_the_size_of_an_answer(verb: str, monkeypatch: pytest.MonkeyPatch) -> No
         ask(verb, Script(httpx.Response(200, content=b"x" * 1_001)))
 
 
+class Endless(httpx.SyncByteStream):
+    """A body without an end, which counts how much of it was taken."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+        self.closed = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        while self.taken < 1_000:
+            self.taken += 1
+            yield b"x" * 1_000
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_an_answer_without_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No more is taken than the limit, and the connection is given up: memory does not depend on the server."""
+    monkeypatch.setattr(sender, "MAX_ANSWER", 10_000)
+    body = Endless()
+    with pytest.raises(ApiSurprise, match="E-TOO-LARGE"):
+        ask("list", Script(httpx.Response(200, stream=body)))
+    assert body.taken == 11 and body.closed
+
+
 def test_a_bomb(monkeypatch: pytest.MonkeyPatch) -> None:
     """The limit is on what an answer unpacks to."""
     import gzip
@@ -741,6 +784,15 @@ def test_a_refusal_to_send_is_no_write_in_doubt() -> None:
     with script.api() as api, pytest.raises(ApiError) as caught:
         api.create(CPMS, "..", {"displayName": "A"})
     assert script.requests == [] and caught.value.code == "E-ORIGIN"
+
+
+@pytest.mark.parametrize("collection", ["@evil.example.com/{tenant}", ".evil.example.com/{tenant}", "/x#{tenant}"])  # fmt: skip
+def test_no_path_leads_to_another_origin(collection: str) -> None:
+    """Whatever a path is made of, nothing is sent, token and all, but to the API that was named; and no write is in doubt."""
+    script = Script(200)
+    with script.api() as api, pytest.raises(ApiSurprise, match="E-ORIGIN"):
+        api.create(SimpleNamespace(collection=collection), "acme", {})  # type: ignore[arg-type]
+    assert script.requests == []
 
 
 def test_nobody_listens() -> None:
