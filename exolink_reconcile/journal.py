@@ -77,7 +77,7 @@ class Journal:
         self.origin = origin
         self.run = uuid.uuid4().hex[:12]
         self.digest = digest
-        self._numbers: dict[int, int] = {}
+        self._numbers: dict[int, int | None] = {}
         self._queue: list[_Waiting] = []
         self._queue_lock = threading.Lock()
         self._commit_lock = threading.Lock()
@@ -125,7 +125,7 @@ class Journal:
             )
 
     def _commit(self, batch: Sequence[_Waiting]) -> None:
-        numbers: dict[int, int] = {}
+        numbers: dict[int, int | None] = {}
         try:
             with self._transaction() as database:
                 for waiting in batch:
@@ -134,7 +134,7 @@ class Journal:
                         " intended_at, boot, ticks) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                         waiting.row,
                     )
-                    numbers[waiting.key] = int(cursor.lastrowid or 0)
+                    numbers[waiting.key] = cursor.lastrowid
             self._numbers.update(numbers)
         except sqlite3.Error as error:
             for waiting in batch:
@@ -357,9 +357,8 @@ def _open(path: Path) -> sqlite3.Connection:
     database.row_factory = sqlite3.Row
     try:
         with _damage():
-            application = database.execute("PRAGMA application_id").fetchone()[0]
-            version = database.execute("PRAGMA user_version").fetchone()[0]
-            tables = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+            facts = ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
+            application, version, tables = (database.execute(fact).fetchone()[0] for fact in facts)
             if tables and application != _APPLICATION_ID:
                 raise StorageFailed("E-STORAGE", f"{path} is not a journal of this tool")
             if version > _VERSION:

@@ -85,6 +85,14 @@ def test_a_folder_that_nobody_may_write(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
 
 
+def test_opening_writes_nothing(tmp_path: Path) -> None:
+    """A journal that is there is opened as it is."""
+    Journal(tmp_path, ORIGIN).close()
+    os.utime(tmp_path / "journal.db", (1, 1))
+    Journal(tmp_path, ORIGIN).close()
+    assert (tmp_path / "journal.db").stat().st_mtime == 1
+
+
 def test_the_mark_of_a_journal(tmp_path: Path) -> None:
     """The mark and the version that earlier releases wrote: with others their journals could not be read."""
     Journal(tmp_path, ORIGIN).close()

@@ -533,7 +533,7 @@ def test_retry_after_is_bounded(verb: str, value: str) -> None:
     assert (len(script.requests), script.waits) == (1, [])
 
 
-@pytest.mark.parametrize("value", ["soon", "-1", "1e9", "٣", "", "Thu, 99 Foo 2025", "NaN", "inf"])
+@pytest.mark.parametrize("value", ["soon", "-1", "1e9", "٩٩", "", "Thu, 99 Foo 2025", "NaN", "inf"])
 def test_a_senseless_retry_after(value: str) -> None:
     """What makes no sense is taken as nothing: the usual short pause."""
     script = Script(throttled(value) if value.isascii() else httpx.Response(429, headers=[(b"retry-after", value.encode())]), rows())  # fmt: skip
@@ -616,6 +616,16 @@ def test_a_throttled_origin_is_paused_for_all() -> None:
         script.waits.clear()
         api.list(CHARGER, "acme")
     assert sum(script.waits) == pytest.approx(50, abs=1)
+
+
+def test_a_throttled_origin_is_paused_for_all_without_a_time_too() -> None:
+    """A 429 that names no time is one for every thread as well."""
+    script = Script(httpx.Response(429), rows())
+    with script.api() as api:
+        api.pool.submit(api.list, CPMS, "acme").result()
+        script.waits.clear()
+        api.list(CHARGER, "acme")
+    assert sum(script.waits) > 0.08
 
 
 # -------------------------------------------------------------------------------------------------------------- limits
