@@ -618,6 +618,16 @@ def test_a_throttled_origin_is_paused_for_all() -> None:
     assert sum(script.waits) == pytest.approx(50, abs=1)
 
 
+def test_trouble_of_one_request_pauses_no_other() -> None:
+    """A request that met trouble waits by itself; only an origin that asks for less is given a rest by all."""
+    script = Script(500, rows())
+    with script.api() as api:
+        api.pool.submit(api.list, CPMS, "acme").result()
+        script.waits.clear()
+        api.list(CHARGER, "acme")
+    assert script.waits == []
+
+
 def test_a_throttled_origin_is_paused_for_all_without_a_time_too() -> None:
     """A 429 that names no time is one for every thread as well."""
     script = Script(httpx.Response(429), rows())
