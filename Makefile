@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-long browser check lint format schemas docs site locks judges editor fuzz bench profile clean
+.PHONY: demo test test-long browser check lint format schemas docs site locks judges editor fuzz mutation bench profile clean
 
 demo: $(STAMP)            ## the main job on the embedded emulator: plan, apply, drift, repair
 	$(BIN)/exolink-reconcile demo
@@ -50,6 +50,9 @@ locks: $(STAMP)           ## what the action and the image install, by hash; add
 
 fuzz: $(STAMP)            ## atheris over YAML, lists, journal and neutraliser: 60 s each
 	bash tests/fuzz/run.sh 60
+
+mutation: $(STAMP)        ## small mistakes in planner, differ, journal, retries: which ones no test notices (20 minutes)
+	$(BIN)/python tests/mutation/run.py
 
 judges: $(STAMP)          ## terraform, OPA, checkov ... read our plan JSON (installs them; minutes)
 	bash tests/judges/run.sh .cache/judges

@@ -5,7 +5,6 @@ certain or there is none: two live rows with one key, or a row that another entr
 Algorithm: the few pins and keys that occur twice are set aside first; what is left is one dict look-up an entry.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
@@ -181,18 +180,16 @@ def _by_key(
 ) -> tuple[dict[str, Row], dict[str, list[Row]]]:
     """The rows that no entry pins, by key, and apart from them the rows whose key occurs twice."""
     by_key: dict[str, Row] = {}
-    twice: dict[str, list[Row]] = defaultdict(list)
+    twice: dict[str, list[Row]] = {}
     for row in rows:
         if pins and remote_id(row) in pins:
             continue
         name = getattr(row, key_name)
         if (first := by_key.setdefault(name, row)) is not row:
-            twice[name].append(row)
-            if len(twice[name]) == 1:
-                twice[name].insert(0, first)
+            twice.setdefault(name, [first]).append(row)
     for name in twice:
         del by_key[name]
-    return by_key, dict(twice)
+    return by_key, twice
 
 
 def _rest(rows: Iterable[Row], key_name: str, taken: set[str], taken_ids: set[int]) -> list[Row]:

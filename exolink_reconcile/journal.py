@@ -77,7 +77,7 @@ class Journal:
         self.origin = origin
         self.run = uuid.uuid4().hex[:12]
         self.digest = digest
-        self._numbers: dict[int, int] = {}
+        self._numbers: dict[int, int | None] = {}
         self._queue: list[_Waiting] = []
         self._queue_lock = threading.Lock()
         self._commit_lock = threading.Lock()
@@ -125,7 +125,7 @@ class Journal:
             )
 
     def _commit(self, batch: Sequence[_Waiting]) -> None:
-        numbers: dict[int, int] = {}
+        numbers: dict[int, int | None] = {}
         try:
             with self._transaction() as database:
                 for waiting in batch:
@@ -134,7 +134,7 @@ class Journal:
                         " intended_at, boot, ticks) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                         waiting.row,
                     )
-                    numbers[waiting.key] = int(cursor.lastrowid or 0)
+                    numbers[waiting.key] = cursor.lastrowid
             self._numbers.update(numbers)
         except sqlite3.Error as error:
             for waiting in batch:
@@ -301,7 +301,9 @@ class Memory:
 def peek(folder: Path, origin: str) -> Memory:
     """Read a journal without writing anything, not even beside it; empty where there is none or it cannot be read."""
     path = folder / "journal.db"
-    for mode in ("mode=ro", "immutable=1"):
+    # Where nobody writes there is no log beside it, and opening it `ro` would make one.
+    in_use = path.with_name("journal.db-wal").exists()
+    for mode in ("mode=ro", "mode=ro&immutable=1") if in_use else ("mode=ro&immutable=1",):
         with contextlib.suppress(sqlite3.Error, OSError):
             if not path.is_file():
                 return Memory()
@@ -357,9 +359,8 @@ def _open(path: Path) -> sqlite3.Connection:
     database.row_factory = sqlite3.Row
     try:
         with _damage():
-            application = database.execute("PRAGMA application_id").fetchone()[0]
-            version = database.execute("PRAGMA user_version").fetchone()[0]
-            tables = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+            facts = ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
+            application, version, tables = (database.execute(fact).fetchone()[0] for fact in facts)
             if tables and application != _APPLICATION_ID:
                 raise StorageFailed("E-STORAGE", f"{path} is not a journal of this tool")
             if version > _VERSION:
@@ -435,7 +436,7 @@ def _audited(row: Mapping[str, Any]) -> dict[str, Any]:
         "intended_at": row["intended_at"],
         "before": json.loads(row["before"]),
         "after": json.loads(row["after"]),
-        "outcome": row["outcome"] or "unknown",
+        "outcome": row["outcome"],
     }
 
 

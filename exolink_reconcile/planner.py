@@ -125,7 +125,7 @@ def plan(
         for tenant in desired.tenants
         for kind in tenant.declared
         for facts in fields(kind).values()
-        if facts.named_by and facts.named_by.table in tenant.tables
+        if facts.named_by
     }
     return Plan(
         origin=origin,
@@ -341,7 +341,7 @@ class _Planner:
         operation = self.contract.offer(group.kind).delete
         counts = Counter(name_of_row(group.kind, row) for row in group.rows)
         stays = []
-        for row in sorted(group.rows, key=lambda row: name_of_row(group.kind, row)):
+        for row in group.rows:
             address = Address(group.tenant, group.kind.kind, name_of_row(group.kind, row))
             claim = _matching(policy.exclusive, address)
             if claim is None or not self.choices.cover(address) or _matching(policy.protect, address):

@@ -73,24 +73,26 @@ def test_case_counts() -> None:
 
 def test_two_live_objects_with_one_name() -> None:
     """A name that is live twice is unclear, for a declared and for a removed entry, and both ids are named."""
-    world = cpms_world({"id": 8}, {"id": 5})
+    world = cpms_world({"id": 8}, {"id": 5}, {"id": 9})
     for yaml in (document("acme", cpms=[ENTRY]), document("acme", removed=[{"cpms": "A"}])):
         found = changes(world, yaml)
         assert found.changes == () and found.unmanaged == ()
-        assert [(each.code, "5 and 8" in each.reason) for each in found.unclear] == [("E-DUPLICATE-LIVE", True)]
+        assert [(each.code, "ids 5 and 8 and 9" in each.reason) for each in found.unclear] == [
+            ("E-DUPLICATE-LIVE", True)
+        ]
 
 
 def test_a_pin_tells_two_objects_apart() -> None:
-    """With `id` the one meant is compared, and the other is unmanaged."""
+    """With `id` the one meant is compared; the other, at the same address, is neither changed nor anybody's to prune."""
     found = changes(cpms_world({"id": 5}, {"id": 8, "interval": 9}), document("acme", cpms=[{**ENTRY, "id": 5}]))
-    assert (found.changes, found.unclear) == ((), ())
+    assert (found.changes, found.unclear, found.unmanaged) == ((), (), ())
     assert changes(cpms_world({"id": 5}, {"id": 8}), document("acme", cpms=[{**ENTRY, "id": 99}])).unclear[0].code == "E-NOT-LIVE"  # fmt: skip
 
 
 def test_a_pinned_object_has_another_name() -> None:
     """The pinned object under another name is a difference of the key."""
     found = changes(cpms_world({"id": 5, "displayName": "Old"}), document("acme", cpms=[{**ENTRY, "id": 5}]))
-    assert facts(found) == [("acme/cpms/A", [("displayName", "Old", "A")])]
+    assert facts(found) == [("acme/cpms/A", [("displayName", "Old", "A")])] and found.unmanaged == ()
 
 
 def test_a_name_that_another_entry_pins() -> None:
@@ -98,6 +100,26 @@ def test_a_name_that_another_entry_pins() -> None:
     yaml = document("acme", cpms=[ENTRY, {**ENTRY, "displayName": "B", "id": 5}])
     found = changes(cpms_world({"id": 5}), yaml)
     assert [(str(each.address), each.code) for each in found.unclear] == [("acme/cpms/A", "E-PINNED")]
+    assert "(id 5) is pinned by acme/cpms/B" in found.unclear[0].reason
+
+
+@pytest.mark.parametrize("pin", [5, 99])
+def test_a_pin_of_another_name_is_in_nobodys_way(pin: int) -> None:
+    """An entry that is not live is a create, whatever other entries pin, live or not."""
+    yaml = document("acme", cpms=[ENTRY, {**ENTRY, "displayName": "B", "id": pin}])
+    found = changes(cpms_world({"id": 5, "displayName": "B"}), yaml)
+    assert [(str(each.address), each.before) for each in found.changes] == [("acme/cpms/A", None)]
+    assert [each.code for each in found.unclear] == ([] if pin == 5 else ["E-NOT-LIVE"])
+
+
+@pytest.mark.parametrize("others", [1, 2])
+def test_a_pinned_object_whose_name_is_taken(others: int) -> None:
+    """Where the pinned object has another name live and others have this one, nothing is changed: which is meant?"""
+    world = cpms_world({"id": 5, "displayName": "Old"}, *({"id": 9 - number} for number in range(others)))
+    found = changes(world, document("acme", cpms=[{**ENTRY, "interval": 60, "id": 5}]))
+    ids = "8 and 9" if others == 2 else "9"
+    assert found.changes == () and [each.code for each in found.unclear] == ["E-DUPLICATE-LIVE"]
+    assert f"id 5 is called Old live, and another object (id {ids})" in found.unclear[0].reason
 
 
 def test_soft_deleted_rows_do_not_exist() -> None:
@@ -112,9 +134,23 @@ def test_removed() -> None:
     """A removed entry is a change while its object is live, by name or by id, and none when it is gone."""
     world = cpms_world({"id": 5}, {"id": 8})
     assert [c.before.id for c in changes(world, document("acme", removed=[{"cpms": "A", "id": 8}])).changes] == [8]  # type: ignore[union-attr]
+    by_id = changes(world, document("acme", removed=[{"cpms": "A", "id": 8}]))
+    assert [[row.displayName for row in group.rows] for group in by_id.unmanaged] == [["A"]]  # type: ignore[attr-defined]
     assert changes(world, document("acme", removed=[{"cpms": "B"}])).changes == ()
     assert changes(world, document("acme", removed=[{"cpms": "A", "id": 9}])).changes == ()
-    assert changes(world, document("acme", removed=[{"cpms": "B", "id": 8}])).unclear[0].code == "E-OTHER-NAME"
+
+
+def test_removed_by_an_id_of_another_name() -> None:
+    """An id that is live under another name is not what was meant to go: it is said, and nothing is deleted."""
+    found = changes(cpms_world({"id": 5}, {"id": 8}), document("acme", removed=[{"cpms": "B", "id": 8}]))
+    assert found.changes == () and [each.code for each in found.unclear] == ["E-OTHER-NAME"]
+
+
+def test_removed_by_name_is_not_what_an_entry_pins() -> None:
+    """What one entry pins under another name is no object of the name that is removed."""
+    yaml = document("acme", cpms=[{**ENTRY, "displayName": "B", "id": 5}], removed=[{"cpms": "A"}])
+    found = changes(cpms_world({"id": 5}), yaml)
+    assert [(str(each.address), each.removed) for each in found.changes] == [("acme/cpms/B", None)]
 
 
 def test_unmanaged_does_not_depend_on_removed() -> None:
@@ -131,6 +167,8 @@ def test_kinds_that_were_not_read() -> None:
     tenant = row_model(TENANT)(id=1, domainPrefix="acme")
     assert differ.diff(desired, LiveState({"acme": LiveTenant(True, {TENANT: (tenant,)})})).changes == ()
     assert differ.diff(desired, LiveState({})).changes == ()
+    assert [each.kind for each in differ.diff(desired, LiveState({"acme": LiveTenant(False, {})})).changes] == [TENANT]
+    assert differ.diff(desired, LiveState({"acme": LiveTenant(True, {})})).changes == ()
 
 
 def test_nested_values_differ_by_place() -> None:

@@ -1,16 +1,23 @@
 """Facts to decisions: start from a world where nothing is to do, change one thing, see the one step that follows."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from support_pipeline import document, pipeline, read_yaml, tenant_create_contract
+from support_pipeline import ORIGIN, contract_of, document, pipeline, read_yaml, tenant_create_contract
 from world import World
 
-from exolink_reconcile import planner
+from exolink_reconcile import differ, planner
+from exolink_reconcile.contract import Field, Operation
 from exolink_reconcile.errors import InputError
+from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.model import Action, Plan
 from exolink_reconcile.planner import Choices
 from exolink_reconcile.report import text
+from exolink_reconcile.resource import Kind
+
+TENANT, CPMS_KIND, CHARGER_KIND = KINDS
 
 CPMS = {"displayName": "Primary", "url": "wss://cpms.example.com/", "interval": 30}
 CHARGER = {"identity": "CP-1", "displayName": "Lobby", "profileId": 1}
@@ -38,6 +45,36 @@ def yaml(cpms: dict[str, Any] | None = None, charger: dict[str, Any] | None = No
 def plan(world: World, text: str, **choices: Any) -> Plan:
     with pipeline(world) as run:
         return run.plan(text, **choices)
+
+
+def plan_where(
+    world: World,
+    text: str,
+    *,
+    kind: Kind = CPMS_KIND,
+    seen: Mapping[tuple[str, str], int] = {},
+    offers: Mapping[str, Any] = {},
+    **choices: Any,
+) -> Plan:
+    """The plan where the API offers something else for a kind, or where earlier runs saw so many rows."""
+    base = contract_of()
+    other = replace(base, offers={**base.offers, kind: replace(base.offer(kind), **offers)})
+    with pipeline(world) as run:
+        desired = run.desired(text)
+        changes = differ.diff(desired, run.live(desired, Choices(**choices)))
+        return planner.plan(changes, desired, other, Choices(**choices), ORIGIN, seen)  # fmt: skip
+
+
+def offered(kind: Kind, which: str) -> Operation:
+    """An operation of the bundled contract."""
+    operation = getattr(contract_of().offer(kind), which)
+    assert isinstance(operation, Operation)
+    return operation
+
+
+def inferring(operation: Operation, name: str) -> Operation:
+    """The same operation, with one field that is only inferred."""
+    return replace(operation, fields={**operation.fields, name: Field(name, True, (), {})})
 
 
 def steps(found: Plan) -> list[str]:
@@ -105,6 +142,109 @@ def test_create_only() -> None:
     assert [step.sends for step in found.steps] == [("displayName", "url", "interval")]
 
 
+def test_create_only_is_not_updated() -> None:
+    """An update of another field leaves a create-only one as it is, though the contract could set it."""
+    entry = {"createOnly": ["displayName"], "displayName": "Other", "profileId": 2}
+    assert [step.sends for step in plan(settled_world(), yaml(charger=entry)).steps] == [("profileId",)]
+
+
+def test_an_update_that_cannot_be_whole() -> None:
+    """An update that the API would refuse, because a field it needs is not written, is held back and not tried."""
+    names = frozenset(f"needed{number}" for number in range(6))
+    update = replace(offered(CPMS_KIND, "update"), required=frozenset({"url"}) | names)
+    found = plan_where(settled_world(), yaml(cpms={"url": "wss://new/"}), offers={"update": update})
+    assert steps(found) == [] and held(found) == ["E-CONTRACT update cpms/Primary"]
+    assert ", ".join(sorted(names)) in found.held_back[0].reason
+    create = replace(offered(CPMS_KIND, "create"), required=names)
+    found = plan_where(World(), document("acme", cpms=[CPMS]), offers={"create": create})
+    assert steps(found) == [] and ", ".join(sorted(names)) in found.held_back[0].reason
+
+
+def test_nothing_can_be_updated() -> None:
+    """Where the API has no update at all, each field that differs is held back, in the order of their names."""
+    changed = {"url": "wss://new/", "interval": 60, "authPassThrough": "true"}
+    found = plan_where(settled_world(), yaml(cpms=changed), offers={"update": None})
+    assert steps(found) == []
+    assert [each.field and each.field.name for each in found.held_back] == ["authPassThrough", "interval", "url"]
+
+
+def test_a_create_with_what_cannot_be_sent() -> None:
+    """A create is held back whole when one of its fields cannot be sent."""
+    found = plan(World(), document("acme", cpms=[{**CPMS, "authPassThrough": "true"}]))
+    assert steps(found) == [] and held(found) == ["E-CONTRACT create cpms/Primary"]
+    assert "does not take authPassThrough" in found.held_back[0].reason
+    found = plan_where(World(), document("acme", cpms=[CPMS]), offers={"create": None})
+    assert steps(found) == [] and "cannot create a cpms" in found.held_back[0].reason
+
+
+def test_a_name_that_differs() -> None:
+    """A pinned object of another name: no replace is offered for a name, only to revert it or to rename the object."""
+    world = settled_world()
+    world.edit("acme", "cpms", "Primary", displayName="Old")
+    number = world.row("acme", "cpms", "Old")["id"]
+    [entry] = plan(world, yaml(cpms={"id": number})).held_back
+    assert entry.field and (entry.code, entry.field.name) == ("E-CANNOT-UPDATE", "displayName")
+    assert "rename" in " ".join(entry.ways_out) and "replace" not in " ".join(entry.ways_out)
+
+
+@pytest.mark.parametrize(("entries", "expected"), [({}, "update"), (None, "delete")])  # fmt: skip
+def test_what_cannot_be_told_apart(entries: dict[str, Any] | None, expected: str) -> None:
+    """Two live objects of one name: nothing is done to either, and the place in the YAML is named; no target, no word."""
+    world = settled_world()
+    world.add("acme", "cpms", **CPMS)
+    text_ = document("acme", removed=[{"cpms": "Primary"}]) if entries is None else yaml(**entries)
+    found = plan(world, text_)
+    assert steps(found) == [] and held(found) == [f"E-DUPLICATE-LIVE {expected} cpms/Primary"]
+    assert found.held_back[0].source is not None and found.held_back[0].kind is CPMS_KIND
+    assert plan(world, text_, excludes=("acme/cpms/Prim*y",)).held_back == ()
+
+
+def test_the_reason_of_a_delete() -> None:
+    """A delete says why: with the words of the entry where it has some."""
+    removed = [{"charger": "CP-1", "reason": "contract ended"}, {"charger": "CP-2"}]
+    found = plan(settled_world(2), document("acme", removed=removed))
+    assert [step.reason for step in found.steps] == ["removed: contract ended", "removed"]
+
+
+def test_a_delete_that_the_api_does_not_offer() -> None:
+    """It is held back, removed, pruned or replaced; what would have been pruned is unmanaged."""
+    world = settled_world()
+    removed = plan_where(world, document("acme", removed=[{"cpms": "Primary"}]), offers={"delete": None})
+    pruned = plan_where(world, document("acme", policy={"exclusive": ["cpms"]}), offers={"delete": None}, prune=True)
+    replaced = plan_where(world, yaml(cpms={"interval": 60}), offers={"delete": None}, allow_replace=("acme/cpms/Primary",))  # fmt: skip
+    for found, action in ((removed, "delete"), (pruned, "delete"), (replaced, "replace")):
+        assert steps(found) == [] and held(found) == [f"E-CONTRACT {action} cpms/Primary"]
+        assert "cannot delete a cpms" in found.held_back[0].reason
+    assert pruned.unmanaged_counts == {"cpms": 1, "charger": 0}
+
+
+def test_inferred() -> None:
+    """A step says whether the vendor documents what it sends: apply asks for a permission otherwise."""
+    world = settled_world(3)
+    text = yaml(
+        cpms={"url": "wss://new/"}, policy={"exclusive": ["charger/CP-3"]}, removed=[{"charger": "CP-2"}],
+        chargers=[{**CHARGER, "profileId": 2}, {**CHARGER, "identity": "CP-9"}],
+    )  # fmt: skip
+    found = plan(world, text, prune=True)
+    assert {f"{step.action.word} {step.address.local}": step.inferred for step in found.steps} == {
+        "update cpms/Primary": False, "update charger/CP-1": True, "create charger/CP-9": True,
+        "delete charger/CP-2": True, "delete charger/CP-3": True,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("of_delete", "of_field", "expected"), [(False, False, False), (True, False, True), (False, True, True)])  # fmt: skip
+def test_an_inferred_half_of_a_replace(of_delete: bool, of_field: bool, expected: bool) -> None:
+    """A replace is inferred when its delete is, or anything its create sends."""
+    create = offered(CPMS_KIND, "create")
+    offers = {
+        "delete": replace(offered(CPMS_KIND, "delete"), inferred=of_delete),
+        "create": inferring(create, "interval") if of_field else create,
+    }
+    text = yaml(cpms={"interval": 60})
+    found = plan_where(settled_world(), text, offers=offers, allow_replace=("acme/cpms/Primary",))
+    assert [(step.action, step.inferred) for step in found.steps] == [(Action.REPLACE, expected)]
+
+
 @pytest.mark.parametrize("by", ["option", "policy"])
 def test_replace(by: str) -> None:
     """With permission what cannot be updated is replaced: one step that deletes and creates with all that is declared."""
@@ -113,6 +253,22 @@ def test_replace(by: str) -> None:
     found = plan(settled_world(), yaml(cpms={"interval": 60}, **policy), **choices)
     assert steps(found) == ["replace cpms/Primary"] and found.counts == (1, 0, 1)
     assert [step.sends for step in found.steps] == [("displayName", "url", "interval")]
+
+
+def test_a_replace_sends_what_is_create_only() -> None:
+    """A replace is a create too, so create-only fields are part of it."""
+    entry = {"interval": 60, "url": "wss://new/", "createOnly": ["url"]}
+    found = plan(settled_world(), yaml(cpms=entry), allow_replace=("acme/cpms/Primary",))
+    assert [step.sends for step in found.steps] == [("displayName", "url", "interval")]
+
+
+def test_a_replace_that_could_not_send_all() -> None:
+    """Nothing is deleted for a replace that loses a field; the field that would have asked for it is named."""
+    entry = {"interval": 60, "authPassThrough": "true"}
+    found = plan(settled_world(), yaml(cpms=entry), allow_replace=("acme/cpms/Primary",))
+    assert steps(found) == [] and held(found) == ["E-CONTRACT replace cpms/Primary"]
+    [entry_] = found.held_back
+    assert entry_.field and entry_.field.name == "interval" and "authPassThrough" in entry_.reason
 
 
 def test_a_permission_to_replace_is_no_order() -> None:
@@ -161,6 +317,8 @@ def test_prune() -> None:
     found = plan(world, yaml(policy=policy), prune=True)
     assert steps(found) == ["delete charger/CP-2"] and found.unmanaged_counts == {"cpms": 1, "charger": 1}
     assert [step.pruned for step in found.steps] == [True]
+    assert [[planner.name_of_row(each.kind, row) for row in each.rows] for each in found.unmanaged] == [["Stray"], ["CP-3"]]  # fmt: skip
+    assert found.notes == ()
 
 
 def test_prune_without_a_claim() -> None:
@@ -172,7 +330,17 @@ def test_prune_without_a_claim() -> None:
 def test_prune_reads_what_is_claimed() -> None:
     """A kind that is only claimed is read, and pruned."""
     found = plan(settled_world(chargers=1), document("acme", policy={"exclusive": ["charger"]}), prune=True)
-    assert steps(found) == ["delete charger/CP-1"]
+    assert steps(found) == ["delete charger/CP-1"] and found.unmanaged == ()
+
+
+def test_a_claim_of_one_tenant() -> None:
+    """A claim holds in its tenant only, and one is enough for `--prune` to have something to do."""
+    world = World(tenants=("acme", "beta"))
+    for tenant in ("acme", "beta"):
+        world.add(tenant, "charger", **CHARGER)
+    text_ = document("acme", policy={"exclusive": ["charger"]}) + "---\n" + document("beta", removed=[{"charger": "x"}])
+    found = plan(world, text_, prune=True)
+    assert [str(step.address) for step in found.steps] == ["acme/charger/CP-1"] and found.notes == ()
 
 
 def test_prune_does_not_guess() -> None:
@@ -222,6 +390,8 @@ def test_waves() -> None:
         ({"targets": ("*/CP-?", "acme/cpms/Primary")}, ["update cpms/Primary", "update charger/CP-1"]),
         ({"excludes": ("*/cpms/*",)}, ["update charger/CP-1"]),
         ({"targets": ("acme/*",), "excludes": ("acme/charger/CP-1",)}, ["update cpms/Primary"]),
+        ({"excludes": ("acme/charger/CP-1",)}, ["update cpms/Primary"]),
+        ({"excludes": ("acme/charger/CP-?",)}, ["update cpms/Primary"]),
     ],
 )
 def test_targets(choices: Any, expected: list[str]) -> None:
@@ -240,11 +410,53 @@ def test_what_a_target_rules_out_is_not_read() -> None:
     assert wanted == {"acme": ["charger"]}
 
 
-@pytest.mark.parametrize("choices", [{"targets": ("acme/cpms/x*",)}, {"targets": ("acme/cpms/Primary", "nope")}, {"allow_replace": ("acme/cpms/Nope",)}, {"allow_replace": ("Primary",)}])  # fmt: skip
+@pytest.mark.parametrize(
+    ("glob", "read"),
+    [
+        ("acme/cpms/*", ["tenant", "charger"]),
+        ("acme/*", []),
+        ("*/c*", ["tenant"]),
+        ("acme/cpms/Primary", ["tenant", "cpms", "charger"]),
+        ("*/", ["tenant", "cpms", "charger"]),
+        ("acme/cpms/", ["tenant", "cpms", "charger"]),
+    ],
+)
+def test_what_an_exclude_rules_out_is_not_read(glob: str, read: list[str]) -> None:
+    """Only an exclude that covers every name of a kind spares its reading."""
+    found = planner.wanted(read_yaml(yaml()), Choices(excludes=(glob,)))
+    assert [kind.kind for kind in found.get("acme", [])] == read
+
+
+@pytest.mark.parametrize("choices", [{"targets": ("acme/cpms/x*",)}, {"targets": ("acme/cpms/Primary", "nope")}, {"allow_replace": ("acme/cpms/Nope",)}, {"allow_replace": ("Primary",)},
+    {"allow_replace": ("beta/cpms/Primary",)}, {"allow_replace": ("nope/cpms/Primary",)}, {"allow_replace": ("acme/charger/Primary",)},
+    {"allow_shrunk": ("acme",)}, {"allow_shrunk": ("acme/nope",)}, {"allow_shrunk": ("nope/cpms",)}, {"allow_shrunk": ("acme/cpms/x",)}])  # fmt: skip
 def test_a_choice_that_matches_nothing(choices: Any) -> None:
-    """A target that matches nothing is an error before anything is read: it is a mistake, not a wish for nothing."""
-    with pytest.raises(InputError, match="E-TARGET"):
-        planner.check_choices(read_yaml(yaml()), Choices(**choices))
+    """A choice that matches nothing is an error before anything is read: it is a mistake, not a wish for nothing."""
+    with pytest.raises(InputError) as caught:
+        planner.check_choices(read_yaml(yaml() + "---\n" + document("beta", name="B")), Choices(**choices))
+    assert caught.value.code == "E-TARGET" and str(next(iter(choices.values()))[-1]) in caught.value.summary
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [
+        {"allow_replace": ("acme/cpms/Primary",)},
+        {"allow_shrunk": ("acme/cpms", "beta/charger")},
+        {"targets": ("acme/cpms/P*",)},
+        {"targets": ("acme/cpms/Primary", "acme/charger/CP-1", "beta/tenant/beta", "acme/charger/Gone")},
+    ],
+)
+def test_a_choice_that_matches(choices: Any) -> None:
+    """What is declared or removed may be chosen."""
+    text_ = yaml(removed=[{"charger": "Gone"}]) + "---\n" + document("beta", name="B")
+    planner.check_choices(read_yaml(text_), Choices(**choices))
+
+
+def test_the_first_target_that_matches_nothing() -> None:
+    """Of several the message names the first, whatever their order."""
+    for targets in (("acme/d", "acme/b", "acme/c", "acme/a"), ("acme/a", "acme/c", "acme/b", "acme/d")):
+        with pytest.raises(InputError, match="--target acme/a matches no address"):
+            planner.check_choices(read_yaml(yaml()), Choices(targets=targets))
 
 
 def test_a_target_may_match_what_is_pruned() -> None:
@@ -304,6 +516,31 @@ def test_single_deletes_do_not_count() -> None:
     assert plan(world, text).refusals == ()
 
 
+def test_only_deletes_are_deletes() -> None:
+    """Creates and updates are no part of the number, and a plan without deletes needs none."""
+    text_ = yaml(chargers=[{**CHARGER, "identity": "New"}], removed=[{"charger": f"CP-{n}"} for n in (1, 2, 3)])
+    assert plan(settled_world(5), text_, allow_deletes=3).refusals == ()
+    assert plan(settled_world(), yaml(), allow_deletes=3).refusals == ()
+
+
+def test_every_reason_is_said() -> None:
+    """A refusal names each list that is hit, by tenant and kind, with how much of it goes."""
+    world = World(tenants=("a", "b"))
+    for tenant in ("a", "b"):
+        for number in range(15):
+            world.add(tenant, "charger", **{**CHARGER, "identity": f"CP-{number}"})
+        for name in ("X", "Y"):
+            world.add(tenant, "cpms", **{**CPMS, "displayName": name})
+    removed = [{"cpms": "X"}, {"cpms": "Y"}, *({"charger": f"CP-{number}"} for number in range(12))]
+    text_ = "---\n".join(document(tenant, removed=removed) for tenant in ("b", "a"))
+    [refusal] = plan(world, text_).refusals
+    assert refusal.summary.endswith(
+        "28 deletes need --allow-deletes 28:"
+        " it deletes 12 of 15 in a/charger, more than 10%; it would empty a/cpms (2 of 2);"
+        " it deletes 12 of 15 in b/charger, more than 10%; it would empty b/cpms (2 of 2); it deletes 28, more than 25"
+    )
+
+
 def test_several_kinds_add_up() -> None:
     """More than 25 in all, over kinds and tenants, need the number of all of them."""
     world = World(tenants=("a", "b"))
@@ -337,6 +574,11 @@ def test_reviewed_deletes() -> None:
     assert deletes(5, 5, reviewed=True).refusals == ()
     found = plan(settled_world(5), yaml(policy={"exclusive": ["charger"]}), prune=True, reviewed=True)
     assert [each.code for each in found.refusals] == ["E-DELETES"]
+    world = settled_world()
+    world.add("acme", "cpms", **{**CPMS, "displayName": "Second"})
+    cpms = [{**CPMS, "interval": 60}, {**CPMS, "displayName": "Second", "interval": 60}]
+    text_ = document("acme", policy={"allowReplace": ["cpms/Primary", "cpms/Second"]}, cpms=cpms)
+    assert [each.code for each in plan(world, text_, reviewed=True).refusals] == ["E-DELETES"]
 
 
 def test_held_back_deletes_do_not_count() -> None:
@@ -354,6 +596,39 @@ def test_a_target_narrows_the_budget() -> None:
     assert deletes(5, 5, targets=("acme/charger/CP-1",)).refusals == ()
 
 
+# ------------------------------------------------------------------------------------------------------ shrunk lists
+
+
+@pytest.mark.parametrize(
+    ("live", "seen", "allowed", "refused"),
+    [
+        (0, {("acme", "charger"): 1}, (), True),
+        (0, {("acme", "charger"): 500}, (), True),
+        (1, {("acme", "charger"): 500}, (), False),   # smaller, not gone
+        (0, {("acme", "charger"): 0}, (), False),
+        (0, {}, (), False),
+        (0, {("beta", "charger"): 5, ("acme", "cpms"): 5}, (), False),
+        (0, {("acme", "charger"): 5}, ("acme/charger",), False),
+        (0, {("acme", "charger"): 5}, ("acme/cpms", "beta/charger"), True),
+    ],
+)  # fmt: skip
+def test_a_list_that_shrank_to_nothing(live: int, seen: Any, allowed: tuple[str, ...], refused: bool) -> None:
+    """A list that had rows and is empty now is more likely a fault than the truth: nothing is applied until it is said."""
+    found = plan_where(settled_world(live), document("acme", chargers=[CHARGER]), seen=seen, allow_shrunk=allowed)
+    assert [each.code for each in found.refusals] == ["E-LIST-SHRANK"] * refused
+    if refused:
+        summary = found.refusals[0].summary
+        assert f"saw {seen['acme', 'charger']} rows" in summary and "--allow-shrunk acme/charger" in summary
+
+
+def test_several_lists_that_shrank() -> None:
+    """Each is named, in the order of tenants and kinds."""
+    text_ = "---\n".join(document(t, chargers=[CHARGER], cpms=[CPMS]) for t in ("b", "a"))
+    seen = {(tenant, kind): 2 for tenant in ("b", "a") for kind in ("cpms", "charger")}
+    found = plan_where(World(tenants=("a", "b")), text_, seen=seen)
+    assert [each.summary.split()[3] for each in found.refusals] == ["a/charger", "a/cpms", "b/charger", "b/cpms"]
+
+
 # ------------------------------------------------------------------------------------------------------------ shown
 
 
@@ -364,8 +639,28 @@ def test_profiles_are_shown_by_name() -> None:
     assert "profileId: 1 (standard) -> 2 (night)" in text.plan(found, "0" * 64)
 
 
+def test_a_number_with_two_names() -> None:
+    """The name that is written first is shown."""
+    text_ = document("acme", profiles={"night": 2, "day": 2}, chargers=[{**CHARGER, "profileId": 2}])
+    assert "-> 2 (night)" in text.plan(plan(settled_world(), text_), "0" * 64)
+
+
 def test_what_needs_a_tenant_that_is_not_made() -> None:
     """Where the create of a tenant is held back, so is everything in it."""
     with pipeline(World(tenants=()), contract_text=tenant_create_contract(required=("domainPrefix", "name"))) as run:
         found = run.plan(document("new", cpms=[CPMS]))
     assert held(found) == ["E-DEPENDS create cpms/Primary", "E-CONTRACT create tenant/new"]
+
+
+def test_what_needs_a_tenant_that_is_left_out() -> None:
+    """A tenant that is not there and is left out of the run is not made, so nothing in it is either."""
+    with pipeline(World(tenants=()), contract_text=tenant_create_contract(required=("domainPrefix", "name"))) as run:
+        found = run.plan(document("new", name="New", cpms=[CPMS]), excludes=("new/tenant/new",))
+    assert steps(found) == [] and held(found) == ["E-DEPENDS create cpms/Primary"]
+
+
+def test_a_tenant_that_is_there_is_no_obstacle() -> None:
+    """Leaving out a change of the tenant, or a create beside it, keeps nothing else back."""
+    text_ = yaml(name="New name", chargers=[{**CHARGER, "identity": "CP-8"}, {**CHARGER, "identity": "CP-9"}])
+    found = plan(settled_world(), text_, excludes=("acme/tenant/acme", "acme/charger/CP-8"))
+    assert steps(found) == ["create charger/CP-9"] and held(found) == []

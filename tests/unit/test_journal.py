@@ -1,0 +1,552 @@
+"""What stands on disk before a write, what is still open after it, and what the record says."""
+
+import contextlib
+import getpass
+import json
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from exolink_reconcile import journal
+from exolink_reconcile.errors import StorageFailed
+from exolink_reconcile.journal import Journal, Memory, peek
+from exolink_reconcile.kinds import KINDS
+from exolink_reconcile.model import Action, Operation, Outcome, Status, Step
+from exolink_reconcile.resource import Address, row_model
+
+TENANT, CPMS, CHARGER = KINDS
+ORIGIN = "https://api.example.com"
+ROW = row_model(CPMS)(id=7, displayName="A")
+
+
+def step(name: str = "A", action: Action = Action.CREATE, tenant: str = "acme") -> Step:
+    before = None if action is Action.CREATE else ROW
+    return Step(action, Address(tenant, "cpms", name), CPMS, "declared", None, before=before)
+
+
+def intended(opened: Journal, *steps: Step) -> None:
+    for each in steps:
+        opened.intend(each, {"displayName": "before"}, {"displayName": each.address.name})
+
+
+def names(operations: Any) -> list[str]:
+    return [op.address.name for op in operations]
+
+
+@contextlib.contextmanager
+def beside(folder: Path) -> Iterator[sqlite3.Connection]:
+    """Another hand on the database."""
+    with contextlib.closing(sqlite3.connect(folder / "journal.db", isolation_level=None)) as database:
+        database.row_factory = sqlite3.Row
+        yield database
+
+
+def row(folder: Path, name: str = "A") -> dict[str, Any]:
+    with beside(folder) as database:
+        return dict(database.execute("SELECT * FROM op WHERE name = ?", (name,)).fetchone())
+
+
+def change(folder: Path, statement: str) -> None:
+    with beside(folder) as database:
+        database.execute(statement)
+
+
+def audit(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "audit.jsonl").read_text("utf-8").splitlines()]
+
+
+# ---------------------------------------------------------------------------------------------------------- the folder
+
+
+def test_a_new_state_and_one_that_was_there(tmp_path: Path) -> None:
+    """The journal says whether it is new, and the folder and its files are the user's alone."""
+    folder = tmp_path / "not" / "there"
+    with Journal(folder, ORIGIN) as first:
+        assert first.is_new
+        first.started(1)
+    with Journal(folder, ORIGIN) as second:
+        assert not second.is_new and second.run != first.run
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (folder, folder / "journal.db", folder / "audit.jsonl")}
+    assert modes == {"there": 0o700, "journal.db": 0o600, "audit.jsonl": 0o600}
+
+
+def test_a_folder_that_nobody_may_write(tmp_path: Path) -> None:
+    """A folder that was made read-only stays so, and one that is not open to others is left alone."""
+    tmp_path.chmod(0o500)
+    with contextlib.suppress(StorageFailed):
+        Journal(tmp_path, ORIGIN).close()
+    assert tmp_path.stat().st_mode & 0o777 == 0o500
+    tmp_path.chmod(0o700)
+
+
+def test_opening_writes_nothing(tmp_path: Path) -> None:
+    """A journal that is there is opened as it is."""
+    Journal(tmp_path, ORIGIN).close()
+    os.utime(tmp_path / "journal.db", (1, 1))
+    Journal(tmp_path, ORIGIN).close()
+    assert (tmp_path / "journal.db").stat().st_mtime == 1
+
+
+def test_the_mark_of_a_journal(tmp_path: Path) -> None:
+    """The mark and the version that earlier releases wrote: with others their journals could not be read."""
+    Journal(tmp_path, ORIGIN).close()
+    with beside(tmp_path) as database:
+        marks = [database.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")]
+    assert marks == [int.from_bytes(b"EXJN", "big"), 1]
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o701, 0o770])
+def test_an_open_folder_is_closed(tmp_path: Path, mode: int) -> None:
+    """A state folder that others may look into is closed to them, and so is a journal."""
+    tmp_path.chmod(mode)
+    Journal(tmp_path, ORIGIN).close()
+    (tmp_path / "journal.db").chmod(0o644)
+    Journal(tmp_path, ORIGIN).close()
+    assert [path.stat().st_mode & 0o777 for path in (tmp_path, tmp_path / "journal.db")] == [0o700, 0o600]
+
+
+def test_the_folder_of_another_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """State that belongs to somebody else is not used."""
+    monkeypatch.setattr(os, "getuid", lambda: tmp_path.stat().st_uid + 1)
+    with pytest.raises(StorageFailed, match="E-STORAGE: .*another user"):
+        Journal(tmp_path, ORIGIN)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["journal.db", "audit.jsonl"])
+def test_no_link_is_followed(tmp_path: Path, name: str) -> None:
+    """A link where a file of the state should be is refused, and what it points to stays as it was."""
+    victim = tmp_path / "victim"
+    victim.write_text("", "utf-8")
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / name).symlink_to(victim)
+    with pytest.raises(StorageFailed), Journal(tmp_path / "state", ORIGIN) as opened:
+        opened.started(1)
+    assert victim.read_bytes() == b""
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    """A file where the folder should be is a storage failure that names the folder."""
+    (tmp_path / "state").write_text("", "utf-8")
+    with pytest.raises(StorageFailed, match="state"):
+        Journal(tmp_path / "state", ORIGIN)
+
+
+def test_a_database_of_something_else(tmp_path: Path) -> None:
+    """Another program's database is left as it is."""
+    change(tmp_path, "CREATE TABLE theirs (x)")
+    content = (tmp_path / "journal.db").read_bytes()
+    with pytest.raises(StorageFailed, match="E-STORAGE: .*not a journal"):
+        Journal(tmp_path, ORIGIN)
+    assert (tmp_path / "journal.db").read_bytes() == content
+
+
+def test_a_newer_journal(tmp_path: Path) -> None:
+    """A journal of a later version of this tool is not written by this one."""
+    Journal(tmp_path, ORIGIN).close()
+    change(tmp_path, f"PRAGMA user_version={journal._VERSION + 1}")
+    with pytest.raises(StorageFailed, match="E-STORAGE: .*newer version"):
+        Journal(tmp_path, ORIGIN)
+
+
+def test_another_hand_that_holds_the_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A journal that cannot be written is an error when it is opened, not in the middle of an apply."""
+    Journal(tmp_path, ORIGIN).close()
+    connect = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda *args, **options: connect(*args, **{**options, "timeout": 0.05}))
+    with beside(tmp_path) as database:
+        database.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StorageFailed, match="cannot be opened: .*locked"):
+            Journal(tmp_path, ORIGIN)
+
+
+def test_what_is_confirmed_is_flushed(tmp_path: Path) -> None:
+    """Each commit is flushed to the disk: an intent that a power cut takes away protects nobody."""
+    with Journal(tmp_path, ORIGIN) as opened:
+        pragmas = [opened._database.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")]
+    assert pragmas == ["wal", 2]
+
+
+# ------------------------------------------------------------------------------------------------------------ intents
+
+
+@pytest.mark.parametrize(("action", "remote_id"), [(Action.CREATE, None), (Action.UPDATE, 7), (Action.REPLACE, 7), (Action.DELETE, 7)])  # fmt: skip
+def test_an_intent_is_on_disk(tmp_path: Path, action: Action, remote_id: int | None) -> None:
+    """When `intend` has returned another process sees the whole intent, whatever becomes of this one."""
+    opened = Journal(tmp_path, ORIGIN, "digest")
+    start = time.time()
+    intended(opened, step("A/b", action))
+    [op] = peek(tmp_path, ORIGIN).operations
+    assert op == Operation(
+        op.number, ORIGIN, Address("acme", "cpms", "A/b"), action.word, remote_id, {"displayName": "A/b"},
+        op.intended_at, op.age, False,
+    )  # fmt: skip
+    assert start - 1 <= op.intended_at <= time.time() and 0 <= op.age < 60
+    found = row(tmp_path, "A/b")
+    assert (found["run"], found["digest"], json.loads(found["before"])) == (opened.run, "digest", {"displayName": "before"})  # fmt: skip
+    assert len(opened.run) == 12
+    opened.close()
+
+
+@pytest.mark.parametrize("how", ["ABORT", "ROLLBACK"])
+def test_an_intent_that_cannot_be_kept(how: str, tmp_path: Path) -> None:
+    """Then the write must not be sent: the error says which; afterwards nothing is left of it, and work may go on."""
+    with Journal(tmp_path, ORIGIN) as opened:
+        change(tmp_path, "CREATE TRIGGER full BEFORE INSERT ON op WHEN NEW.name = 'B' BEGIN SELECT RAISE(" + how + ", 'disk full'); END")  # fmt: skip
+        with pytest.raises(StorageFailed, match=r"E-STORAGE: .*disk full.*nothing was sent for acme/cpms/B"):
+            intended(opened, step("B"))
+        intended(opened, step("A"))
+        assert names(opened.open_operations()) == ["A"]
+
+
+def test_threads_share_a_commit(tmp_path: Path) -> None:
+    """Intents that wait together are made durable together, each is kept, and each closes its own only."""
+    steps = [step(f"N{number:02}") for number in range(24)]
+    with Journal(tmp_path, ORIGIN) as opened:
+        commits: list[int] = []
+        commit = opened._commit
+        opened._commit = lambda batch: (commits.append(len(batch)), commit(batch))[1]  # type: ignore[method-assign]
+        opened._commit_lock.acquire()
+        threads = [threading.Thread(target=intended, args=(opened, each)) for each in steps]
+        for thread in threads:
+            thread.start()
+        while len(opened._queue) < len(steps):
+            time.sleep(0.001)
+        opened._commit_lock.release()
+        for thread in threads:
+            thread.join()
+        assert commits == [24] and sorted(names(opened.open_operations())) == [each.address.name for each in steps]
+        opened.settle([Outcome(steps[5], Status.DONE)])
+        assert sorted(names(opened.open_operations())) == [each.address.name for each in steps if each is not steps[5]]
+
+
+def test_one_of_a_shared_commit_fails_all(tmp_path: Path) -> None:
+    """A commit that fails leaves none of its intents, so none of their writes may be sent."""
+    with Journal(tmp_path, ORIGIN) as opened:
+        change(tmp_path, "CREATE TRIGGER full BEFORE INSERT ON op WHEN NEW.name = 'B' BEGIN SELECT RAISE(ABORT, 'disk full'); END")  # fmt: skip
+        batch = [journal._Waiting(("r", "d", ORIGIN, "acme", "cpms", name, "create", None, "{}", "{}", 0.0, "", 0.0), key) for key, name in enumerate("AB")]  # fmt: skip
+        opened._commit(batch)
+        assert all(each.done and each.error for each in batch) and opened.open_operations() == []
+
+
+# ----------------------------------------------------------------------------------------------------------- outcomes
+
+
+@pytest.mark.parametrize(
+    ("outcome", "still_open", "answered"),
+    [
+        ({"status": Status.DONE}, False, None),
+        ({"status": Status.FAILED, "code": "E-REJECTED"}, False, None),
+        ({"status": Status.SKIPPED}, False, None),
+        ({"status": Status.UNKNOWN, "code": "E-AMBIGUOUS"}, True, False),
+        ({"status": Status.UNKNOWN, "code": "E-LIST-BLIND"}, True, True),
+        ({"status": Status.FAILED, "code": "E-UNVERIFIED"}, True, False),
+    ],
+)
+def test_what_stays_open(tmp_path: Path, outcome: dict[str, Any], still_open: bool, answered: bool | None) -> None:
+    """Only a known outcome closes an operation; a create that was answered and does not show up is marked as such."""
+    each = step()
+    with Journal(tmp_path, ORIGIN) as opened:
+        intended(opened, each)
+        opened.settle([Outcome(each, **outcome)])
+        found = opened.open_operations()
+    assert ([op.answered for op in found] == [answered]) if still_open else found == []
+    assert row(tmp_path)["outcome"] == (None if still_open else outcome["status"].value)
+
+
+def test_an_outcome_that_cannot_be_kept(tmp_path: Path) -> None:
+    """The operations stay open, all of them, and the record says nothing that the journal does not."""
+    steps = [step("A"), step("B")]
+    with Journal(tmp_path, ORIGIN) as opened:
+        intended(opened, *steps)
+        change(tmp_path, "CREATE TRIGGER full BEFORE UPDATE ON op WHEN NEW.name = 'B' BEGIN SELECT RAISE(ABORT, 'disk full'); END")  # fmt: skip
+        with pytest.raises(StorageFailed, match="journal cannot be written: disk full"):
+            opened.settle([Outcome(each, Status.DONE) for each in steps])
+        assert names(opened.open_operations()) == ["A", "B"] and not (tmp_path / "audit.jsonl").exists()
+
+
+def test_open_operations_of_whom(tmp_path: Path) -> None:
+    """An apply sees those of its origin and tenants, oldest first; `unknowns` sees all."""
+    with Journal(tmp_path, "https://other.example.com") as other:
+        intended(other, step("O"))
+    with Journal(tmp_path, ORIGIN) as opened:
+        intended(opened, step("Z"), step("A"), step("B", tenant="beta"), step("G", tenant="gamma"))
+        assert names(opened.open_operations()) == ["O", "Z", "A", "B", "G"]
+        assert names(opened.open_operations(["acme"])) == ["Z", "A"]
+        assert names(opened.open_operations(["gamma", "acme"])) == ["Z", "A", "G"]
+        assert opened.open_operations([]) == []
+
+
+def test_what_an_earlier_run_made(tmp_path: Path) -> None:
+    """Creates of the last seconds are known with the id of what they made: of this origin and these tenants only."""
+    with Journal(tmp_path, "https://other.example.com") as other:
+        each = step("O")
+        intended(other, each)
+        other.settle([Outcome(each, Status.DONE, made=1)])
+    steps = [step("A"), step("B"), step("T", tenant="beta"), step("Old")]
+    with Journal(tmp_path, ORIGIN) as opened:
+        intended(opened, *steps)
+        opened.settle([Outcome(each, Status.DONE, made=made) for each, made in zip(steps, (41, None, 43, 44))])
+        change(tmp_path, "UPDATE op SET ticks = ticks - 90 WHERE name = 'Old'")
+        assert [(op.address.name, op.remote_id) for op in opened.made_lately(["acme"], 60.0)] == [("A", 41)]
+        assert names(opened.made_lately(["beta", "acme"], 600.0)) == ["A", "T", "Old"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "age"),
+    [
+        ("ticks = ticks - 500, intended_at = intended_at + 9000", 500),          # the wall clock was moved: it does not count
+        ("boot = 'another', intended_at = intended_at - 700, ticks = 0", 700),   # the machine was started again
+        ("boot = '', intended_at = intended_at - 700, ticks = 0", 700),          # a machine that cannot tell its starts apart
+        ("boot = 'another', intended_at = intended_at + 700, ticks = 0", 0),     # the wall clock went back: young, never old
+    ],
+)  # fmt: skip
+def test_the_age_of_an_operation(tmp_path: Path, changed: str, age: float) -> None:
+    """Age goes by the machine's own clock while it runs, else by the wall clock, and is never below zero."""
+    with Journal(tmp_path, ORIGIN) as opened:
+        intended(opened, step())
+        change(tmp_path, f"UPDATE op SET {changed}")
+        assert opened.open_operations()[0].age == pytest.approx(age, abs=30)
+        assert opened.open_operations()[0].age >= age
+        assert age or opened.open_operations()[0].age == 0
+
+
+def test_a_machine_that_cannot_tell_its_starts_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there is no boot id the monotonic clock is not believed: it starts anew with the machine."""
+
+    def not_there(*args: Any) -> str:
+        raise FileNotFoundError("/proc/sys/kernel/random/boot_id")
+
+    with Journal(tmp_path, ORIGIN) as opened:
+        monkeypatch.setattr(Path, "read_text", not_there)
+        intended(opened, step())
+        change(tmp_path, "UPDATE op SET intended_at = intended_at - 700, ticks = ticks - 5")
+        assert opened.open_operations()[0].age == pytest.approx(700, abs=30)
+
+
+def test_what_reading_told_of_an_earlier_run(tmp_path: Path) -> None:
+    """Operations of an earlier run are closed by number, with what reading told, on the record too."""
+    with Journal(tmp_path, ORIGIN, "d1") as first:
+        intended(first, step("A"), step("B"), step("C"))
+    with Journal(tmp_path, ORIGIN, "d2") as second:
+        numbers = {op.address.name: op.number for op in second.open_operations()}
+        second.settle_earlier({numbers["A"]: "applied", numbers["C"]: "not applied"})
+        assert names(second.open_operations()) == ["B"]
+    said = [(line["address"], line["outcome"], line["run"], line["digest"]) for line in audit(tmp_path)]
+    assert said == [("acme/cpms/A", "applied", first.run, "d1"), ("acme/cpms/C", "not applied", first.run, "d1")]
+    assert row(tmp_path, "C")["outcome"] == "not applied"
+
+
+def test_forget(tmp_path: Path) -> None:
+    """`unknowns --forget` closes what is open at one address, of whatever origin, and says how many there were."""
+    with Journal(tmp_path, "https://other.example.com") as other:
+        intended(other, step("A"))
+    with Journal(tmp_path, ORIGIN) as opened:
+        intended(opened, step("A"), step("B"))
+        assert [opened.forget(text) for text in ("acme/cpms/A", "acme/cpms/A", "A", "beta/cpms/B")] == [2, 0, 0, 0]
+        assert names(opened.open_operations()) == ["B"] and row(tmp_path)["outcome"] == "forgotten"
+
+
+# ---------------------------------------------------------------------------------------------------------- last seen
+
+
+def test_last_seen_counts(tmp_path: Path) -> None:
+    """The last count of each list is remembered, for each origin by itself."""
+    with Journal(tmp_path, "https://other.example.com") as other:
+        other.saw({("acme", "cpms"): 9})
+    with Journal(tmp_path, ORIGIN) as opened:
+        assert opened.seen() == {}
+        opened.saw({("acme", "cpms"): 1, ("acme", "charger"): 2})
+        opened.saw({("acme", "cpms"): 3})
+        assert opened.seen() == {("acme", "cpms"): 3, ("acme", "charger"): 2} == peek(tmp_path, ORIGIN).seen
+
+
+def test_counts_that_cannot_be_kept(tmp_path: Path) -> None:
+    """All counts of a run are kept or none, and a failure is said."""
+    with Journal(tmp_path, ORIGIN) as opened:
+        change(tmp_path, "CREATE TRIGGER full BEFORE INSERT ON seen WHEN NEW.kind = 'cpms' BEGIN SELECT RAISE(ABORT, 'disk full'); END")  # fmt: skip
+        with pytest.raises(StorageFailed, match="disk full"):
+            opened.saw({("acme", "charger"): 1, ("acme", "cpms"): 1})
+        assert opened.seen() == {}
+        opened.saw({("acme", "charger"): 4})
+        assert opened.seen() == {("acme", "charger"): 4}
+
+
+# -------------------------------------------------------------------------------------------------------------- audit
+
+
+def test_the_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One JSON line a fact: who, when, which run and plan, what was there before, what was sent, what became of it."""
+    monkeypatch.setattr(journal, "user", lambda: "kim")
+    deleted, never_sent = step("A", Action.DELETE), step("B", Action.UPDATE)
+    with Journal(tmp_path, ORIGIN, "digest") as opened:
+        opened.started(2)
+        opened.intend(deleted, {"id": 7, "displayName": "A"}, {})
+        opened.settle(
+            [
+                Outcome(deleted, Status.UNKNOWN, "no answer", "E-AMBIGUOUS"),
+                Outcome(never_sent, Status.SKIPPED, "after a failure", "E-SKIPPED"),
+            ]
+        )
+        opened.ended(9, (1, 2, 3))
+    lines = audit(tmp_path)
+    who = {"run": opened.run, "user": "kim", "origin": ORIGIN, "digest": "digest"}
+    assert all(time.strptime(line.pop("time"), "%Y-%m-%dT%H:%M:%SZ") for line in lines)
+    assert lines[1].pop("intended_at") == row(tmp_path)["intended_at"]
+    assert lines == [
+        {**who, "event": "run started", "steps": 2},
+        {**who, "event": "write", "address": "acme/cpms/A", "action": "delete", "id": 7, "before": {"id": 7, "displayName": "A"}, "after": {}, "outcome": "unknown", "code": "E-AMBIGUOUS", "detail": "no answer"},
+        {**who, "event": "write", "address": "acme/cpms/B", "action": "update", "outcome": "skipped", "code": "E-SKIPPED", "detail": "after a failure"},
+        {**who, "event": "run ended", "exit_code": 9, "added": 1, "changed": 2, "destroyed": 3},
+    ]  # fmt: skip
+
+
+def test_the_record_only_grows(tmp_path: Path) -> None:
+    """A later run writes below what stands there."""
+    for steps in (1, 2):
+        with Journal(tmp_path, ORIGIN) as opened:
+            opened.started(steps)
+    assert [line["steps"] for line in audit(tmp_path)] == [1, 2]
+
+
+def test_the_record_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line is written to its end and flushed before anything goes on, however little the disk takes at a time."""
+    write, flushed = os.write, []
+    monkeypatch.setattr(os, "write", lambda handle, data: write(handle, data[:7]))
+    monkeypatch.setattr(os, "fsync", lambda handle: flushed.append(os.fstat(handle).st_size))
+    with Journal(tmp_path, ORIGIN) as opened:
+        opened.started(3)
+        before = len(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").is_dir() else 0
+        opened.started(4)
+        after = len(os.listdir("/proc/self/fd")) if before else 0
+    assert [line["steps"] for line in audit(tmp_path)] == [3, 4] and after == before
+    assert flushed[-1] == (tmp_path / "audit.jsonl").stat().st_size
+
+
+@pytest.mark.parametrize("what", ["started", "ended", "settle", "settle_earlier"])
+def test_a_record_that_cannot_be_written(tmp_path: Path, what: str) -> None:
+    """Without the record nothing goes on: it is a storage failure, with the system's own word for it."""
+    (tmp_path / "audit.jsonl").mkdir()
+    with Journal(tmp_path, ORIGIN) as opened:
+        calls = {
+            "started": lambda: opened.started(1), "ended": lambda: opened.ended(0, (0, 0, 0)),
+            "settle": lambda: opened.settle([Outcome(step(), Status.DONE)]), "settle_earlier": lambda: opened.settle_earlier({}),
+        }  # fmt: skip
+        with pytest.raises(StorageFailed, match=r"cannot be written: Is a directory$"):
+            calls[what]()
+
+
+def test_an_error_without_a_word_of_the_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A storage failure always says something."""
+
+    def fails(handle: int) -> None:
+        raise OSError("odd")
+
+    with Journal(tmp_path, ORIGIN) as opened:
+        monkeypatch.setattr(os, "fsync", fails)
+        with pytest.raises(StorageFailed, match=r"cannot be written: odd$"):
+            opened.started(1)
+
+
+@pytest.mark.parametrize(
+    ("damage", "what"),
+    [
+        ("DROP TABLE seen", "seen"),
+        ("DROP TABLE op", "open_operations"),
+        ("DROP TABLE op", "made_lately"),
+        ("UPDATE op SET intended_at = 'x', boot = ''", "open_operations"),
+    ],
+)
+def test_damage_while_it_is_open(tmp_path: Path, damage: str, what: str) -> None:
+    """What cannot be read is a storage failure, never an empty memory."""
+    with Journal(tmp_path, ORIGIN) as opened:
+        intended(opened, step())
+        change(tmp_path, damage)
+        reads = {"seen": opened.seen, "open_operations": opened.open_operations, "made_lately": lambda: opened.made_lately(["acme"], 60.0)}  # fmt: skip
+        with pytest.raises(StorageFailed, match="cannot be read"):
+            reads[what]()
+
+
+# -------------------------------------------------------------------------------------------------- looking, not writing
+
+
+def test_peek(tmp_path: Path) -> None:
+    """`plan` sees what is open at its origin, and leaves the folder as it was, byte by byte."""
+    assert peek(tmp_path / "nowhere", ORIGIN) == peek(tmp_path, ORIGIN) == Memory() and list(tmp_path.iterdir()) == []
+    with Journal(tmp_path, "https://other.example.com") as other:
+        intended(other, step("O"))
+    done = step("D")
+    with Journal(tmp_path, ORIGIN) as opened:
+        intended(opened, step("A"), done)
+        opened.settle([Outcome(done, Status.DONE)])
+        opened.saw({("acme", "cpms"): 2})
+    content = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    found = peek(tmp_path, ORIGIN)
+    assert names(found.operations) == ["A"] and found.seen == {("acme", "cpms"): 2}
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == content
+
+
+def test_peek_while_another_applies(tmp_path: Path) -> None:
+    """What a running apply has confirmed is seen, while it holds the journal."""
+    with Journal(tmp_path, ORIGIN) as opened:
+        intended(opened, step("A"))
+        opened._database.execute("BEGIN IMMEDIATE")
+        assert names(peek(tmp_path, ORIGIN).operations) == ["A"]
+
+
+def test_peek_at_what_is_no_journal(tmp_path: Path) -> None:
+    """Something else in its place is no memory, and no error."""
+    (tmp_path / "journal.db").write_bytes(b"not a database" * 100)
+    assert peek(tmp_path, ORIGIN) == Memory()
+
+
+# --------------------------------------------------------------------------------------------------------- who, where
+
+
+def test_the_default_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """State lives where the user's state lives."""
+    monkeypatch.setenv("HOME", "/home/kim")
+    assert journal.default_folder({"XDG_STATE_HOME": "/state"}) == Path("/state/exolink-reconcile")
+    for environment in ({}, {"XDG_STATE_HOME": ""}):
+        assert journal.default_folder(environment) == Path("/home/kim/.local/state/exolink-reconcile")
+
+
+CI = {"GITHUB_SERVER_URL": "https://github.com", "GITHUB_REPOSITORY": "o/r", "GITHUB_RUN_ID": "5"}
+
+
+@pytest.mark.parametrize(
+    ("variables", "who"),
+    [
+        ({**CI, "GITHUB_ACTOR": "kim"}, "kim (https://github.com/o/r/actions/runs/5)"),
+        (CI, "? (https://github.com/o/r/actions/runs/5)"),
+        ({"CI_JOB_URL": "https://gitlab.com/j/1", "GITLAB_USER_LOGIN": "kim"}, "kim (https://gitlab.com/j/1)"),
+        ({"CI_JOB_URL": "https://gitlab.com/j/1"}, "? (https://gitlab.com/j/1)"),
+        ({**CI, "GITHUB_RUN_ID": "", "GITHUB_ACTOR": "kim", "LOGNAME": "lee"}, "lee"),
+    ],
+)
+def test_who(variables: dict[str, str], who: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The record names the CI run where there is one, else the user."""
+    for name in (*CI, "GITHUB_ACTOR", "CI_JOB_URL", "GITLAB_USER_LOGIN"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert journal.user() == who
+
+
+@pytest.mark.parametrize("error", [KeyError("no entry"), OSError("no user")])
+def test_a_user_without_a_name(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a container a user may have a number only."""
+    monkeypatch.delenv("CI_JOB_URL", raising=False)
+    monkeypatch.delenv("GITHUB_RUN_ID", raising=False)
+
+    def nobody() -> str:
+        raise error
+
+    monkeypatch.setattr(getpass, "getuser", nobody)
+    assert journal.user() == f"uid {os.getuid()}"
