@@ -14,6 +14,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from ipaddress import ip_address
 from types import MappingProxyType
 from typing import Any
@@ -42,6 +43,7 @@ _HEADERS = {
     "Accept-Encoding": "gzip, deflate",
     "Connection": "keep-alive",
 }
+_KNOWN_URLS = 100
 _TRIES = 4
 _TRIES_THROTTLED = 8
 _FIRST_PAUSE = 0.25
@@ -79,7 +81,9 @@ class Api:
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         self._base = base_url.rstrip("/") if transport else _checked_base(base_url)
+        self._base_path = urlsplit(self._base).path
         self._origin = _origin(httpx.URL(self._base))
+        self._urls: dict[str, httpx.URL] = {}
         self._token = token
         self._reread = reread
         self._requests = 0
@@ -229,7 +233,7 @@ class Api:
         transport = self._transport()
         request = httpx.Request(
             method,
-            self._base + path,
+            self._url(path),
             headers=_HEADERS if token is None else {**_HEADERS, "Authorization": f"Bearer {token}"},
             content=content,
             extensions={
@@ -239,7 +243,6 @@ class Api:
                 }
             },
         )
-        self._check_target(request.url, path)
         if content is not None:
             request.headers["Content-Type"] = "application/json"
         backend: _Deadline | None = getattr(self._threads, "deadline", None)
@@ -255,11 +258,17 @@ class Api:
         finally:
             response.close()
 
-    def _check_target(self, url: httpx.URL, path: str) -> None:
-        """The token goes to one origin, and a name cannot climb out of its path segment."""
-        expected = urlsplit(self._base).path + path
-        if _origin(url) != self._origin or url.raw_path.decode("ascii") != expected:
-            raise ApiSurprise("E-ORIGIN", f"refusing to send to {url.scheme}://{url.host}: not the API that was named")
+    def _url(self, path: str) -> httpx.URL:
+        """The URL of a path, checked: the token goes to one origin, and a name cannot climb out of its path segment."""
+        found = self._urls.get(path)
+        if found is None:
+            found = httpx.URL(self._base + path)
+            if _origin(found) != self._origin or found.raw_path.decode("ascii") != self._base_path + path:
+                where = f"{found.scheme}://{found.host}"
+                raise ApiSurprise("E-ORIGIN", f"refusing to send to {where}: not the API that was named")
+            if len(self._urls) < _KNOWN_URLS:  # creates of one kind all go to one
+                self._urls[path] = found
+        return found
 
     def _transport(self) -> httpx.BaseTransport:
         """The transport of this thread. There is no httpx.Client around it: it would add a third to the cost of each
@@ -504,15 +513,24 @@ class _DeadlineBackend(httpcore.NetworkBackend):
 
 
 class _DeadlineStream(httpcore.NetworkStream):
+    """Sends what was written when an answer is wanted: head and body in one packet, and one wait for the GIL less."""
+
     def __init__(self, inner: httpcore.NetworkStream, deadline: _Deadline) -> None:
         self._inner = inner
         self._deadline = deadline
+        self._written: list[bytes] = []
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        if self._written:
+            data = b"".join(self._written)
+            self._written.clear()
+            left = self._deadline.left(timeout, httpcore.WriteTimeout)
+            with suppress(httpcore.WriteError):  # as httpcore does: there may be an answer all the same
+                self._inner.write(data, left)
         return self._inner.read(max_bytes, self._deadline.left(timeout, httpcore.ReadTimeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._inner.write(buffer, self._deadline.left(timeout, httpcore.WriteTimeout))
+        self._written.append(buffer)
 
     def close(self) -> None:
         self._inner.close()

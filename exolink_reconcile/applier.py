@@ -10,9 +10,10 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
 from typing import Any, Protocol
 
 from exolink_reconcile import differ, digest, live_state
@@ -205,22 +206,31 @@ class _Run:
                     self._skip(step, *reason)
                 else:
                     futures[self.api.pool.submit(self._do, group, step)] = step
-        left = set(futures)
+        # A queue of those that ended: `concurrent.futures.wait` looks at all of 10,000 again for each one that ends.
+        ended: SimpleQueue[Future[None]] = SimpleQueue()
+        for future in futures:
+            future.add_done_callback(ended.put)
+        left = len(futures)
         gives_up_at = float("inf")
         while left:
-            done, left = wait(left, timeout=0.1 if self.stop.signal else 0.5, return_when=FIRST_COMPLETED)
-            for future in done:
-                future.result()
+            with suppress(Empty):
+                ended.get(timeout=0.1 if self.stop.signal else 0.5).result()
+                left -= 1
             if self.stop.signal and gives_up_at == float("inf"):
                 gives_up_at = time.monotonic() + GRACE
                 self.api.hurry(READ_BACK)
             if time.monotonic() > gives_up_at or self.stop.at_once:
-                for future in left:
-                    if future.cancel():  # still waiting for a thread: nothing of it was sent
-                        self._skip(futures[future], "E-INTERRUPTED", "interrupted before it started")
-                    else:
-                        self._abandon(futures[future])
+                self._give_up(futures)
                 return
+
+    def _give_up(self, futures: Mapping[Future[None], Step]) -> None:
+        for future, step in futures.items():
+            if future.done():
+                future.result()
+            elif future.cancel():  # still waiting for a thread: nothing of it was sent
+                self._skip(step, "E-INTERRUPTED", "interrupted before it started")
+            else:
+                self._abandon(step)
 
     def _abandon(self, step: Step) -> None:
         with self.lock:

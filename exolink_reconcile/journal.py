@@ -6,6 +6,7 @@ or in a later one. SQLite keeps it (WAL, synchronous=FULL); beside it stands the
 """
 
 import contextlib
+import functools
 import getpass
 import json
 import os
@@ -403,6 +404,7 @@ def _age(row: sqlite3.Row) -> float:
     return float(max(0.0, time.time() - row["intended_at"]))
 
 
+@functools.cache
 def _boot() -> str:
     with contextlib.suppress(OSError):
         return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
