@@ -19,7 +19,8 @@ from typing import Any
 
 BEGAN = perf_counter()
 gc.disable()
-sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
+for name in ("httpx._main", "trio", "anyio"):  # what httpx imports where it is installed, and does not need here
+    sys.modules.setdefault(name, None)  # type: ignore[arg-type]
 
 import hashlib  # noqa: E402
 import json  # noqa: E402

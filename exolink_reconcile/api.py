@@ -20,8 +20,6 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-import httpcore
-
 from exolink_reconcile.errors import (
     ApiDenied,
     ApiRejected,
@@ -31,7 +29,7 @@ from exolink_reconcile.errors import (
     problem,
 )
 from exolink_reconcile.pace import Pace
-from exolink_reconcile.quiet_httpx import httpx
+from exolink_reconcile.quiet_httpx import httpcore, httpx
 from exolink_reconcile.resource import Kind, SecretUrl
 
 MAX_ANSWER = 256 * 1024 * 1024

@@ -467,6 +467,9 @@ class _Builder:
             return [{**defaults, **node} for node in nodes] if defaults else list[dict[str, Any]](nodes)
         values = []
         for node in nodes:
+            if not document.unresolved and not any(alias in node for alias in aliases):
+                values.append({**defaults, **node})
+                continue
             own = self._resolve(document, tenant, kind, node, node)
             if isinstance(node.get(key(kind)), Unresolved):
                 own[key(kind)] = f"unresolved at {node.line}:{node.column}"

@@ -40,6 +40,7 @@ from exolink_reconcile.model import Diagnostic, Source
 MAX_BYTES = 64 * 1024 * 1024
 MAX_DEPTH = 32
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
+_UNUSUAL = _NULLS | {"<<"}
 # Private use: a file that holds one of them is left as it is.
 _STAND_INS = {":": "\ue05a", "?": "\ue05b"}
 _BACK = str.maketrans({stand_in: character for character, stand_in in _STAND_INS.items()})
@@ -217,6 +218,11 @@ class _Reader:
         if kind is AliasEvent:
             return self._alias(event)
         self._check_properties(event)
+        # Looked for once in the bytes: where a file has none of these marks, no scalar of it can have a tag, an anchor or
+        # a reference, and a block mapping starts where its first key does.
+        plain = not any(mark in self.data for mark in (b"!", b"&", b"$"))
+        no_explicit_key = not any(mark in self.data for mark in (b"? ", b"?\n", b"?\r", b"?\t"))
+        placed = False
         root: Any = _new_node(event) if kind is MappingStartEvent else []
         stack: list[tuple[Any, bool]] = []
         here: Any = root
@@ -227,11 +233,13 @@ class _Reader:
             if kind is ScalarEvent:
                 # The two plain cases are written out: they run for each of a million scalars.
                 value = event.value
-                usual = event.tag is None and event.anchor is None and "$" not in value and value not in _NULLS
+                usual = value not in _UNUSUAL and (
+                    plain or (event.tag is None and event.anchor is None and "$" not in value)
+                )
                 if not in_mapping:
                     here.append(value if usual else self._scalar(event))
                 elif key is None:
-                    key = value if usual and here and value not in here and value != "<<" else self._key(here, event)
+                    key = value if usual and (here or placed) and value not in here else self._key(here, event)
                 else:
                     here[key] = value if usual else self._scalar(event)
                     key = None
@@ -240,10 +248,12 @@ class _Reader:
                     raise _Unreadable("E-ALIAS", "aliases are not supported", event)
                 raise _Unreadable("E-KEY", "a key must be plain text", event)
             elif kind is MappingStartEvent or kind is SequenceStartEvent:
-                self._check_properties(event)
+                if not plain:
+                    self._check_properties(event)
                 if len(stack) + 2 > MAX_DEPTH:
                     raise _Unreadable("E-DEPTH", f"nested deeper than {MAX_DEPTH} levels", event)
                 child: Any = _new_node(event) if kind is MappingStartEvent else []
+                placed = no_explicit_key and not event.flow_style
                 if in_mapping:
                     here[key] = child
                 else:
