@@ -49,9 +49,18 @@ class Console:
         self._write(sys.stdout, text)
 
     def out_all(self, pieces: Iterable[bytes]) -> None:
-        """A long result, ASCII, in pieces."""
-        for piece in pieces:
-            self._write(sys.stdout, piece.decode("ascii"))
+        """A long result, ASCII, in pieces: written as it is where the stream lets us."""
+        stream = getattr(sys.stdout, "buffer", None)
+        if stream is None:
+            self.out(b"".join(pieces).decode("ascii"))
+            return
+        with self._lock:
+            try:
+                sys.stdout.flush()
+                stream.writelines(pieces)
+                stream.flush()
+            except OSError as error:
+                self._cut_off(sys.stdout, error)
 
     def err(self, text: str) -> None:
         """Progress, a note or an error."""
@@ -68,13 +77,16 @@ class Console:
                 stream.write(text)
                 stream.flush()
             except OSError as error:
-                self.lost |= not isinstance(error, BrokenPipeError) and stream is sys.stdout
-                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+                self._cut_off(stream, error)
             except UnicodeEncodeError:  # a terminal that is not UTF-8
                 stream.write(
                     text.encode(stream.encoding or "ascii", "backslashreplace").decode(stream.encoding or "ascii")
                 )
                 stream.flush()
+
+    def _cut_off(self, stream: TextIO, error: OSError) -> None:
+        self.lost |= not isinstance(error, BrokenPipeError) and stream is sys.stdout
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _nowhere() -> TextIO:
