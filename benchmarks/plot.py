@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 Curves = Mapping[str, Sequence[tuple[int, float, float]]]
 _COLOURS = ("#1f8fff", "#e0702c", "#2a9d5c", "#a566d6")  # enough contrast on white and on near-black
-_WIDTH, _HEIGHT, _LEFT, _TOP, _GAP = 380, 260, 62, 44, 74
+_WIDTH, _HEIGHT, _LEFT, _TOP, _GAP = 380, 260, 62, 60, 74
 _STYLE = """<style>
   text { font: 12px system-ui, sans-serif; fill: #24292f }
   .grid { stroke: #8c959f; stroke-opacity: .35; stroke-width: 1 }
@@ -45,7 +45,7 @@ def _panel(title: str, left: int, counts: Sequence[int], lines: Mapping[str, Seq
     def y(value: float) -> float:
         return _TOP + _HEIGHT * (1 - _share(value, low, high))
 
-    parts = [f'<text x="{left}" y="{_TOP - 16}" font-weight="600">plan without changes, {title}</text>\n']
+    parts = [f'<text x="{left}" y="{_TOP - 36}" font-weight="600">plan without changes, {title}</text>\n']
     for power in range(round(math.log10(low)), round(math.log10(high)) + 1):
         at = y(10.0**power)
         parts.append(
@@ -56,7 +56,8 @@ def _panel(title: str, left: int, counts: Sequence[int], lines: Mapping[str, Seq
             f'<path class="grid" d="M{x(count):.1f} {_TOP}v{_HEIGHT}"/>'
             f'<text x="{x(count):.1f}" y="{_TOP + _HEIGHT + 18}" text-anchor="middle">{count:,}</text>\n'
         )
-    for (name, points), colour in zip(lines.items(), _COLOURS, strict=False):
+    for index, ((name, points), colour) in enumerate(zip(lines.items(), _COLOURS, strict=False)):
+        below = 18 if index == 0 else -8  # ours is the lowest line: its figures stand under it, clear of the others
         path = "L".join(f"{x(count):.1f} {y(value):.1f}" for count, value in points)
         parts.append(f'<path class="line" stroke="{colour}" d="M{path}"><title>{name}</title></path>\n')
         for count, value in points:
@@ -64,7 +65,7 @@ def _panel(title: str, left: int, counts: Sequence[int], lines: Mapping[str, Seq
                 f'<circle cx="{x(count):.1f}" cy="{y(value):.1f}" r="3.5" fill="{colour}"><title>{name}, {count:,}: {value:.3g}</title></circle>\n'
             )
             parts.append(
-                f'<text x="{x(count) - 6:.1f}" y="{y(value) - 8:.1f}" text-anchor="{"start" if count == counts[0] else "end"}">{value:.3g}</text>\n'
+                f'<text x="{x(count) - 6:.1f}" y="{y(value) + below:.1f}" text-anchor="{"start" if count == counts[0] else "end"}">{value:.3g}</text>\n'
             )
     return "".join(parts)
 

@@ -142,7 +142,7 @@ def _header(
         yield f'<p class="rest">{" ".join(said)}</p>'
     for refusal in plan.refusals:
         yield f'<p class="refusal">Apply will refuse: {_escaped(inert(f"{refusal.summary} ({refusal.code})."))}</p>'
-    notes = [*map(inert, plan.notes), *_reminders(plan)]
+    notes = [*map(inert, plan.notes), *text.reminders(plan)]
     if notes:
         yield '<ul class="notes">'
         yield from (f"<li>{_escaped(note)}</li>" for note in notes)
@@ -160,12 +160,6 @@ def _header(
             yield f'<li class="{section.word}"><b>{_mark(section)}</b> {section.label} {_number(section.rows)}</li>'
         yield "</ul>"
     yield "</header>"
-
-
-def _reminders(plan: Plan) -> Iterator[str]:
-    yield from dict.fromkeys(step.kind.when_gone for step in plan.steps if step.deletes and step.kind.when_gone)
-    if inferred := sum(1 for step in plan.steps if step.inferred):
-        yield f"{inferred} of these writes are inferred from the documentation, not documented (see `capabilities`)."
 
 
 def _command(digest: str, paths: Sequence[str], options: Mapping[str, Any]) -> str:
