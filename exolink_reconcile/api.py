@@ -163,7 +163,7 @@ class Api:
                 status, headers, body = self._send("GET", path, None)
             except (httpx.TransportError, httpx.DecodingError) as error:
                 if _is_final(error) or not self._try_again(attempt):
-                    raise ApiUnreachable("E-UNREACHABLE", f"GET {path}: {_reason(error)}") from None
+                    raise self._unreachable("GET", path, error) from None
                 continue
             if status == 200:
                 return body
@@ -180,7 +180,7 @@ class Api:
                 status, headers, answer = self._send(method, path, content)
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
                 if _is_final(error) or not self._try_again(attempt):  # nothing has left: no write is in doubt
-                    raise ApiUnreachable("E-UNREACHABLE", f"{method} {path}: {_reason(error)}") from None
+                    raise self._unreachable(method, path, error) from None
                 continue
             except (httpx.TransportError, httpx.DecodingError) as error:
                 if not (repeatable and self._try_again(attempt)):
@@ -214,6 +214,12 @@ class Api:
         for secret in sorted((each for each in known if each), key=len, reverse=True):
             said = said.replace(secret, "***")
         return _ANY_URL.sub(lambda found: str(SecretUrl(found.group())), said)
+
+    def _unreachable(self, method: str, path: str, error: Exception) -> ApiUnreachable:
+        """What went wrong and, where there was no connection at all, with whom: most likely the URL is not right."""
+        nobody = isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout))
+        where = f" (no connection to {self._base}: is --api-url right, and reachable from here?)" if nobody else ""
+        return ApiUnreachable("E-UNREACHABLE", f"{method} {path}: {_reason(error)}{where}")
 
     def _renew(self, refused: str | None) -> bool:
         """Whether there is another token than the one that was refused; asked for once however many threads want it."""
