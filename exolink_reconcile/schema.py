@@ -220,9 +220,10 @@ def _defaults(listed: Sequence[Kind]) -> _Schema:
 
 
 def _default_example(kind: Kind) -> Iterable[str]:
-    last = [facts for facts in fields(kind).values() if facts.examples][-1]
-    mark = last.named_by
-    yield f"{mark.alias}: {mark.example}" if mark else f"{last.name}: {last.examples[0]}"
+    with_example = [facts for facts in fields(kind).values() if facts.examples]
+    for last in with_example[-1:]:
+        mark = last.named_by
+        yield f"{mark.alias}: {mark.example}" if mark else f"{last.name}: {last.examples[0]}"
 
 
 # ------------------------------------------------------------------------------------------------------------- entries
@@ -339,7 +340,7 @@ def _removed(listed: Sequence[Kind], itself: Kind) -> _Schema:
 
 def _example(kind: Kind) -> str:
     """A name that one of a kind could have."""
-    return str(fields(kind)[key(kind)].examples[0])
+    return str(next(iter(fields(kind)[key(kind)].examples), f"Some {kind.kind}"))
 
 
 def _examples(kind: Kind) -> list[tuple[str, str | int]]:

@@ -323,8 +323,10 @@ def test_a_machine_that_cannot_tell_its_starts_apart(tmp_path: Path, monkeypatch
     def not_there(*args: Any) -> str:
         raise FileNotFoundError("/proc/sys/kernel/random/boot_id")
 
+    boot_id = journal._boot
     with Journal(tmp_path, ORIGIN) as opened:
         monkeypatch.setattr(Path, "read_text", not_there)
+        monkeypatch.setattr(journal, "_boot", boot_id.__wrapped__)  # it is read once a process
         intended(opened, step())
         change(tmp_path, "UPDATE op SET intended_at = intended_at - 700, ticks = ticks - 5")
         assert opened.open_operations()[0].age == pytest.approx(700, abs=30)
