@@ -19,8 +19,9 @@ from typing import NamedTuple
 
 from exolink_reconcile import documents as yaml_documents
 from exolink_reconcile import globs
-from exolink_reconcile.documents import Document, Node
+from exolink_reconcile.documents import Document
 from exolink_reconcile.model import Action, FieldChange, HeldBack, Plan, Source, Step
+from exolink_reconcile.nodes import Node
 from exolink_reconcile.resource import Address, NamedBy, fields
 
 # What these say is about the pinned id, where the entry has one.

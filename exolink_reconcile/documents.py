@@ -12,11 +12,13 @@ Braces. The C parser is libyaml of YAML 1.1, which refuses `{url: wss://host/?a=
 text inside braces. YAML 1.2 takes it, and people write it. So a file that fails on that is read once more with each of
 them that stands inside plain text (where it can only be text) put behind a stand-in of the same width.
 
+Long lists of plain entries do not go through the parser at all: see `plain_lists`.
+
 The C parser must really be in use: the pure one is 25 times slower, and ruamel.yaml falls back to it without a word.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -35,7 +37,10 @@ from ruamel.yaml.events import (
 )
 from ruamel.yaml.reader import ReaderError
 
+from exolink_reconcile import plain_lists
 from exolink_reconcile.model import Diagnostic, Source
+from exolink_reconcile.nodes import Expanded, Node, Unresolved
+from exolink_reconcile.plain_lists import Run
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_DEPTH = 32
@@ -48,27 +53,6 @@ _INNER = re.compile(rb"(?<=[^\s\"'\[\]{},])(?::(?=[^\s\[\]{},])|\?)")
 _OLD_YAML = ("found unexpected ':'", "did not find expected ',' or '}'", "did not find expected ',' or ']'")
 _REFERENCE = re.compile(r"\$\$\{|\$\{([^}]*)(\}?)")
 _VARIABLE = re.compile(r"env:([A-Za-z_][A-Za-z0-9_]*)")
-
-
-class Node(dict[str, Any]):
-    """A YAML mapping: text keys in the order of the file, and the place of its first key."""
-
-    __slots__ = ("column", "line")
-
-    line: int
-    column: int
-
-
-class Unresolved(str):
-    """A scalar whose value is not known: `${env:…}` read without an environment, or something already diagnosed."""
-
-    __slots__ = ()
-
-
-class Expanded(str):
-    """A scalar in which `${env:…}` was replaced: what it holds stood in the environment, not in the file."""
-
-    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +97,11 @@ def locate(data: bytes, wanted: Iterable[tuple[int, int]]) -> dict[tuple[int, in
     One walk over the events, however many are wanted. The file must be one that `read` accepted or diagnosed.
     """
     wanted = set(wanted)
-    found: dict[tuple[int, int], dict[str, Places]] = {}
-    with suppress(YAMLError):  # already diagnosed; what stands before the error is still found
-        _walk(_events(data), wanted, found)
-    return found
+    if cut := _cut(data):
+        found = _locate(cut.rest({line for line, _ in wanted}), cut.runs, wanted)
+        if found.keys() >= wanted:
+            return found
+    return _locate(data, (), wanted)
 
 
 class _Reader:
@@ -129,6 +114,7 @@ class _Reader:
         self.documents: list[Document] = []
         self.diagnostics: list[Diagnostic] = []
         self.unresolved = False
+        self.runs: dict[tuple[int, int], Run] = {}
 
     def check_encoding(self) -> bool:
         """Whether the bytes are UTF-8 of a bearable size; says so otherwise."""
@@ -156,6 +142,8 @@ class _Reader:
 
     def read(self) -> None:
         """Fill `documents` and `diagnostics`."""
+        if self._read_without_runs():
+            return
         try:
             self._read_documents(_events(self.data))
         except _Unreadable as error:
@@ -176,6 +164,19 @@ class _Reader:
             self._problem(
                 "E-SYNTAX", f"not YAML: {error.reason}", line, column, "Control characters cannot be written in YAML."
             )
+
+    def _read_without_runs(self) -> bool:
+        """Whether there are plain lists, and the file could be read with them cut out. If not, nothing is kept of it."""
+        cut = _cut(self.data)
+        if cut is None:
+            return False
+        self.runs = {run.place: run for run in cut.runs}
+        with suppress(YAMLError, _Unreadable):
+            self._read_documents(_events(cut.rest()))
+            if not self.runs:  # the parser met each of them
+                return True
+        self.documents, self.diagnostics, self.unresolved, self.runs = [], [], False, {}
+        return False
 
     def _explain(self, error: MarkedYAMLError, line: int) -> tuple[str, str]:
         lines = self.data.split(b"\n", line)
@@ -258,6 +259,8 @@ class _Reader:
                     here[key] = child
                 else:
                     here.append(child)
+                    if self.runs and kind is MappingStartEvent and (child.line, child.column) in self.runs:
+                        here += self.runs.pop((child.line, child.column)).inner
                 stack.append((here, in_mapping))
                 here, in_mapping, key = child, kind is MappingStartEvent, None
             elif kind is MappingEndEvent or kind is SequenceEndEvent:
@@ -355,6 +358,28 @@ class _Unreadable(Exception):
         self.code, self.summary, self.event = code, summary, event
 
 
+def _cut(data: bytes) -> "_Cut | None":
+    """The plain lists of a file, and what is left for the parser; None where there are none."""
+    with suppress(UnicodeDecodeError):
+        if cut := plain_lists.cut(data.decode("utf-8")):
+            return _Cut(cut, data.__class__)
+    return None
+
+
+class _Cut(NamedTuple):
+    """Plain lists that were cut out of bytes, which had stand-ins in them or not."""
+
+    cut: plain_lists.Cut
+    bytes_class: type[bytes]
+
+    @property
+    def runs(self) -> Sequence[Run]:
+        return self.cut.runs
+
+    def rest(self, keep: Container[int] = ()) -> bytes:
+        return self.bytes_class(self.cut.rest(keep).encode())
+
+
 def _events(data: bytes) -> Iterator[Any]:
     if isinstance(data, _Shielded):
         return _unshielded(iter(CParser(bytes(data)).get_event, None))  # the parser takes bytes and no subclass
@@ -389,7 +414,22 @@ def _is_null(event: Any) -> bool:
     return event.__class__ is ScalarEvent and not event.style and event.value in _NULLS
 
 
-def _walk(events: Iterator[Any], wanted: set[tuple[int, int]], found: dict[tuple[int, int], dict[str, Places]]) -> None:
+_Found = dict[tuple[int, int], dict[str, Places]]
+
+
+def _locate(data: bytes, runs: Iterable[Run], wanted: set[tuple[int, int]]) -> _Found:
+    found: _Found = {}
+    with suppress(YAMLError):  # already diagnosed; what stands before the error is still found
+        _walk(_events(data), {run.place: run for run in runs}, wanted, found)
+    for places in found.values():
+        for each in places.values():  # an entry that was cut out and kept all the same was met twice
+            each.items[:] = sorted(set(each.items))
+    return found
+
+
+def _walk(
+    events: Iterator[Any], runs: Mapping[tuple[int, int], Run], wanted: set[tuple[int, int]], found: _Found
+) -> None:
     """Follow the events with a stack of open collections; note the places inside the wanted mappings."""
     stack: list[_Open] = []
     for event in events:
@@ -403,6 +443,9 @@ def _walk(events: Iterator[Any], wanted: set[tuple[int, int]], found: dict[tuple
         top = stack[-1] if stack else None
         if top is not None:
             top.meet(event, here, wanted, found)
+            if kind is MappingStartEvent and here in runs:
+                for node in runs[here].inner:
+                    top.meet_item((node.line, here[1]))
         if kind is MappingStartEvent or kind is SequenceStartEvent:
             if len(stack) > MAX_DEPTH:
                 return
@@ -427,11 +470,11 @@ class _Open:
         event: Any,
         here: tuple[int, int],
         wanted: set[tuple[int, int]],
-        found: dict[tuple[int, int], dict[str, Places]],
+        found: _Found,
     ) -> None:
         """Take in the next child of this collection."""
         if not self.is_mapping:
-            self._meet_item(here)
+            self.meet_item(here)
         elif self.at_key:
             if self.key_place == (0, 0) and here in wanted:
                 self.places = found.setdefault(here, {})
@@ -441,7 +484,8 @@ class _Open:
             if self.places is not None:
                 self.places[self.key] = Places(self.key_place, here, [])
 
-    def _meet_item(self, here: tuple[int, int]) -> None:
+    def meet_item(self, here: tuple[int, int]) -> None:
+        """Take in the next item of this list."""
         parent = self.parent
         if parent is not None and parent.is_mapping and parent.places is not None:
             parent.places[parent.key].items.append(here)

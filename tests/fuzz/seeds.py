@@ -21,6 +21,8 @@ YAML = (
     b"tenant: acme\npolicy: {exclusive: ['charger/*'], allowReplace: [cpms/A], protect: ['*']}\n<<: {a: ~}\n",
     b"%YAML 1.2\n---\ntenant: |\n  x\ncpms: >-\n  y\n...\n",
     b"tenant: acme\ncpms: [{url: wss://host/?a=b}]\n",
+    b"tenant: acme\nchargers:\n" + b"  - identity: A\n    displayName: B c\n  - {identity: D, profileId: '1'}\n" * 3,
+    b"tenant: |\n" + b"  - a: b\n" * 4 + b"chargers:\n" + b"- a: b\n" * 4 + b"- a: \xe2\x80\xa8b # c\n- - d: e\n",
 )
 INERT = (
     b"::error::x",

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from exolink_reconcile import documents
-from exolink_reconcile.documents import Node, Unresolved
+from exolink_reconcile.nodes import Node, Unresolved
 
 
 def read(text: str, environment: dict[str, str] | None = None) -> tuple[list[object], list[tuple[str, int, int]]]:

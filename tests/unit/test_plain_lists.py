@@ -1,0 +1,168 @@
+"""Entries read without the parser are those that the parser reads, places included."""
+
+import sys
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from exolink_reconcile import documents, plain_lists
+from exolink_reconcile.nodes import Node
+
+
+@pytest.fixture(autouse=True)
+def short_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plain_lists, "SHORTEST", 3)
+
+
+def nodes(value: object) -> Iterator[Node]:
+    """Every mapping in a value."""
+    if isinstance(value, Node):
+        yield value
+    for each in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from nodes(each)
+
+
+def reading(data: bytes) -> tuple[object, ...]:
+    """All there is to know of a file: values, places of mappings, problems, places of every key, value and item."""
+    found, problems = documents.read("f.yaml", data, {})
+    there = [node for document in found for node in nodes(document.body)]
+    marks = [(node.line, node.column) for node in there]
+    places = [documents.locate(data, wanted) for wanted in (marks, *([mark] for mark in marks[:20]))]
+    return (
+        [(document.body, document.unresolved) for document in found],
+        [(node.line, node.column, type(each)) for node in there for each in (node, *node.values())],
+        problems,
+        places,
+    )
+
+
+def by_the_parser(data: bytes) -> tuple[object, ...]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plain_lists, "SHORTEST", sys.maxsize)
+        return reading(data)
+
+
+def taken(text: str) -> int:
+    """How many entries the parser need not see."""
+    cut = plain_lists.cut(text)
+    return sum(len(run.inner) for run in cut.runs) if cut else 0
+
+
+HEAD = "tenant: acme\nchargers:\n"
+PLAIN = [
+    "  - identity: CP-1\n    displayName: Lobby left\n    profileId: 2\n",
+    "  - {identity: CP-2, displayName: Lobby right}\n",
+    "  - { identity: CP-3, profile: night }\n",
+    '  - identity: "CP: 4"\n    displayName: \'Bay #4, "left"\'\n',
+    "  - {identity: '5', displayName: \"\"}\n",
+    "  - identity: 0012\n    displayName: Grüße, (日本) it's 50% & more; a=b <x> [y] {z} ~ ^ | ! * @ + why?\n",
+    "  - identity: No\n",
+]
+
+
+def test_plain_entries_are_not_parsed() -> None:
+    """What people write for a charger is plain, in every usual form."""
+    text = HEAD + "".join(PLAIN)
+    assert taken(text) == len(PLAIN) - 2
+    assert reading(text.encode()) == by_the_parser(text.encode())
+    (document,), _ = documents.read("f.yaml", text.encode(), {})
+    assert document.body["chargers"][3] == {"identity": "CP: 4", "displayName": 'Bay #4, "left"'}
+
+
+def test_crlf_and_bom() -> None:
+    """A file from Windows is read as quickly, and to the same places."""
+    text = "\ufeff" + (HEAD + "".join(PLAIN)).replace("\n", "\r\n")
+    assert taken(text) == len(PLAIN) - 2
+    assert reading(text.encode()) == by_the_parser(text.encode())
+
+
+RUN = "".join(f"  - identity: CP-{number}\n" for number in range(9))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        HEAD + RUN + "    displayName: of the last one\n",
+        HEAD + RUN + "      goes on with the last name\n",
+        HEAD + RUN + "    createOnly:\n      - profileId\n      - x\n",
+        HEAD + RUN + "  # a comment\n" + RUN,
+        HEAD + RUN + "\n\n" + RUN.replace("CP", "DP"),
+        HEAD + RUN + "removed:\n" + RUN.replace("identity", "charger"),
+        HEAD + RUN + "---\n" + HEAD + RUN,
+        HEAD + RUN.replace("  -", "-"),
+        HEAD.replace("\n", "\n\n") + RUN,
+        "tenant: |\n" + RUN + "chargers:\n" + RUN,
+        "tenant: |\n" + RUN,
+        "tenant: >-\n  x\n" + RUN + "name: x\n",
+        "tenant: 'x\n" + RUN + "'\n",
+        'tenant: "x\n' + RUN + '"\n',
+        "tenant: x\n" + RUN,
+        "chargers: [\n" + RUN + "]\n",
+        "chargers: {\n" + RUN + "}\n",
+        "chargers:\n  - - a: b\n" + RUN.replace("  -", "    -"),
+        "chargers:\n  - x:\n" + RUN.replace("  -", "      -") + RUN,
+        HEAD + RUN + "    identity: twice\n",
+        HEAD + RUN.replace("CP-5", "CP-5\n    identity: twice"),
+        HEAD + RUN.replace("CP-5", "null"),
+        HEAD + RUN.replace("CP-5", "${env:X}"),
+        HEAD + RUN.replace("CP-5", "&x y"),
+        HEAD + RUN.replace("CP-5", "CP-5 # last"),
+        HEAD + RUN.replace("CP-5", "CP-5 "),
+        HEAD + RUN.replace("CP-5", " CP-5"),
+        HEAD + RUN.replace("CP-5", "CP: 5"),
+        HEAD + RUN.replace("CP-5", "CP-5:"),
+        HEAD + RUN.replace("CP-5", "'it''s'"),
+        HEAD + RUN.replace("CP-5", '"a\\n"'),
+        HEAD + RUN.replace("identity: CP-5", "null: x"),
+        HEAD + RUN.replace("identity: CP-5", "{identity: x, identity: y}"),
+        HEAD + RUN.replace("identity: CP-5", "{identity: null}"),
+        HEAD + RUN.replace("identity: CP-5", "{identity: x}\n    displayName: y"),
+        HEAD + RUN.replace("identity: CP-5", "{url: wss://h/?a=b, x: y}"),
+        HEAD + RUN.replace("CP-5", "x\u2028y"),
+        HEAD + RUN.replace("CP-5", "x\x85y"),
+        HEAD + RUN.replace("CP-5", "x\ry"),
+        HEAD + RUN.replace("CP-5", "\u115fx"),
+        HEAD + RUN.replace("CP-5", "x\x01"),
+        HEAD + RUN + "\x01",
+        HEAD + RUN + "\tx: y\n",
+        HEAD + RUN + "      deeper: x\n" + RUN,
+        HEAD + RUN + "  - identity: 'x'\n      deeper: x\n" + RUN,
+        HEAD + RUN + "  - identity: 'x'\n  shallower: x\n" + RUN,
+        HEAD + RUN + "   identity: shallower\n" + RUN,
+        *(f"# {other}# x\n{HEAD}  - identity: x # not plain\n{RUN}" for other in "\r\x85\u2028\u2029"),
+    ],
+)  # fmt: skip
+def test_what_stands_around_a_run_changes_nothing(text: str) -> None:
+    """A run ends where something else begins, and is none inside a longer text."""
+    assert reading(text.encode()) == by_the_parser(text.encode())
+
+
+def test_an_error_behind_a_run_has_its_place() -> None:
+    """Where something is wrong the whole file is parsed: the parser says what, and where."""
+    text = HEAD + RUN + "name: [\n"
+    assert taken(text) > 0
+    found, (problem,) = documents.read("f.yaml", text.encode(), {})
+    assert (found, problem.code, problem.source and problem.source.line) == ([], "E-SYNTAX", 13)
+
+
+LINES = st.sampled_from(
+    [
+        *(line + "\n" for entry in PLAIN for line in entry.splitlines()), *PLAIN, *PLAIN, RUN, RUN, RUN, HEAD, "chargers:\n",
+        "  - a: |\n", "    a: >\n", "  - a: 'x\n", '    a: "x\n', "    y'\n", '    y"\n', "  more\n", "      more text\n", "\n", "# c\n",
+        "  # c\n", "---\n", "...\n", "  - - a: b\n", "    - c: d\n", "- e: f\n", " - g: h\n", "   - i: j\n", "  -\n", "  - x\n",
+        "  - k: null\n", "  - null: k\n", "  - l: m #n\n", "  - l: m#n\n", "  - o: p \n", "  - q:  r\n", "  - s: &t u\n", "  - s: !t u\n",
+        "  - v: ${env:W}\n", "  - x: [\n", "  ]\n", "y: {\n", "}\n", "  - ? z\n", "    : z\n", "  - a: b: c\n", "  - ü: ä\n", "  - {a: b,}\n",
+        "  - {a: b\n", "  - {a: b} \n", "  - {a: {b: c}}\n", "  - { a: b}\n", "  - a: b\r\n", "  - a: \u2028b\n", "  - a: \u0308b\n", "%YAML 1.1\n",
+        "    a: b\n", "  a: b\n", "      a: b\n", "    displayName: again\n", "  - <<: x\n", "  - a: <<\n", "  - a: *b\n", "\t- a: b\n", "  - a: \t\n",
+        "  - a: b\x01\n", "\ufeff", "  - a: b", "  - a: -1\n", "  - a: .5\n", "  - a: 1:2\n", "  - 'a': b\n", "  - a b: c\n", "  - a1: b\n", "  - a:b\n",
+    ]
+)  # fmt: skip
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(LINES, max_size=14).map("".join))
+def test_any_lines_are_read_as_the_parser_reads_them(text: str) -> None:
+    """Whatever lines come together, nothing is read differently for being read quickly."""
+    assert reading(text.encode()) == by_the_parser(text.encode())
