@@ -314,7 +314,7 @@ class _Run:
         if self.contract.offer(step.kind).get is not None:
             return live_state.read_whole(self.api, step.kind, tenant, remote_id(before))
         row = next((row for row in self._list(tenant, step.kind) if remote_id(row) == remote_id(before)), None)
-        return (row, digest.shown_fields(row, fields(step.kind))) if row is not None else None
+        return (row, digest.shown_fields(row, tuple(fields(step.kind)))) if row is not None else None
 
     def _write(self, step: Step) -> None:
         tenant = step.address.tenant

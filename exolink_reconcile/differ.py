@@ -6,7 +6,6 @@ Algorithm: the few pins and keys that occur twice are set aside first; what is l
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from operator import attrgetter
 from typing import Any
 
 from exolink_reconcile.model import (
@@ -22,7 +21,7 @@ from exolink_reconcile.model import (
     Unmanaged,
     remote_id,
 )
-from exolink_reconcile.resource import Address, Kind, Row, compared, key
+from exolink_reconcile.resource import Address, Kind, Row, attributes, compared, key
 
 
 def diff(desired: DesiredState, live: LiveState) -> Changes:
@@ -48,16 +47,19 @@ def diff(desired: DesiredState, live: LiveState) -> Changes:
     return Changes(tuple(changes), tuple(unclear), tuple(unmanaged), counts)
 
 
-def field_changes(kind: Kind, declared: Declared, row: Row) -> tuple[FieldChange, ...]:
+def _field_changes(
+    names: Iterable[str], declared: Declared, live: Iterable[Any], desired: Iterable[Any]
+) -> tuple[FieldChange, ...]:
     """The managed fields that differ. A field that is create-only, or that the YAML does not write, is not compared."""
-    resource = declared.resource
-    managed = resource.model_fields_set
+    managed = declared.resource.model_fields_set
+    create_only = declared.create_only
     found: list[FieldChange] = []
-    for name in compared(kind):
-        if name in managed and name not in declared.create_only:
-            before, after = getattr(row, name), getattr(resource, name)
-            if before != after:
+    for name, before, after in zip(names, live, desired):
+        if before != after and name in managed and name not in create_only:
+            if before is not None and isinstance(after, (dict, list, tuple)):
                 found += _nested(name, before, after)
+            else:
+                found.append(FieldChange(name, before, after))
     return tuple(found)
 
 
@@ -68,54 +70,50 @@ class _Kind:
         self.tenant = tenant
         self.kind = kind
         self.key = key(kind)
-        self.fields = compared(kind)
+        self.fields = (self.key, *compared(kind))
+        self.values = attributes(self.fields)
         self.changes: list[Change] = []
         self.unclear: list[Unclear] = []
         declared = tenant.declared[kind]
         removed = tenant.removed[kind]
-        pins = {d.pinned_id: d for d in declared if d.pinned_id is not None} if rows else {}
+        pins = {pin: d for d in declared if (pin := d.pinned_id) is not None}
         ids_named = set(pins) | {r.remote_id for r in removed if r.remote_id is not None}
         self.by_id = {remote_id(row): row for row in rows if remote_id(row) in ids_named} if ids_named else {}
         self.pins: Mapping[int, Declared] = {i: d for i, d in pins.items() if i in self.by_id}
         self.by_key, self.twice = _by_key(rows, self.key, self.pins)
         taken: set[str] = set()
-        values = attrgetter(self.key, *self.fields)
         for each in declared:
-            resource = each.resource
-            name = getattr(resource, self.key)
+            name = getattr(each.resource, self.key)
             taken.add(name)
             row = self.by_key.get(name)
-            # Most objects are as declared in every field: two calls in C find that out, and nothing more is to be said.
-            if row is None or each.pinned_id is not None or values(row) != values(resource):
-                self._declared(each, name)
+            if pins and each.pinned_id is not None:
+                self._pinned(each, name, each.pinned_id)
+            elif row is None:
+                self._not_there(each, name)
+            else:
+                self._compare(each, name, row)
         for entry in removed:
             if (name := self._removed(entry)) is not None:
                 taken.add(name)
         taken_ids = {i for i in ids_named if i in self.by_id}
         self.rest = _rest(rows, self.key, taken, taken_ids)
 
-    def _declared(self, declared: Declared, name: str) -> None:
-        pin = declared.pinned_id
-        if pin is not None:
-            self._pinned(declared, name, pin)
-            return
-        row = self.by_key.get(name)
+    def _not_there(self, declared: Declared, name: str) -> None:
+        """No live object has this name for itself."""
         if name in self.twice:
             self._is_unclear(name, declared, "E-DUPLICATE-LIVE", _twice(self.twice[name]))
-        elif row is None:
-            holder = next((i for i, d in self.pins.items() if getattr(self.by_id[i], self.key) == name), None)
-            if holder is not None:
-                other = getattr(self.pins[holder].resource, self.key)
-                self._is_unclear(
-                    name,
-                    declared,
-                    "E-PINNED",
-                    f"the live object with this name (id {holder}) is pinned by {Address(self.tenant.name, self.kind.kind, other)}",
-                )
-            else:
-                self.changes.append(Change(Address(self.tenant.name, self.kind.kind, name), self.kind, None, declared))
-        else:
-            self._compare(declared, name, row)
+            return
+        holder = next((i for i, d in self.pins.items() if getattr(self.by_id[i], self.key) == name), None)
+        if holder is None:
+            self.changes.append(Change(Address(self.tenant.name, self.kind.kind, name), self.kind, None, declared))
+            return
+        other = getattr(self.pins[holder].resource, self.key)
+        self._is_unclear(
+            name,
+            declared,
+            "E-PINNED",
+            f"the live object with this name (id {holder}) is pinned by {Address(self.tenant.name, self.kind.kind, other)}",
+        )
 
     def _pinned(self, declared: Declared, name: str, pin: int) -> None:
         row = self.by_id.get(pin)
@@ -136,10 +134,10 @@ class _Kind:
         self._compare(declared, name, row)
 
     def _compare(self, declared: Declared, name: str, row: Row) -> None:
-        fields = field_changes(self.kind, declared, row)
-        if getattr(row, self.key) != name:
-            fields = (FieldChange(self.key, getattr(row, self.key), name), *fields)
-        if fields:
+        live, desired = self.values(row), self.values(declared.resource)
+        if live == desired:  # most objects are as declared in every field: two calls in C find that out
+            return
+        if fields := _field_changes(self.fields, declared, live, desired):
             address = Address(self.tenant.name, self.kind.kind, name)
             self.changes.append(Change(address, self.kind, row, declared, fields))
 
@@ -205,9 +203,7 @@ def _twice(rows: Iterable[Row]) -> str:
 
 
 def _nested(name: str, before: Any, after: Any) -> Iterable[FieldChange]:
-    """One change for a plain value; for mappings and lists one for each place inside that differs."""
-    if not isinstance(after, (dict, list, tuple)) or before is None:
-        return (FieldChange(name, before, after),)
+    """One change for each place inside a mapping or list that differs."""
     from deepdiff import DeepDiff  # 30 ms and slow: only for a value with an inside, and only when it differs
 
     differences = DeepDiff(before, after, view="tree")

@@ -5,34 +5,62 @@ fact only as "it changes". The digest of a plan is over the origin and the diges
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain, repeat
+from typing import Any, NamedTuple
 
-from exolink_reconcile.model import Action, Plan, Step, remote_id
-from exolink_reconcile.resource import Resource, Row, SecretUrl, fields
-
-
-def facts(step: Step) -> dict[str, Any]:
-    """Address, action, live id, managed fields before and after; for a delete the key and the compared fields."""
-    before_names: Iterable[str] = fields(step.kind) if step.deletes else step.sends
-    declared = step.declared.resource if step.declared else None
-    return {
-        "address": str(step.address),
-        "action": step.action.word,
-        "id": remote_id(step.before) if step.before is not None else None,
-        "before": shown_fields(step.before, before_names) if step.before is not None else None,
-        "after": shown_fields(declared, step.sends)
-        if declared is not None and step.action is not Action.DELETE
-        else None,
-        "secrets": sorted(
-            [change.name for change in step.fields if isinstance(change.after, SecretUrl) and change.after.has_secret]
-        ),
-    }
+from exolink_reconcile.model import Action, Plan, Step, alike, remote_id
+from exolink_reconcile.resource import Resource, Row, SecretUrl, attributes, fields
 
 
-def shown_fields(resource: Resource | Row, names: Iterable[str]) -> dict[str, Any]:
+class Facts(NamedTuple):
+    """The facts of steps that are alike: what they have in common, and for each step what it has of its own.
+
+    `before` are the fields of which `each` has the live values, `after` those of which it has the values to be. Of a
+    delete, before are the key and the compared fields, and there is nothing after.
+    """
+
+    action: str
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+    each: Iterable[tuple[Any, ...]]
+
+
+def facts(steps: Sequence[Step]) -> Facts:
+    """Address, live id, values before and after, and the names of changed secrets, of steps that are alike."""
+    kind, action, sends = steps[0].kind, steps[0].action, steps[0].sends
+    names = tuple(fields(kind)) if action.deletes else sends
+    ids: Iterable[int | None] = repeat(None)
+    before: Iterable[Any] = repeat(None)
+    after: Iterable[Any] = repeat(None)
+    if steps[0].before is not None:
+        rows = [step.before for step in steps if step.before is not None]
+        ids, before = map(remote_id, rows), shown_values(rows, names)
+    if action is not Action.DELETE:
+        after = shown_values([step.declared.resource for step in steps if step.declared], sends)
+    has_secrets = any(facts.secret for facts in fields(kind).values())
+    secrets = map(_changed_secrets, steps) if has_secrets else repeat([])
+    return Facts(
+        action.word, names, sends, zip(["/".join(step.address) for step in steps], ids, before, after, secrets)
+    )
+
+
+def _changed_secrets(step: Step) -> list[str]:
+    changed = [change for change in step.fields if isinstance(change.after, SecretUrl)]
+    return sorted(change.name for change in changed if change.after.has_secret)
+
+
+def shown_values(objects: Iterable[Resource | Row], names: tuple[str, ...]) -> list[tuple[Any, ...]]:
+    """These fields of each object as they may be shown and stored: secrets masked."""
+    found = list(map(attributes(names), objects))
+    if _PLAIN.issuperset(map(type, chain.from_iterable(found))):  # nearly always
+        return found
+    return [tuple(map(shown, values)) for values in found]
+
+
+def shown_fields(resource: Resource | Row, names: tuple[str, ...]) -> dict[str, Any]:
     """The fields as they may be shown and stored: secrets masked."""
-    return {name: value if (value := getattr(resource, name)).__class__ in _PLAIN else shown(value) for name in names}
+    return dict(zip(names, shown_values([resource], names)[0]))
 
 
 def shown(value: Any) -> Any:
@@ -56,8 +84,8 @@ def masked(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def of_step(step: Step) -> str:
-    """The digest of one step's facts. ASCII, and the facts always in one order, so that no Python version changes it."""
-    return hashlib.sha256(ascii(facts(step)).encode()).hexdigest()
+    """The digest of one step's facts."""
+    return _digests([step])[0]
 
 
 def of_plan(plan: Plan) -> str:
@@ -67,7 +95,20 @@ def of_plan(plan: Plan) -> str:
 
 def of_each(plan: Plan) -> tuple[str, ...]:
     """The digests of its steps, in their order."""
-    return tuple(map(of_step, plan.steps))
+    return _digests(tuple(plan.steps))
+
+
+def _digests(steps: Sequence[Step]) -> tuple[str, ...]:
+    """Over ASCII text of fixed form, so that no version of Python changes them."""
+    found = [""] * len(steps)
+    for places in alike(steps):
+        *common, own = facts([steps[place] for place in places])
+        start = hashlib.sha256(ascii(common).encode())
+        for place, each in zip(places, map(ascii, own), strict=True):
+            one = start.copy()
+            one.update(each.encode())
+            found[place] = one.hexdigest()
+    return tuple(found)
 
 
 def of_steps(origin: str, steps: Iterable[str]) -> str:

@@ -1,6 +1,7 @@
 """The values that flow between the stages."""
 
 import enum
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
@@ -135,11 +136,10 @@ class FieldChange(NamedTuple):
     @property
     def field(self) -> str:
         """The field itself, where `name` is a place inside of it: `flow` for `flow['a'][0]`."""
-        return self.name.partition("[")[0]
+        return self.name.partition("[")[0] if "[" in self.name else self.name
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """How desired and live differ at an address.
 
     before   after
@@ -192,21 +192,23 @@ class Changes:
 
 
 class Action(enum.Enum):
-    """What a step does; the value is the mark shown."""
+    """What a step does; the value is the mark shown, `word` the word of product.md: create, update, replace, delete.
+
+    `deletes`: a live object goes (in a replace it is the first half). `creates`: one comes (the second half).
+    """
 
     CREATE = "+"
     UPDATE = "~"
     REPLACE = "-/+"
     DELETE = "-"
 
-    @property
-    def word(self) -> str:
-        """The word of product.md: create, update, replace, delete."""
-        return self.name.lower()
+    def __init__(self, mark: str) -> None:
+        self.word = self._name_.lower()
+        self.deletes = "-" in mark
+        self.creates = "+" in mark
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One action at one address and why. It carries what to send, so that the applier asks nobody.
 
     `sends` is the request body of a create, an update or the second half of a replace. `fields` are the differences
@@ -228,12 +230,23 @@ class Step:
     @property
     def deletes(self) -> bool:
         """Whether a live object goes: a delete, or the first half of a replace."""
-        return self.action in (Action.DELETE, Action.REPLACE)
+        return self.action.deletes
 
     @property
     def creates(self) -> bool:
         """Whether a live object comes: a create, or the second half of a replace."""
-        return self.action in (Action.CREATE, Action.REPLACE)
+        return self.action.creates
+
+
+def alike(steps: Sequence[Step]) -> list[list[int]]:
+    """The places of the steps, those of one kind and action that send the same fields together.
+
+    For what is done column by column: of 100,000 steps nearly all are alike.
+    """
+    places: dict[tuple[Any, ...], list[int]] = defaultdict(list)
+    for place, step in enumerate(steps):
+        places[step.kind, step.action.word, step.sends, step.before is None].append(place)
+    return list(places.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,18 +300,15 @@ class Plan:
         """Whether anything differs, held back included."""
         return bool(self.waves or self.held_back)
 
-    def count(self, *actions: Action) -> int:
-        """How many steps do one of the actions."""
-        return sum(1 for step in self.steps if step.action in actions)
+    def count(self, action: Action) -> int:
+        """How many steps do this."""
+        return sum(step.action is action for step in self.steps)
 
     @property
     def counts(self) -> tuple[int, int, int]:
         """To add, to change, to destroy. A replace counts as one add and one destroy."""
-        return (
-            self.count(Action.CREATE, Action.REPLACE),
-            self.count(Action.UPDATE),
-            self.count(Action.DELETE, Action.REPLACE),
-        )
+        number = Counter(step.action.word for step in self.steps)
+        return number["create"] + number["replace"], number["update"], number["delete"] + number["replace"]
 
 
 # ------------------------------------------------------------------------------------------------------------- effects

@@ -4,9 +4,11 @@ The order of waves: creates and updates, kind by kind along the references; then
 kind by kind against the references. Inside a wave steps are sorted by address, so the plan depends on no order of input.
 """
 
+import functools
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from types import MappingProxyType
 
 from exolink_reconcile import globs
@@ -27,6 +29,7 @@ from exolink_reconcile.model import (
     Step,
     Unclear,
     Unmanaged,
+    remote_id,
 )
 from exolink_reconcile.resource import Address, Kind, fields, key, name_of
 
@@ -185,7 +188,7 @@ class _Planner:
             self._hold(unclear.address, unclear.kind, action, unclear.code, unclear.reason, unclear)
 
     def _create(self, change: Change, declared: Declared) -> None:
-        sends = _managed(change.kind, declared, for_create=True)
+        sends = _managed(change.kind, declared)
         operation = self.contract.offer(change.kind).create
         if change.kind.entries is not None and change.address.tenant in self.missing_tenants:
             code, reason = (
@@ -218,8 +221,8 @@ class _Planner:
     def _update(self, change: Change, declared: Declared) -> None:
         operation = self.contract.offer(change.kind).update
         taken: Mapping[str, object] = operation.fields if operation else {}
-        updates = tuple(field for field in change.fields if field.field in taken)
-        stuck = tuple(field for field in change.fields if field.field not in taken)
+        stuck = tuple([field for field in change.fields if field.field not in taken])
+        updates = tuple([field for field in change.fields if field not in stuck]) if stuck else change.fields
         if stuck and self._may_replace(change.address):
             self._replace(change, declared, stuck)
             return
@@ -236,8 +239,10 @@ class _Planner:
             )
         if not updates or operation is None:
             return
-        sends = tuple(name for name in _managed(change.kind, declared, for_create=False) if name in taken)
-        if missing := sorted(operation.required - set(sends)):
+        sends, missing, inferred = self._body(
+            change.kind, frozenset(declared.resource.model_fields_set.difference(declared.create_only))
+        )
+        if missing:
             reason = f"the contract's update needs {', '.join(missing)}, which the YAML does not write"
             self._hold(change.address, change.kind, Action.UPDATE, "E-CONTRACT", reason, declared)
             return
@@ -252,9 +257,17 @@ class _Planner:
                 declared=declared,
                 fields=updates,
                 sends=sends,
-                inferred=operation.infers(sends),
+                inferred=inferred,
             )
         )
+
+    @functools.cache  # noqa: B019  the planner lives for one plan
+    def _body(self, kind: Kind, written: frozenset[str]) -> tuple[tuple[str, ...], tuple[str, ...], bool]:
+        """What an update sends of the fields that are written, which fields it lacks, whether it is only inferred."""
+        operation = self.contract.offer(kind).update
+        assert operation is not None
+        sends = tuple(name for name in fields(kind) if name in written and name in operation.fields)
+        return sends, tuple(sorted(operation.required - set(sends))), operation.infers(sends)
 
     def _may_replace(self, address: Address) -> bool:
         policy = self.tenants[address.tenant].policy
@@ -262,7 +275,7 @@ class _Planner:
 
     def _replace(self, change: Change, declared: Declared, stuck: tuple[FieldChange, ...]) -> None:
         offer = self.contract.offer(change.kind)
-        sends = _managed(change.kind, declared, for_create=True)
+        sends = _managed(change.kind, declared)
         names = ", ".join(field.field for field in stuck)
         protected = _matching(self.tenants[change.address.tenant].policy.protect, change.address)
         code, reason = "E-CONTRACT", ""
@@ -402,11 +415,10 @@ def _count(unmanaged: Sequence[Unmanaged], contract: Contract) -> dict[str, int]
     return counts
 
 
-def _managed(kind: Kind, declared: Declared, *, for_create: bool) -> tuple[str, ...]:
-    """The managed fields, in the order of the kind. The key is always one; create-only fields are for creates."""
+def _managed(kind: Kind, declared: Declared) -> tuple[str, ...]:
+    """The managed fields, in the order of the kind. The key is always one."""
     written = declared.resource.model_fields_set
-    left_out = () if for_create else declared.create_only
-    return tuple(name for name in fields(kind) if name in written and name not in left_out)
+    return tuple([name for name in fields(kind) if name in written])
 
 
 def _cannot_create(kind: Kind, sends: Sequence[str], operation: Operation | None) -> str:
@@ -461,16 +473,17 @@ def _waves(steps: Sequence[Step], kinds: Sequence[Kind]) -> tuple[tuple[Step, ..
     rank = {kind: index for index, kind in enumerate(kinds)}
     groups: dict[tuple[int, int], list[Step]] = defaultdict(list)
     for step in steps:
-        match step.action:
-            case Action.CREATE | Action.UPDATE:
-                groups[0, rank[step.kind]].append(step)
-            case Action.REPLACE:
-                groups[1, 0].append(step)
-            case Action.DELETE:
-                groups[2, -rank[step.kind]].append(step)
+        if not step.deletes:
+            groups[0, rank[step.kind]].append(step)
+        elif step.creates:
+            groups[1, 0].append(step)
+        else:
+            groups[2, -rank[step.kind]].append(step)
     waves: list[tuple[Step, ...]] = []
     for (phase, _), wave in sorted(groups.items()):
-        wave.sort(key=lambda step: (step.address, step.action.value))
+        if phase:  # one name may be removed twice, with two ids
+            wave.sort(key=lambda step: remote_id(step.before) if step.before is not None else 0)
+        wave.sort(key=attrgetter("address"))
         waves += [(step,) for step in wave] if phase == 1 else [tuple(wave)]
     return tuple(waves)
 

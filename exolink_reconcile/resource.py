@@ -6,6 +6,7 @@ the *entry* (what YAML may say: the fields, `id`, `createOnly`) and the *row* (w
 """
 
 import functools
+import operator
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, make_dataclass
@@ -349,6 +350,14 @@ def row_model(kind: Kind) -> type[Row]:
         members.append((name, hints[name], dataclass_field(**default)))
     members.append(("deletedAt", str | None, dataclass_field(default=None)))
     return make_dataclass(f"{kind.__name__}Row", members, bases=(Row,), frozen=True, kw_only=True, slots=True)
+
+
+@functools.cache
+def attributes(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
+    """What takes these fields of an object: one call in C."""
+    if len(names) > 1:
+        return operator.attrgetter(*names)
+    return lambda resource: tuple(getattr(resource, name) for name in names)
 
 
 def name_of(resource: Resource) -> str:

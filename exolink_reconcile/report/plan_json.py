@@ -5,32 +5,20 @@ Three things are as they are because readers of the format want them so (researc
 format as we write it; `schema` turns them into the JSON Schema, `plan_file` reads a saved plan with them.
 """
 
-import functools
 import hashlib
-import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
-from pydantic_core import to_json
 
 from exolink_reconcile import digest
-from exolink_reconcile.inert import inert
-from exolink_reconcile.model import Action, HeldBack, Plan, Source, Step
-from exolink_reconcile.resource import Address, Kind, Resource, Row, SecretUrl, fields
+from exolink_reconcile.model import HeldBack, Plan, Source, Step
+from exolink_reconcile.report import step_json
+from exolink_reconcile.report.step_json import PROVIDER, canonical
 
 SCHEMA_VERSION = 1
 _BATCH = 1000
 TERRAFORM_VERSION = "1.11.4"
-PROVIDER = "registry.exolink.cloud/exolink/exolink"
-_ACTIONS = {
-    Action.CREATE: '["create"]',
-    Action.UPDATE: '["update"]',
-    Action.REPLACE: '["delete","create"]',
-    Action.DELETE: '["delete"]',
-}
-_REASONS = {Action.REPLACE: "replace_because_cannot_update", Action.DELETE: "delete_because_each_key"}
-_QUOTED = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps would make an encoder for each of 100,000 names
 
 
 def plan(
@@ -88,114 +76,21 @@ def plan(
 
 def _lists(steps: Sequence[Step], digests: Sequence[str]) -> tuple[list[bytes], list[bytes], list[bytes]]:
     """The items of `changes`, `resources` and `resource_changes`, each as pieces of JSON text."""
-    changes: list[bytes] = []
-    resources: list[bytes] = []
-    rows: list[bytes] = []
+    lists: tuple[list[bytes], list[bytes], list[bytes]] = ([], [], [])
     for start in range(0, len(steps), _BATCH):
-        texts = [_texts(step, each) for step, each in zip(steps[start : start + _BATCH], digests[start:])]
-        for pieces, items in zip((changes, resources, rows), zip(*texts, strict=True), strict=True):
-            text = ",".join(filter(None, items))
-            if text:
-                pieces.append(f",{text}".encode() if pieces else text.encode())
-    return changes, resources, rows
-
-
-def canonical(document: Any) -> str:
-    """One line, keys sorted, ASCII only: an escape in a name stays an escape."""
-    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-
-
-def _values(values: Mapping[str, Any] | None) -> str:
-    """`canonical` for the values of one object, three times as fast: their names must be in order already."""
-    return to_json(values, ensure_ascii=True).replace(b"\x7f", b"\\u007f").decode("ascii")
-
-
-# Most values are those of the step before: the same kind, fields and reason.
-_repeated = functools.lru_cache(maxsize=1000)(canonical)
-_text = json.encoder.encode_basestring_ascii
+        items = step_json.items(steps[start : start + _BATCH], digests[start : start + _BATCH])
+        for pieces, texts in zip(lists, zip(*items), strict=True):
+            there = list(filter(None, texts))
+            if pieces and there:
+                there[0] = f",{there[0]}"
+            pieces.append(",".join(there).encode())
+    return lists
 
 
 def checksum(document: Mapping[str, Any]) -> str:
     """The checksum of a plan document over everything but itself: tells an edited file."""
     own = {name: value for name, value in document["exolink"].items() if name != "checksum"}
     return hashlib.sha256(canonical({**document, "exolink": own}).encode()).hexdigest()
-
-
-def resource_address(address: Address) -> str:
-    """Terraform's form: `exolink_cpms.acme["Primary backend"]`."""
-    return f"exolink_{address.kind}.{address.tenant}[{inert(_QUOTED(address.name))}]"
-
-
-def live_object(kind: Kind, row: Row) -> dict[str, Any]:
-    """A live object as its kind knows it, with its id; secrets masked."""
-    return digest.shown_fields(row, _shown_names(kind))
-
-
-@functools.cache
-def _shown_names(kind: Kind) -> tuple[str, ...]:
-    return tuple(sorted({"id", *fields(kind)}))
-
-
-def _texts(step: Step, step_digest: str) -> tuple[str, str, str]:
-    """One step as items of `changes`, `resources` (empty where nothing will be there) and `resource_changes`.
-
-    Written out as text, names in order, because this runs for 100,000 steps; each part is encoded once for all three.
-    """
-    action, kind, declared = step.action, step.kind, step.declared.resource if step.declared else None
-    before = live_object(kind, step.before) if step.before is not None else None
-    after: dict[str, Any] | None = None
-    if declared is not None and action is not Action.DELETE:
-        kept = before if before is not None and action is Action.UPDATE else {}
-        after = {**kept, **digest.shown_fields(declared, sorted(step.sends))}
-    after_text = _values(after)
-    after_sensitive = _sensitive(kind, declared if after is not None else None, step.sends)
-    unknown = _unknown(step, before, after)
-    changed = dict.fromkeys([change.field for change in step.fields])
-    address, index, tenant = _text(resource_address(step.address)), _text(step.address.name), step.address.tenant
-    place = step.source
-    source = f'{{"column":{place.column},"file":{_text(place.path)},"line":{place.line}}}' if place else "null"
-    reason = f'"action_reason":"{_REASONS[action]}",' if action in _REASONS else ""
-    paths = f',"replace_paths":{canonical([[name] for name in changed])}' if action is Action.REPLACE else ""
-    change = (
-        f'{{"action":"{action.word}","address":{_text(str(step.address))},"digest":"{step_digest}",'
-        f'"fields":{_repeated(tuple(changed))},"inferred":{"true" if step.inferred else "false"},'
-        f'"reason":{_text(step.reason)},"sends":{_repeated(step.sends)},"source":{source}}}'
-    )
-    planned = (
-        f'{{"address":{address},"index":{index},"mode":"managed","name":{_text(tenant)},"provider_name":"{PROVIDER}",'
-        f'"schema_version":0,"sensitive_values":{after_sensitive},"type":"exolink_{kind.kind}","values":{after_text}}}'
-    )
-    row = (
-        f'{{{reason}"address":{address},"change":{{"actions":{_ACTIONS[action]},"after":{after_text},'
-        f'"after_sensitive":{after_sensitive},"after_unknown":{canonical(unknown) if unknown else "{}"},'
-        f'"before":{_values(before)},"before_sensitive":{_sensitive(kind, step.before, fields(kind))}{paths}}},'
-        f'"index":{index},"mode":"managed","name":{_text(tenant)},"provider_name":"{PROVIDER}","type":"exolink_{kind.kind}"}}'
-    )
-    return change, planned if after is not None else "", row
-
-
-def _unknown(step: Step, before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> dict[str, bool]:
-    """What `after` cannot tell: what the server gives to a new object, and a value that differs only in a secret."""
-    if after is None:
-        return {}
-    if step.creates:
-        return {"id": True, **{name: True for name in fields(step.kind) if name not in after}}
-    return {
-        change.field: True for change in step.fields if before and before.get(change.field) == after.get(change.field)
-    }
-
-
-@functools.cache
-def _secret_names(kind: Kind) -> tuple[str, ...]:
-    return tuple(name for name, facts in fields(kind).items() if facts.secret)
-
-
-def _sensitive(kind: Kind, resource: Resource | Row | None, names: Collection[str]) -> str:
-    if resource is None:
-        return "false"
-    values = [(name, getattr(resource, name)) for name in _secret_names(kind) if name in names]
-    found = {name: True for name, value in values if isinstance(value, SecretUrl) and value.has_secret}
-    return canonical(found) if found else "{}"
 
 
 def _held_back(held: HeldBack) -> dict[str, Any]:

@@ -207,7 +207,7 @@ def test_more_deletes_than_fit() -> None:
 
 def deletes(count: int) -> Plan:
     step = next(step for step in support_plans.mixed().steps if step.action is Action.DELETE)
-    made = (dataclasses.replace(step, address=Address("acme", "charger", f"CP-{n:06}")) for n in range(count))
+    made = (step._replace(address=Address("acme", "charger", f"CP-{n:06}")) for n in range(count))
     return dataclasses.replace(support_plans.mixed(), waves=(tuple(made),), held_back=(), refusals=())
 
 
@@ -278,7 +278,7 @@ def renamed(names: list[str]) -> Plan:
         fields = tuple(c._replace(after=name) if c.name == "displayName" else c for c in step.fields)
         source = step.source and step.source._replace(path=name)
         address = step.address._replace(name=name + str(number))
-        return dataclasses.replace(step, address=address, reason=name, source=source, fields=fields)
+        return step._replace(address=address, reason=name, source=source, fields=fields)
 
     steps = tuple(step(each, number) for number, each in enumerate(plan.steps))
     held = tuple(

@@ -1,0 +1,177 @@
+"""Steps to the items of the three long lists of plan JSON, as text.
+
+A plan may have 100,000 steps, and each is a kilobyte. So steps that are alike (one kind, one action, the same fields
+sent) are written together: a template for the item, and a column of JSON texts for each of its slots. What runs for each
+step is then, but for a few short expressions, C.
+"""
+
+import functools
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import repeat
+from typing import Any
+
+from exolink_reconcile import digest
+from exolink_reconcile.inert import inert
+from exolink_reconcile.model import Action, Source, Step, alike
+from exolink_reconcile.resource import Address, Kind, Resource, Row, SecretUrl, fields
+
+PROVIDER = "registry.exolink.cloud/exolink/exolink"
+_ACTIONS = {
+    Action.CREATE: '["create"]',
+    Action.UPDATE: '["update"]',
+    Action.REPLACE: '["delete","create"]',
+    Action.DELETE: '["delete"]',
+}
+_REASONS = {Action.REPLACE: "replace_because_cannot_update", Action.DELETE: "delete_because_each_key"}
+# Names in order, as `canonical` would have them.
+_CHANGE = '{"action":"%s","address":%s,"digest":"%s","fields":%s,"inferred":%s,"reason":%s,"sends":%s,"source":%s}'
+_PLANNED = (
+    '{"address":%s,"index":%s,"mode":"managed","name":%s,"provider_name":"' + PROVIDER + '","schema_version":0,'
+    '"sensitive_values":%s,"type":"exolink_%s","values":%s}'
+)
+_ROW = (
+    '{%s"address":%s,"change":{"actions":%s,"after":%s,"after_sensitive":%s,"after_unknown":%s,"before":%s,'
+    '"before_sensitive":%s%s},"index":%s,"mode":"managed","name":%s,"provider_name":"' + PROVIDER + '",'
+    '"type":"exolink_%s"}'
+)
+_quoted = json.encoder.encode_basestring
+_text = json.encoder.encode_basestring_ascii
+
+
+_Items = tuple[str, str, str]
+
+
+def items(steps: Sequence[Step], digests: Sequence[str]) -> list[_Items]:
+    """Each step as an item of `changes`, `resources` (empty where nothing will be there) and `resource_changes`.
+
+    In the order of the steps; `digests` are theirs.
+    """
+    found: dict[int, _Items] = {}
+    for places in alike(steps):
+        written = _written([steps[place] for place in places], [digests[place] for place in places])
+        found.update(zip(places, written, strict=True))
+    return [found[place] for place in range(len(steps))]
+
+
+def canonical(document: Any) -> str:
+    """One line, keys sorted, ASCII only: an escape in a name stays an escape."""
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+
+def resource_address(address: Address) -> str:
+    """Terraform's form: `exolink_cpms.acme["Primary backend"]`."""
+    return f"exolink_{address.kind}.{address.tenant}[{inert(_quoted(address.name))}]"
+
+
+_repeated = functools.lru_cache(maxsize=1000)(canonical)  # most steps have the field names of the step before
+
+
+def _written(steps: Sequence[Step], digests: Sequence[str]) -> Iterator[_Items]:
+    """The items of steps that are alike."""
+    kind, action, sends = steps[0].kind, steps[0].action, steps[0].sends
+    live = [step.before for step in steps if step.before is not None]
+    declared = [step.declared.resource for step in steps if step.declared and action is not Action.DELETE]
+    before = _columns(live, tuple(sorted({"id", *fields(kind)})))
+    after = {**(before if action is Action.UPDATE else {}), **_columns(declared, tuple(sorted(sends)))}
+    after = after if declared else {}
+    changed = [_once(tuple([change.field for change in step.fields])) for step in steps]
+    addresses = [_text(resource_address(step.address)) for step in steps]
+    indexes = [_text(step.address.name) for step in steps]
+    tenants = [_text(step.address.tenant) for step in steps]
+    after_texts, after_sensitive = _objects(after, len(steps)), _sensitive(kind, declared, sends, len(steps))
+    changes = zip(
+        repeat(action.word), [_text(str(step.address)) for step in steps], digests, map(_repeated, changed),
+        ["true" if step.inferred else "false" for step in steps], [_text(step.reason) for step in steps],
+        repeat(_repeated(sends)), [_source(step.source) for step in steps],
+    )  # fmt: skip
+    planned = zip(addresses, indexes, tenants, after_sensitive, repeat(kind.kind), after_texts)
+    rows = zip(
+        repeat(f'"action_reason":"{_REASONS[action]}",' if action in _REASONS else ""), addresses,
+        repeat(_ACTIONS[action]), after_texts, after_sensitive, _unknown(steps, before, after, changed),
+        _objects(before, len(steps)), _sensitive(kind, live, tuple(fields(kind)), len(steps)),
+        map(_replace_paths, changed) if action is Action.REPLACE else repeat(""), indexes, tenants, repeat(kind.kind),
+    )  # fmt: skip
+    return zip(
+        map(_CHANGE.__mod__, changes),
+        map(_PLANNED.__mod__, planned) if declared else repeat(""),
+        map(_ROW.__mod__, rows),
+    )
+
+
+@functools.lru_cache(maxsize=1000)
+def _once(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(names))
+
+
+def _columns(objects: Sequence[Resource | Row], names: tuple[str, ...]) -> dict[str, list[str]]:
+    """The JSON texts of each field of the objects; secrets masked. Without objects there is no field."""
+    return {name: _column(column) for name, column in zip(names, zip(*digest.shown_values(objects, names)))}
+
+
+_PLAIN: Mapping[type, Callable[[Any], str]] = {str: _text, int: str, type(None): lambda nothing: "null"}
+
+
+def _column(column: Sequence[Any]) -> list[str]:
+    kinds = set(map(type, column))
+    if len(kinds) == 1 and (write := _PLAIN.get(kinds.pop())):
+        return list(map(write, column))
+    return [_PLAIN.get(type(each), canonical)(each) for each in column]
+
+
+def _objects(columns: Mapping[str, Sequence[str]], count: int) -> list[str]:
+    """The objects that columns make; without columns there are none."""
+    template = "{" + ",".join(f'"{name}":%s' for name in columns) + "}"
+    return list(map(template.__mod__, zip(*columns.values()))) if columns else ["null"] * count
+
+
+def _unknown(
+    steps: Sequence[Step],
+    before: Mapping[str, Sequence[str]],
+    after: Mapping[str, Sequence[str]],
+    changed: Sequence[tuple[str, ...]],
+) -> Iterable[str]:
+    """What `after` cannot tell: what the server gives to a new object, and a value that differs only in a secret."""
+    kind = steps[0].kind
+    if not after:
+        return repeat("{}")
+    if steps[0].creates:
+        return repeat(_mask(["id", *(name for name in fields(kind) if name not in after)]))
+    if not _secret_names(kind):
+        return repeat("{}")
+    return [
+        _mask([name for name in names if before[name][place] == after[name][place]])
+        for place, names in enumerate(changed)
+    ]
+
+
+@functools.cache
+def _secret_names(kind: Kind) -> tuple[str, ...]:
+    return tuple(name for name, facts in fields(kind).items() if facts.secret)
+
+
+def _sensitive(kind: Kind, objects: Sequence[Resource | Row], names: tuple[str, ...], count: int) -> Sequence[str]:
+    """The mask of each object: which of these fields have a secret. Without objects there is none."""
+    if not objects:
+        return ["false"] * count
+    secret = [name for name in _secret_names(kind) if name in names]
+    return (
+        [
+            _mask([name for name in secret if isinstance(url := getattr(each, name), SecretUrl) and url.has_secret])
+            for each in objects
+        ]
+        if secret
+        else ["{}"] * count
+    )
+
+
+def _mask(names: Iterable[str]) -> str:
+    return canonical(dict.fromkeys(names, True))
+
+
+def _replace_paths(names: Iterable[str]) -> str:
+    return f',"replace_paths":{canonical([[name] for name in names])}'
+
+
+def _source(place: Source | None) -> str:
+    return f'{{"column":{place.column},"file":{_text(place.path)},"line":{place.line}}}' if place else "null"
