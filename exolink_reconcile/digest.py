@@ -103,11 +103,9 @@ def _digests(steps: Sequence[Step]) -> tuple[str, ...]:
     found = [""] * len(steps)
     for places in alike(steps):
         *common, own = facts([steps[place] for place in places])
-        start = hashlib.sha256(ascii(common).encode())
+        start = ascii(common)
         for place, each in zip(places, map(ascii, own), strict=True):
-            one = start.copy()
-            one.update(each.encode())
-            found[place] = one.hexdigest()
+            found[place] = hashlib.sha256((start + each).encode()).hexdigest()
     return tuple(found)
 
 

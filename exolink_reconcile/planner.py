@@ -167,8 +167,9 @@ class _Planner:
         """Fill the lists."""
         for unclear in changes.unclear:
             self._unclear(unclear)
+        everything = not self.choices.targets and not self.choices.excludes
         for change in changes.changes:
-            if not self.choices.cover(change.address):
+            if not (everything or self.choices.cover(change.address)):
                 if change.kind.entries is None and change.before is None:
                     self.missing_tenants.add(change.address.tenant)
                 continue

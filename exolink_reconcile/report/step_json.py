@@ -13,7 +13,7 @@ from typing import Any
 
 from exolink_reconcile import digest
 from exolink_reconcile.inert import inert
-from exolink_reconcile.model import Action, Source, Step, alike
+from exolink_reconcile.model import Action, FieldChange, Source, Step, alike
 from exolink_reconcile.resource import Address, Kind, Resource, Row, SecretUrl, fields
 
 PROVIDER = "registry.exolink.cloud/exolink/exolink"
@@ -24,16 +24,15 @@ _ACTIONS = {
     Action.DELETE: '["delete"]',
 }
 _REASONS = {Action.REPLACE: "replace_because_cannot_update", Action.DELETE: "delete_because_each_key"}
-# Names in order, as `canonical` would have them.
-_CHANGE = '{"action":"%s","address":%s,"digest":"%s","fields":%s,"inferred":%s,"reason":%s,"sends":%s,"source":%s}'
+# Names in order, as `canonical` would have them. `{…}` is what alike steps have in common, `%s` what each has of its own.
+_CHANGE = '{{"action":"{action}","address":%s,"digest":"%s","fields":%s,"inferred":%s,"reason":%s,"sends":{sends},"source":%s}}'
 _PLANNED = (
-    '{"address":%s,"index":%s,"mode":"managed","name":%s,"provider_name":"' + PROVIDER + '","schema_version":0,'
-    '"sensitive_values":%s,"type":"exolink_%s","values":%s}'
+    '{{"address":%s,"index":%s,"mode":"managed","name":%s,"provider_name":"{provider}","schema_version":0,'
+    '"sensitive_values":%s,"type":"exolink_{kind}","values":%s}}'
 )
 _ROW = (
-    '{%s"address":%s,"change":{"actions":%s,"after":%s,"after_sensitive":%s,"after_unknown":%s,"before":%s,'
-    '"before_sensitive":%s%s},"index":%s,"mode":"managed","name":%s,"provider_name":"' + PROVIDER + '",'
-    '"type":"exolink_%s"}'
+    '{{{reason}"address":%s,"change":{{"actions":{actions},"after":%s,"after_sensitive":%s,"after_unknown":%s,"before":%s,'
+    '"before_sensitive":%s%s}},"index":%s,"mode":"managed","name":%s,"provider_name":"{provider}","type":"exolink_{kind}"}}'
 )
 _quoted = json.encoder.encode_basestring
 _text = json.encoder.encode_basestring_ascii
@@ -75,33 +74,37 @@ def _written(steps: Sequence[Step], digests: Sequence[str]) -> Iterator[_Items]:
     before = _columns(live, tuple(sorted({"id", *fields(kind)})))
     after = {**(before if action is Action.UPDATE else {}), **_columns(declared, tuple(sorted(sends)))}
     after = after if declared else {}
-    changed = [_once(tuple([change.field for change in step.fields])) for step in steps]
+    changed = [_fields(tuple([change.name for change in step.fields])) for step in steps]
     addresses = [_text(resource_address(step.address)) for step in steps]
     indexes = [_text(step.address.name) for step in steps]
     tenants = [_text(step.address.tenant) for step in steps]
     after_texts, after_sensitive = _objects(after, len(steps)), _sensitive(kind, declared, sends, len(steps))
+    common = {
+        "action": action.word, "actions": _ACTIONS[action], "kind": kind.kind, "provider": PROVIDER,
+        "reason": f'"action_reason":"{_REASONS[action]}",' if action in _REASONS else "", "sends": canonical(sends),
+    }  # fmt: skip
     changes = zip(
-        repeat(action.word), [_text(str(step.address)) for step in steps], digests, map(_repeated, changed),
+        [_text("/".join(step.address)) for step in steps], digests, map(_repeated, changed),
         ["true" if step.inferred else "false" for step in steps], [_text(step.reason) for step in steps],
-        repeat(_repeated(sends)), [_source(step.source) for step in steps],
+        [_source(step.source) for step in steps],
     )  # fmt: skip
-    planned = zip(addresses, indexes, tenants, after_sensitive, repeat(kind.kind), after_texts)
+    planned = zip(addresses, indexes, tenants, after_sensitive, after_texts)
     rows = zip(
-        repeat(f'"action_reason":"{_REASONS[action]}",' if action in _REASONS else ""), addresses,
-        repeat(_ACTIONS[action]), after_texts, after_sensitive, _unknown(steps, before, after, changed),
-        _objects(before, len(steps)), _sensitive(kind, live, tuple(fields(kind)), len(steps)),
-        map(_replace_paths, changed) if action is Action.REPLACE else repeat(""), indexes, tenants, repeat(kind.kind),
+        addresses, after_texts, after_sensitive, _unknown(steps, before, after, changed), _objects(before, len(steps)),
+        _sensitive(kind, live, tuple(fields(kind)), len(steps)),
+        map(_replace_paths, changed) if action is Action.REPLACE else repeat(""), indexes, tenants,
     )  # fmt: skip
     return zip(
-        map(_CHANGE.__mod__, changes),
-        map(_PLANNED.__mod__, planned) if declared else repeat(""),
-        map(_ROW.__mod__, rows),
+        map(_CHANGE.format_map(common).__mod__, changes),
+        map(_PLANNED.format_map(common).__mod__, planned) if declared else repeat(""),
+        map(_ROW.format_map(common).__mod__, rows),
     )
 
 
 @functools.lru_cache(maxsize=1000)
-def _once(names: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(names))
+def _fields(names: tuple[str, ...]) -> tuple[str, ...]:
+    """The fields that changes with these names are about, each once."""
+    return tuple(dict.fromkeys(FieldChange(name, None, None).field for name in names))
 
 
 def _columns(objects: Sequence[Resource | Row], names: tuple[str, ...]) -> dict[str, list[str]]:
