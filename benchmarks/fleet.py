@@ -44,6 +44,22 @@ def write(folder: Path, chargers: int, style: str) -> None:
     (folder / "done").touch()
 
 
+def split(folder: Path, files: int) -> Path:
+    """A folder beside the YAML of a plain fleet that declares the same in so many files."""
+    parts = folder / f"in-{files}-files"
+    if not parts.exists():
+        made = parts.with_suffix(".new")
+        made.mkdir(exist_ok=True)
+        *head, first = (folder / "exolink.yaml").read_text().partition("chargers:\n")
+        entries = first.split("  - ")[1:]
+        size = -(-len(entries) // files)
+        for number in range(files):
+            text = "".join(f"  - {entry}" for entry in entries[number * size : (number + 1) * size])
+            (made / f"{number:05d}.yaml").write_text("".join(head) + text)
+        made.rename(parts)
+    return parts
+
+
 def display_name(number: int) -> str:
     """What people call a charger."""
     return f"Depot {number // 50:04d} bay {number % 50:02d}"

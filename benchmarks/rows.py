@@ -367,6 +367,20 @@ def start_up(size: Size) -> list[Result]:
     ]
 
 
+def many_files(size: Size) -> list[Result]:
+    """The same fleet in one file and in many."""
+    folder = fleet.ensure(size.large)
+    files = size.large // 100
+    parts = fleet.split(folder, files)
+    with measuring.api(charger=folder / "percent.json") as api:
+        one = plan("one file", api, folder, says=sentence(size.large // 100))
+        arguments = [str(parts) if each == str(folder / "exolink.yaml") else each for each in one.arguments]
+        many = Command(f"{files:,} files", arguments, one.check)
+        each, base = measuring.in_turn([many, one], size.rounds)
+    work = f"plan, {size.large:,} chargers, 1 % changed, in {files:,} files against one"
+    return [Result(work, "<= 1.1 x", figures(each, base), each.seconds / base.seconds, 1.1)]
+
+
 def bad_line(size: Size) -> list[Result]:
     """One bad line: found, with line and column."""
     results = []
@@ -420,6 +434,7 @@ ROWS: Mapping[str, Callable[[Size], Sequence[Result]]] = {
     "requests": requests,
     "start-up": start_up,
     "bad-line": bad_line,
+    "files": many_files,
     "reports": reports,
 }
 

@@ -289,7 +289,7 @@ class Api:
     def _network_transport(self) -> httpx.BaseTransport:
         """A transport with one connection. httpx's pool gets slower with every connection it holds; one a thread does not."""
         with self._lock:
-            if self._ssl_context is None:  # made once: it costs 30 ms
+            if self._ssl_context is None and self._origin[0] == "https":  # made once: it costs 30 ms
                 self._ssl_context = _ssl_context(self._ca_file)
         deadline = _Deadline()
         self._threads.deadline = deadline
@@ -315,14 +315,16 @@ class Api:
 
 
 def _bounded(chunks: Iterable[bytes], method: str, path: str) -> bytes:
-    body = bytearray()
+    there: list[bytes] = []
+    size = 0
     for chunk in chunks:
-        body += chunk
-        if len(body) > MAX_ANSWER:
+        there.append(chunk)
+        size += len(chunk)
+        if size > MAX_ANSWER:
             raise ApiSurprise(
                 "E-TOO-LARGE", f"{method} {path}: the answer is larger than {MAX_ANSWER // 1024 // 1024} MiB"
             )
-    return bytes(body)
+    return b"".join(there)
 
 
 def _refusal(method: str, path: str, status: int, headers: Mapping[str, str], said: str) -> Exception:
@@ -463,7 +465,7 @@ def _ssl_context(ca_file: str | None) -> ssl.SSLContext:
 class _OneConnection(httpx.HTTPTransport):
     """httpx's own transport over a pool of one connection whose every wait ends at the deadline."""
 
-    def __init__(self, context: ssl.SSLContext, deadline: "_Deadline", proxy: str | None) -> None:
+    def __init__(self, context: ssl.SSLContext | None, deadline: "_Deadline", proxy: str | None) -> None:
         backend = _DeadlineBackend(deadline)
         if proxy is None:
             self._pool: Any = httpcore.ConnectionPool(

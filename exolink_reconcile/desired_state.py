@@ -647,34 +647,32 @@ class _Builder:
 
     def _check_names(self, tenant: _Tenant, kind: Kind) -> None:
         """Each address once; no two names that people would take for one; each live id pinned once."""
-        by_fold: dict[str, Declared] = {}
+        declared = tenant.declared[kind]
+        folded = [_folded(name_of(each.resource)) for each in declared]
+        if len(set(folded)) < len(folded):
+            self._report_same_names(tenant, kind, zip(folded, declared))
         by_id: dict[int, Declared] = {}
-        field_name = key(kind)
-        for declared in tenant.declared[kind]:
-            name: str = getattr(declared.resource, field_name)
-            folded = (
-                name.strip().casefold()
-                if name.isascii()
-                else unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).strip().casefold())
-            )
-            other = by_fold.setdefault(folded, declared)
-            if other is not declared:
-                address = Address(tenant.name, kind.kind, name)
-                other_name = name_of(other.resource)
-                if other_name == name:
-                    self._at(
-                        declared.source, "E-DUPLICATE-ADDRESS", f"{address} is declared twice: also at {other.source}"
-                    )
-                else:
-                    self._at(
-                        declared.source,
-                        "E-SAME-NAME",
-                        f"{address} reads like {Address(tenant.name, kind.kind, other_name)} at {other.source}",
-                        "Two names must differ in more than case, spaces at the ends or the form of an accent.",
-                    )
-            pin = declared.pinned_id
-            if pin is not None and (other := by_id.setdefault(pin, declared)) is not declared:
-                self._at(declared.source, "E-DUPLICATE-ID", f"id {pin} is pinned twice: also at {other.source}")
+        for each in declared:
+            pin = each.pinned_id
+            if pin is not None and (other := by_id.setdefault(pin, each)) is not each:
+                self._at(each.source, "E-DUPLICATE-ID", f"id {pin} is pinned twice: also at {other.source}")
+
+    def _report_same_names(self, tenant: _Tenant, kind: Kind, folded: Iterable[tuple[str, Declared]]) -> None:
+        by_fold: dict[str, Declared] = {}
+        for fold, each in folded:
+            other = by_fold.setdefault(fold, each)
+            if other is each:
+                continue
+            address, before = (Address(tenant.name, kind.kind, name_of(one.resource)) for one in (each, other))
+            if address == before:
+                self._at(each.source, "E-DUPLICATE-ADDRESS", f"{address} is declared twice: also at {other.source}")
+            else:
+                self._at(
+                    each.source,
+                    "E-SAME-NAME",
+                    f"{address} reads like {before} at {other.source}",
+                    "Two names must differ in more than case, spaces at the ends or the form of an accent.",
+                )
 
     def _check_removed(self, tenant: _Tenant, kind: Kind) -> None:
         if not tenant.removed[kind]:
@@ -753,6 +751,13 @@ def _named(kind: Kind) -> list[Any]:
 def _entry_keys(kind: Kind) -> list[str]:
     aliases = [facts.named_by.alias for facts in _named(kind)]
     return [*fields(kind), *aliases, "id", "createOnly"]
+
+
+def _folded(name: str) -> str:
+    """The same for all names that people would take for one."""
+    if name.isascii():
+        return name.strip().casefold()
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).strip().casefold())
 
 
 def _only_name(kind: Kind, values: Mapping[str, Any]) -> Resource | None:

@@ -32,17 +32,19 @@ def read(paths: Sequence[str], environment: Mapping[str, str] | None) -> Inputs:
     found: list[Document] = []
     problems: list[Diagnostic] = []
     whole = hashlib.sha256()
-    seen: set[str] = set()
+    seen: set[tuple[int, int]] = set()
     for path in paths or (_default_path(),):
         files = list(_files(path, problems))
         before = len(found)
         unreadable = len(problems)
         for file in files:
-            real = os.path.realpath(file)
-            if real in seen:
+            state = _state(file, problems)
+            if state is None:
+                continue
+            if (state.st_dev, state.st_ino) in seen:
                 before = -1  # read already, under another path: this one has its documents
                 continue
-            seen.add(real)
+            seen.add((state.st_dev, state.st_ino))
             data = _read_file(file, problems)
             if data is None:
                 continue
@@ -157,22 +159,26 @@ def _files(path: str, problems: list[Diagnostic]) -> Iterator[str]:
         yield from (os.path.join(folder, name) for name in sorted(names) if name.endswith(_SUFFIXES))
 
 
-def _read_file(file: str, problems: list[Diagnostic]) -> bytes | None:
+def _state(file: str, problems: list[Diagnostic]) -> os.stat_result | None:
+    """The state of a file that is worth reading; None, and a problem, otherwise."""
     try:
         state = os.stat(file)
-        if not stat.S_ISREG(state.st_mode):
-            problems.append(Diagnostic("E-READ", "this is neither a file nor a folder", Source(file, 1, 1)))
-            return None
-        if state.st_size > MAX_BYTES:
-            problems.append(
-                Diagnostic(
-                    "E-SIZE",
-                    f"the file is larger than {MAX_BYTES // 1024 // 1024} MiB",
-                    Source(file, 1, 1),
-                    "Split it: a tenant may be spread over files.",
-                )
-            )
-            return None
+    except OSError as error:
+        problems.append(_unreadable(file, error))
+        return None
+    place = Source(file, 1, 1)
+    if not stat.S_ISREG(state.st_mode):
+        problems.append(Diagnostic("E-READ", "this is neither a file nor a folder", place))
+        return None
+    if state.st_size > MAX_BYTES:
+        said = f"the file is larger than {MAX_BYTES // 1024 // 1024} MiB"
+        problems.append(Diagnostic("E-SIZE", said, place, "Split it: a tenant may be spread over files."))
+        return None
+    return state
+
+
+def _read_file(file: str, problems: list[Diagnostic]) -> bytes | None:
+    try:
         return Path(file).read_bytes()
     except OSError as error:
         problems.append(_unreadable(file, error))
