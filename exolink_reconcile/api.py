@@ -18,7 +18,7 @@ from contextlib import suppress
 from ipaddress import ip_address
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, unquote_plus, urlsplit
 
 from exolink_reconcile.errors import (
     ApiDenied,
@@ -34,7 +34,8 @@ from exolink_reconcile.resource import Kind, SecretUrl
 
 MAX_ANSWER = 256 * 1024 * 1024
 CONNECT_TIMEOUT = 10.0
-_ANY_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s\"'<>]+")
+_ANY_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?://|\\/\\/)[^\s\"'<>]+")
+_LONGEST_SAID, _SHOWN_SAID = 20_000, 500  # bytes of an answer that are looked at, characters that are shown
 _HEADERS = {
     "User-Agent": "exolink-reconcile",
     "Accept": "application/json",
@@ -209,11 +210,11 @@ class Api:
 
     def _redacted(self, headers: Mapping[str, str], body: bytes, sent: Iterable[SecretUrl]) -> str:
         """What the server said, without the token and the secrets of what was sent: servers quote what they refuse."""
-        said = _said(headers, body)
-        known = [self._token or "", *(value for url in sent for value in url.secret_values)]
-        for secret in sorted((each for each in known if each), key=len, reverse=True):
-            said = said.replace(secret, "***")
-        return _ANY_URL.sub(lambda found: str(SecretUrl(found.group())), said)
+        said = _masked(
+            _said(headers, body), [self._token or "", *(value for url in sent for value in url.secret_values)]
+        )
+        said = _ANY_URL.sub(lambda found: str(SecretUrl(found.group().replace("\\/", "/"))), said)
+        return f": {said[:_SHOWN_SAID]}" if said else ""
 
     def _unreachable(self, method: str, path: str, error: Exception) -> ApiUnreachable:
         """What went wrong and, where there was no connection at all, with whom: most likely the URL is not right."""
@@ -334,7 +335,7 @@ def _refusal(method: str, path: str, status: int, headers: Mapping[str, str], sa
     if status == 403:
         return ApiDenied("E-DENIED", f"{method} {path}: the token has no right to this (403){said}")
     if 300 <= status < 400:
-        host = urlsplit(headers.get("location", "")).hostname or "elsewhere"
+        host = _host(headers.get("location", ""))
         return ApiSurprise(
             "E-REDIRECT",
             f"{method} {path}: redirected to {host}; redirects are never followed: set --api-url to the final address",
@@ -346,18 +347,46 @@ def _refusal(method: str, path: str, status: int, headers: Mapping[str, str], sa
     return ApiRejected("E-REJECTED", f"{method} {path}: the API refused ({status}){said}", status)
 
 
+def _host(location: str) -> str:
+    """Where a redirect leads, in a word; a server may send anything."""
+    try:
+        return urlsplit(location).hostname or "elsewhere"
+    except ValueError:
+        return "elsewhere"
+
+
 def _said(headers: Mapping[str, str], body: bytes) -> str:
-    """What the server said, short; a page of HTML says nothing."""
+    """What the server said; a page of HTML says nothing. Not cut yet: a secret cut in half is not found any more."""
     if not body or "html" in headers.get("content-type", "").lower():
         return ""
-    text = body[:2000].decode("utf-8", "replace")
+    text = body[:_LONGEST_SAID].decode("utf-8", "replace")
     try:
         answer = json.loads(text)
-        if isinstance(answer, dict):
-            text = next((str(answer[name]) for name in ("error", "message", "detail", "title") if name in answer), text)
-    except ValueError:
-        pass
-    return f": {text.strip()[:500]}"
+    except (ValueError, RecursionError):
+        return text.strip()
+    while isinstance(answer, dict):
+        found = next((answer[name] for name in ("error", "message", "detail", "title") if answer.get(name)), None)
+        if found is None:
+            break
+        answer = found
+    return answer.strip() if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False)
+
+
+def _spellings(secret: str) -> set[str]:
+    """A secret as a server may quote it: as it was sent, with its percent signs decoded, inside JSON."""
+    plain = {secret, unquote(secret), unquote_plus(secret)}
+    inside_json = {json.dumps(each)[1:-1] for each in plain} | {
+        json.dumps(each, ensure_ascii=False)[1:-1] for each in plain
+    }
+    return {each for each in (*plain, *inside_json, *(each.replace("/", "\\/") for each in inside_json)) if each}
+
+
+def _masked(text: str, secrets: Iterable[str]) -> str:
+    spellings = {each for secret in secrets if secret for each in _spellings(secret)}
+    for each in sorted(spellings, key=len, reverse=True):
+        # A short one is no secret that could be found again in a sentence, only a piece of its words.
+        text = text.replace(each, "***") if len(each) > 3 else re.sub(rf"(?<!\w){re.escape(each)}(?!\w)", "***", text)
+    return text
 
 
 def _reason(error: Exception) -> str:
@@ -424,8 +453,17 @@ def _checked_base(base_url: str) -> str:
         raise problem("E-API-URL", "--api-url must be https://HOST, http:// for loopback, or emulator:FILE")
     if parts.username is not None or parts.query or parts.fragment:
         raise problem("E-API-URL", "--api-url takes no user, query or fragment")
-    if port == 0 or not all(c.isascii() and c.isprintable() for c in base_url):
+    labels = parts.hostname.removesuffix(".").split(".")
+    if (
+        port == 0
+        or not all(c.isascii() and c.isprintable() for c in base_url)
+        or not all(0 < len(label) < 64 for label in labels)
+    ):
         raise problem("E-API-URL", "--api-url is no URL")
+    try:
+        httpx.URL(base_url)
+    except (httpx.InvalidURL, UnicodeError):
+        raise problem("E-API-URL", "--api-url is no URL") from None
     if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise problem("E-INSECURE", f"http:// would send the token in clear to {parts.hostname}: use https://")
     return base_url.rstrip("/")
@@ -449,7 +487,15 @@ def _proxy_for(base_url: str) -> str | None:
     if urllib.request.proxy_bypass(parts.hostname):
         return None
     proxy = urllib.request.getproxies().get("https")
-    return proxy if proxy and urlsplit(proxy).scheme in ("http", "https") else None
+    try:
+        if not proxy or urlsplit(proxy).scheme not in ("http", "https"):
+            return None
+        if urlsplit(proxy).hostname and urlsplit(proxy).port != 0:
+            httpx.URL(proxy)
+            return proxy
+    except (ValueError, httpx.InvalidURL):
+        pass
+    raise problem("E-PROXY", "the proxy that the environment names for https is no URL (HTTPS_PROXY)")
 
 
 def _ssl_context(ca_file: str | None) -> ssl.SSLContext:

@@ -5,11 +5,10 @@ write of a group did is read back before the others follow, so whatever the API 
 the wave every list it touched is read again: that one read learns ids, settles what got no answer, and verifies.
 """
 
-import functools
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -42,6 +41,8 @@ GRACE = 5.0
 READ_BACK = 2.0  # seconds for each list after a signal: a CI system kills about ten seconds after it asked
 _POLL_AFTER = (1.0, 2.0, 5.0, 10.0, 15.0, 30.0)
 _Place = tuple[str, Kind]
+# The API does not keep what is sent: one more write of the kind would be one more that is not as planned.
+_NOT_KEPT = ("E-NORMALISED", "E-PUT-CLOBBERS")
 # A step skipped for these reasons ends the run as the reason does, not just as incomplete.
 _SKIPPED_EXIT = {"E-STORAGE": 11, "E-LIST-BLIND": 9, "E-DENIED": 10}
 
@@ -83,7 +84,8 @@ class Unrecorded:
 class Settings:
     """How to apply. `settle` is how long, in seconds, an object may take to show up in a list.
 
-    `starting` and `sent` are called from several threads when the write of a step is about to go and was answered. `blind` names, by tenant and kind word,
+    `starting` and `sent` are called from several threads when the write of a step is about to go and was answered;
+    `waiting` with a sentence when something has not shown up yet. `blind` names, by tenant and kind word,
     an earlier create that was answered and never showed up: nothing more is created there.
     """
 
@@ -91,25 +93,39 @@ class Settings:
     record: Record = field(default_factory=Unrecorded)
     blind: Mapping[tuple[str, str], str] = field(default_factory=dict)
     starting: Callable[[Step], None] = lambda step: None
+    waiting: Callable[[str], None] = lambda sentence: None
     sent: Callable[[Step], None] = lambda step: None
     sleep: Callable[[float], object] = time.sleep
 
 
-def apply(plan: Plan, desired: DesiredState, contract: Contract, api: Api, stop: Stop, settings: Settings) -> Result:
-    """Do the plan's steps. One outcome a step, in the order of the plan; errors of the API are outcomes, not raised."""
+def apply(
+    plan: Plan,
+    desired: DesiredState,
+    contract: Contract,
+    api: Api,
+    stop: Stop,
+    settings: Settings,
+    before: LiveState | None = None,
+) -> Result:
+    """Do the plan's steps. One outcome a step, in the order of the plan; errors of the API are outcomes, not raised.
+
+    `before` is what the plan was made from: what differed there already is not told as new.
+    """
     run = _Run(plan, contract, api, stop, settings)
     for wave in plan.waves:
         run.wave(wave)
     started = time.monotonic()
     outcomes = tuple(run.outcomes[step] for step in map(id, plan.steps))
-    left, notes = _verify(plan, desired, run)
+    left, notes = _verify(plan, desired, run, before)
     for pause in _POLL_AFTER:
         # A row that was there and is not listed now: more likely a list that lags than a row that went.
         if not any(each.gone for each in left) or stop.signal or time.monotonic() + pause > started + settings.settle:
             break
         settings.sleep(pause)
         run.read_again({each.address for each in left})
-        left, notes = _verify(plan, desired, run)
+        left, notes = _verify(plan, desired, run, before)
+    if run.no_storage:
+        notes = (*notes, f"{run.no_storage}: what happened is not all on record; `unknowns` lists what is still open.")
     counts = {(tenant, kind.kind): len(rows) for (tenant, kind), rows in run.rows.items()}
     return Result(outcomes, left, notes, run.exit_codes(outcomes), counts)
 
@@ -129,7 +145,10 @@ class _Group:
 
 @dataclass(slots=True)
 class _Sent:
-    """What is known of a step between its write and the list that tells."""
+    """What is known of a step between its write and the list that tells.
+
+    `checked` is the row right before the write, `whole` the same with the fields that no kind knows.
+    """
 
     step: Step
     clear: bool = True
@@ -137,12 +156,14 @@ class _Sent:
     done_before: bool = False
     deleted: bool = False
     checked: Row | None = None
+    whole: Mapping[str, Any] = field(default_factory=dict)
 
 
 class _Listed:
-    """One list of a kind, with its rows by id and by key."""
+    """One list of a kind, with its rows by id and by key; a few of them as the API answered them, by id."""
 
-    def __init__(self, kind: Kind, rows: Sequence[Row]) -> None:
+    def __init__(self, kind: Kind, rows: Sequence[Row], whole: Mapping[int, Mapping[str, Any]]) -> None:
+        self.whole = whole
         self.by_id = {remote_id(row): row for row in rows}
         self.by_key: dict[str, list[Row]] = defaultdict(list)
         for row in rows:
@@ -160,7 +181,8 @@ class _Run:
     settings: Settings
     outcomes: dict[int, Outcome] = field(default_factory=dict)
     sent: dict[int, _Sent] = field(default_factory=dict)
-    checked: dict[int, Row] = field(default_factory=dict)
+    checked: dict[int, tuple[Row, Mapping[str, Any]]] = field(default_factory=dict)
+    at_wave: dict[_Place, Mapping[int, Row]] = field(default_factory=dict)
     rows: dict[_Place, Sequence[Row]] = field(default_factory=dict)
     troubled: set[str] = field(default_factory=set)
     half_done: set[_Place] = field(default_factory=set)
@@ -170,12 +192,14 @@ class _Run:
     no_storage: str = ""
     wrote: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
+    listing: threading.Lock = field(default_factory=threading.Lock)
 
     # ----------------------------------------------------------------------------------------------------------- waves
 
     def wave(self, wave: Sequence[Step]) -> None:
         """Run one wave to its end, list included."""
         groups = self._groups(wave)
+        self.at_wave = {}
         start = 0
         for size in (*STAGES, len(wave)):
             staged = [(group, group.steps[start : start + size]) for group in groups]
@@ -185,7 +209,9 @@ class _Run:
             self._stage(staged)
             more = [group for group in groups if len(group.steps) > start + size]
             if more:
-                self._look_back(more, first=start == 0)
+                like = {(group.kind, group.action) for group in more}
+                first = [group for group in groups if (group.kind, group.action) in like]
+                self._look_back(first if start == 0 else [group for group in more if group.action is Action.DELETE])
             start += size
         self._settle(groups)
         self._record(groups)
@@ -265,7 +291,7 @@ class _Run:
             self._skip(step, *reason)
             return
         try:
-            before = self._recheck(step)
+            before = self._recheck(step, first=step is group.steps[0])
             if before is None:
                 return
             self.settings.record.intend(
@@ -288,7 +314,7 @@ class _Run:
             group.failures = 0
             self.settings.sent(step)
 
-    def _recheck(self, step: Step) -> Mapping[str, Any] | None:
+    def _recheck(self, step: Step, *, first: bool) -> Mapping[str, Any] | None:
         """The object as it is right now, if it still is what the plan saw; None when there is nothing to write.
 
         Right before the write, because the plan may be minutes old.
@@ -306,15 +332,22 @@ class _Run:
         if found is None or moved:
             self._finish(Outcome(step, Status.SKIPPED, f"changed since the plan: {moved}", "E-STALE", 6))
             return None
-        self.checked[id(step)] = found[0]
-        return digest.masked(found[1])
+        self.checked[id(step)] = (found[0], found[1] if first else {})
+        reported = {name: found[1].get(name) for name in step.kind.reported if name in found[1]}
+        return {**reported, **digest.shown_fields(found[0], ("id", *fields(step.kind)))}
 
     def _read_again(self, step: Step, before: Row) -> tuple[Row, Mapping[str, Any]] | None:
-        tenant = step.address.tenant
+        """The object now. What has no GET, or is not found by it, is looked for in the wave's list."""
+        tenant, found = step.address.tenant, None
         if self.contract.offer(step.kind).get is not None:
-            return live_state.read_whole(self.api, step.kind, tenant, remote_id(before))
-        row = next((row for row in self._list(tenant, step.kind) if remote_id(row) == remote_id(before)), None)
-        return (row, digest.shown_fields(row, tuple(fields(step.kind)))) if row is not None else None
+            found = live_state.read_whole(self.api, step.kind, tenant, remote_id(before))
+        if found is not None or step.kind.entries is None:
+            return found
+        with self.listing:
+            if (tenant, step.kind) not in self.at_wave:
+                self.at_wave[tenant, step.kind] = {remote_id(row): row for row in self._list(tenant, step.kind)[0]}
+        row = self.at_wave[tenant, step.kind].get(remote_id(before))
+        return (row, {}) if row is not None else None
 
     def _write(self, step: Step) -> None:
         tenant = step.address.tenant
@@ -346,7 +379,8 @@ class _Run:
         with self.lock:
             before = self.sent.get(id(step))
             deleted = deleted or (before is not None and before.deleted)
-            self.sent[id(step)] = _Sent(step, clear, detail, done_before, deleted, self.checked.get(id(step)))
+            checked, whole = self.checked.get(id(step), (None, {}))
+            self.sent[id(step)] = _Sent(step, clear, detail, done_before, deleted, checked, whole)
 
     def _fail(self, group: _Group, step: Step, error: ApiError) -> None:
         self._count_failure(group, step)
@@ -379,14 +413,14 @@ class _Run:
 
     # ----------------------------------------------------------------------------------------------------------- reads
 
-    def _look_back(self, groups: Iterable[_Group], *, first: bool) -> None:
-        """Between stages: has the first write of each group done what it should, and nothing else?"""
-        due = [group for group in groups if (first or group.action is Action.DELETE) and self._sent_of([group])]
+    def _look_back(self, groups: Iterable[_Group]) -> None:
+        """Between stages: has what was written so far of each group done what it should, and nothing else?"""
+        due = [group for group in groups if self._sent_of([group])]
         if self.stop.signal:
             return
         for (tenant, kind), alike in _by_place(due):
             try:
-                rows = self._list_until(tenant, kind, functools.partial(_all_show, self._sent_of(alike)))
+                rows = self._list_until(tenant, kind, self._sent_of(alike))
             except ApiError as error:
                 if isinstance(error, ApiDenied):
                     self.denied = error.summary
@@ -401,7 +435,7 @@ class _Run:
             wrong = _wrong(each, rows)
             if wrong is not None:
                 group.code, group.stopped = wrong
-                if group.code in ("E-NORMALISED", "E-PUT-CLOBBERS"):
+                if group.code in _NOT_KEPT:
                     self.no_more[group.kind, group.action] = group.stopped
 
     def _settle(self, groups: Iterable[_Group]) -> None:
@@ -411,13 +445,16 @@ class _Run:
             if not sent and (tenant, kind) not in self.half_done:
                 continue
             try:
-                rows = self._list_until(tenant, kind, functools.partial(_all_show, sent))
+                rows = self._list_until(tenant, kind, sent)
             except ApiError as error:
                 for each in sent:
                     self._finish(_unread(each, error))
                 continue
             for each in sent:
-                self._finish(_outcome(each, rows))
+                outcome = _outcome(each, rows)
+                self._finish(outcome)
+                if outcome.code in _NOT_KEPT:
+                    self.no_more[kind, each.step.action] = f"{each.step.address}: {outcome.detail}"
 
     def _sent_of(self, groups: Iterable[_Group]) -> list[_Sent]:
         return [self.sent[id(step)] for group in groups for step in group.steps if id(step) in self.sent]
@@ -430,26 +467,33 @@ class _Run:
         except StorageFailed as error:
             self.no_storage = error.summary
 
-    def _list_until(self, tenant: str, kind: Kind, enough: Callable[[_Listed], bool]) -> _Listed:
-        """The list as soon as it shows enough, or as it is when the settle window is over."""
+    def _list_until(self, tenant: str, kind: Kind, sent: Sequence[_Sent]) -> _Listed:
+        """The list as soon as it shows what was sent, or as it is when the settle window is over."""
         ends_at = time.monotonic() + self.settings.settle
-        for pause in (*_POLL_AFTER, *(30.0 for _ in range(1000))):
-            rows = _Listed(kind, self._list(tenant, kind))
+        whole = {int(each.whole["id"]) for each in sent if "id" in each.whole}
+        for number, pause in enumerate((*_POLL_AFTER, *(30.0 for _ in range(1000)))):
+            rows = _Listed(kind, *self._list(tenant, kind, whole))
             left = ends_at - time.monotonic()
-            if enough(rows) or left <= 0 or self.stop.signal:
+            if left <= 0 or self.stop.signal or all(_shows(each, rows) for each in sent):
                 break
+            if number == 0:
+                writes = f"what was written to {kind.kind} of tenant {tenant}"
+                self.settings.waiting(f"Waiting up to {left:.0f} s for the API to show {writes}.")
             self.settings.sleep(min(pause, max(left, 0.05)))
         return rows
 
-    def _list(self, tenant: str, kind: Kind) -> Sequence[Row]:
+    def _list(
+        self, tenant: str, kind: Kind, whole: Container[int] = ()
+    ) -> tuple[Sequence[Row], Mapping[int, Mapping[str, Any]]]:
         rows: Sequence[Row]
+        found: Mapping[int, Mapping[str, Any]] = {}
         if kind.entries is None:
             row = live_state.read_one(self.api, kind, tenant)
             rows = () if row is None else (row,)
         else:
-            rows = live_state.read_list(self.api, kind, tenant)
+            rows, found = live_state.read_rows(self.api, kind, tenant, whole)
         self.rows[tenant, kind] = rows
-        return rows
+        return rows, found
 
     def read_again(self, addresses: Iterable[Address]) -> None:
         """Read the lists of some addresses once more; one that cannot be read stays as it was."""
@@ -542,16 +586,21 @@ def _unread(sent: _Sent, error: ApiError) -> Outcome:
 
 def _shows(sent: _Sent, rows: _Listed) -> bool:
     """Whether a list shows a write's effect, so that nothing is left to wait for."""
+    if sent.step.deletes and _still_there(sent, rows):
+        return False
     if sent.step.action is Action.DELETE:
-        return not _still_there(sent, rows)
+        return True
     row = _row_of(sent, rows)
     if row is None:
         return False
-    return sent.clear or not _differences(sent, row)
+    differences = _differences(sent, row)
+    return not differences or (sent.clear and not _lags(sent, differences))
 
 
-def _all_show(sent: Iterable[_Sent], rows: _Listed) -> bool:
-    return all(_shows(each, rows) for each in sent)
+def _lags(sent: _Sent, differences: Iterable[FieldChange]) -> bool:
+    """Whether an update may still show up: where the row is not as it was sent, it is as it was before."""
+    before = sent.checked or sent.step.before
+    return sent.step.action is Action.UPDATE and all(getattr(before, d.name) == d.before for d in differences)
 
 
 def _wrong(sent: _Sent, rows: _Listed) -> tuple[str, str] | None:
@@ -561,6 +610,8 @@ def _wrong(sent: _Sent, rows: _Listed) -> tuple[str, str] | None:
         return None
     if outcome.code in ("E-NORMALISED", "E-PUT-CLOBBERS"):
         return outcome.code, f"{sent.step.address}: {outcome.detail}"
+    if sent.step.creates and not sent.clear:
+        return "E-STOPPED", f"the first {sent.step.action.word}, {sent.step.address}, got no clear answer"
     if sent.step.creates:
         return "E-LIST-BLIND", f"the first create, {sent.step.address}, does not show up in the list"
     return "E-STOPPED", f"the first {sent.step.action.word}, {sent.step.address}, shows no effect"
@@ -571,15 +622,17 @@ def _outcome(sent: _Sent, rows: _Listed) -> Outcome:
     step = sent.step
     if sent.done_before:
         return Outcome(step, Status.DONE, sent.detail)
+    row = None if step.action is Action.DELETE else _row_of(sent, rows)
+    if step.deletes and _still_there(sent, rows):
+        said = "the API said deleted, and still lists it" if sent.deleted else f"no clear answer: {sent.detail}"
+        return Outcome(step, Status.UNKNOWN, said, "E-AMBIGUOUS", 9, added=int(row is not None))
     if step.action is Action.DELETE:
-        if not _still_there(sent, rows):
-            return Outcome(step, Status.DONE, destroyed=1)
-        return Outcome(
-            step, Status.UNKNOWN, sent.detail or "the API said deleted, and still lists it", "E-AMBIGUOUS", 9
-        )
-    row = _row_of(sent, rows)
+        return Outcome(step, Status.DONE, destroyed=1)
     destroyed = 1 if sent.deleted else 0
     added, changed = (1, 0) if step.creates else (0, 1)
+    if row is None and sent.deleted and step.before is not None and not sent.clear:
+        said = f"the old one (id {remote_id(step.before)}) is deleted; no clear answer to the create: {sent.detail}"
+        return Outcome(step, Status.UNKNOWN, said, "E-AMBIGUOUS", 9, destroyed=1)
     if row is None:
         if sent.clear and step.creates:
             detail = "the API said created, but its list does not show it"
@@ -588,9 +641,10 @@ def _outcome(sent: _Sent, rows: _Listed) -> Outcome:
     if differences := _differences(sent, row):
         said = "; ".join(f"{each.name}: sent {each.after}, stored {each.before}" for each in differences)
         if sent.clear:
+            changed = 0 if _lags(sent, differences) else changed
             return Outcome(step, Status.FAILED, said, "E-NORMALISED", 5, added, changed, destroyed)
         return Outcome(step, Status.UNKNOWN, f"no clear answer: {sent.detail}; {said}", "E-AMBIGUOUS", 9)
-    if cleared := _cleared(sent, row):
+    if cleared := _cleared(sent, row, rows.whole.get(remote_id(row), {})):
         said = "; ".join(f"{each.name} was {each.before}, is {each.after}" for each in cleared)
         return Outcome(
             step, Status.FAILED, f"the update changed what it did not send: {said}", "E-PUT-CLOBBERS", 5, 0, 1
@@ -599,18 +653,30 @@ def _outcome(sent: _Sent, rows: _Listed) -> Outcome:
     return Outcome(step, Status.DONE, added=added, changed=changed, destroyed=destroyed, made=made)
 
 
-def _cleared(sent: _Sent, row: Row) -> list[FieldChange]:
-    """Fields that an update did not send, and that were there right before it and are empty after it."""
+def _cleared(sent: _Sent, row: Row, whole: Mapping[str, Any]) -> list[FieldChange]:
+    """What an update changed that it did not send: fields we know that are not as they were right before it, and
+    fields that we do not know (not what the device reports, nor flags) that had a value and have none now.
+    """
+    kind = sent.step.kind
     if sent.step.action is not Action.UPDATE or sent.checked is None:
         return []
-    return [
-        FieldChange(name, getattr(sent.checked, name), getattr(row, name))
-        for name in compared(sent.step.kind)
-        if name not in sent.step.sends and getattr(sent.checked, name) and not getattr(row, name)
+    known = [
+        FieldChange(name, before, getattr(row, name))
+        for name in compared(kind)
+        if name not in sent.step.sends and (before := getattr(sent.checked, name)) is not None
     ]
+    others = [
+        FieldChange(name, before, whole[name])
+        for name, before in sent.whole.items()
+        if name in whole and not whole[name] and before and isinstance(before, (str, int, float))
+        and name not in {*fields(kind), *kind.reported, "deletedAt"} and before is not True
+    ]  # fmt: skip
+    return [change for change in (*known, *others) if change.before != change.after]
 
 
-def _verify(plan: Plan, desired: DesiredState, run: _Run) -> tuple[tuple[Left, ...], tuple[str, ...]]:
+def _verify(
+    plan: Plan, desired: DesiredState, run: _Run, before: LiveState | None
+) -> tuple[tuple[Left, ...], tuple[str, ...]]:
     """Compare once more, with the last list of each kind that was written: what is left at the plan's addresses."""
     by_tenant: dict[str, dict[Kind, Sequence[Row]]] = defaultdict(dict)
     for (tenant, kind), rows in run.rows.items():
@@ -628,9 +694,16 @@ def _verify(plan: Plan, desired: DesiredState, run: _Run) -> tuple[tuple[Left, .
         for address, detail in sorted(differing.items())
         if address in planned and address not in settled and address not in known
     )
-    elsewhere = sum(1 for address in differing if address not in planned and address not in known)
-    notes = (f"{elsewhere} new differences at addresses that this plan did not touch.",) if elsewhere else ()
-    return left, notes
+    elsewhere = {address for address in differing if address not in planned and address not in known}
+    if elsewhere and before is not None:
+        earlier = differ.diff(desired, before)
+        elsewhere -= {change.address for change in earlier.changes} | {unclear.address for unclear in earlier.unclear}
+    if not elsewhere:
+        return left, ()
+    first = min(elsewhere)
+    if len(elsewhere) == 1:
+        return left, (f"A new difference at an address that this plan did not touch: {first}.",)
+    return left, (f"{len(elsewhere)} new differences at addresses that this plan did not touch, {first} among them.",)
 
 
 def _words(fields: Iterable[FieldChange]) -> str:

@@ -65,7 +65,7 @@ class Apply:
             options = _recorded_options(saved, options, given)
         if self.expect is not None and not _is_digest(self.expect):
             raise problem("E-USAGE", "--expect takes a digest or its first 12 or more hex digits")
-        wanted = session.wanted(options, self.console, reviewed=self.reviewed)
+        wanted = session.wanted(options, self.console, reviewed=self.reviewed, saved=saved.reviewed if saved else None)
         self.events.diagnostics(wanted.desired.warnings)
         with session.connected(options, wanted.contract_text, self.console) as api, self._locked(wanted) as journal:
             run, blind = self._settled_plan(wanted, api, journal)
@@ -99,7 +99,7 @@ class Apply:
 
         if run.plan.refusals:
             first = run.plan.refusals[0]
-            raise PlanRefused(first.code, f"{first.summary}. Nothing was written")
+            raise PlanRefused(first.code, f"{first.summary}. Nothing was written{self._how}")
         inferred = next((step for step in run.plan.steps if step.inferred), None)
         if (
             inferred is not None
@@ -108,8 +108,13 @@ class Apply:
         ):
             raise PlanRefused(
                 "E-INFERRED",
-                f"{inferred.action.word} of a {inferred.kind.kind} ({inferred.address}) is inferred, not documented: give --allow-inferred, or a --contract in which it is documented. Nothing was written",
+                f"{inferred.action.word} of a {inferred.kind.kind} ({inferred.address}) is inferred, not documented: give --allow-inferred, or a --contract in which it is documented. Nothing was written{self._how}",
             )
+
+    @property
+    def _how(self) -> str:
+        """Where a permission must be given: a saved plan has the options that it was made with."""
+        return ". A saved plan keeps its options: make it again with the one it lacks" if self.plan_path else ""
 
     def _nothing_to_do(self, run: Prepared, blind: Mapping[tuple[str, str], str]) -> int:
         code = 9 if blind else 5 if run.plan.held_back else 0
@@ -135,13 +140,14 @@ class Apply:
             progress.step(f"{step.action.word} {text.value(str(step.address))}")
 
         settings = applier.Settings(
-            settle=run.options.settle, record=journal, blind=blind, starting=self.events.started, sent=sent
-        )
+            settle=run.options.settle, record=journal, blind=blind, starting=self.events.started, sent=sent,
+            waiting=lambda sentence: self.console.err(f"{sentence}\n"),
+        )  # fmt: skip
         journal.digest = run.digest
         journal.started(progress.total)
         # To the end: what a signal would stop now is the report of what was written.
         with self._signals(stop):
-            result = applier.apply(run.plan, run.desired, run.contract, api, stop, settings)
+            result = applier.apply(run.plan, run.desired, run.contract, api, stop, settings, run.live)
             progress.end()
             code = self._remember(journal, result, _code_of(result, run.plan, stop))
             self.events.result(result, code)
@@ -237,7 +243,7 @@ def _counts(live: LiveState) -> dict[tuple[str, str], int]:
 def _code_of(result: Result, plan: Plan, stop: Stop) -> int:
     """The exit code that asks for the most care."""
     codes = {*result.exit_codes, *((5,) if plan.held_back or result.left else ())}
-    if stop.signal and 9 not in codes:
+    if stop.signal and not codes & {9, 11}:
         return 128 + stop.signal
     return min(codes, key=MOST_CARE_FIRST.index, default=0)
 

@@ -84,19 +84,18 @@ def plan(
     **shared: Any,
 ) -> int:  # fmt: skip
     """Show what apply would do."""
-    from exolink_reconcile import connection, files, journal, session
+    from exolink_reconcile import files, session
 
     _console.annotating = format == "github"
     options = session.Options(**shared)
     wanted = session.wanted(options, _console, reviewed=False, keep_documents=format == "github")
     with session.connected(options, wanted.contract_text, _console) as api:
-        memory = journal.peek(session.state_folder(options.state), connection.origin(options.api_url))
+        memory = session.memory(options)
         run = wanted.plan(api, memory.seen or {})
     if memory.operations:
         count = len(memory.operations)
-        _console.err(
-            f"Note: {count} writes of an earlier run are not settled (see `unknowns`); apply settles them first.\n"
-        )
+        writes = "1 write of an earlier run is" if count == 1 else f"{count} writes of an earlier run are"
+        _console.err(f"Note: {writes} not settled (see `unknowns`); apply settles them first.\n")
     document = run.document() if out or format == "json" else ()
     if out:
         files.write(out, document)
@@ -198,7 +197,7 @@ def export(tenants: tuple[str, ...], out: str | None, **reach: Any) -> int:
 def unknowns(forget: str | None, state: str | None) -> int:
     """List writes whose outcome is still unknown."""
     from exolink_reconcile import session
-    from exolink_reconcile.errors import problem
+    from exolink_reconcile.errors import StorageFailed, problem
     from exolink_reconcile.journal import Journal
     from exolink_reconcile.report import text
 
@@ -206,6 +205,10 @@ def unknowns(forget: str | None, state: str | None) -> int:
         return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
 
     folder = session.state_folder(state)
+    if state is not None and not folder.is_dir():
+        raise StorageFailed(
+            "E-STORAGE", f"the state folder {state} {'is no folder' if folder.exists() else 'is not there'}"
+        )
     count = 0
     if (folder / "journal.db").exists():
         with Journal(folder, "") as journal:
@@ -299,6 +302,7 @@ def run(arguments: Sequence[str]) -> NoReturn:
     sys.setswitchinterval(0.0005)
     code = exit_code(arguments)
     if _console.lost and code in (0, 2):
+        _console.err(f"error: E-STORAGE: the result could not be written: {_console.lost}.\n")
         code = 11  # what was asked for could not be shown
     leave(code)
 

@@ -16,7 +16,7 @@ class Console:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self.lost = False  # a result could not be written, and not because the reader had enough
+        self.lost = ""  # why a result could not be written, where that is not because the reader had enough
         self.annotating = False  # whether what stops the command is to be shown as a GitHub annotation too
         # A stream that was closed before we started is None to Python: what goes there goes nowhere.
         sys.stdout = sys.stdout or _nowhere()
@@ -85,7 +85,8 @@ class Console:
                 stream.flush()
 
     def _cut_off(self, stream: TextIO, error: OSError) -> None:
-        self.lost |= not isinstance(error, BrokenPipeError) and stream is sys.stdout
+        if not isinstance(error, BrokenPipeError) and stream is sys.stdout:
+            self.lost = error.strerror or type(error).__name__
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 

@@ -16,16 +16,17 @@ from exolink_reconcile.resource import Address, Kind, SecretUrl, fields, name_of
 
 EVIDENCE = "x-exolink-evidence"
 _JSON_TYPES = {"string": ("string",), "integer": ("integer", "number"), "boolean": ("boolean",)}
-_SCHEMA_LIMITS = (
-    "minimum",
-    "maximum",
-    "exclusiveMinimum",
-    "exclusiveMaximum",
-    "minLength",
-    "maxLength",
-    "pattern",
-    "enum",
-)
+_NUMBER = (int, float)
+_SCHEMA_LIMITS: Mapping[str, tuple[type, ...]] = {
+    "minimum": _NUMBER,
+    "maximum": _NUMBER,
+    "exclusiveMinimum": _NUMBER,
+    "exclusiveMaximum": _NUMBER,
+    "minLength": (int,),
+    "maxLength": (int,),
+    "pattern": (str,),
+    "enum": (list, tuple),
+}
 Json = Mapping[str, Any]
 
 
@@ -180,10 +181,11 @@ class _Description:
         required: set[str] = set()
         for part in self.parts(schema, 0):
             properties.update(self.mapping(part.get("properties")))
-            required.update(str(name) for name in part.get("required") or ())
+            required.update(str(name) for name in self.sequence(part, "required"))
         taken = {str(name): self.field(str(name), value, inferred) for name, value in properties.items()}
         writable = {name: field for name, field in taken.items() if field is not None}
-        return Operation(method.upper(), path, inferred, writable, frozenset(required & writable.keys()))
+        read_only = taken.keys() - writable.keys()  # what is required of an answer, not of a request
+        return Operation(method.upper(), path, inferred, writable, frozenset(required - read_only))
 
     def field(self, name: str, schema: Any, inferred: bool) -> Field | None:
         """A field of a body, or None for one that is read-only."""
@@ -197,6 +199,9 @@ class _Description:
             if stated is not None:
                 types = tuple(str(each) for each in stated) if isinstance(stated, list) else (str(stated),)
             limits.update({limit: part[limit] for limit in _SCHEMA_LIMITS if limit in part})
+        for limit, value in limits.items():
+            if not isinstance(value, _SCHEMA_LIMITS[limit]):
+                raise problem("E-CONTRACT", f"{self.name} gives `{name}` a `{limit}` that is none: {str(value)[:80]}")
         return Field(name, inferred, types, limits)
 
     def parts(self, schema: Any, depth: int) -> Iterator[Json]:
@@ -204,9 +209,16 @@ class _Description:
         if depth > 32:
             raise problem("E-CONTRACT", f"{self.name} has schemas that refer to each other without end")
         resolved = self.mapping(schema)
-        for part in resolved.get("allOf") or ():
+        for part in self.sequence(resolved, "allOf"):
             yield from self.parts(part, depth + 1)
         yield resolved
+
+    def sequence(self, schema: Json, word: str) -> Sequence[Any]:
+        """The list under a word of a schema; empty where there is none."""
+        found = schema.get(word) or ()
+        if not isinstance(found, (list, tuple)):
+            raise problem("E-CONTRACT", f"{self.name} has a schema whose `{word}` is no list: {str(found)[:80]}")
+        return found
 
     def mapping(self, value: Any) -> Json:
         """A mapping with its `$ref` followed; empty for what is none."""

@@ -3,7 +3,7 @@
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from exolink_reconcile import emulator, files
@@ -80,10 +80,15 @@ def _drift() -> None:
 
 @contextmanager
 def _scratch_folder() -> Iterator[None]:
-    before = os.getcwd()
+    """A folder of its own to stand in, and none of the user's options: the story is the same everywhere."""
+    before = tempfile.gettempdir()
+    with suppress(FileNotFoundError):  # the folder we stand in may have been deleted
+        before = os.getcwd()
+    options = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("EXOLINK_")}
     with tempfile.TemporaryDirectory(prefix="exolink-demo-") as folder:
         os.chdir(folder)
         try:
             yield
         finally:
+            os.environ.update(options)
             os.chdir(before)

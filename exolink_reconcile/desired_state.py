@@ -717,7 +717,8 @@ class _Builder:
         self.report(Document(source.path, node, b""), node, None, "key", code, summary, detail)
 
     def _finish(self, tenant: _Tenant) -> DesiredTenant:
-        policy = Policy(**{_POLICY_LISTS[name]: tuple(patterns) for name, patterns in tenant.policy.items()})
+        # Sorted: which of two patterns is named as the reason must not depend on the order of the files.
+        policy = Policy(**{_POLICY_LISTS[name]: tuple(sorted(patterns)) for name, patterns in tenant.policy.items()})
         claimed = frozenset(
             kind
             for kind in self.listed

@@ -5,7 +5,7 @@ fact only as "it changes". The digest of a plan is over the origin and the diges
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain, repeat
 from typing import Any, NamedTuple
 
@@ -73,14 +73,6 @@ def shown(value: Any) -> Any:
 
 
 _PLAIN = frozenset({str, int, float, bool, type(None)})
-
-
-def masked(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row as the API answered it, fields we do not know included, with whatever may be a secret masked."""
-    return {
-        name: str(SecretUrl(value)) if isinstance(value, str) and "://" in value else value
-        for name, value in row.items()
-    }
 
 
 def of_step(step: Step) -> str:

@@ -31,7 +31,7 @@ def read(paths: Sequence[str], environment: Mapping[str, str] | None) -> Inputs:
     """Every document of the files and folders named; without a path those of `exolink.yaml`, else of `exolink/`."""
     found: list[Document] = []
     problems: list[Diagnostic] = []
-    whole = hashlib.sha256()
+    digests: list[str] = []
     seen: set[tuple[int, int]] = set()
     for path in paths or (_default_path(),):
         files = list(_files(path, problems))
@@ -48,7 +48,7 @@ def read(paths: Sequence[str], environment: Mapping[str, str] | None) -> Inputs:
             data = _read_file(file, problems)
             if data is None:
                 continue
-            whole.update(f"{file}\0{hashlib.sha256(data).hexdigest()}\0".encode("utf-8", "surrogateescape"))
+            digests.append(f"{file}\0{hashlib.sha256(data).hexdigest()}\0")
             documents, more = yaml_documents.read(file, data, environment)
             found += documents
             problems += more
@@ -66,6 +66,7 @@ def read(paths: Sequence[str], environment: Mapping[str, str] | None) -> Inputs:
                     "Nothing declared is never read as `nothing wanted`.",
                 )
             )
+    whole = hashlib.sha256("".join(sorted(digests)).encode("utf-8", "surrogateescape"))
     return Inputs(tuple(found), tuple(problems), whole.hexdigest())
 
 
@@ -167,6 +168,9 @@ def _state(file: str, problems: list[Diagnostic]) -> os.stat_result | None:
         problems.append(_unreadable(file, error))
         return None
     place = Source(file, 1, 1)
+    if not file.isprintable() and any("\ud800" <= character <= "\udfff" for character in file):
+        problems.append(Diagnostic("E-READ", "the name of this file is not UTF-8", place, "Rename it."))
+        return None
     if not stat.S_ISREG(state.st_mode):
         problems.append(Diagnostic("E-READ", "this is neither a file nor a folder", place))
         return None

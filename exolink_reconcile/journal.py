@@ -25,6 +25,8 @@ from exolink_reconcile.resource import Address
 
 _APPLICATION_ID = 0x45584A4E  # "EXJN": tells a journal from any other database
 _VERSION = 1
+# A create that was answered, and that no list has shown yet: it must not be sent again before one does.
+_ANSWERED = ("E-LIST-BLIND", "E-UNVERIFIED")
 _TABLES = """
 CREATE TABLE IF NOT EXISTS op (
     number INTEGER PRIMARY KEY,
@@ -161,7 +163,7 @@ class Journal:
                     known = None if is_open else outcome.status.value
                     database.execute(
                         "UPDATE op SET outcome = ?, answered = ?, made = ? WHERE number = ?",
-                        (known, outcome.code == "E-LIST-BLIND", outcome.made, number),
+                        (known, outcome.step.creates and outcome.code in _ANSWERED, outcome.made, number),
                     )
             self._audit_outcomes(outcomes)
 
@@ -317,9 +319,19 @@ def peek(folder: Path, origin: str) -> Memory:
 
 
 def default_folder(environment: Mapping[str, str]) -> Path:
-    """The user's state folder: $XDG_STATE_HOME/exolink-reconcile, else ~/.local/state/exolink-reconcile."""
+    """The user's state folder: $XDG_STATE_HOME/exolink-reconcile, else ~/.local/state/exolink-reconcile.
+
+    Raises:
+        StorageFailed: this user has no home.
+
+    """
     base = environment.get("XDG_STATE_HOME")
-    return (Path(base) if base else Path.home() / ".local" / "state") / "exolink-reconcile"
+    try:
+        return (Path(base) if base else Path.home() / ".local" / "state") / "exolink-reconcile"
+    except RuntimeError:
+        raise StorageFailed(
+            "E-STORAGE", "this user has no home folder to keep the state in: give --state DIR"
+        ) from None
 
 
 def user() -> str:

@@ -2,7 +2,7 @@
 
 import functools
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
@@ -52,6 +52,13 @@ def read_list(api: Api, kind: Kind, tenant: str) -> list[Row]:
         ApiError: the list could not be read, or is not a whole list of rows with an id and a key.
 
     """
+    return read_rows(api, kind, tenant)[0]
+
+
+def read_rows(
+    api: Api, kind: Kind, tenant: str, whole: Container[int] = ()
+) -> tuple[list[Row], Mapping[int, Mapping[str, Any]]]:
+    """`read_list`, and the rows with these ids as the API answered them, without what they have inside of them."""
     data = api.list(kind, tenant)
     where = f"the list of {kind.kind} of tenant {tenant}"
     try:
@@ -63,7 +70,16 @@ def read_list(api: Api, kind: Kind, tenant: str) -> list[Row]:
         raise ApiSurprise("E-BAD-LIST", f"{where} has one id twice")
     if _says_twice(kind, data, len(rows)):
         raise ApiSurprise("E-BAD-LIST", f"{where} has a row that gives one field twice")
-    return [row for row in rows if not row.deletedAt]
+    return [row for row in rows if not row.deletedAt], _whole_rows(data, whole) if whole else {}
+
+
+def _whole_rows(data: bytes, ids: Container[int]) -> dict[int, Mapping[str, Any]]:
+    """Few rows of a list that was found to be one; of the others nothing is kept while it is read."""
+
+    def keep(row: dict[str, Any]) -> dict[str, Any] | None:
+        return row if str(row.get("id")).isdecimal() and int(row["id"]) in ids else None
+
+    return {int(row["id"]): row for row in json.loads(data, object_hook=keep) if row is not None}
 
 
 def read_one(api: Api, kind: Kind, tenant: str, identifier: int | None = None) -> Row | None:

@@ -48,10 +48,39 @@ max_size = option(
 )  # fmt: skip
 
 
+class _Seconds(click.FloatRange):
+    """A number of seconds, a day at most."""
+
+    def __init__(self, least: float) -> None:
+        super().__init__(least, 86_400.0)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        found = float(super().convert(value, param, ctx))
+        if found != found:
+            self.fail(f"{value} is no number of seconds.", param, ctx)
+        return found
+
+
 def _seconds(name: str, default: float, least: float, help: str) -> Callable[[_F], _F]:
-    return option(
-        name, type=click.FloatRange(min=least), default=default, show_default=True, metavar="S", help=f"Seconds {help}"
-    )
+    return option(name, type=_Seconds(least), default=default, show_default=True, metavar="S", help=f"Seconds {help}")
+
+
+def _one_spelling(ctx: click.Context, parameter: click.Parameter, url: str) -> str:
+    """The URL as it is compared, locked and remembered: scheme and host in small letters, no default port, no slash
+    at the end. What is no URL stays as it is, to be refused where it is used.
+    """
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(url)
+        port, host = parts.port, parts.hostname
+    except ValueError:
+        return url
+    if parts.scheme not in ("http", "https") or not host or parts.username is not None or parts.query or parts.fragment:
+        return url
+    host = f"[{host}]" if ":" in host else host
+    shown = "" if port in (None, {"http": 80, "https": 443}[parts.scheme]) else f":{port}"
+    return f"{parts.scheme}://{host}{shown}{parts.path.rstrip('/')}"
 
 
 def _together(*options: Callable[[_F], _F]) -> Callable[[_F], _F]:
@@ -66,7 +95,13 @@ def _together(*options: Callable[[_F], _F]) -> Callable[[_F], _F]:
 paths = click.argument("paths", nargs=-1, metavar="[PATH]...", shell_complete=names_of("file"))
 
 reach = _together(
-    option("--api-url", default=DEFAULT_API_URL, show_default=True, help="The API, or emulator:FILE."),
+    option(
+        "--api-url",
+        default=DEFAULT_API_URL,
+        show_default=True,
+        callback=_one_spelling,
+        help="The API, or emulator:FILE.",
+    ),
     option("--token-file", metavar="FILE", help="File with the bearer token; else EXOLINK_TOKEN."),
     option("--ca-file", metavar="FILE", help="Certificates to trust instead of the usual ones."),
     option("--contract", metavar="FILE", help="OpenAPI description that replaces the bundled one."),

@@ -22,6 +22,7 @@ from exolink_reconcile.model import (
     Step,
     remote_id,
 )
+from exolink_reconcile.planner import ReviewedPlan
 from exolink_reconcile.report import plan_json
 from exolink_reconcile.report.plan_json import HeldBackChange, Place, PlanDocument, PlannedChange, ResourceChange
 from exolink_reconcile.resource import (
@@ -47,6 +48,13 @@ class SavedPlan:
     def digest(self) -> str:
         """The digest that was reviewed."""
         return self.document.exolink.digest
+
+    @property
+    def reviewed(self) -> ReviewedPlan:
+        """What it was to do."""
+        changes = self.document.exolink.changes
+        deletes = sum(change.action in ("delete", "replace") for change in changes)
+        return ReviewedPlan(tuple(change.address for change in changes), deletes)
 
     @property
     def options(self) -> Mapping[str, Any]:
@@ -186,8 +194,6 @@ def check(saved: SavedPlan, plan: Plan, desired: DesiredState, live: LiveState) 
     now = {digest.of_step(step) for step in plan.steps}
     reviewed = {change.digest: number for number, change in enumerate(saved.document.exolink.changes)}
     if digest.of_plan(plan) == saved.digest:
-        if not now:
-            raise PlanStale("E-APPLIED", "this plan has nothing to do: already applied, or it was empty")
         return
     new = [step for step in plan.steps if digest.of_step(step) not in reviewed]
     if new:
@@ -197,17 +203,33 @@ def check(saved: SavedPlan, plan: Plan, desired: DesiredState, live: LiveState) 
             "E-STALE",
             f"the plan is stale: it would now {new[0].action.word} {new[0].address}; {what}. Reviewed: {len(reviewed)} steps; now: {len(now)}. Plan again",
         )
-    rows = dict(_live(desired, live))
+    rows = dict(_live(live))
+    ids = {
+        (tenant, kind.kind): set(map(remote_id, found))
+        for tenant, read in live.tenants.items()
+        for kind, found in read.rows.items()
+    }
     for step_digest, number in reviewed.items():
         if step_digest not in now:
             change = saved.document.exolink.changes[number]
-            if not _is_live(change, saved.document.resource_changes[number], plan, desired, rows):
+            row = saved.document.resource_changes[number]
+            if not (
+                _is_gone(change, row, ids) if change.action == "delete" else _is_live(change, row, plan, desired, rows)
+            ):
                 raise PlanStale(
                     "E-STALE",
                     f"the plan is stale: {change.action} {change.address} was reviewed, is not to do any more, and is not live as planned. Plan again",
                 )
     if not now:
         raise PlanStale("E-APPLIED", "this plan is already applied: nothing of it is left to do")
+
+
+def _is_gone(change: PlannedChange, row: ResourceChange, ids: Mapping[tuple[str, str], set[int]]) -> bool:
+    """Whether a reviewed delete has happened: no object has that id, under whatever name."""
+    address = Address.parse(change.address)
+    assert address is not None
+    place = (address.tenant, address.kind)
+    return row.change.before is not None and place in ids and row.change.before["id"] not in ids[place]
 
 
 def _is_live(
@@ -221,8 +243,6 @@ def _is_live(
     address = Address.parse(change.address)
     assert address is not None
     there = rows.get(address, [])
-    if change.action == "delete":
-        return row.change.before is not None and all(remote_id(each) != row.change.before["id"] for each in there)
     if any(held.address == address for held in plan.held_back) or not _is_declared(desired, address):
         return False
     after = row.change.after or {}
@@ -240,7 +260,7 @@ def _is_declared(desired: DesiredState, address: Address) -> bool:
     )
 
 
-def _live(desired: DesiredState, live: LiveState) -> list[tuple[Address, list[Row]]]:
+def _live(live: LiveState) -> list[tuple[Address, list[Row]]]:
     found: dict[tuple[str, Kind], dict[str, list[Row]]] = {}
     for tenant, read in live.tenants.items():
         for kind, rows in read.rows.items():

@@ -8,6 +8,7 @@ import functools
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from operator import attrgetter
 from types import MappingProxyType
 
@@ -31,10 +32,18 @@ from exolink_reconcile.model import (
     Unmanaged,
     remote_id,
 )
-from exolink_reconcile.resource import Address, Kind, fields, key, name_of
+from exolink_reconcile.resource import Address, Kind, Row, fields, key, name_of
 
 FREE_SHARE = 0.10
 FREE_TOTAL = 25
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewedPlan:
+    """What a saved plan was to do: its addresses, and how many deletes. Some of it may be done already."""
+
+    addresses: tuple[str, ...]
+    deletes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +51,7 @@ class Choices:
     """What the person chose for this run. Every default is the safe one.
 
     `reviewed`: the plan comes with an approval (`--plan`, `--expect`), so its `removed` deletes need no number.
+    `saved` is that plan where it was saved.
     `allow_shrunk` names lists, TENANT/KIND, that may have shrunk to nothing.
     """
 
@@ -52,6 +62,7 @@ class Choices:
     allow_deletes: int | None = None
     allow_shrunk: tuple[str, ...] = ()
     reviewed: bool = False
+    saved: ReviewedPlan | None = None
 
     def cover(self, address: Address) -> bool:
         """Whether the run is about this address at all."""
@@ -224,19 +235,23 @@ class _Planner:
         taken: Mapping[str, object] = operation.fields if operation else {}
         stuck = tuple([field for field in change.fields if field.field not in taken])
         updates = tuple([field for field in change.fields if field not in stuck]) if stuck else change.fields
+        action, code, reason = Action.UPDATE, "E-CANNOT-UPDATE", ""
         if stuck and self._may_replace(change.address):
-            self._replace(change, declared, stuck)
-            return
+            code, reason = self._cannot_replace(change, declared)
+            if not reason:
+                self._replace(change, declared, stuck)
+                return
+            action = Action.REPLACE
         for field in stuck:
             self._hold(
                 change.address,
                 change.kind,
-                Action.UPDATE,
-                "E-CANNOT-UPDATE",
-                f"the contract cannot update {field.field}",
+                action,
+                code,
+                reason or f"the contract cannot update {field.field}",
                 declared,
                 field=field,
-                ways_out=_ways_out(field, key(change.kind)),
+                ways_out=() if reason else self._ways_out(change.kind, field),
             )
         if not updates or operation is None:
             return
@@ -274,28 +289,25 @@ class _Planner:
         policy = self.tenants[address.tenant].policy
         return str(address) in self.choices.allow_replace or any(p.glob == address.local for p in policy.allow_replace)
 
-    def _replace(self, change: Change, declared: Declared, stuck: tuple[FieldChange, ...]) -> None:
+    def _cannot_replace(self, change: Change, declared: Declared) -> tuple[str, str]:
+        """Why a replace that is allowed is not possible: a word and a sentence, which is empty when it is."""
         offer = self.contract.offer(change.kind)
-        sends = _managed(change.kind, declared)
-        names = ", ".join(field.field for field in stuck)
-        protected = _matching(self.tenants[change.address.tenant].policy.protect, change.address)
-        code, reason = "E-CONTRACT", ""
-        if protected is not None:
-            code = "E-PROTECTED"
+        if protected := _matching(self.tenants[change.address.tenant].policy.protect, change.address):
             reason = f"a replace is allowed, but it is protected (`{protected.glob}`, {protected.source})"
             self.refusals.append(
                 Refusal("E-PROTECTED", f"{change.address}: {reason}; unprotect it first, or take the permission back")
             )
-        elif offer.delete is None:
-            reason = f"the contract cannot delete a {change.kind.kind}, so it cannot be replaced"
-        elif declared.pinned_id is not None:
-            code = "E-PINNED"
-            reason = f"a replace gives it a new id, but the YAML pins id {declared.pinned_id}: take `id` out first"
-        else:
-            reason = _cannot_create(change.kind, sends, offer.create)
-        if reason:
-            self._hold(change.address, change.kind, Action.REPLACE, code, reason, declared, field=stuck[0])
-            return
+            return "E-PROTECTED", reason
+        if offer.delete is None:
+            return "E-CONTRACT", f"the contract cannot delete a {change.kind.kind}, so it cannot be replaced"
+        if (pin := declared.pinned_id) is not None:
+            return "E-PINNED", f"a replace gives it a new id, but the YAML pins id {pin}: take `id` out first"
+        return "E-CONTRACT", _cannot_create(change.kind, _managed(change.kind, declared), offer.create)
+
+    def _replace(self, change: Change, declared: Declared, stuck: tuple[FieldChange, ...]) -> None:
+        offer = self.contract.offer(change.kind)
+        sends = _managed(change.kind, declared)
+        names = ", ".join(field.field for field in stuck)
         assert offer.create is not None and offer.delete is not None
         self.steps.append(
             Step(
@@ -310,6 +322,19 @@ class _Planner:
                 sends=sends,
                 inferred=offer.create.infers(sends) or offer.delete.inferred,
             )
+        )
+
+    def _ways_out(self, kind: Kind, field: FieldChange) -> tuple[str, ...]:
+        """What a person can do about a field that no update takes."""
+        create = self.contract.offer(kind).create
+        if field.field == key(kind):
+            return "revert it in the YAML", "rename the live object in the web page"
+        if create is None or field.field not in create.fields:
+            return "take it out of the YAML", "change it in the web page"
+        return (
+            "revert it in the YAML",
+            f"createOnly: [{field.field}] in the entry: sent when it is created, never compared",
+            "a replace, which gives it a new id: --allow-replace ADDRESS, or policy.allowReplace",
         )
 
     def _delete(self, change: Change) -> None:
@@ -353,21 +378,22 @@ class _Planner:
         """Plan the deletes of a claimed scope; what stays is returned."""
         policy = self.tenants[group.tenant].policy
         operation = self.contract.offer(group.kind).delete
-        counts = Counter(name_of_row(group.kind, row) for row in group.rows)
-        stays = []
+        alike: dict[str, list[Row]] = defaultdict(list)
         for row in group.rows:
-            address = Address(group.tenant, group.kind.kind, name_of_row(group.kind, row))
+            alike[name_of_row(group.kind, row)].append(row)
+        stays: list[Row] = []
+        for name, rows in alike.items():
+            address = Address(group.tenant, group.kind.kind, name)
             claim = _matching(policy.exclusive, address)
             if claim is None or not self.choices.cover(address) or _matching(policy.protect, address):
-                stays.append(row)
-            elif operation is None or counts[address.name] > 1:
-                code, why = (
-                    ("E-DUPLICATE-LIVE", "live more than once")
-                    if operation
-                    else ("E-CONTRACT", f"the contract cannot delete a {group.kind.kind}")
-                )
+                stays += rows
+            elif operation is None or len(rows) > 1:
+                code, why = "E-CONTRACT", f"the contract cannot delete a {group.kind.kind}"
+                if operation is not None:
+                    ids = " and ".join(map(str, sorted(map(remote_id, rows))))
+                    code, why = "E-DUPLICATE-LIVE", f"live more than once, as ids {ids}; remove it with an `id`"
                 self._hold(address, group.kind, Action.DELETE, code, why, None)
-                stays.append(row)
+                stays += rows
             else:
                 reason = f"not declared, and claimed as exclusive (`{claim.glob}`, {claim.source})"
                 self.steps.append(
@@ -377,7 +403,7 @@ class _Planner:
                         group.kind,
                         reason,
                         claim.source,
-                        before=row,
+                        before=rows[0],
                         inferred=operation.inferred,
                         pruned=True,
                     )
@@ -433,16 +459,6 @@ def _cannot_create(kind: Kind, sends: Sequence[str], operation: Operation | None
     return ""
 
 
-def _ways_out(field: FieldChange, key_name: str) -> tuple[str, ...]:
-    if field.field == key_name:
-        return ("revert it in the YAML", "rename the live object in the web page")
-    return (
-        "revert it in the YAML",
-        f"createOnly: [{field.field}] in the entry: sent when it is created, never compared",
-        "a replace, which gives it a new id: --allow-replace ADDRESS, or policy.allowReplace",
-    )
-
-
 def _matching(patterns: Iterable[Pattern], address: Address) -> Pattern | None:
     return next((pattern for pattern in patterns if globs.matches(pattern.glob, address.local)), None)
 
@@ -453,8 +469,9 @@ def _declared_names(tenant: DesiredTenant, kind_word: str) -> set[str]:
 
 def _check_targets(desired: DesiredState, choices: Choices, unmanaged: Sequence[Unmanaged]) -> None:
     left = set(choices.targets)
-    for address in _addresses(desired, unmanaged) if left else ():
-        left -= {glob for glob in left if globs.matches(glob, str(address))}
+    reviewed = choices.saved.addresses if choices.saved else ()
+    for address in chain(reviewed, map(str, _addresses(desired, unmanaged))) if left else ():
+        left -= {glob for glob in left if globs.matches(glob, address)}
         if not left:
             return
     if left:
@@ -519,14 +536,10 @@ def _delete_budget(steps: Sequence[Step], live: Mapping[tuple[str, str], int], c
             why.append(f"it deletes {count} of {there} in {tenant}/{kind}, more than {FREE_SHARE:.0%}")
     if sum(counted.values()) > FREE_TOTAL:
         why.append(f"it deletes {sum(counted.values())}, more than {FREE_TOTAL}")
-    total = len(deletes)
-    if total and choices.allow_deletes is not None and choices.allow_deletes != total:
-        return [
-            Refusal(
-                "E-DELETES",
-                f"--allow-deletes {choices.allow_deletes} is not the number of deletes of this plan, {total}",
-            )
-        ]
+    total = choices.saved.deletes if choices.saved else len(deletes)
+    if deletes and choices.allow_deletes is not None and choices.allow_deletes != total:
+        said = f"--allow-deletes {choices.allow_deletes} is not the number of deletes of this plan, {total}"
+        return [Refusal("E-DELETES", said)]
     if not why or choices.allow_deletes == total:
         return []
     return [Refusal("E-DELETES", f"{total} deletes need --allow-deletes {total}: {'; '.join(why)}")]

@@ -48,9 +48,7 @@ def wait(
 
     """
     by_word = {kind.kind: kind for kind in kinds}
-    young = [
-        op for op in operations if op.action in ("create", "replace") and not op.answered and op.address.kind in by_word
-    ]
+    young = [op for op in operations if op.action in ("create", "replace") and op.address.kind in by_word]
     until = {op.number: time.monotonic() + window - op.age for op in young}
     young = [op for op in young if until[op.number] > time.monotonic()]
     said = False

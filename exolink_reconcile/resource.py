@@ -81,13 +81,17 @@ class SecretUrl:
 
     def rewrite(self, secret: Callable[[str, str], str]) -> str:
         """The URL with each secret part replaced by `secret(what, value)`; `what` is "password" or a query name."""
-        head, hash_, fragment = self._text.partition("#")
+        # A live URL may be anything: where it is not well formed, all before its last @ is taken for a user's.
+        user_info, at, text = ("", "", self._text) if self.declarable else self._text.rpartition("@")
+        head, hash_, fragment = text.partition("#")
         head, mark, query = head.partition("?")
         scheme, slashes, rest = head.partition("://") if self.declarable else ("", "", head)
-        # A live URL may be anything: where it is not well formed, all before its last @ is taken for a user's.
-        authority, slash, path = rest.partition("/") if self.declarable else (rest, "", "")
-        user_info, at, host = authority.rpartition("@")
+        host, slash, path = rest.partition("/") if self.declarable else (rest, "", "")
+        if self.declarable:
+            user_info, at, host = host.rpartition("@")
         user, colon, password = user_info.partition(":")
+        if not colon and re.search("[?=#]", user):  # not a user's name after all: a query with an @ in it
+            user, password = "", user
         shown_password = secret("password", password) if password else ""
         shown_query = "&".join(_rewrite_parameter(part, secret) for part in query.split("&")) if mark else ""
         return "".join(
@@ -213,7 +217,8 @@ Name = Annotated[str, _Schema(lambda: _text(NAME), "string", NAME)]
 Text = Annotated[str, _Schema(lambda: _text(TEXT), "string", TEXT)]
 WholeNumber = Annotated[int | float, _Schema(_whole_number, "integer")]
 Flag = Annotated[bool, _Schema(_flag, "boolean")]
-_RowId = Annotated[int, _Schema(core_schema.int_schema, "integer")]  # 7, 7.0 and "7" are 7; 7.5 is no id
+# 7, 7.0 and "7" are 7; 7.5 is no id, nor is what the journal could not keep.
+_RowId = Annotated[int, _Schema(lambda: core_schema.int_schema(ge=-(2**63), lt=2**63), "integer")]
 
 
 # -------------------------------------------------------------------------------------------------------------- marks

@@ -24,10 +24,10 @@ from exolink_reconcile.api import Api
 from exolink_reconcile.console import Console
 from exolink_reconcile.contract import Contract
 from exolink_reconcile.documents import Document
-from exolink_reconcile.errors import problem
+from exolink_reconcile.errors import StorageFailed, problem
 from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.model import DesiredState, LiveState, Plan
-from exolink_reconcile.planner import Choices
+from exolink_reconcile.planner import Choices, ReviewedPlan
 from exolink_reconcile.report import github, plan_json, text
 
 TENANT = next(kind for kind in KINDS if kind.entries is None)
@@ -72,11 +72,12 @@ class Options(Reach):
         values = {name: getattr(self, name) for name in PLAN_OPTIONS}
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
-    def choices(self, *, reviewed: bool) -> Choices:
+    def choices(self, *, reviewed: bool, saved: ReviewedPlan | None = None) -> Choices:
         """The part of them that the planner wants."""
         return Choices(
-            self.target, self.exclude, self.prune, self.allow_replace, self.allow_deletes, self.allow_shrunk, reviewed
-        )
+            self.target, self.exclude, self.prune, self.allow_replace, self.allow_deletes, self.allow_shrunk, reviewed,
+            saved,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,14 +135,21 @@ class Wanted:
         return Prepared(self.options, self.desired, self.contract, live, plan, digest.of_each(plan))
 
 
-def wanted(options: Options, console: Console, *, reviewed: bool, keep_documents: bool = False) -> Wanted:
+def wanted(
+    options: Options,
+    console: Console,
+    *,
+    reviewed: bool,
+    saved: ReviewedPlan | None = None,
+    keep_documents: bool = False,
+) -> Wanted:
     """Read the files and check them against the contract and the options. Raises InputError with every problem."""
     inputs = files.read(options.paths, os.environ)
     desired = desired_state.build(inputs.documents, KINDS, config_digest=inputs.digest, problems=inputs.problems)
     console.err(text.diagnostics(desired.warnings))
     contract_text, contract = read_contract(options.contract)
     contracts.check(contract, desired)
-    choices = options.choices(reviewed=reviewed)
+    choices = options.choices(reviewed=reviewed, saved=saved)
     planner.check_choices(desired, choices)
     documents = inputs.documents if keep_documents else ()
     return Wanted(options, desired, contract, contract_text, choices, documents)
@@ -159,8 +167,16 @@ def connected(reach: Reach, contract_text: str, console: Console) -> Iterator[Ap
         yield api
 
 
+def memory(options: Options) -> journal.Memory:
+    """What earlier runs left, for a command that may not write; nothing where there is no state folder."""
+    try:
+        return journal.peek(state_folder(options.state), connection.origin(options.api_url))
+    except StorageFailed:
+        return journal.Memory()
+
+
 def state_folder(state: str | None) -> Path:
-    """The folder of `--state`, else the user's."""
+    """The folder of `--state`, else the user's. Raises StorageFailed."""
     return Path(state) if state else journal.default_folder(os.environ)
 
 

@@ -131,7 +131,7 @@ class Writer:
     def sections(self, *, full: bool) -> Iterator[Section]:
         """Held back, deletes, replaces, updates, creates."""
         if held_back := self.plan.held_back:
-            groups = _grouped(held_back, lambda held: (held.code, held.reason))
+            groups = _grouped(held_back, lambda held: (held.code, held.reason, held.ways_out))
             blocks = [Block(list(self.held(alike)), len(alike)) for alike in groups]
             yield Section(None, f"Held back ({len(held_back)})", blocks)
         for action in (Action.DELETE, Action.REPLACE, Action.UPDATE, Action.CREATE):
@@ -381,12 +381,21 @@ def _what_now(troubled: Sequence[Outcome], result: Result, plan: Plan) -> Iterat
     """What the person at 2 a.m. does next."""
     statuses = {outcome.status for outcome in troubled}
     codes = {outcome.code for outcome in troubled}
-    if Status.UNKNOWN in statuses:
-        yield "Next: run plan. It shows what is live now; nothing was sent twice. Then apply again."
+    if "E-LIST-BLIND" in codes:
+        yield (
+            "Next: look in the web page whether it is there. Apply settles it as soon as the list shows it; if it was never"
+            " made, `unknowns --forget ADDRESS` lets it be made anew."
+        )
+    elif Status.UNKNOWN in statuses:
+        yield "Next: run plan. It shows what is live now; no create was sent twice. Then apply again."
     elif 10 in {outcome.exit_code for outcome in troubled}:
         yield "Next: give a token that may write, then run the same command again; what is done stays done."
     elif "E-NORMALISED" in codes or "E-PUT-CLOBBERS" in codes:
         yield "Next: the API does not keep what is sent. Change the YAML to what it stores, or ask Exolink; then plan again."
+    elif "E-STALE" in codes:
+        yield "Next: plan again and have it reviewed: something changed since this plan. What is done stays done."
+    elif codes == {"E-INTERRUPTED"} and not result.left:
+        yield "Next: run the same command again; what is done stays done."
     elif troubled or result.left:
         yield "Next: mend what is named above, then run the same command again; what is done stays done."
     elif plan.held_back:

@@ -318,7 +318,9 @@ class Machine(RuleBasedStateMachine):
         self.result = apply(plan, *rest)
         return self.result
 
-    def wanted(self, options: session.Options, console: Console, *, reviewed: bool) -> session.Wanted:
+    def wanted(
+        self, options: session.Options, console: Console, *, reviewed: bool, saved: object = None
+    ) -> session.Wanted:
         desired = read_yaml(self.yaml())
         choices = Choices(allow_deletes=options.allow_deletes, allow_shrunk=options.allow_shrunk)
         return session.Wanted(options, desired, contract_of(), CONTRACT_TEXT, choices)

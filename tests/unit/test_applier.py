@@ -1,7 +1,9 @@
 """The applier does what the plan says, in stages, and tells what really happened."""
 
+import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -38,6 +40,24 @@ def summary(result: Result) -> list[tuple[str, str, str]]:
 def statuses(result: Result) -> dict[str, int]:
     found = [outcome.status.value for outcome in result.outcomes]
     return {status: found.count(status) for status in dict.fromkeys(found)}
+
+
+class Clock:
+    """A monotonic clock that only sleeping moves."""
+
+    def __init__(self, settle: float, said: list[str] | None = None) -> None:
+        self.now = 0.0
+        waiting = said.append if said is not None else lambda sentence: None
+        self.settings = applier.Settings(settle=settle, sleep=self.sleep, waiting=waiting)
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(applier.time, "monotonic", lambda: self.now)
+            yield
 
 
 def refuse(method: str, part: str, status: int = 400) -> Callable[[str, str], Answer | None]:
@@ -270,6 +290,160 @@ def test_an_update_that_clears_what_it_did_not_send() -> None:
     assert len(world.writes) == 1
     assert [status for _, status, _ in summary(result)] == ["failed", "skipped", "skipped"]
     assert summary(result)[0][2] == "E-PUT-CLOBBERS"
+
+
+def test_an_update_that_clears_a_field_we_do_not_know() -> None:
+    """What a PUT does to fields that no kind knows is seen too, in the list that is read back anyhow."""
+    world = World()
+    for number in range(3):
+        world.add("acme", "charger", identity=f"CP-{number}", **CHARGER, labId=7, note="keep", online=True, iccid="8")
+
+    def before(index: int, method: str, path: str) -> None:
+        if method == "PUT":
+            world.edit("acme", "charger", int(path.rsplit("/", 1)[1]), labId=None, online=False, iccid=None)
+
+    world.before_request = before
+    entries = [{"identity": f"CP-{number}", "profileId": 2} for number in range(3)]
+    with pipeline(world) as run:
+        result = run.apply(document("acme", chargers=entries))
+    assert len(world.writes) == 1 and result.exit_codes == (5,)
+    assert (summary(result)[0][2], result.outcomes[0].detail) == (
+        "E-PUT-CLOBBERS", "the update changed what it did not send: labId was 7, is None",
+    )  # fmt: skip
+
+
+def test_an_update_that_sets_another_value_than_it_sent() -> None:
+    """A PUT that puts a default where nothing was sent changes what nobody planned."""
+    world = World()
+    for number in range(2):
+        world.add("acme", "cpms", displayName=f"B{number}", **CPMS)
+
+    def before(index: int, method: str, path: str) -> None:
+        if method == "PUT":
+            world.edit("acme", "cpms", int(path.rsplit("/", 1)[1]), interval=60)
+
+    world.before_request = before
+    entries = [{"displayName": f"B{number}", "url": "wss://new/"} for number in range(2)]
+    with pipeline(world) as run:
+        result = run.apply(document("acme", cpms=entries))
+    assert [code for _, _, code in summary(result)] == ["E-PUT-CLOBBERS", "E-STOPPED"] and len(world.writes) == 1
+
+
+def test_a_single_create_warns_the_other_tenants() -> None:
+    """The first create of one tenant is looked at even where it is the only one: another tenant has more of them."""
+    world = World(tenants=("acme", "beta"))
+
+    def alter(method: str, path: str, answer: Answer) -> Answer:
+        body = answer[2].replace(b'"profileId": 2', b'"profileId": 99') if "/acme/" in path else answer[2]
+        return (answer[0], answer[1], body)
+
+    world.alter = alter
+    yaml = "---\n".join(document(name, chargers=chargers(n, profileId=2)) for name, n in (("acme", 1), ("beta", 5)))
+    with pipeline(world) as run:
+        result = run.apply(yaml)
+    assert statuses(result) == {"failed": 1, "done": 1, "skipped": 4}
+
+
+def test_no_second_replace_after_one_that_was_not_kept() -> None:
+    """Replaces go one at a time: what the first one shows stops the second one, in any tenant."""
+    world = World(tenants=("acme", "beta"))
+    for tenant in ("acme", "beta"):
+        world.add(tenant, "cpms", displayName="R", **CPMS)
+
+    def alter(method: str, path: str, answer: Answer) -> Answer:
+        return (answer[0], answer[1], answer[2].replace(b'"interval": 9', b'"interval": 10'))
+
+    world.alter = alter
+    yaml = "---\n".join(
+        document(name, policy={"allowReplace": ["cpms/R"]}, cpms=[{"displayName": "R", **CPMS, "interval": 9}])
+        for name in ("acme", "beta")
+    )
+    with pipeline(world) as run:
+        result = run.apply(yaml)
+    assert [code for _, _, code in summary(result)] == ["E-NORMALISED", "E-STOPPED"] and len(world.writes) == 2
+
+
+def lagging(world: World, reads: int) -> None:
+    """Lists show what was there before the first write for so many reads more."""
+    before, left = json.dumps(world.rows("acme", "cpms")).encode(), [reads]
+
+    def alter(method: str, path: str, answer: Answer) -> Answer:
+        if method == "GET" and path.endswith("/cpms") and world.writes and left[0]:
+            left[0] -= 1
+            return (answer[0], answer[1], before)
+        return answer
+
+    world.alter = alter
+
+
+@pytest.mark.parametrize(("reads", "expected"), [(2, {"done": 2}), (99, {"failed": 1, "skipped": 1})])
+def test_an_update_may_take_a_while_to_show(reads: int, expected: dict[str, int]) -> None:
+    """A list that still shows the old values lags, until the settle window is over; then nothing was changed."""
+    world = World()
+    for number in range(2):
+        world.add("acme", "cpms", displayName=f"B{number}", **CPMS)
+    lagging(world, reads)
+    said: list[str] = []
+    entries = [{"displayName": f"B{number}", "url": "wss://new/"} for number in range(2)]
+    with pipeline(world) as run:
+        desired = run.desired(document("acme", cpms=entries))
+        plan = run.plan(desired)
+        clock = Clock(settle=20.0, said=said)
+        with clock.running():
+            result = applier.apply(plan, desired, run.contract, run.api, applier.Stop(), clock.settings)
+    assert statuses(result) == expected and said[:1] == [
+        "Waiting up to 20 s for the API to show what was written to cpms of tenant acme."
+    ]
+    assert result.totals[1] == (2 if reads == 2 else 0)
+
+
+def test_a_replaced_object_may_take_a_while_to_go() -> None:
+    """A list that shows the old object beside the new one lags; one that goes on showing it is not done."""
+    for lasts, expected in ((2, ("done", "")), (99, ("unknown", "E-AMBIGUOUS"))):
+        world, left = World(), [lasts]
+        world.add("acme", "cpms", displayName="R", **CPMS)
+        [old] = world.rows("acme", "cpms")
+
+        def alter(method: str, path: str, answer: Answer, left: list[int] = left, old: Any = old) -> Answer:
+            if method == "GET" and path.endswith("/cpms") and len(world.writes) == 2 and left[0]:
+                left[0] -= 1
+                rows = [row for row in json.loads(answer[2]) if row["id"] != old["id"]]
+                return (answer[0], answer[1], json.dumps([old, *rows]).encode())
+            return answer
+
+        world.alter = alter
+        policy = {"allowReplace": ["cpms/R"]}
+        with pipeline(world) as run:
+            desired = run.desired(document("acme", policy=policy, cpms=[{"displayName": "R", **CPMS, "interval": 9}]))
+            plan = run.plan(desired)
+            clock = Clock(settle=20.0)
+            with clock.running():
+                result = applier.apply(plan, desired, run.contract, run.api, applier.Stop(), clock.settings)
+        assert summary(result) == [("cpms/R", *expected)]
+
+
+def test_an_item_that_is_not_found_is_looked_for_in_the_list() -> None:
+    """A GET of one object that answers 404 for what the list shows is no proof that it went."""
+    world = world_of(3)
+    world.override = lambda method, path: (404, {}, b"") if method == "GET" and "/charger/" in path else None
+    with pipeline(world) as run:
+        result = run.apply(document("acme", chargers=chargers(3, profileId=2)))
+    assert statuses(result) == {"done": 3} and result.totals == (0, 3, 0)
+    lists = [request for request in world.log if request.method == "GET" and request.path.endswith("/charger")]
+    assert len(lists) == 4  # the plan's, one for all that were not found, the canary's, the last
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_what_differed_before_is_no_news(known: bool) -> None:
+    """A plan with a target leaves differences out: they are not told as new ones afterwards."""
+    world = World()
+    with pipeline(world) as run:
+        desired = run.desired(document("acme", chargers=chargers(5)))
+        plan = run.plan(desired, targets=("acme/charger/CP-001",))
+        before = run.live(desired) if known else None
+        settings = applier.Settings(settle=0.0, sleep=lambda seconds: None)
+        result = applier.apply(plan, desired, run.contract, run.api, applier.Stop(), settings, before)
+    assert [("acme/charger/CP-000 among them" in note) for note in result.notes] == ([] if known else [True])
 
 
 def test_no_clear_answer_settles_by_reading() -> None:

@@ -137,9 +137,32 @@ def test_a_step_that_is_no_longer_wanted() -> None:
 
 
 def test_an_empty_plan() -> None:
-    """A plan with nothing to do has nothing to apply."""
+    """A plan that had nothing to do comes out the same: a pipeline without a change does not fail."""
     with pipeline(world()) as run:
-        assert refused(run, save(run, "tenant: acme\n"), "tenant: acme\n") == "E-APPLIED"
+        check(run, save(run, "tenant: acme\n"), "tenant: acme\n")
+
+
+def test_a_delete_whose_object_got_another_name_is_not_done() -> None:
+    """The object that was to go is still there, under another name: nobody reviewed what is to be done now."""
+    found = world()
+    with pipeline(found) as run:
+        saved = save(run)
+        found.edit("acme", "charger", "Old", identity="Renamed")
+        assert refused(run, saved) == "E-STALE"
+
+
+def test_what_was_reviewed_counts_for_the_number_of_deletes_and_the_targets() -> None:
+    """Applied again after a part of it was done, a plan's number and its targets still mean what they meant."""
+    found = World()
+    for name in ("P0", "P1", "P2"):
+        found.add("acme", "charger", identity=name)
+    yaml = "tenant: acme\npolicy: {exclusive: [charger]}\n"
+    chosen = {"prune": True, "allow_deletes": 3, "targets": ("acme/charger/P0", "acme/charger/P1", "acme/charger/P2")}
+    with pipeline(found) as run:
+        saved = plan_file.read(as_json(run.plan(yaml, **chosen)).encode())
+        found.soft_delete("acme", "charger", "P1")
+        plan = run.plan(yaml, **chosen, reviewed=True, saved=saved.reviewed)
+    assert [step.address.name for step in plan.steps] == ["P0", "P2"] and plan.refusals == ()
 
 
 @pytest.mark.parametrize("length", [12, 40, 64])

@@ -266,9 +266,17 @@ def test_a_replace_that_could_not_send_all() -> None:
     """Nothing is deleted for a replace that loses a field; the field that would have asked for it is named."""
     entry = {"interval": 60, "authPassThrough": "true"}
     found = plan(settled_world(), yaml(cpms=entry), allow_replace=("acme/cpms/Primary",))
-    assert steps(found) == [] and held(found) == ["E-CONTRACT replace cpms/Primary"]
-    [entry_] = found.held_back
-    assert entry_.field and entry_.field.name == "interval" and "authPassThrough" in entry_.reason
+    assert steps(found) == [] and held(found) == ["E-CONTRACT replace cpms/Primary"] * 2
+    assert [each.field.name for each in found.held_back if each.field] == ["authPassThrough", "interval"]
+    assert all("authPassThrough" in each.reason for each in found.held_back)
+
+
+def test_what_can_be_updated_is_although_a_replace_is_refused() -> None:
+    """A replace that is allowed and not possible holds back what it was for, and nothing else."""
+    entry = {"interval": 60, "authPassThrough": "true", "url": "wss://new/"}
+    found = plan(settled_world(), yaml(cpms=entry), allow_replace=("acme/cpms/Primary",))
+    assert steps(found) == ["update cpms/Primary"]
+    assert [each.field.name for each in found.held_back if each.field] == ["authPassThrough", "interval"]
 
 
 def test_a_permission_to_replace_is_no_order() -> None:
@@ -349,7 +357,8 @@ def test_prune_does_not_guess() -> None:
     for _ in range(2):
         world.add("acme", "cpms", displayName="Twin")
     found = plan(world, yaml(policy={"exclusive": ["cpms"]}), prune=True)
-    assert steps(found) == [] and held(found) == ["E-DUPLICATE-LIVE delete cpms/Twin"] * 2
+    assert steps(found) == [] and held(found) == ["E-DUPLICATE-LIVE delete cpms/Twin"]
+    assert "as ids" in found.held_back[0].reason
 
 
 # ------------------------------------------------------------------------------------------------------------- order
