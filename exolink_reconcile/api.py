@@ -28,7 +28,7 @@ from exolink_reconcile.errors import (
     NoClearAnswer,
     problem,
 )
-from exolink_reconcile.pace import Pace
+from exolink_reconcile.pace import MAX_PAUSE, Pace
 from exolink_reconcile.quiet_httpx import httpcore, httpx
 from exolink_reconcile.resource import Kind, SecretUrl
 
@@ -220,6 +220,8 @@ class Api:
         """What went wrong and, where there was no connection at all, with whom: most likely the URL is not right."""
         nobody = isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout))
         where = f" (no connection to {self._base}: is --api-url right, and reachable from here?)" if nobody else ""
+        if "CERTIFICATE" in str(error).upper():
+            where = f" (the certificate of {self._base} is not trusted: --ca-file FILE names others to trust)"
         return ApiUnreachable("E-UNREACHABLE", f"{method} {path}: {_reason(error)}{where}")
 
     def _renew(self, refused: str | None) -> bool:
@@ -339,6 +341,10 @@ def _refusal(method: str, path: str, status: int, headers: Mapping[str, str], sa
         return ApiSurprise(
             "E-REDIRECT",
             f"{method} {path}: redirected to {host}; redirects are never followed: set --api-url to the final address",
+        )
+    if status == 429 and (asked := _retry_after(headers)) and asked > MAX_PAUSE:
+        return ApiUnreachable(
+            "E-UNREACHABLE", f"{method} {path}: the API asks to come back in {asked:.0f} s (429){said}"
         )
     if status == 429 or status >= 500:
         return ApiUnreachable("E-UNREACHABLE", f"{method} {path}: the API answers {status} again and again{said}")
@@ -461,7 +467,7 @@ def _checked_base(base_url: str) -> str:
     ):
         raise problem("E-API-URL", "--api-url is no URL")
     try:
-        httpx.URL(base_url)
+        _origin(httpx.URL(base_url))
     except (httpx.InvalidURL, UnicodeError):
         raise problem("E-API-URL", "--api-url is no URL") from None
     if parts.scheme == "http" and not is_loopback(parts.hostname):

@@ -38,6 +38,7 @@ from exolink_reconcile.resource import Address, Kind, Row, compared, fields, key
 STAGES = (1, 10)
 FAILURES_IN_A_ROW = 10
 GRACE = 5.0
+SAME_WISH = 1.0  # seconds
 READ_BACK = 2.0  # seconds for each list after a signal: a CI system kills about ten seconds after it asked
 _POLL_AFTER = (1.0, 2.0, 5.0, 10.0, 15.0, 30.0)
 _Place = tuple[str, Kind]
@@ -53,10 +54,16 @@ class Stop:
     def __init__(self) -> None:
         self.signal = 0
         self.at_once = False
+        self._asked_at = 0.0
 
     def ask(self, signal: int) -> None:
-        """Stop as soon as what is in flight has ended; asked again, at once."""
-        self.at_once = self.signal != 0
+        """Stop as soon as what is in flight has ended; asked again, at once.
+
+        `timeout` signals the process and then its group: what comes within a second is the same wish.
+        """
+        now = time.monotonic()
+        self.at_once |= self.signal != 0 and now - self._asked_at > SAME_WISH
+        self._asked_at = self._asked_at if self.signal else now
         self.signal = signal
 
 
@@ -537,7 +544,7 @@ def _moved(step: Step, live: Row) -> str:
     for name in (key(step.kind), *names):
         planned, now = getattr(step.before, name), getattr(live, name)
         if planned != now:
-            return f"{name} was {planned}, is {now}"
+            return f"{name} {_told('was', planned, 'is', now)}"
     return ""
 
 
@@ -639,13 +646,13 @@ def _outcome(sent: _Sent, rows: _Listed) -> Outcome:
             return Outcome(step, Status.UNKNOWN, detail, "E-LIST-BLIND", 9, destroyed=destroyed)
         return Outcome(step, Status.UNKNOWN, f"no clear answer: {sent.detail}", "E-AMBIGUOUS", 9, destroyed=destroyed)
     if differences := _differences(sent, row):
-        said = "; ".join(f"{each.name}: sent {each.after}, stored {each.before}" for each in differences)
+        said = "; ".join(f"{each.name}: {_told('sent', each.after, 'stored', each.before)}" for each in differences)
         if sent.clear:
             changed = 0 if _lags(sent, differences) else changed
             return Outcome(step, Status.FAILED, said, "E-NORMALISED", 5, added, changed, destroyed)
         return Outcome(step, Status.UNKNOWN, f"no clear answer: {sent.detail}; {said}", "E-AMBIGUOUS", 9)
     if cleared := _cleared(sent, row, rows.whole.get(remote_id(row), {})):
-        said = "; ".join(f"{each.name} was {each.before}, is {each.after}" for each in cleared)
+        said = "; ".join(f"{each.name} {_told('was', each.before, 'is', each.after)}" for each in cleared)
         return Outcome(
             step, Status.FAILED, f"the update changed what it did not send: {said}", "E-PUT-CLOBBERS", 5, 0, 1
         )
@@ -707,4 +714,10 @@ def _verify(
 
 
 def _words(fields: Iterable[FieldChange]) -> str:
-    return "; ".join(f"{each.name} is {each.before}, not {each.after}" for each in fields) or "still to do"
+    return "; ".join(f"{each.name} {_told('is', each.before, 'not', each.after)}" for each in fields) or "still to do"
+
+
+def _told(what: str, one: Any, also: str, other: Any) -> str:
+    """Two values that differ, in words; what differs only in a secret would read the same."""
+    first, second = ("nothing" if each is None else str(each) for each in (one, other))
+    return f"{what} {first}, {also} {second}" + (" (a secret in it differs)" if first == second else "")

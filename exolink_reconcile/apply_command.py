@@ -95,6 +95,9 @@ class Apply:
         if self.format != "json":
             self.console.out(session.plan_text(run.plan, run.digest, self.console))
 
+    def _tell(self, sentence: str) -> None:
+        self.console.err(f"{sentence}\n")
+
     def _check_rails(self, run: Prepared) -> None:
 
         if run.plan.refusals:
@@ -141,7 +144,7 @@ class Apply:
 
         settings = applier.Settings(
             settle=run.options.settle, record=journal, blind=blind, starting=self.events.started, sent=sent,
-            waiting=lambda sentence: self.console.err(f"{sentence}\n"),
+            waiting=self._tell,
         )  # fmt: skip
         journal.digest = run.digest
         journal.started(progress.total)
@@ -170,14 +173,14 @@ class Apply:
                     f"The state folder {folder} is new: writes of an earlier run that got no answer are not remembered."
                     " Keep it between runs (docs/state.md).\n"
                 )
-            with lock.hold(folder, origin, wanted.tenants, options.lock_timeout):
+            with lock.hold(folder, origin, wanted.tenants, options.lock_timeout, self._tell):
                 yield journal
 
     def _settled_plan(self, wanted: Wanted, api: Api, journal: Journal) -> tuple[Prepared, dict[tuple[str, str], str]]:
         """The plan, after what earlier runs left open is settled; and the creates that a blind list keeps open."""
         operations = journal.open_operations(wanted.tenants)
         if operations:
-            recovery.wait(api, operations, KINDS, wanted.options.settle, lambda text: self.console.err(f"{text}\n"))
+            recovery.wait(api, operations, KINDS, wanted.options.settle, self._tell)
         seen = journal.seen()
         for op in operations:
             place = (op.address.tenant, op.address.kind)
@@ -200,7 +203,7 @@ class Apply:
         hidden = recovery.hidden(api, made, KINDS)
         if not hidden:
             return run
-        recovery.wait(api, hidden, KINDS, wanted.options.settle, lambda text: self.console.err(f"{text}\n"))
+        recovery.wait(api, hidden, KINDS, wanted.options.settle, self._tell)
         return wanted.plan(api, seen)
 
     def _remember(self, journal: Journal, result: Result, code: int) -> int:

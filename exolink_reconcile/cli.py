@@ -2,6 +2,7 @@
 
 import gc
 import os
+import shlex
 import signal
 import sys
 import time
@@ -107,7 +108,7 @@ def plan(
         shown = session.Shown(format, full, show_unmanaged, max_size)
         _console.out(session.rendered(shown, run.plan, run.digest, options.paths, options.recorded, _console))
     if out:
-        _console.err(f"Saved to {out}. To apply exactly this: exolink-reconcile apply --plan {out}\n")
+        _console.err(f"Saved to {out}. To apply exactly this: exolink-reconcile apply --plan {shlex.quote(out)}\n")
     return 2 if detailed_exitcode and run.plan.differs else 0
 
 
@@ -342,7 +343,7 @@ def _failed(error: Exception) -> int:
         _console.err(text.diagnostics(error.diagnostics))
         return error.exit_code
     if isinstance(error, ReconcileError):
-        _console.err(f"error: {error.code}: {inert(error.summary)}.\n")
+        _console.err(f"error: {error.code}: {inert(error.summary).rstrip('.?')}.\n")
         return error.exit_code
     # Where, but no values: a local may hold a token.
     trace = error.__traceback__

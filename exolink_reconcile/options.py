@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeVar
 
 import click
+from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
 DEFAULT_API_URL = "https://api.exolink.cloud"
@@ -36,9 +37,22 @@ def option(name: str, *attribute: str, **settings: Any) -> Callable[[_F], _F]:
     return click.option(name, *attribute, envvar=variable, show_envvar=False, **settings)
 
 
+_FORMATS = ("text", "json", "markdown", "github", "html", "gitlab", "sarif", "codequality")
+
+
+class _Format(click.Choice[str]):
+    """One of the formats of a command. EXOLINK_FORMAT is for all of them: what another command offers is no mistake."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        source = ctx.get_parameter_source(param.name or "") if ctx is not None and param is not None else None
+        if source is ParameterSource.ENVIRONMENT and value in _FORMATS and value not in self.choices:
+            return "text"
+        return super().convert(value, param, ctx)
+
+
 def formats(*names: str) -> Callable[[_F], _F]:
     """The option that says how to show the result."""
-    return option("--format", type=click.Choice(names), default="text", show_default=True, help="How to show it.")
+    return option("--format", type=_Format(names), default="text", show_default=True, help="How to show it.")
 
 
 max_size = option(

@@ -154,7 +154,7 @@ def plan(
             *_shrunk(changes.live_counts, seen, choices),
             *_delete_budget(steps, changes.live_counts, choices),
         ),
-        notes=tuple(planner.notes),
+        notes=(*planner.notes, *_nothing_compared(desired, choices)),
         names=names,
         tenants=tuple(wanted(desired, choices)),
     )
@@ -433,6 +433,11 @@ def name_of_row(kind: Kind, row: object) -> str:
     """The natural key of a live row."""
     value: str = getattr(row, key(kind))
     return value
+
+
+def _nothing_compared(desired: DesiredState, choices: Choices) -> tuple[str, ...]:
+    ruled_out = desired.tenants and not wanted(desired, choices)
+    return ("Nothing was read or compared: --target and --exclude rule out everything.",) if ruled_out else ()
 
 
 def _count(unmanaged: Sequence[Unmanaged], contract: Contract) -> dict[str, int]:

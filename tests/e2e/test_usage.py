@@ -1,8 +1,10 @@
 """The command line itself: mistakes, help, and options from the environment."""
 
 import json
+import os
+import subprocess
 
-from .conftest import Cli
+from .conftest import COMMAND, TOKEN, Cli
 from .support import NO_CHANGES, SETTLED
 
 MISTAKES = {
@@ -89,3 +91,60 @@ def test_all_problems_in_one_go(settled: Cli) -> None:
     assert "exolink.yaml:8:" in refused.text and "displayName" in refused.text
     assert "more.yaml:3:" in refused.text and "profileId" in refused.text
     assert settled.world.log == []
+
+
+def test_seconds_are_a_number_of_them(settled: Cli) -> None:
+    """What is no time that anybody could wait is a usage error, not a crash of the clock."""
+    runs = [("plan", "--timeout", "inf"), ("plan", "--settle", "nan"), ("plan", "--lock-timeout", "1e12")]
+    for result in settled.each(runs, code=3):
+        assert result.args[1] in result.err
+    assert settled.world.log == []
+
+
+def test_one_api_however_it_is_spelled(settled: Cli) -> None:
+    """The same origin in another spelling has the same digest, the same memory and the same saved plans."""
+    settled.world.edit("acme", "charger", "CP-0001", displayName="x")
+    spellings = [settled.url, f"{settled.url}/", settled.url.replace("http", "HTTP")]
+    digests = {settled.digest("--api-url", url) for url in spellings}
+    assert len(digests) == 1
+    settled("plan", "--out", "p", "--api-url", spellings[1])
+    settled("apply", "--plan", "p", "--api-url", spellings[2])
+
+
+def test_unknowns_of_a_folder_that_is_not_there(cli: Cli) -> None:
+    """No all-clear for a place where no state was ever kept: 11."""
+    cli.write("file", "x\n")
+    for state in ("typo", "file"):
+        assert "E-STORAGE" in cli("unknowns", "--state", state, code=11, bare=True).err
+
+
+def test_the_demo_is_the_same_everywhere(cli: Cli) -> None:
+    """The user's own options neither change the story nor let it write outside of its folder."""
+    precious = cli.write("precious.json", "mine\n")
+    options = {"EXOLINK_OUT": str(precious), "EXOLINK_TARGET": "acme/x/y", "EXOLINK_FORMAT": "markdown"}
+    assert "That is the whole story" in cli("demo", env=options, bare=True).out
+    assert precious.read_text() == "mine\n"
+
+
+def test_a_result_that_cannot_be_written(settled: Cli) -> None:
+    """A full disk under stdout is 11, and says so."""
+    with open("/dev/full", "wb") as full:
+        arguments = [*COMMAND, "plan", "--api-url", settled.url]
+        environment = {"PATH": os.environ["PATH"], "HOME": str(settled.folder), "EXOLINK_TOKEN": TOKEN}
+        finished = subprocess.run(
+            arguments, cwd=settled.folder, env=environment, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert finished.returncode == 11 and "E-STORAGE: the result could not be written" in finished.stderr
+
+
+def test_a_format_for_all_commands(settled: Cli) -> None:
+    """EXOLINK_FORMAT may name a format that only another command has; a word that is none is a mistake everywhere."""
+    applied = settled("apply", env={"EXOLINK_FORMAT": "markdown", "EXOLINK_AUTO_APPROVE": "1"})
+    assert NO_CHANGES in applied.out
+    settled("apply", "--format", "markdown", code=3)
+    settled("apply", env={"EXOLINK_FORMAT": "xml"}, code=3)
+
+
+def test_nothing_is_compared(settled: Cli) -> None:
+    """Where everything is ruled out, `No changes` does not stand alone."""
+    assert "rule out everything" in settled("plan", "--exclude", "*").text

@@ -308,7 +308,7 @@ def test_an_update_that_clears_a_field_we_do_not_know() -> None:
         result = run.apply(document("acme", chargers=entries))
     assert len(world.writes) == 1 and result.exit_codes == (5,)
     assert (summary(result)[0][2], result.outcomes[0].detail) == (
-        "E-PUT-CLOBBERS", "the update changed what it did not send: labId was 7, is None",
+        "E-PUT-CLOBBERS", "the update changed what it did not send: labId was 7, is nothing",
     )  # fmt: skip
 
 

@@ -340,12 +340,28 @@ def test_required_fields_that_we_do_not_know() -> None:
     """A body that requires a field unknown to the kind holds the create back, and names it."""
     description = loaded()
     create = description["components"]["schemas"]["CpmsCreate"]
-    create["properties"]["region"] = {"type": "string"}
-    create["required"].append("region")
+    create["properties"].update({"region": {"type": "string"}, "made": {"type": "string", "readOnly": True}})
+    create["required"] += ["region", "authMode", "made"]
     yaml = document("acme", cpms=[{"displayName": "A", "url": "wss://h/", "interval": 1}])
     with pipeline(World(), contract_text=json.dumps(description)) as run:
         plan = run.plan(yaml)
-    assert list(plan.steps) == [] and "region" in plan.held_back[0].reason
+    assert list(plan.steps) == []
+    assert plan.held_back[0].reason == "the contract's create needs authMode, region, which the YAML does not write"
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"properties": {"interval": {"minimum": "10"}}}, {"properties": {"interval": {"exclusiveMaximum": []}}},
+        {"properties": {"url": {"maxLength": "30"}}}, {"properties": {"url": {"pattern": 5}}},
+        {"properties": {"url": {"enum": 5}}}, {"allOf": 5}, {"required": "url"}, {"required": 5},
+    ],
+)  # fmt: skip
+def test_malformed_schemas(schema: Any) -> None:
+    """A limit or list that is none is told, not guessed at."""
+    with pytest.raises(InputError) as caught:
+        cpms_create(schema)
+    assert caught.value.code == "E-CONTRACT"
 
 
 def test_many_references_take_no_time() -> None:

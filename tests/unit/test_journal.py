@@ -552,3 +552,15 @@ def test_a_user_without_a_name(error: Exception, monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(getpass, "getuser", nobody)
     assert journal.user() == f"uid {os.getuid()}"
+
+
+def test_a_user_without_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container may run as a user that nobody knows: there is no place for the state, and no crash."""
+
+    def nowhere() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", nowhere)
+    with pytest.raises(StorageFailed, match="--state DIR"):
+        journal.default_folder({})
+    assert journal.default_folder({"XDG_STATE_HOME": "/s"}) == Path("/s/exolink-reconcile")

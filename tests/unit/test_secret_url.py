@@ -93,10 +93,15 @@ def test_shown(text: str, shown: str) -> None:
         "wss://user:QQQQ/x@host/",
         "wss://a@b:QQQQ@host/",
         "wss://user:QQ@QQQQ@host/",
+        "wss://user:SEC#QQQQ@host/",
+        "wss://user:SEC?a=b#QQQQ@host/",
+        "user@host/?t=QQQQ",
+        "host/?t=QQQQ@x",
+        "host/#QQQQ@x",
     ],
 )
 def test_odd_live_urls(live: str) -> None:
-    """What is live may be no URL at all; whatever stands between a colon and an `@` is not shown."""
+    """What is live may be no URL at all; whatever may be a password or the value of a query is not shown."""
     assert "QQQQ" not in str(SecretUrl(live))
 
 

@@ -148,6 +148,7 @@ def test_no_name_climbs(tenant: str) -> None:
         "http://[::2]", "HTTP://api.exolink.cloud", "http://2130706433", "http://127.1", "ftp://h", "//h", "h", "",
         "https://user:pw@h", "https://user@h", "https://h?x=1", "https://h#x", "https://", "https://h:99999", "https://h:0",
         "https://h h", "https://h\n", "http://localhost@evil.com", "http://evil.com#localhost", "file:///etc/passwd",
+        "https://a..b", "https://.", "https://" + 64 * "a", "https://xn--zzzzzzzz.invalid",
     ],
 )  # fmt: skip
 def test_no_place_to_send_a_token_to(url: str) -> None:
@@ -377,7 +378,7 @@ def test_what_an_error_means(error: Exception, said: str, verb: str) -> None:
     assert caught.value.code == ("E-AMBIGUOUS" if connected else "E-UNREACHABLE")
 
 
-@pytest.mark.parametrize(("location", "host"), [("https://new.example.com/x", "new.example.com"), ("/x", "elsewhere"), (None, "elsewhere")])  # fmt: skip
+@pytest.mark.parametrize(("location", "host"), [("https://new.example.com/x", "new.example.com"), ("/x", "elsewhere"), (None, "elsewhere"), ("http://[::1", "elsewhere"), ("http://[zz]:99999999/", "elsewhere")])  # fmt: skip
 def test_where_a_redirect_points(location: str | None, host: str) -> None:
     """A redirect names the other host, so that the address can be put right."""
     headers = {} if location is None else {"location": location}
@@ -490,6 +491,46 @@ def test_a_refusal_that_quotes_the_secret() -> None:
     with script.api() as api, pytest.raises(ApiRejected) as caught:
         api.update(CPMS, "acme", 7, {"url": SecretUrl("wss://u:hunter2@h/")})
     assert "too weak" in caught.value.summary and "hunter2" not in caught.value.summary
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b'{"errors":[{"value":"wss:\\/\\/u:PA%40SS+1@h\\/?token=to\\/ken+2"}]}',  # slashes escaped, deep inside
+        b'{"error":{"message":"bad password PA@SS 1 and token to/ken 2"}}',  # decoded
+        b'bad: PA@SS+1, to/ken+2',
+        b"x" * 490 + b" PA%40SS+1 to%2Fken+2",  # across the place where the text is cut
+    ],
+)  # fmt: skip
+def test_a_secret_in_another_spelling(answer: bytes) -> None:
+    """However a server writes what it refuses, the secrets of it are found before the text is cut."""
+    with Script(httpx.Response(422, content=answer)).api() as api, pytest.raises(ApiRejected) as caught:
+        api.update(CPMS, "acme", 7, {"url": SecretUrl("wss://u:PA%40SS+1@h/?token=to%2Fken+2")})
+    assert not any(part in caught.value.summary for part in ("PA", "SS", "ken+", "ken 2")), caught.value.summary
+
+
+def test_a_short_value_of_a_query_does_not_spoil_the_sentence() -> None:
+    """`?v=2` hides a 2 that stands alone, and nothing inside of words."""
+    script = Script(httpx.Response(400, json={"message": "interval must be 2 to 20 here"}))
+    with script.api() as api, pytest.raises(ApiRejected) as caught:
+        api.update(CPMS, "acme", 7, {"url": SecretUrl("wss://h/?v=2&e=e")})
+    assert "interval must be *** to 20 here" in caught.value.summary
+
+
+def test_a_refusal_that_is_no_sentence() -> None:
+    """Whatever a server puts into its refusal, it is a refusal and no bug of ours."""
+    with pytest.raises(ApiRejected):
+        ask("create", Script(httpx.Response(400, content=b"[" * 20_000)))
+
+
+@pytest.mark.parametrize("proxy", ["http://proxy:notaport", "http://proxy:99999", "http://[::1", "http://proxy:0"])
+def test_a_proxy_that_is_no_url(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mistake in HTTPS_PROXY is told as one."""
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    with pytest.raises(InputError) as caught:
+        Api("https://api.exolink.cloud", token=TOKEN)
+    assert caught.value.code == "E-PROXY"
 
 
 def test_a_page_of_html_says_nothing() -> None:
