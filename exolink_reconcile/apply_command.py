@@ -103,16 +103,6 @@ class Apply:
         if run.plan.refusals:
             first = run.plan.refusals[0]
             raise PlanRefused(first.code, f"{first.summary}. Nothing was written{self._how}")
-        inferred = next((step for step in run.plan.steps if step.inferred), None)
-        if (
-            inferred is not None
-            and not run.options.allow_inferred
-            and not connection.is_safe_ground(run.options.api_url)
-        ):
-            raise PlanRefused(
-                "E-INFERRED",
-                f"{inferred.action.word} of a {inferred.kind.kind} ({inferred.address}) is inferred, not documented: give --allow-inferred, or a --contract in which it is documented. Nothing was written{self._how}",
-            )
 
     @property
     def _how(self) -> str:

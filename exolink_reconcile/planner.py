@@ -51,7 +51,7 @@ class Choices:
     """What the person chose for this run. Every default is the safe one.
 
     `reviewed`: the plan comes with an approval (`--plan`, `--expect`), so its `removed` deletes need no number.
-    `saved` is that plan where it was saved.
+    `saved` is that plan where it was saved. `may_infer`: writes that the contract only infers may be sent.
     `allow_shrunk` names lists, TENANT/KIND, that may have shrunk to nothing.
     """
 
@@ -63,6 +63,7 @@ class Choices:
     allow_shrunk: tuple[str, ...] = ()
     reviewed: bool = False
     saved: ReviewedPlan | None = None
+    may_infer: bool = False
 
     def cover(self, address: Address) -> bool:
         """Whether the run is about this address at all."""
@@ -153,6 +154,7 @@ def plan(
             *planner.refusals,
             *_shrunk(changes.live_counts, seen, choices),
             *_delete_budget(steps, changes.live_counts, choices),
+            *_inferred(steps, choices),
         ),
         notes=(*planner.notes, *_nothing_compared(desired, choices)),
         names=names,
@@ -524,6 +526,15 @@ def _shrunk(
         for (tenant, kind), count in sorted(live.items())
         if count == 0 and seen.get((tenant, kind), 0) > 0 and f"{tenant}/{kind}" not in choices.allow_shrunk
     ]
+
+
+def _inferred(steps: Iterable[Step], choices: Choices) -> list[Refusal]:
+    """The rail on writes that nobody documented."""
+    first = next((step for step in steps if step.inferred), None)
+    if first is None or choices.may_infer:
+        return []
+    what = f"{first.action.word} of a {first.kind.kind} ({first.address}) is inferred, not documented"
+    return [Refusal("E-INFERRED", f"{what}: give --allow-inferred, or a --contract in which it is documented")]
 
 
 def _delete_budget(steps: Sequence[Step], live: Mapping[tuple[str, str], int], choices: Choices) -> list[Refusal]:

@@ -76,7 +76,7 @@ class Options(Reach):
         """The part of them that the planner wants."""
         return Choices(
             self.target, self.exclude, self.prune, self.allow_replace, self.allow_deletes, self.allow_shrunk, reviewed,
-            saved,
+            saved, self.allow_inferred or connection.is_safe_ground(self.api_url),
         )  # fmt: skip
 
 

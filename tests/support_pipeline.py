@@ -73,7 +73,7 @@ class Pipeline:
 
     def plan(self, text: str | DesiredState, **choices: Any) -> Plan:
         desired = text if isinstance(text, DesiredState) else self.desired(text)
-        chosen = Choices(**choices)
+        chosen = Choices(**{"may_infer": True, **choices})
         changes = differ.diff(desired, self.live(desired, chosen))
         return planner.plan(changes, desired, self.contract, chosen, ORIGIN)
 

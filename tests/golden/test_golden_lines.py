@@ -133,7 +133,7 @@ def plan(story: str) -> str:
     make, text = PLANS[story]
     found, problems = documents.read("estate/acme.yaml", text.encode(), {})
     desired = desired_state.build(found, KINDS, problems=problems)
-    choices = Choices(prune=story in ("many", "crowd"))
+    choices = Choices(may_infer=True, prune=story in ("many", "crowd"))
     with pipeline(make()) as run:
         changes = differ.diff(desired, run.live(desired, choices))
         made = planner.plan(changes, desired, run.contract, choices, ORIGIN)

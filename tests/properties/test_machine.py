@@ -322,7 +322,7 @@ class Machine(RuleBasedStateMachine):
         self, options: session.Options, console: Console, *, reviewed: bool, saved: object = None
     ) -> session.Wanted:
         desired = read_yaml(self.yaml())
-        choices = Choices(allow_deletes=options.allow_deletes, allow_shrunk=options.allow_shrunk)
+        choices = Choices(may_infer=True, allow_deletes=options.allow_deletes, allow_shrunk=options.allow_shrunk)
         return session.Wanted(options, desired, contract_of(), CONTRACT_TEXT, choices)
 
     def yaml(self) -> str:

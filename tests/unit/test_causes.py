@@ -28,8 +28,8 @@ def read(files: Mapping[str, str]) -> list[Document]:
 def plan(world: World, found: list[Document], **choices: Any) -> Plan:
     desired = desired_state.build(found, KINDS)
     with pipeline(world) as run:
-        changes = differ.diff(desired, run.live(desired, Choices(**choices)))
-        return planner.plan(changes, desired, run.contract, Choices(**choices), ORIGIN)
+        changes = differ.diff(desired, run.live(desired, Choices(may_infer=True, **choices)))
+        return planner.plan(changes, desired, run.contract, Choices(may_infer=True, **choices), ORIGIN)
 
 
 def find(world: World, files: str | Mapping[str, str], **choices: Any) -> Found:

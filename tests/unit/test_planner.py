@@ -61,8 +61,8 @@ def plan_where(
     other = replace(base, offers={**base.offers, kind: replace(base.offer(kind), **offers)})
     with pipeline(world) as run:
         desired = run.desired(text)
-        changes = differ.diff(desired, run.live(desired, Choices(**choices)))
-        return planner.plan(changes, desired, other, Choices(**choices), ORIGIN, seen)  # fmt: skip
+        changes = differ.diff(desired, run.live(desired, Choices(may_infer=True, **choices)))
+        return planner.plan(changes, desired, other, Choices(may_infer=True, **choices), ORIGIN, seen)  # fmt: skip
 
 
 def offered(kind: Kind, which: str) -> Operation:
@@ -673,3 +673,14 @@ def test_a_tenant_that_is_there_is_no_obstacle() -> None:
     text_ = yaml(name="New name", chargers=[{**CHARGER, "identity": "CP-8"}, {**CHARGER, "identity": "CP-9"}])
     found = plan(settled_world(), text_, excludes=("acme/tenant/acme", "acme/charger/CP-8"))
     assert steps(found) == ["create charger/CP-9"] and held(found) == []
+
+
+def test_what_is_only_inferred_is_refused_until_it_is_allowed() -> None:
+    """Plan says beforehand that apply will refuse, and which option is missing."""
+    world, text = settled_world(), yaml(chargers=[{"identity": "CP-9", "displayName": "x", "profileId": 1}])
+    with pipeline(world) as run:
+        refused = run.plan(text, may_infer=False)
+        assert [refusal.code for refusal in refused.refusals] == ["E-INFERRED"]
+        assert "acme/charger/CP-9" in refused.refusals[0].summary and "--allow-inferred" in refused.refusals[0].summary
+        assert run.plan(text).refusals == ()
+        assert run.plan(yaml(cpms={"url": "wss://new/"}), may_infer=False).refusals == ()
