@@ -176,11 +176,9 @@ def export(tenants: tuple[str, ...], out: str | None, **reach: Any) -> int:
     listed = [kind for kind in KINDS if contract.offer(kind).list is not None]
     with session.connected(session.Reach(**reach), contract_text, _console) as api:
         live = live_state.read(api, dict.fromkeys(dict.fromkeys(tenants), listed), session.TENANT)
-    written = {}
-    for tenant, found in live.tenants.items():
-        written[tenant], warnings = exporter.tenant(tenant, found.rows, contract)
-        for warning in warnings:
-            _console.err(f"warning: {warning}\n")
+    written, warnings = exporter.tenants({tenant: found.rows for tenant, found in live.tenants.items()}, contract)
+    for warning in warnings:
+        _console.err(f"warning: {warning}\n")
     if out is None:
         _console.out("---\n".join(written.values()))
         return 0

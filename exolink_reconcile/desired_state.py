@@ -38,6 +38,7 @@ from exolink_reconcile.resource import (
 
 _TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
 _BATCH = 5000  # entries: what pydantic is given and what it makes are not in memory for all of 100,000 at once
+_FEW = 20  # known names in a hint
 _POLICY_LISTS = {"protect": "protect", "exclusive": "exclusive", "allowReplace": "allow_replace"}
 _MEANT = {"string": "text", "integer": "a whole number, like 30", "boolean": "true or false"}
 
@@ -59,8 +60,8 @@ def build(
     tenants = builder.tenants(documents)
     found = [*problems, *builder.located()]
     if any(diagnostic.severity == "error" for diagnostic in found):
-        raise InputError(_one_per_place(found))
-    return DesiredState(tenants, config_digest, tuple(_one_per_place(found)))
+        raise InputError(_in_order(found))
+    return DesiredState(tenants, config_digest, tuple(_in_order(found)))
 
 
 def is_tenant_name(text: str) -> bool:
@@ -75,7 +76,10 @@ def nearest(word: str, known: Iterable[str]) -> str:
         word.lower(), {name.lower(): name for name in known}, n=1
     )
     by_lower = {name.lower(): name for name in known}
-    return f"Did you mean `{by_lower[close[0].lower()]}`?" if close else f"Known here: {', '.join(known)}."
+    if close:
+        return f"Did you mean `{by_lower[close[0].lower()]}`?"
+    more = f" and {len(known) - _FEW} more" if len(known) > _FEW else ""
+    return f"Known here: {', '.join(known[:_FEW])}{more}."
 
 
 class _Finding(NamedTuple):
@@ -100,6 +104,7 @@ class _Tenant:
     policy: dict[str, list[Pattern]] = field(default_factory=lambda: {name: [] for name in _POLICY_LISTS})
     declared: dict[Kind, list[Declared]] = field(default_factory=lambda: defaultdict(list))
     removed: dict[Kind, list[Removed]] = field(default_factory=lambda: defaultdict(list))
+    unsure: set[Source] = field(default_factory=set)  # entries that pin an id which is not known yet
 
 
 class _Builder:
@@ -161,8 +166,7 @@ class _Builder:
         drafts: dict[str, _Tenant] = {}
         for document in documents:
             name = self._tenant_name(document)
-            if name is not None:
-                drafts.setdefault(name, _Tenant(name)).documents.append(document)
+            drafts.setdefault(name, _Tenant(name)).documents.append(document)
         self._check_tenant_names(drafts.values())
         for tenant in drafts.values():
             for document in tenant.documents:
@@ -172,8 +176,10 @@ class _Builder:
             self._check(tenant)
         return tuple(self._finish(drafts[name]) for name in sorted(drafts))
 
-    def _tenant_name(self, document: Document) -> str | None:
+    def _tenant_name(self, document: Document) -> str:
+        """Whose document it is; a stand-in where that cannot be told, so that the rest of it is checked all the same."""
         body = document.body
+        stand_in = Unresolved(f"(tenant of {document.source(body)})")
         for name in body:
             if name not in self.top_level:
                 self.report(
@@ -193,7 +199,7 @@ class _Builder:
         elif not isinstance(tenant, str):
             self.report(document, body, "tenant", "value", "E-TYPE", "`tenant` must be text")
         elif isinstance(tenant, Unresolved):
-            return tenant or None
+            return tenant or stand_in
         elif not _TENANT.fullmatch(tenant):
             self.report(
                 document,
@@ -201,16 +207,18 @@ class _Builder:
                 "tenant",
                 "value",
                 "E-NAME",
-                f"`tenant` must be a domain prefix, not `{tenant[:80]}`",
+                f"`tenant` must be a domain prefix, not {_quoted(tenant)}",
                 "It has letters, digits, `-`, `_` and `.`, and starts with a letter or digit.",
             )
         else:
             return tenant
-        return None
+        return stand_in
 
     def _check_tenant_names(self, tenants: Iterable[_Tenant]) -> None:
         seen: dict[str, _Tenant] = {}
         for tenant in tenants:
+            if isinstance(tenant.name, Unresolved):
+                continue
             other = seen.setdefault(tenant.name.casefold(), tenant)
             if other is not tenant:
                 place = other.documents[0].source(other.documents[0].body)
@@ -236,13 +244,6 @@ class _Builder:
         kind = self.document_kind
         values = {name: body[name] for name in self.document_fields if name in body}
         managed = {name: value for name, value in values.items() if not isinstance(value, Unresolved)}
-        try:
-            resource = entry_model(kind).model_validate({key(kind): tenant.name, **managed})
-        except ValidationError as error:
-            for details in error.errors(include_url=False):
-                if details["loc"][0] != key(kind):  # an unresolved prefix need not be a name yet
-                    self._report_value(document, body, kind, details, details["loc"])
-            return
         for name in values:
             other = tenant.written.setdefault(("", name), (document, body, name))
             if other[1] is not body:
@@ -255,6 +256,13 @@ class _Builder:
                     f"`{name}` of tenant {tenant.name} is given twice",
                     also=other,
                 )
+        try:
+            resource = entry_model(kind).model_validate({key(kind): tenant.name, **managed})
+        except ValidationError as error:
+            for details in error.errors(include_url=False):
+                if details["loc"][0] != key(kind):  # an unresolved prefix need not be a name yet
+                    self._report_value(document, body, kind, details, details["loc"])
+            return
         if not tenant.declared[kind]:
             tenant.declared[kind].append(Declared(resource, document.source(body)))
         elif values:
@@ -265,7 +273,7 @@ class _Builder:
     def _policy(self, document: Document, tenant: _Tenant) -> None:
         policy = self._mapping(document, document.body, "policy", list(_POLICY_LISTS))
         for name, patterns in (policy or {}).items():
-            if name not in _POLICY_LISTS or isinstance(patterns, Unresolved):
+            if name not in _POLICY_LISTS or _is_diagnosed(patterns):
                 continue
             if not isinstance(patterns, list):
                 self.report(document, policy, name, "value", "E-TYPE", f"`{name}` must be a list of KIND/NAME globs")  # type: ignore[arg-type]
@@ -280,9 +288,12 @@ class _Builder:
         if not isinstance(pattern, str):
             self.report(document, policy, name, index, "E-TYPE", "a glob must be text: KIND/NAME")
             return
-        if pattern in words:
-            pattern = f"{pattern}/*"
+        if bad := hostile_character(pattern):
+            self.report(document, policy, name, index, "E-GLOB", _hostile("the glob", bad), "It would match nothing.")
+            return
         exact = name == "allowReplace"
+        if pattern in words and not exact:
+            pattern = f"{pattern}/*"
         word = pattern.partition("/")[0]
         known = (
             word in words and "/" in pattern if exact else any(globs.may_match_below(pattern, f"{w}/") for w in words)
@@ -307,12 +318,15 @@ class _Builder:
         known = tenant.tables.setdefault(table, {})
         for name, number in (rows or {}).items():
             assert rows is not None
+            if "${" in name:
+                continue  # diagnosed where it was read
             if (bad := hostile_character(name)) or not name.strip():
                 self.report(document, rows, name, "key", "E-NAME", _hostile("a name", bad))
             elif isinstance(number, Unresolved):
                 known.setdefault(name, 0)
             elif not isinstance(number, str) or not re.fullmatch(WHOLE_NUMBER, number):
                 self.report(document, rows, name, "value", "E-TYPE", f"`{name}` must be {_MEANT['integer']}")
+                known.setdefault(name, 0)
             elif other := tenant.written.get((table, name)):
                 self.report(
                     document,
@@ -330,7 +344,7 @@ class _Builder:
     def _mapping(self, document: Document, node: Node, name: str, known: list[str] | None) -> Node | None:
         """The mapping under a key; says so when it is none or has unknown keys."""
         value = node.get(name)
-        if value is None or isinstance(value, Unresolved):
+        if value is None or _is_diagnosed(value):
             return None
         if not isinstance(value, Node):
             self.report(document, node, name, "value", "E-TYPE", f"`{name}` must be a mapping")
@@ -391,7 +405,7 @@ class _Builder:
         self, document: Document, tenant: _Tenant, kind: Kind, node: Node, values: dict[str, Any]
     ) -> dict[str, Any]:
         """`values` with names turned into numbers, and without what is not known yet."""
-        resolved = {name: value for name, value in values.items() if not isinstance(value, Unresolved)}
+        resolved = {name: _known(value) for name, value in values.items() if not isinstance(value, Unresolved)}
         for facts in _named(kind):
             mark = facts.named_by
             assert mark is not None
@@ -411,10 +425,12 @@ class _Builder:
             table = tenant.tables.get(mark.table, {})
             if name is None:
                 continue
-            if isinstance(name, str) and name in table:
+            if not isinstance(name, str):
+                self.report(document, node, mark.alias, "value", "E-TYPE", f"`{mark.alias}` must be {_MEANT['string']}")
+            elif name in table:
                 resolved[facts.name] = table[name]
             else:
-                hint = nearest(name, table) if table and isinstance(name, str) else f"Name it in `{mark.table}`."
+                hint = nearest(name, table) if table else f"Name it in `{mark.table}`."
                 self.report(
                     document,
                     node,
@@ -429,7 +445,7 @@ class _Builder:
     def _entries(self, document: Document, tenant: _Tenant, kind: Kind, defaults: dict[str, Any]) -> None:
         assert kind.entries is not None
         written = document.body[kind.entries]
-        if isinstance(written, Unresolved):
+        if _is_diagnosed(written):
             return
         if not isinstance(written, list):
             self.report(document, document.body, kind.entries, "value", "E-TYPE", f"`{kind.entries}` must be a list")
@@ -438,7 +454,7 @@ class _Builder:
         for index, node in enumerate(written):
             if node.__class__ is Node:
                 nodes.append(node)
-            elif not isinstance(node, Unresolved):
+            elif not _is_diagnosed(node):
                 self.report(
                     document,
                     document.body,
@@ -472,8 +488,13 @@ class _Builder:
                 values.append({**defaults, **node})
                 continue
             own = self._resolve(document, tenant, kind, node, node)
+            for name, value in node.items():
+                if isinstance(value, Unresolved) and name not in _entry_keys(kind):
+                    self._report_unknown(document, node, kind, name, _entry_keys(kind))
             if isinstance(node.get(key(kind)), Unresolved):
-                own[key(kind)] = f"unresolved at {node.line}:{node.column}"
+                own[key(kind)] = f"(name at {document.source(node)})"
+            if isinstance(node.get("id"), Unresolved):
+                tenant.unsure.add(document.source(node))
             values.append({**defaults, **own})
         return values
 
@@ -500,12 +521,9 @@ class _Builder:
     ) -> None:
         for name in (facts.name for facts in fields(kind).values() if facts.secret):
             for node, resource in zip(nodes, resources, strict=True):
-                url = getattr(resource, name, None)
-                if (
-                    isinstance(url, SecretUrl)
-                    and node.get(name).__class__ is not Expanded
-                    and "password" in url.secrets
-                ):
+                url, text = getattr(resource, name, None), node.get(name)
+                written = text.written if isinstance(text, Expanded) else text
+                if isinstance(url, SecretUrl) and "password" in url.secrets and _has_literal_password(written):
                     self.report(
                         document,
                         node,
@@ -532,17 +550,20 @@ class _Builder:
                 self.report(document, node, name, "value", "E-URL", details["msg"])
             case _ if name == "createOnly":
                 item: Literal["value"] | int = "value"
+                summary, hint = "`createOnly` is a list of fields", f"Fields here: {', '.join(compared(kind))}."
                 if len(loc) > 1 and isinstance(loc[1], int):
                     item = loc[1]
-                hint = f"Fields here: {', '.join(compared(kind))}."
-                self.report(document, node, name, item, "E-CREATE-ONLY", "`createOnly` is a list of fields", hint)
+                    if isinstance(given := details["input"], str) and not isinstance(given, Expanded):
+                        summary, hint = f"no field {_quoted(given)} to list here", nearest(given, compared(kind))
+                self.report(document, node, name, item, "E-CREATE-ONLY", summary, hint)
             case "string_pattern_mismatch" if facts is not None and facts.json_type == "string":
                 bad = hostile_character(str(details["input"]))
                 self.report(document, node, name, "value", "E-NAME", _hostile(f"`{name}`", bad))
             case _:
                 meant = _MEANT["integer"] if name == "id" or facts is None else _MEANT[facts.json_type]
-                shown = details["input"] if isinstance(details["input"], str) and not (facts and facts.secret) else None
-                but = f", not `{shown[:80]}`" if shown is not None else ""
+                given = details["input"]
+                secret = isinstance(given, Expanded) or (facts is not None and facts.secret)
+                but = f", not {_quoted(given)}" if isinstance(given, str) and not secret else ""
                 self.report(document, node, name, "value", "E-TYPE", f"`{name}` must be {meant}{but}")
 
     def _report_unknown(self, document: Document, node: Node, kind: Kind, name: str, known: list[str]) -> None:
@@ -563,7 +584,7 @@ class _Builder:
 
     def _removed(self, document: Document, tenant: _Tenant) -> None:
         written = document.body.get("removed")
-        if written is None or isinstance(written, Unresolved):
+        if written is None or _is_diagnosed(written):
             return
         if not isinstance(written, list):
             self.report(document, document.body, "removed", "value", "E-TYPE", "`removed` must be a list")
@@ -571,7 +592,7 @@ class _Builder:
         for index, node in enumerate(written):
             if isinstance(node, Node):
                 self._removed_entry(document, tenant, node)
-            elif not isinstance(node, Unresolved):
+            elif not _is_diagnosed(node):
                 self.report(
                     document,
                     document.body,
@@ -626,7 +647,9 @@ class _Builder:
                 return
         pin = node.get("id")
         if pin is not None and not isinstance(pin, Unresolved) and not re.fullmatch(WHOLE_NUMBER, pin):
-            self.report(document, node, "id", "value", "E-TYPE", f"`id` must be {_MEANT['integer']}, not `{pin[:80]}`")
+            self.report(
+                document, node, "id", "value", "E-TYPE", f"`id` must be {_MEANT['integer']}, not {_quoted(pin)}"
+            )
             return
         name = node[words[0]]
         if isinstance(name, Unresolved) or isinstance(pin, Unresolved):
@@ -670,7 +693,7 @@ class _Builder:
                 self._at(
                     each.source,
                     "E-SAME-NAME",
-                    f"{address} reads like {before} at {other.source}",
+                    f"`{address}` reads like `{before}` at {other.source}",
                     "Two names must differ in more than case, spaces at the ends or the form of an accent.",
                 )
 
@@ -683,7 +706,8 @@ class _Builder:
         for removed in tenant.removed[kind]:
             address = Address(tenant.name, kind.kind, removed.name)
             declared = by_name.get(removed.name)
-            if declared is not None and not _differ(removed.remote_id, declared.pinned_id):
+            sure = declared is not None and declared.source not in tenant.unsure
+            if declared is not None and sure and not _differ(removed.remote_id, declared.pinned_id):
                 self._at(
                     removed.source,
                     "E-CONFLICT",
@@ -766,7 +790,34 @@ def _only_name(kind: Kind, values: Mapping[str, Any]) -> Resource | None:
     if not isinstance(name, str):
         return None
     only: dict[str, Any] = {key(kind): name}
+    pin = values.get("id")
+    if isinstance(pin, str) and re.fullmatch(WHOLE_NUMBER, pin):
+        only["id"] = int(pin)
     return entry_model(kind).model_construct(**only)
+
+
+def _is_diagnosed(value: Any) -> bool:
+    """Whether nothing is there because of a problem that was reported already."""
+    return isinstance(value, Unresolved) and not value
+
+
+def _known(value: Any) -> Any:
+    """A list without what is not known yet; anything else as it is."""
+    return [each for each in value if not isinstance(each, Unresolved)] if isinstance(value, list) else value
+
+
+def _has_literal_password(written: object) -> bool:
+    """Whether the YAML itself has a password in this URL, and not a reference in its place."""
+    if not isinstance(written, str):
+        return False
+    user_info = written.partition("://")[2].partition("/")[0].rpartition("@")[0]
+    password = user_info.partition(":")[2].replace("$${", "")
+    return bool(password) and "${" not in password
+
+
+def _quoted(text: str) -> str:
+    """Text of the YAML in a message: it may be a URL in the wrong place."""
+    return f"`{str(SecretUrl(text))[:80]}`"
 
 
 def _differ(one: int | None, other: int | None) -> bool:
@@ -801,11 +852,19 @@ def _place(
     return Source(document.path, *here)
 
 
-def _one_per_place(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
-    """The first diagnostic of each place, in the order of files, lines and columns: the second is its consequence."""
-    first: dict[Source | None, Diagnostic] = {}
-    for diagnostic in sorted(
-        diagnostics, key=lambda each: each.code == "E-REQUIRED"
-    ):  # a misspelt key explains a missing one
-        first.setdefault(diagnostic.source, diagnostic)
-    return sorted(first.values(), key=lambda diagnostic: diagnostic.source or Source("", 0, 0))
+def _in_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """Each diagnostic once, in the order of files, lines and columns, without those that another one explains.
+
+    A misspelt key explains the one that is missing; what else is wrong with a key explains that it is not known.
+    """
+    found = list(dict.fromkeys(diagnostics))
+    misspelt = {(each.source, each.detail) for each in found if each.code == "E-UNKNOWN-KEY"}
+    no_keys = {each.source for each in found if each.code in ("E-MERGE", "E-NULL", "E-ENV", "E-DUPLICATE-KEY")}
+
+    def is_explained(each: Diagnostic) -> bool:
+        if each.code == "E-REQUIRED" and (name := re.search("`[^`]+`", each.summary)):
+            return (each.source, f"Did you mean {name.group()}?") in misspelt
+        return each.code == "E-UNKNOWN-KEY" and each.source in no_keys
+
+    told = [each for each in found if not is_explained(each)]
+    return sorted(told, key=lambda each: (each.source or Source("", 0, 0), each.code == "E-REQUIRED"))

@@ -46,6 +46,8 @@ MAX_BYTES = 64 * 1024 * 1024
 MAX_DEPTH = 32
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _UNUSUAL = _NULLS | {"<<"}
+# libyaml ends a line at them, YAML 1.2, editors and `git diff` do not: text that looks like a comment could declare things.
+_OTHER_BREAKS = re.compile("[\x85\u2028\u2029]")
 # Private use: a file that holds one of them is left as it is.
 _STAND_INS = {":": "\ue05a", "?": "\ue05b"}
 _BACK = str.maketrans({stand_in: character for character, stand_in in _STAND_INS.items()})
@@ -131,26 +133,31 @@ class _Reader:
             self._problem("E-ENCODING", "the file is UTF-16, not UTF-8", 1, 1, "Save it as UTF-8.")
             return False
         try:
-            self.data.decode("utf-8")
+            text = self.data.decode("utf-8")
         except UnicodeDecodeError as error:
-            before = self.data[: error.start]
-            line = before.count(b"\n") + 1
-            column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace")) + 1
-            self._problem("E-ENCODING", "the file is not UTF-8", line, column, "Save it as UTF-8.")
+            self._problem("E-ENCODING", "the file is not UTF-8", *_place(self.data, error.start), "Save it as UTF-8.")
             return False
+        for found in _OTHER_BREAKS.finditer(text):
+            summary = f"a line break that only some programs show: U+{ord(found.group()):04X}"
+            place = _place(self.data, len(text[: found.start()].encode()))
+            self._problem("E-SYNTAX", summary, *place, "Take it out; inside quotes write it as an escape.")
+        if self.diagnostics:  # a space in their place, so that all else has the lines that everybody sees
+            self.data = _OTHER_BREAKS.sub(" ", text).encode()
         return True
 
     def read(self) -> None:
         """Fill `documents` and `diagnostics`."""
         if self._read_without_runs():
             return
+        before = len(self.diagnostics)
         try:
             self._read_documents(_events(self.data))
         except _Unreadable as error:
             self._at(error.code, error.summary, error.event)
         except MarkedYAMLError as error:
             if error.problem in _OLD_YAML and (shielded := _shield(self.data)) != self.data:
-                self.data, self.documents, self.diagnostics = shielded, [], []
+                self.data, self.documents = shielded, []
+                del self.diagnostics[before:]
                 self.read()
                 return
             mark = error.problem_mark or error.context_mark
@@ -158,24 +165,22 @@ class _Reader:
             summary, detail = self._explain(error, line)
             self._problem("E-SYNTAX", summary, line, column, detail)
         except ReaderError as error:
-            before = self.data[: error.position]
-            line = before.count(b"\n") + 1
-            column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace")) + 1
-            self._problem(
-                "E-SYNTAX", f"not YAML: {error.reason}", line, column, "Control characters cannot be written in YAML."
-            )
+            place = _place(self.data, error.position)
+            detail = "Control characters cannot be written in YAML."
+            self._problem("E-SYNTAX", f"not YAML: {error.reason}", *place, detail)
 
     def _read_without_runs(self) -> bool:
         """Whether there are plain lists, and the file could be read with them cut out. If not, nothing is kept of it."""
         cut = _cut(self.data)
         if cut is None:
             return False
+        before = len(self.diagnostics)
         self.runs = {run.place: run for run in cut.runs}
         with suppress(YAMLError, _Unreadable):
             self._read_documents(_events(cut.rest()))
             if not self.runs:  # the parser met each of them
                 return True
-        self.documents, self.diagnostics, self.unresolved, self.runs = [], [], False, {}
+        self.documents, self.diagnostics[before:], self.unresolved, self.runs = [], [], False, {}
         return False
 
     def _explain(self, error: MarkedYAMLError, line: int) -> tuple[str, str]:
@@ -200,10 +205,14 @@ class _Reader:
                 before = len(self.diagnostics)
                 first = next(events)
                 body = self._value(events, first)
-                if body is None and len(self.diagnostics) == before and _is_null(first):
+                if body is None and len(self.diagnostics) == before and not first.value:
                     continue  # an empty document declares nothing; a file of nothing else is the caller's to judge
                 if isinstance(body, Node):
                     self.documents.append(Document(self.path, body, self.data, self.unresolved))
+                elif body is None and len(self.diagnostics) == before:
+                    self._at(
+                        "E-NULL", "no value here", first, "A document is a mapping that starts with `tenant: NAME`."
+                    )
                 elif len(self.diagnostics) == before:
                     self._at("E-TYPE", "a document is a mapping that starts with `tenant: NAME`", first)
             elif kind is StreamEndEvent:
@@ -245,9 +254,7 @@ class _Reader:
                     here[key] = value if usual else self._scalar(event)
                     key = None
             elif in_mapping and key is None and kind is not MappingEndEvent:
-                if kind is AliasEvent:
-                    raise _Unreadable("E-ALIAS", "aliases are not supported", event)
-                raise _Unreadable("E-KEY", "a key must be plain text", event)
+                self._skip_pair(events, event)
             elif kind is MappingStartEvent or kind is SequenceStartEvent:
                 if not plain:
                     self._check_properties(event)
@@ -297,11 +304,12 @@ class _Reader:
                 return "${"
             name = _VARIABLE.fullmatch(found[1])
             if name is None or not found[2]:
+                # Not quoted: what stands there may be a password, and all that follows it.
                 self._at(
                     "E-ENV",
-                    f"`{found.group()}` is not a reference",
+                    "`${` starts no reference here",
                     event,
-                    "Write ${env:NAME}, or $${ for a literal ${.",
+                    "Write ${env:NAME}, with letters, digits and _ in NAME, or $${ for a literal ${.",
                 )
                 unknown = True
                 return ""
@@ -316,7 +324,7 @@ class _Reader:
 
         text = _REFERENCE.sub(value, event.value)
         self.unresolved |= unknown
-        return Unresolved(text) if unknown else Expanded(text) if text != event.value else text
+        return Unresolved(text) if unknown else Expanded(text, event.value) if text != event.value else text
 
     def _key(self, here: Node, event: Any) -> str:
         key: str = event.value
@@ -335,6 +343,23 @@ class _Reader:
                 "E-ENV", "a reference cannot stand in a key", event, "Write the key out; ${env:NAME} works in values."
             )
         return key
+
+    def _skip_pair(self, events: Iterator[Any], event: Any) -> None:
+        """Say why this key is none, and pass over it and its value."""
+        if event.__class__ is AliasEvent:
+            self._alias(event)
+        else:
+            self._at("E-KEY", "a key must be plain text", event)
+        depth, nodes = 0, 2
+        while True:
+            kind = event.__class__
+            depth += (kind is MappingStartEvent or kind is SequenceStartEvent) - (
+                kind is MappingEndEvent or kind is SequenceEndEvent
+            )
+            nodes -= depth == 0
+            if not nodes:
+                return
+            event = next(events)
 
     def _check_properties(self, event: Any) -> None:
         if event.anchor is not None:
@@ -402,6 +427,12 @@ def _unshielded(events: Iterator[Any]) -> Iterator[Any]:
         if event.__class__ is ScalarEvent and not event.value.isascii():
             event.value = event.value.translate(_BACK)
         yield event
+
+
+def _place(data: bytes, position: int) -> tuple[int, int]:
+    """Line and column, 1-based, of a byte."""
+    before = data[:position]
+    return before.count(b"\n") + 1, len(before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace")) + 1
 
 
 def _new_node(event: Any) -> Node:
@@ -487,5 +518,5 @@ class _Open:
     def meet_item(self, here: tuple[int, int]) -> None:
         """Take in the next item of this list."""
         parent = self.parent
-        if parent is not None and parent.is_mapping and parent.places is not None:
+        if parent is not None and parent.is_mapping and parent.at_key and parent.places is not None:
             parent.places[parent.key].items.append(here)

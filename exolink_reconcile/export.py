@@ -18,9 +18,23 @@ _PLAIN = re.compile(r"\w(?:[\w ./()+@=-]*[\w./()+@=-])?")
 _LOOKS_TYPED = re.compile(r"(?i)[-+.0-9_:eox]+|0x[0-9a-f]+|null|true|false|yes|no|on|off|nan|inf")
 
 
-def tenant(name: str, rows: Mapping[Kind, Sequence[Row]], contract: Contract) -> tuple[str, list[str]]:
-    """One tenant as one document, and a warning for each thing that YAML cannot or may not say."""
-    writer = _Writer(name, contract)
+def tenants(found: Mapping[str, Mapping[Kind, Sequence[Row]]], contract: Contract) -> tuple[dict[str, str], list[str]]:
+    """Each tenant as one document, and a warning for each thing that YAML cannot or may not say.
+
+    A variable that stands for a password has a name of its own among all of them.
+    """
+    texts: dict[str, str] = {}
+    warnings: list[str] = []
+    taken: set[str] = set()
+    for name, rows in found.items():
+        writer = _Writer(name, contract, frozenset(taken))
+        texts[name] = _tenant(name, rows, writer)
+        warnings += writer.warnings
+        taken |= writer.variables.keys()
+    return texts, warnings
+
+
+def _tenant(name: str, rows: Mapping[Kind, Sequence[Row]], writer: "_Writer") -> str:
     lines = [f"tenant: {_scalar(name)}"]
     for kind, found in rows.items():
         if kind.entries is None:
@@ -31,14 +45,15 @@ def tenant(name: str, rows: Mapping[Kind, Sequence[Row]], contract: Contract) ->
             declared = any(not line.lstrip().startswith("#") for line in entries)
             lines += ["", *([f"{kind.entries}:"] if declared else []), *entries]
     notes = [f"# Set {variable} before planning: {what}." for variable, what in writer.variables.items()]
-    return "\n".join([MODELINE.rstrip("\n"), *notes, *lines]) + "\n", writer.warnings
+    return "\n".join([MODELINE.rstrip("\n"), *notes, *lines]) + "\n"
 
 
 class _Writer:
     """Writes entries, and keeps what must be said beside them."""
 
-    def __init__(self, tenant: str, contract: Contract) -> None:
+    def __init__(self, tenant: str, contract: Contract, taken: frozenset[str]) -> None:
         self.tenant = tenant
+        self.taken = taken
         self.contract = contract
         self.warnings: list[str] = []
         self.variables: dict[str, str] = {}
@@ -92,7 +107,7 @@ class _Writer:
         base = re.sub(r"[^A-Z0-9]+", "_", f"{self.tenant}_{name}_{what}".upper()).strip("_")
         base = base if not base[:1].isdigit() else f"_{base}"
         variable, number = base, 2
-        while variable in self.variables:
+        while variable in self.variables or variable in self.taken:
             variable, number = f"{base}_{number}", number + 1
         address = inert(f"{self.tenant}/{kind.kind}/{name}")
         self.variables[variable] = f"the {inert(what)} in the URL of {address}"

@@ -19,6 +19,17 @@ class Unresolved(str):
 
 
 class Expanded(str):
-    """A scalar in which `${env:…}` was replaced: what it holds stood in the environment, not in the file."""
+    """A scalar in which `${env:…}` was replaced: what it holds stood in the environment, not in the file.
 
-    __slots__ = ()
+    `written` is what the file has.
+    """
+
+    __slots__ = ("written",)
+
+    written: str
+
+    def __new__(cls, text: str, written: str) -> "Expanded":
+        """The text, and what it was made from."""
+        made = super().__new__(cls, text)
+        made.written = written
+        return made

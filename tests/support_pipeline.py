@@ -85,12 +85,8 @@ class Pipeline:
     def export(self, *tenants: str) -> tuple[str, list[str]]:
         """The YAML of these tenants, and the warnings."""
         live = live_state.read(self.api, dict.fromkeys(tenants, list(self.kinds)), self.kinds[0])
-        texts, warnings = [], []
-        for tenant, found in live.tenants.items():
-            text, more = exporter.tenant(tenant, found.rows, self.contract)
-            texts.append(text)
-            warnings += more
-        return "---\n".join(texts), warnings
+        texts, warnings = exporter.tenants({name: each.rows for name, each in live.tenants.items()}, self.contract)
+        return "---\n".join(texts.values()), warnings
 
 
 def run_plan(plan: Plan, desired: DesiredState, offers: contract.Contract, api: Api) -> Result:

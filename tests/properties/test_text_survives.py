@@ -32,7 +32,8 @@ def survives_export(name: str, label: str) -> None:
         CPMS: [],
         CHARGER: [row_model(CHARGER)(id=7, identity=name, displayName=label, profileId=1)],
     }  # fmt: skip
-    text, warnings = export.tenant("acme", rows, contract_of())
+    texts, warnings = export.tenants({"acme": rows}, contract_of())
+    text = texts["acme"]
     declared = [entry.resource for entry in read_yaml(text).tenants[0].declared[CHARGER]]
     shown = [(each.identity, each.displayName) for each in declared]  # type: ignore[attr-defined]
     assert shown == [(name, label)] or warnings

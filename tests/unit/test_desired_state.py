@@ -3,7 +3,7 @@
 import pytest
 from support_pipeline import read_yaml
 
-from exolink_reconcile import documents
+from exolink_reconcile import desired_state, documents
 from exolink_reconcile.errors import InputError
 from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.model import DesiredState
@@ -187,3 +187,124 @@ def test_whole_numbers(text: str) -> None:
 def test_not_whole_numbers(text: str) -> None:
     """Anything that is not plainly a whole number is not taken for one."""
     assert [code for code, _, _ in problems(f"{HEAD}cpms: [{{displayName: A, interval: {text}}}]\n")] == ["E-TYPE"]
+
+
+def checked(text: str, environment: dict[str, str] | None = None) -> list[tuple[str, int, int]]:
+    """The problems of a text, as `validate` finds them, or as `plan` does with an environment."""
+    found, more = documents.read("exolink.yaml", text.encode(), environment)
+    try:
+        state = desired_state.build(found, KINDS, problems=more)
+    except InputError as error:
+        return [(each.code, each.source.line, each.source.column) for each in error.diagnostics if each.source]
+    return [(each.code, each.source.line, each.source.column) for each in state.warnings if each.source]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "cpms: [{displayName: A, url: 'wss://user:pa${hunter2@host/?token=hunter2'}]\n",
+        "cpms: [{displayName: A, url: 'wss://user:${PW:-hunter2}@host/'}]\n",
+        "cpms: [{displayName: A, interval: 'wss://user:hunter2@host/'}]\n",
+        "cpms: [{displayName: A, id: 'wss://user:hunter2@host/'}]\n",
+        "chargers: [{identity: A, profileId: '${env:S}'}]\n",
+        "chargers: [{identity: A, createOnly: ['${env:S}']}]\n",
+        "removed: [{cpms: A, id: 'wss://user:hunter2@host/'}]\n",
+    ],
+)
+def test_no_message_quotes_a_secret(text: str) -> None:
+    """Not what stands in a malformed reference, not a URL in the wrong place, not what came from the environment."""
+    found, more = documents.read("exolink.yaml", f"{HEAD}{text}".encode(), {"S": "hunter2"})
+    with pytest.raises(InputError) as caught:
+        desired_state.build(found, KINDS, problems=more)
+    assert "hunter2" not in str(caught.value.diagnostics)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        HEAD + "chargers:\n  - identity: ${env:A}\n---\n" + HEAD + "chargers:\n  - identity: ${env:B}\n",
+        "tenant: ${env:T}\n---\ntenant: ${env:t}\n",
+        HEAD + 'cpms: [{displayName: A, url: wss://h/, createOnly: ["${env:F}"]}]\n',
+        HEAD + 'cpms: [{displayName: A, id: "${env:NEW}"}]\nremoved: [{cpms: A, id: 2}]\n',
+    ],
+)
+def test_what_is_not_known_yet_is_no_problem(text: str) -> None:
+    """`validate` has no variables: it does not judge what only they can tell."""
+    assert checked(text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('cpms: [{displayName: A, urll: "wss://u:${env:P}@h/"}]\n', [("E-UNKNOWN-KEY", 2, 25)]),
+        ('chargers: [{identity: A, imsi: "${env:P}"}]\n', [("E-READ-ONLY", 2, 26)]),
+        ("cpms: ${env:X}\n", [("E-TYPE", 2, 7)]),
+        ("policy: ${env:X}\n", [("E-TYPE", 2, 9)]),
+        ("profiles: ${env:X}\n", [("E-TYPE", 2, 11)]),
+        ('cpms: ["${env:X}"]\n', [("E-TYPE", 2, 8)]),
+        ("chargers: [{identity: A, foo: }]\n", [("E-UNKNOWN-KEY", 2, 26), ("E-NULL", 2, 31)]),
+    ],
+)
+def test_what_no_variable_could_mend(text: str, expected: list[tuple[str, int, int]]) -> None:
+    """A key is right or wrong whatever its value is, and what comes from a variable is always text."""
+    assert checked(HEAD + text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            'tenant: "bad name"\ncpms: [{displayname: A}]\nchargers: x\n',
+            [("E-NAME", 1, 9), ("E-UNKNOWN-KEY", 2, 9), ("E-TYPE", 3, 11)],
+        ),
+        (f"{HEAD}chargers:\n  - {{foo: 1, profileId: x}}\n", [("E-UNKNOWN-KEY", 3, 6), ("E-REQUIRED", 3, 6), ("E-TYPE", 3, 25)]),
+        (f"{HEAD}chargers:\n  - {{identiti: A}}\n", [("E-UNKNOWN-KEY", 3, 6)]),
+        (f"{HEAD}foo: 1\n? [a]\n: {{b: c}}\nbar: 2\n---\ntenant: b\nbaz: 1\n", [("E-UNKNOWN-KEY", 2, 1), ("E-KEY", 3, 3), ("E-UNKNOWN-KEY", 5, 1), ("E-UNKNOWN-KEY", 8, 1)]),
+        (f"{HEAD}name: \"a\\tb\"\n---\n{HEAD}name: b\n", [("E-NAME", 2, 7), ("E-DUPLICATE-ADDRESS", 5, 1)]),
+        (f"{HEAD}profiles: {{std: abc}}\nchargers: [{{identity: A, profile: std}}]\n", [("E-TYPE", 2, 17)]),
+        (f"{HEAD}cpms: [{{displayName: A, id: 1, interval: abc}}]\nremoved: [{{cpms: A, id: 2}}]\n", [("E-TYPE", 2, 42)]),
+        (f"{HEAD}policy: {{protect: [\"cpms/Pri\\u200bmary\"], allowReplace: [cpms]}}\n", [("E-GLOB", 2, 20), ("E-GLOB", 2, 58)]),
+        (f"{HEAD}---\n~\n", [("E-NULL", 3, 1)]),
+    ],
+)  # fmt: skip
+def test_every_problem_and_no_other(text: str, expected: list[tuple[str, int, int]]) -> None:
+    """One mistake neither hides another one nor makes a second one up."""
+    assert checked(text) == expected
+
+
+def test_each_variable_that_is_missing_is_named() -> None:
+    """Two in one value are two problems, not one today and one tomorrow."""
+    text = f'{HEAD}cpms: [{{displayName: A, url: "wss://${{env:U}}:${{env:P}}@h/"}}]\n'
+    found, more = documents.read("exolink.yaml", text.encode(), {})
+    with pytest.raises(InputError) as caught:
+        desired_state.build(found, KINDS, problems=more)
+    assert [name for name in ("variable U", "variable P") if name in str(caught.value.diagnostics)] == [
+        "variable U",
+        "variable P",
+    ]
+
+
+@pytest.mark.parametrize("character", ["\x85", "\u2028", "\u2029"])
+def test_line_breaks_that_hide(character: str) -> None:
+    """What looks like the rest of a comment must not declare anything; all else keeps the lines that people see."""
+    text = f"{HEAD}name: Acme # reviewed by Jo{character}removed: [{{cpms: Primary}}]\nfoo: 1\n"
+    assert checked(text) == [("E-SYNTAX", 2, 28), ("E-UNKNOWN-KEY", 3, 1)]
+
+
+@pytest.mark.parametrize(
+    ("url", "defaults", "warned"),
+    [
+        ("wss://u:${env:P}@h/", True, False),
+        ("wss://u:${env:P}@h/", False, False),
+        ("wss://u:literal@${env:H}/", False, True),
+        ("wss://u:lit$${x@h/", False, True),
+        ("wss://${env:U}:literal@h/", False, True),
+        ("wss://u@h/", False, False),
+    ],
+)
+def test_which_password_is_written_out(url: str, defaults: bool, warned: bool) -> None:
+    """A warning for a password that stands in the file, wherever references stand beside it."""
+    entry = f"{HEAD}cpms: [{{displayName: A, url: '{url}'}}]\n"
+    text = f"{HEAD}defaults: {{cpms: {{url: '{url}'}}}}\ncpms: [{{displayName: A}}]\n" if defaults else entry
+    found = checked(text, {"P": "pw", "H": "h", "U": "u"})
+    assert [code for code, _, _ in found] == (["W-SECRET"] if warned else [])

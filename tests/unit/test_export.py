@@ -131,3 +131,15 @@ def test_an_empty_tenant() -> None:
     """A tenant with nothing in it is a document that declares nothing else."""
     text, warnings = export(World())
     assert warnings == [] and text.endswith("tenant: acme\nname: acme GmbH\n")
+
+
+def test_a_variable_stands_for_one_password() -> None:
+    """Names that run together must not give two backends one password."""
+    world = World(tenants=("acme", "acme-de"))
+    world.add("acme", "cpms", displayName="de Main", url="wss://u:one@h/")
+    world.add("acme-de", "cpms", displayName="Main", url="wss://u:two@h/")
+    with pipeline(world) as run:
+        text, _ = run.export("acme", "acme-de")
+        variables = re.findall(r"\$\{env:(\w+)\}", text)
+        desired = run.desired(text, dict(zip(variables, ("one", "two"), strict=True)))
+        assert not run.plan(desired).differs
