@@ -33,7 +33,7 @@ from exolink_reconcile.model import (
     Step,
     remote_id,
 )
-from exolink_reconcile.resource import Address, Kind, Row, compared, fields, key
+from exolink_reconcile.resource import Address, Kind, Row, compared, fields, folded, key
 
 STAGES = (1, 10)
 FAILURES_IN_A_ROW = 10
@@ -118,19 +118,19 @@ def apply(
 
     `before` is what the plan was made from: what differed there already is not told as new.
     """
-    run = _Run(plan, contract, api, stop, settings)
+    run = _Run(plan, contract, api, stop, settings, before)
     for wave in plan.waves:
         run.wave(wave)
     started = time.monotonic()
     outcomes = tuple(run.outcomes[step] for step in map(id, plan.steps))
-    left, notes = _verify(plan, desired, run, before)
+    left, notes = _verify(plan, desired, run)
     for pause in _POLL_AFTER:
         # A row that was there and is not listed now: more likely a list that lags than a row that went.
         if not any(each.gone for each in left) or stop.signal or time.monotonic() + pause > started + settings.settle:
             break
         settings.sleep(pause)
         run.read_again({each.address for each in left})
-        left, notes = _verify(plan, desired, run, before)
+        left, notes = _verify(plan, desired, run)
     if run.no_storage:
         notes = (*notes, f"{run.no_storage}: what happened is not all on record; `unknowns` lists what is still open.")
     counts = {(tenant, kind.kind): len(rows) for (tenant, kind), rows in run.rows.items()}
@@ -167,10 +167,18 @@ class _Sent:
 
 
 class _Listed:
-    """One list of a kind, with its rows by id and by key; a few of them as the API answered them, by id."""
+    """One list of a kind, with its rows by id and by key; a few of them as the API answered them, by id.
 
-    def __init__(self, kind: Kind, rows: Sequence[Row], whole: Mapping[int, Mapping[str, Any]]) -> None:
+    `new` are the rows that were not there when the plan was made, by name as people read it; empty where that is not known.
+    """
+
+    def __init__(
+        self, kind: Kind, rows: Sequence[Row], whole: Mapping[int, Mapping[str, Any]], before: Sequence[Row] | None
+    ) -> None:
         self.whole = whole
+        known = set(map(remote_id, before or ()))
+        new = [row for row in rows if remote_id(row) not in known] if before is not None else []
+        self.new = {folded(getattr(row, key(kind))): row for row in new}
         self.by_id = {remote_id(row): row for row in rows}
         self.by_key: dict[str, list[Row]] = defaultdict(list)
         for row in rows:
@@ -186,6 +194,7 @@ class _Run:
     api: Api
     stop: Stop
     settings: Settings
+    before: LiveState | None = None
     outcomes: dict[int, Outcome] = field(default_factory=dict)
     sent: dict[int, _Sent] = field(default_factory=dict)
     checked: dict[int, tuple[Row, Mapping[str, Any]]] = field(default_factory=dict)
@@ -479,7 +488,7 @@ class _Run:
         ends_at = time.monotonic() + self.settings.settle
         whole = {int(each.whole["id"]) for each in sent if "id" in each.whole}
         for number, pause in enumerate((*_POLL_AFTER, *(30.0 for _ in range(1000)))):
-            rows = _Listed(kind, *self._list(tenant, kind, whole))
+            rows = _Listed(kind, *self._list(tenant, kind, whole), self._before(tenant, kind))
             left = ends_at - time.monotonic()
             if left <= 0 or self.stop.signal or all(_shows(each, rows) for each in sent):
                 break
@@ -488,6 +497,11 @@ class _Run:
                 self.settings.waiting(f"Waiting up to {left:.0f} s for the API to show {writes}.")
             self.settings.sleep(min(pause, max(left, 0.05)))
         return rows
+
+    def _before(self, tenant: str, kind: Kind) -> Sequence[Row] | None:
+        """The rows that the plan was made from; None where that is not known."""
+        found = self.before.tenants.get(tenant) if self.before is not None else None
+        return found.rows.get(kind, ()) if found is not None else None
 
     def _list(
         self, tenant: str, kind: Kind, whole: Container[int] = ()
@@ -555,7 +569,11 @@ def _row_of(sent: _Sent, rows: _Listed) -> Row | None:
         assert step.before is not None
         return rows.by_id.get(remote_id(step.before))
     gone = remote_id(step.before) if step.before is not None else None
-    return next((row for row in rows.by_key.get(step.address.name, ()) if remote_id(row) != gone), None)
+    for row in rows.by_key.get(step.address.name, ()):
+        if remote_id(row) != gone:
+            return row
+    # An API that changes a name is not blind: what it made is there, under a name that reads the same.
+    return rows.new.get(folded(step.address.name))
 
 
 def _differences(sent: _Sent, row: Row) -> list[FieldChange]:
@@ -681,9 +699,7 @@ def _cleared(sent: _Sent, row: Row, whole: Mapping[str, Any]) -> list[FieldChang
     return [change for change in (*known, *others) if change.before != change.after]
 
 
-def _verify(
-    plan: Plan, desired: DesiredState, run: _Run, before: LiveState | None
-) -> tuple[tuple[Left, ...], tuple[str, ...]]:
+def _verify(plan: Plan, desired: DesiredState, run: _Run) -> tuple[tuple[Left, ...], tuple[str, ...]]:
     """Compare once more, with the last list of each kind that was written: what is left at the plan's addresses."""
     by_tenant: dict[str, dict[Kind, Sequence[Row]]] = defaultdict(dict)
     for (tenant, kind), rows in run.rows.items():
@@ -702,8 +718,8 @@ def _verify(
         if address in planned and address not in settled and address not in known
     )
     elsewhere = {address for address in differing if address not in planned and address not in known}
-    if elsewhere and before is not None:
-        earlier = differ.diff(desired, before)
+    if elsewhere and run.before is not None:
+        earlier = differ.diff(desired, run.before)
         elsewhere -= {change.address for change in earlier.changes} | {unclear.address for unclear in earlier.unclear}
     if not elsewhere:
         return left, ()

@@ -6,7 +6,6 @@ in another. Lists are validated in bulk by pydantic; only when a list has a bad 
 
 import difflib
 import re
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -31,6 +30,7 @@ from exolink_reconcile.resource import (
     compared,
     entry_model,
     fields,
+    folded,
     hostile_character,
     key,
     name_of,
@@ -671,18 +671,18 @@ class _Builder:
     def _check_names(self, tenant: _Tenant, kind: Kind) -> None:
         """Each address once; no two names that people would take for one; each live id pinned once."""
         declared = tenant.declared[kind]
-        folded = [_folded(name_of(each.resource)) for each in declared]
-        if len(set(folded)) < len(folded):
-            self._report_same_names(tenant, kind, zip(folded, declared))
+        folds = [folded(name_of(each.resource)) for each in declared]
+        if len(set(folds)) < len(folds):
+            self._report_same_names(tenant, kind, zip(folds, declared))
         by_id: dict[int, Declared] = {}
         for each in declared:
             pin = each.pinned_id
             if pin is not None and (other := by_id.setdefault(pin, each)) is not each:
                 self._at(each.source, "E-DUPLICATE-ID", f"id {pin} is pinned twice: also at {other.source}")
 
-    def _report_same_names(self, tenant: _Tenant, kind: Kind, folded: Iterable[tuple[str, Declared]]) -> None:
+    def _report_same_names(self, tenant: _Tenant, kind: Kind, folds: Iterable[tuple[str, Declared]]) -> None:
         by_fold: dict[str, Declared] = {}
-        for fold, each in folded:
+        for fold, each in folds:
             other = by_fold.setdefault(fold, each)
             if other is each:
                 continue
@@ -776,13 +776,6 @@ def _named(kind: Kind) -> list[Any]:
 def _entry_keys(kind: Kind) -> list[str]:
     aliases = [facts.named_by.alias for facts in _named(kind)]
     return [*fields(kind), *aliases, "id", "createOnly"]
-
-
-def _folded(name: str) -> str:
-    """The same for all names that people would take for one."""
-    if name.isascii():
-        return name.strip().casefold()
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).strip().casefold())
 
 
 def _only_name(kind: Kind, values: Mapping[str, Any]) -> Resource | None:

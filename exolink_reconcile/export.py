@@ -2,7 +2,6 @@
 
 import json
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,7 +10,7 @@ from pydantic import ValidationError
 
 from exolink_reconcile.contract import Contract
 from exolink_reconcile.inert import inert
-from exolink_reconcile.resource import Kind, Row, SecretUrl, compared, entry_model, key
+from exolink_reconcile.resource import Kind, Row, SecretUrl, compared, entry_model, folded, key
 
 MODELINE = "# yaml-language-server: $schema=./schemas/exolink-config.schema.json\n"
 _PLAIN = re.compile(r"\w(?:[\w ./()+@=-]*[\w./()+@=-])?")
@@ -60,7 +59,7 @@ class _Writer:
 
     def entries(self, kind: Kind, rows: Sequence[Row]) -> list[str]:
         """The entries of one list, by name."""
-        folds = Counter(_fold(getattr(row, key(kind))) for row in rows)
+        folds = Counter(folded(getattr(row, key(kind))) for row in rows)
         lines: list[str] = []
         for row in sorted(rows, key=lambda row: (getattr(row, key(kind)), row.id)):
             name = getattr(row, key(kind))
@@ -116,7 +115,7 @@ class _Writer:
     def _undeclarable(self, kind: Kind, name: str, folds: Mapping[str, int]) -> str:
         if not _declarable(kind, key(kind), name):
             return "its name is empty, or has control, bidi or zero-width characters"
-        if folds[_fold(name)] > 1:
+        if folds[folded(name)] > 1:
             return "another live object has the same name, or one that reads the same"
         return ""
 
@@ -130,10 +129,6 @@ def _declarable(kind: Kind, name: str, value: Any) -> bool:
     except ValidationError:
         return False
     return True
-
-
-def _fold(name: str) -> str:
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).strip().casefold())
 
 
 def _scalar(text: str, *, escaped: bool = False) -> str:

@@ -8,6 +8,7 @@ the *entry* (what YAML may say: the fields, `id`, `createOnly`) and the *row* (w
 import functools
 import operator
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, make_dataclass
 from dataclasses import field as dataclass_field
@@ -363,6 +364,13 @@ def attributes(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
     if len(names) > 1:
         return operator.attrgetter(*names)
     return lambda resource: tuple(getattr(resource, name) for name in names)
+
+
+def folded(name: str) -> str:
+    """The same for all names that people would take for one: equal after trimming, NFC and case folding."""
+    if name.isascii():
+        return name.strip().casefold()
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).strip().casefold())
 
 
 def name_of(resource: Resource) -> str:

@@ -15,6 +15,7 @@ from exolink_reconcile import digest
 from exolink_reconcile.model import HeldBack, Plan, Source, Step
 from exolink_reconcile.report import step_json
 from exolink_reconcile.report.step_json import PROVIDER, canonical
+from exolink_reconcile.resource import SecretUrl
 
 SCHEMA_VERSION = 1
 _BATCH = 1000
@@ -102,6 +103,7 @@ def _held_back(held: HeldBack) -> dict[str, Any]:
         "after": digest.shown(held.field.after) if held.field else None,
         "code": held.code,
         "reason": held.reason,
+        "sensitive": any(isinstance(each, SecretUrl) and each.has_secret for each in (held.field or ())[1:]),
         "ways_out": list(held.ways_out),
         "source": _source(held.source),
     }
@@ -208,6 +210,7 @@ class HeldBackChange(_Closed):
     after: Any = None
     code: str
     reason: str
+    sensitive: bool = Field(False, description="Whether before or after has a secret, which is masked.")
     ways_out: tuple[str, ...] = ()
     source: Place | None
 

@@ -422,6 +422,24 @@ def test_a_replaced_object_may_take_a_while_to_go() -> None:
         assert summary(result) == [("cpms/R", *expected)]
 
 
+def test_a_name_that_the_api_changes() -> None:
+    """What was made under a name that reads the same is no blind list: it is not kept as sent, and nothing waits."""
+    world = World()
+    world.add("acme", "charger", identity="OLD", **CHARGER)
+
+    def alter(method: str, path: str, answer: Answer) -> Answer:
+        return (answer[0], answer[1], answer[2].replace(b'"identity": "cp', b'"identity": "CP'))
+
+    world.alter = alter
+    with pipeline(world) as run:
+        desired = run.desired(document("acme", chargers=[{"identity": f"cp-{n}", **CHARGER} for n in range(3)]))
+        plan, before = run.plan(desired), run.live(desired)
+        settings = applier.Settings(settle=0.0, sleep=lambda seconds: None)
+        result = applier.apply(plan, desired, run.contract, run.api, applier.Stop(), settings, before)
+    assert [code for _, _, code in summary(result)] == ["E-NORMALISED", "E-STOPPED", "E-STOPPED"]
+    assert result.outcomes[0].detail == "identity: sent cp-0, stored CP-0" and len(world.writes) == 1
+
+
 def test_an_item_that_is_not_found_is_looked_for_in_the_list() -> None:
     """A GET of one object that answers 404 for what the list shows is no proof that it went."""
     world = world_of(3)
