@@ -187,7 +187,7 @@ class Journal:
     def settle_earlier(self, operations: Mapping[int, str]) -> None:
         """Close operations of an earlier run, by number, with the outcome that reading told."""
         with _storage("the journal cannot be written"), self._commit_lock:
-            with self._transaction() as database:
+            with self._transaction() as database, _damage():
                 rows = [
                     database.execute(
                         "UPDATE op SET outcome = ? WHERE number = ? RETURNING *", (outcome, number)
@@ -196,7 +196,8 @@ class Journal:
                 ]
                 if None in rows:
                     raise sqlite3.DatabaseError("an operation that was open is not there any more")
-            self._append([_audited(dict(row)) for row in rows])
+                lines = [_audited(dict(row)) for row in rows]
+            self._append(lines)
 
     def forget(self, address: str) -> int:
         """Close the open operations at an address, of whatever origin; how many there were."""
@@ -251,9 +252,9 @@ class Journal:
         lines = []
         for number, outcome in numbers.items():
             row = self._database.execute("SELECT * FROM op WHERE number = ?", (number,)).fetchone()
-            lines.append(
-                {**_audited(dict(row)), "outcome": outcome.status.value, "code": outcome.code, "detail": outcome.detail}
-            )
+            with _damage():
+                known = _audited(dict(row))
+            lines.append({**known, "outcome": outcome.status.value, "code": outcome.code, "detail": outcome.detail})
         lines += [
             {
                 "event": "write",

@@ -47,6 +47,15 @@ def test_a_plan_looks_past_a_damaged_journal(what: str, tmp_path: Path) -> None:
     peek(tmp_path, ORIGIN)
 
 
+def test_what_cannot_go_on_record_stays_open(tmp_path: Path) -> None:
+    """A column that only the audit record needs is damaged: the operation is not closed without a word of it."""
+    damaged(tmp_path, "UPDATE op SET before = '{'")
+    with Journal(tmp_path, ORIGIN) as journal:
+        with pytest.raises(StorageFailed):
+            journal.settle_earlier({1: "applied"})
+        assert len(journal.open_operations(["acme"])) == 1
+
+
 def test_an_operation_that_is_gone_cannot_be_closed(tmp_path: Path) -> None:
     """A damaged index shows an operation that its table does not have."""
     with Journal(tmp_path, ORIGIN) as journal, pytest.raises(StorageFailed):
