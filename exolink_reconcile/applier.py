@@ -169,15 +169,16 @@ class _Sent:
 class _Listed:
     """One list of a kind, with its rows by id and by key; a few of them as the API answered them, by id.
 
-    `new` are the rows that were not there when the plan was made, by name as people read it; empty where that is not known.
+    `known` are the ids that were there when the plan was made, None where that is not known; `new` are the other rows, by
+    name as people read it.
     """
 
     def __init__(
         self, kind: Kind, rows: Sequence[Row], whole: Mapping[int, Mapping[str, Any]], before: Sequence[Row] | None
     ) -> None:
         self.whole = whole
-        known = set(map(remote_id, before or ()))
-        new = [row for row in rows if remote_id(row) not in known] if before is not None else []
+        self.known = known = set(map(remote_id, before)) if before is not None else None
+        new = [row for row in rows if remote_id(row) not in known] if known is not None else []
         self.new = {folded(getattr(row, key(kind))): row for row in new}
         self.by_id = {remote_id(row): row for row in rows}
         self.by_key: dict[str, list[Row]] = defaultdict(list)
@@ -568,9 +569,10 @@ def _row_of(sent: _Sent, rows: _Listed) -> Row | None:
     if step.action is Action.UPDATE:
         assert step.before is not None
         return rows.by_id.get(remote_id(step.before))
-    gone = remote_id(step.before) if step.before is not None else None
+    # Not the one that was replaced, nor one that was there before: another entry may pin it, whatever its name is.
+    others = rows.known if rows.known is not None else {remote_id(step.before)} if step.before is not None else set()
     for row in rows.by_key.get(step.address.name, ()):
-        if remote_id(row) != gone:
+        if remote_id(row) not in others:
             return row
     # An API that changes a name is not blind: what it made is there, under a name that reads the same.
     return rows.new.get(folded(step.address.name))
@@ -653,9 +655,9 @@ def _outcome(sent: _Sent, rows: _Listed) -> Outcome:
         return Outcome(step, Status.UNKNOWN, said, "E-AMBIGUOUS", 9, added=int(row is not None))
     if step.action is Action.DELETE:
         return Outcome(step, Status.DONE, destroyed=1)
-    destroyed = 1 if sent.deleted else 0
+    destroyed = int(step.deletes)
     added, changed = (1, 0) if step.creates else (0, 1)
-    if row is None and sent.deleted and step.before is not None and not sent.clear:
+    if row is None and step.before is not None and step.deletes and not sent.clear:
         said = f"the old one (id {remote_id(step.before)}) is deleted; no clear answer to the create: {sent.detail}"
         return Outcome(step, Status.UNKNOWN, said, "E-AMBIGUOUS", 9, destroyed=1)
     if row is None:
@@ -679,24 +681,29 @@ def _outcome(sent: _Sent, rows: _Listed) -> Outcome:
 
 
 def _cleared(sent: _Sent, row: Row, whole: Mapping[str, Any]) -> list[FieldChange]:
-    """What an update changed that it did not send: fields we know that are not as they were right before it, and
-    fields that we do not know (not what the device reports, nor flags) that had a value and have none now.
+    """What an update changed that it did not send.
+
+    Fields that had a value right before it and have none now. Of the first one of a group, which is read back at once,
+    also fields that we know and that have another value, and fields that we do not know: not what the device reports,
+    nor flags. Later than that it may have been another hand.
     """
     kind = sent.step.kind
     if sent.step.action is not Action.UPDATE or sent.checked is None:
         return []
     known = [
-        FieldChange(name, before, getattr(row, name))
+        FieldChange(name, before, after)
         for name in compared(kind)
-        if name not in sent.step.sends and (before := getattr(sent.checked, name)) is not None
-    ]
+        if name not in sent.step.sends
+        and (before := getattr(sent.checked, name)) != (after := getattr(row, name))
+        and before is not None and (sent.whole or (before and not after))
+    ]  # fmt: skip
     others = [
         FieldChange(name, before, whole[name])
         for name, before in sent.whole.items()
-        if name in whole and not whole[name] and before and isinstance(before, (str, int, float))
-        and name not in {*fields(kind), *kind.reported, "deletedAt"} and before is not True
+        if name in whole and not whole[name] and before and before is not True and isinstance(before, (str, int, float))
+        and name not in {*fields(kind), *kind.reported, "deletedAt"}
     ]  # fmt: skip
-    return [change for change in (*known, *others) if change.before != change.after]
+    return [*known, *others]
 
 
 def _verify(plan: Plan, desired: DesiredState, run: _Run) -> tuple[tuple[Left, ...], tuple[str, ...]]:

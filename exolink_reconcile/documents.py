@@ -137,11 +137,11 @@ class _Reader:
         except UnicodeDecodeError as error:
             self._problem("E-ENCODING", "the file is not UTF-8", *_place(self.data, error.start), "Save it as UTF-8.")
             return False
-        for found in _OTHER_BREAKS.finditer(text):
+        if found := _OTHER_BREAKS.search(text):
             summary = f"a line break that only some programs show: U+{ord(found.group()):04X}"
             place = _place(self.data, len(text[: found.start()].encode()))
-            self._problem("E-SYNTAX", summary, *place, "Take it out; inside quotes write it as an escape.")
-        if self.diagnostics:  # a space in their place, so that all else has the lines that everybody sees
+            self._problem("E-SYNTAX", summary, *place, "Take out each of them; inside quotes write it as an escape.")
+            # A space in their place, so that all else has the lines that everybody sees.
             self.data = _OTHER_BREAKS.sub(" ", text).encode()
         return True
 

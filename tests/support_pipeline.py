@@ -7,7 +7,7 @@ import functools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -57,6 +57,7 @@ class Pipeline:
     api: Api
     kinds: Sequence[Kind] = KINDS
     contract_text: str = CONTRACT_TEXT
+    seen: list[LiveState] = field(default_factory=list)  # what plans were made from
 
     @property
     def contract(self) -> contract.Contract:
@@ -74,13 +75,14 @@ class Pipeline:
     def plan(self, text: str | DesiredState, **choices: Any) -> Plan:
         desired = text if isinstance(text, DesiredState) else self.desired(text)
         chosen = Choices(**{"may_infer": True, **choices})
-        changes = differ.diff(desired, self.live(desired, chosen))
+        self.seen.append(self.live(desired, chosen))
+        changes = differ.diff(desired, self.seen[-1])
         return planner.plan(changes, desired, self.contract, chosen, ORIGIN)
 
     def apply(self, text: str | DesiredState, plan: Plan | None = None, **choices: Any) -> Result:
         desired = text if isinstance(text, DesiredState) else self.desired(text)
         plan = plan or self.plan(desired, **choices)
-        return run_plan(plan, desired, self.contract, self.api)
+        return run_plan(plan, desired, self.contract, self.api, self.seen[-1] if self.seen else None)
 
     def export(self, *tenants: str) -> tuple[str, list[str]]:
         """The YAML of these tenants, and the warnings."""
@@ -89,10 +91,12 @@ class Pipeline:
         return "---\n".join(texts.values()), warnings
 
 
-def run_plan(plan: Plan, desired: DesiredState, offers: contract.Contract, api: Api) -> Result:
+def run_plan(
+    plan: Plan, desired: DesiredState, offers: contract.Contract, api: Api, before: LiveState | None = None
+) -> Result:
     """Apply without waiting for anything."""
     settings = applier.Settings(settle=0.0, sleep=lambda seconds: None)
-    return applier.apply(plan, desired, offers, api, applier.Stop(), settings)
+    return applier.apply(plan, desired, offers, api, applier.Stop(), settings, before)
 
 
 def as_json(plan: Plan) -> str:
