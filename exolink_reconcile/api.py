@@ -405,7 +405,7 @@ def _reason(error: Exception) -> str:
         httpx.WriteTimeout: "the request could not be sent in time",
         httpx.PoolTimeout: "no connection in time",
     }
-    return words.get(type(error)) or str(error) or type(error).__name__
+    return words.get(type(error)) or re.sub(r"^\[Errno -?\d+\] ", "", str(error)) or type(error).__name__
 
 
 def _is_final(error: Exception) -> bool:

@@ -313,6 +313,9 @@ def exit_code(arguments: Sequence[str]) -> int:
     _console.annotating = False
     try:
         return int(main.main(list(arguments), prog_name="exolink-reconcile", standalone_mode=False) or 0)
+    except click.exceptions.NoArgsIsHelpError as error:
+        _console.err(f"{error.format_message()}\n")
+        return 3
     except click.UsageError as error:
         _console.err(f"{error.ctx.get_usage()}\n" if error.ctx else "")
         _console.err(f"error: E-USAGE: {error.format_message()}\n")
