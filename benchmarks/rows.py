@@ -51,6 +51,8 @@ class Result:
         """pass, miss, or why there is neither."""
         if self.ratio is None:
             return "not measured"
+        if not self.goal:
+            return "no goal"
         return "pass" if self.ratio <= self.limit else "**miss**"
 
     @property
@@ -221,7 +223,7 @@ def apply(size: Size) -> list[Result]:
         )
         results.append(Result(f"{work}, first write to last answer", "<= 1.15 x N*L/c", more, window / least, 1.15))
         whole = figures(ours) + f"; it reads files, plans and verifies too; peak {ours.mebibytes:.0f} MiB"
-        results.append(Result(f"{work}, the whole command", "<= 1.15 x N*L/c", whole, ours.seconds / least, 1.15))
+        results.append(Result(f"{work}, the whole command beside N*L/c", "", whole, ours.seconds / least))
     return results
 
 

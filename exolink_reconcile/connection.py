@@ -4,6 +4,7 @@ import contextlib
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from exolink_reconcile.api import Api, is_loopback
 from exolink_reconcile.errors import ApiDenied, problem
@@ -64,7 +65,10 @@ def is_safe_ground(api_url: str) -> bool:
     """Whether this is an emulator or this machine, where inferred writes can do no harm."""
     if api_url.startswith(EMULATOR):
         return True
-    return is_loopback(httpx.URL(api_url).host)
+    try:
+        return is_loopback(urlsplit(api_url).hostname or "")
+    except ValueError:  # no URL: it is refused where it is used
+        return False
 
 
 def read_token(token_file: str | None, environment: Mapping[str, str]) -> str:

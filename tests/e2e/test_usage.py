@@ -15,6 +15,8 @@ MISTAKES = {
     "no such format": (("plan", "--format", "xml"), "json"),
     "no number": (("plan", "--parallelism", "many"), "--parallelism"),
     "no plan to show": (("show",), "PLANFILE"),
+    "no URL": (("plan", "--api-url", "https://h:99999"), "--api-url"),
+    "half a URL": (("plan", "--api-url", "https://["), "--api-url"),
     "a folder without documents": (("plan", "home"), "home"),
 }
 
