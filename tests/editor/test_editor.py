@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = ROOT / "schemas" / "exolink-config.schema.json"
 GOOD = sorted((ROOT / "tests/corpus/good").iterdir())
 BAD = sorted((ROOT / "tests/corpus/bad").iterdir())
-EXAMPLES = sorted((ROOT / "examples").rglob("*.yaml"))
+EXAMPLES = sorted(path for path in (ROOT / "examples").rglob("*.yaml") if "pipelines" not in path.parts)
 SERVER = os.environ.get("EXOLINK_LANGUAGE_SERVER", "")
 
 pytestmark = [
