@@ -15,14 +15,13 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol
 
-from exolink_reconcile import differ, digest, live_state
+from exolink_reconcile import differ, digest, live_state, readback
 from exolink_reconcile.api import Api
 from exolink_reconcile.contract import Contract
 from exolink_reconcile.errors import ApiDenied, ApiError, NoClearAnswer, StorageFailed
 from exolink_reconcile.model import (
     Action,
     DesiredState,
-    FieldChange,
     Left,
     LiveState,
     LiveTenant,
@@ -33,7 +32,7 @@ from exolink_reconcile.model import (
     Step,
     remote_id,
 )
-from exolink_reconcile.resource import Address, Kind, Row, compared, fields, folded, key
+from exolink_reconcile.resource import Address, Kind, Row, fields
 
 STAGES = (1, 10)
 FAILURES_IN_A_ROW = 10
@@ -42,8 +41,6 @@ SAME_WISH = 1.0  # seconds
 READ_BACK = 2.0  # seconds for each list after a signal: a CI system kills about ten seconds after it asked
 _POLL_AFTER = (1.0, 2.0, 5.0, 10.0, 15.0, 30.0)
 _Place = tuple[str, Kind]
-# The API does not keep what is sent: one more write of the kind would be one more that is not as planned.
-_NOT_KEPT = ("E-NORMALISED", "E-PUT-CLOBBERS")
 # A step skipped for these reasons ends the run as the reason does, not just as incomplete.
 _SKIPPED_EXIT = {"E-STORAGE": 11, "E-LIST-BLIND": 9, "E-DENIED": 10}
 
@@ -151,42 +148,6 @@ class _Group:
 
 
 @dataclass(slots=True)
-class _Sent:
-    """What is known of a step between its write and the list that tells.
-
-    `checked` is the row right before the write, `whole` the same with the fields that no kind knows.
-    """
-
-    step: Step
-    clear: bool = True
-    detail: str = ""
-    done_before: bool = False
-    deleted: bool = False
-    checked: Row | None = None
-    whole: Mapping[str, Any] = field(default_factory=dict)
-
-
-class _Listed:
-    """One list of a kind, with its rows by id and by key; a few of them as the API answered them, by id.
-
-    `known` are the ids that were there when the plan was made, None where that is not known; `new` are the other rows, by
-    name as people read it.
-    """
-
-    def __init__(
-        self, kind: Kind, rows: Sequence[Row], whole: Mapping[int, Mapping[str, Any]], before: Sequence[Row] | None
-    ) -> None:
-        self.whole = whole
-        self.known = known = set(map(remote_id, before)) if before is not None else None
-        new = [row for row in rows if remote_id(row) not in known] if known is not None else []
-        self.new = {folded(getattr(row, key(kind))): row for row in new}
-        self.by_id = {remote_id(row): row for row in rows}
-        self.by_key: dict[str, list[Row]] = defaultdict(list)
-        for row in rows:
-            self.by_key[getattr(row, key(kind))].append(row)
-
-
-@dataclass(slots=True)
 class _Run:
     """One apply: what happened so far."""
 
@@ -197,7 +158,7 @@ class _Run:
     settings: Settings
     before: LiveState | None = None
     outcomes: dict[int, Outcome] = field(default_factory=dict)
-    sent: dict[int, _Sent] = field(default_factory=dict)
+    sent: dict[int, readback.Sent] = field(default_factory=dict)
     checked: dict[int, tuple[Row, Mapping[str, Any]]] = field(default_factory=dict)
     at_wave: dict[_Place, Mapping[int, Row]] = field(default_factory=dict)
     rows: dict[_Place, Sequence[Row]] = field(default_factory=dict)
@@ -277,7 +238,9 @@ class _Run:
 
     def _abandon(self, step: Step) -> None:
         with self.lock:
-            self.sent.setdefault(id(step), _Sent(step, clear=False, detail="interrupted before the API answered"))
+            self.sent.setdefault(
+                id(step), readback.Sent(step, clear=False, detail="interrupted before the API answered")
+            )
 
     def _skip_reason(self, group: _Group, step: Step) -> tuple[str, str] | None:
         """Why a step does not start, with its word; None when it may."""
@@ -342,10 +305,10 @@ class _Run:
         if found is None and step.action is Action.DELETE:
             self._note(step, done_before=True, detail="already gone")
             return None
-        if found is not None and step.action is Action.UPDATE and not _to_do(step, found[0]):
+        if found is not None and step.action is Action.UPDATE and not readback.to_do(step, found[0]):
             self._note(step, done_before=True, detail="already as declared")
             return None
-        moved = "it is gone" if found is None else _moved(step, found[0])
+        moved = "it is gone" if found is None else readback.moved(step, found[0])
         if found is None or moved:
             self._finish(Outcome(step, Status.SKIPPED, f"changed since the plan: {moved}", "E-STALE", 6))
             return None
@@ -397,7 +360,7 @@ class _Run:
             before = self.sent.get(id(step))
             deleted = deleted or (before is not None and before.deleted)
             checked, whole = self.checked.get(id(step), (None, {}))
-            self.sent[id(step)] = _Sent(step, clear, detail, done_before, deleted, checked, whole)
+            self.sent[id(step)] = readback.Sent(step, clear, detail, done_before, deleted, checked, whole)
 
     def _fail(self, group: _Group, step: Step, error: ApiError) -> None:
         self._count_failure(group, step)
@@ -447,12 +410,12 @@ class _Run:
             for group in alike:
                 self._look_at(group, rows)
 
-    def _look_at(self, group: _Group, rows: _Listed) -> None:
+    def _look_at(self, group: _Group, rows: readback.Listed) -> None:
         for each in self._sent_of([group]):
-            wrong = _wrong(each, rows)
+            wrong = readback.wrong(each, rows)
             if wrong is not None:
                 group.code, group.stopped = wrong
-                if group.code in _NOT_KEPT:
+                if group.code in readback.NOT_KEPT:
                     self.no_more[group.kind, group.action] = group.stopped
 
     def _settle(self, groups: Iterable[_Group]) -> None:
@@ -465,15 +428,15 @@ class _Run:
                 rows = self._list_until(tenant, kind, sent)
             except ApiError as error:
                 for each in sent:
-                    self._finish(_unread(each, error))
+                    self._finish(readback.unread(each, error))
                 continue
             for each in sent:
-                outcome = _outcome(each, rows)
+                outcome = readback.became(each, rows)
                 self._finish(outcome)
-                if outcome.code in _NOT_KEPT:
+                if outcome.code in readback.NOT_KEPT:
                     self.no_more[kind, each.step.action] = f"{each.step.address}: {outcome.detail}"
 
-    def _sent_of(self, groups: Iterable[_Group]) -> list[_Sent]:
+    def _sent_of(self, groups: Iterable[_Group]) -> list[readback.Sent]:
         return [self.sent[id(step)] for group in groups for step in group.steps if id(step) in self.sent]
 
     def _record(self, groups: Iterable[_Group]) -> None:
@@ -484,14 +447,14 @@ class _Run:
         except StorageFailed as error:
             self.no_storage = error.summary
 
-    def _list_until(self, tenant: str, kind: Kind, sent: Sequence[_Sent]) -> _Listed:
+    def _list_until(self, tenant: str, kind: Kind, sent: Sequence[readback.Sent]) -> readback.Listed:
         """The list as soon as it shows what was sent, or as it is when the settle window is over."""
         ends_at = time.monotonic() + self.settings.settle
         whole = {int(each.whole["id"]) for each in sent if "id" in each.whole}
         for number, pause in enumerate((*_POLL_AFTER, *(30.0 for _ in range(1000)))):
-            rows = _Listed(kind, *self._list(tenant, kind, whole), self._before(tenant, kind))
+            rows = readback.Listed(kind, *self._list(tenant, kind, whole), self._before(tenant, kind))
             left = ends_at - time.monotonic()
-            if left <= 0 or self.stop.signal or all(_shows(each, rows) for each in sent):
+            if left <= 0 or self.stop.signal or all(readback.shows(each, rows) for each in sent):
                 break
             if number == 0:
                 writes = f"what was written to {kind.kind} of tenant {tenant}"
@@ -544,168 +507,6 @@ def _by_place(groups: Iterable[_Group]) -> Iterable[tuple[_Place, list[_Group]]]
     return found.items()
 
 
-def _to_do(step: Step, live: Row) -> bool:
-    """Whether an update would still change anything."""
-    return any(getattr(live, name) != _after(step, name) for name in step.sends)
-
-
-def _after(step: Step, name: str) -> object:
-    return getattr(step.declared.resource, name) if step.declared else None
-
-
-def _moved(step: Step, live: Row) -> str:
-    """How the object differs from what the plan saw, in the facts that the plan rests on; empty when it does not."""
-    names = step.sends if step.action is Action.UPDATE else compared(step.kind)
-    for name in (key(step.kind), *names):
-        planned, now = getattr(step.before, name), getattr(live, name)
-        if planned != now:
-            return f"{name} {_told('was', planned, 'is', now)}"
-    return ""
-
-
-def _row_of(sent: _Sent, rows: _Listed) -> Row | None:
-    """The row that a step's write is about: by id where it has one, else by its key."""
-    step = sent.step
-    if step.action is Action.UPDATE:
-        assert step.before is not None
-        return rows.by_id.get(remote_id(step.before))
-    # Not the one that was replaced, nor one that was there before: another entry may pin it, whatever its name is.
-    others = rows.known if rows.known is not None else {remote_id(step.before)} if step.before is not None else set()
-    for row in rows.by_key.get(step.address.name, ()):
-        if remote_id(row) not in others:
-            return row
-    # An API that changes a name is not blind: what it made is there, under a name that reads the same.
-    return rows.new.get(folded(step.address.name))
-
-
-def _differences(sent: _Sent, row: Row) -> list[FieldChange]:
-    """The sent fields that the API has otherwise."""
-    return [
-        FieldChange(name, getattr(row, name), _after(sent.step, name))
-        for name in sent.step.sends
-        if getattr(row, name) != _after(sent.step, name)
-    ]
-
-
-def _still_there(sent: _Sent, rows: _Listed) -> bool:
-    assert sent.step.before is not None
-    return remote_id(sent.step.before) in rows.by_id
-
-
-def _unread(sent: _Sent, error: ApiError) -> Outcome:
-    """What happened to a step whose list could not be read: an answer is believed, but not called verified."""
-    if not sent.clear:
-        return Outcome(
-            sent.step,
-            Status.UNKNOWN,
-            f"no clear answer: {sent.detail}; not read back: {error.summary}",
-            "E-AMBIGUOUS",
-            9,
-        )
-    code = 10 if isinstance(error, ApiDenied) else 5
-    done = not sent.done_before
-    step = sent.step
-    return Outcome(
-        step, Status.DONE, f"answered, but could not be read back: {error.summary}", "E-UNVERIFIED", code,
-        added=int(done and step.creates), changed=int(done and step.action is Action.UPDATE), destroyed=int(done and step.deletes),
-    )  # fmt: skip
-
-
-def _shows(sent: _Sent, rows: _Listed) -> bool:
-    """Whether a list shows a write's effect, so that nothing is left to wait for."""
-    if sent.step.deletes and _still_there(sent, rows):
-        return False
-    if sent.step.action is Action.DELETE:
-        return True
-    row = _row_of(sent, rows)
-    if row is None:
-        return False
-    differences = _differences(sent, row)
-    return not differences or (sent.clear and not _lags(sent, differences))
-
-
-def _lags(sent: _Sent, differences: Iterable[FieldChange]) -> bool:
-    """Whether an update may still show up: where the row is not as it was sent, it is as it was before."""
-    before = sent.checked or sent.step.before
-    return sent.step.action is Action.UPDATE and all(getattr(before, d.name) == d.before for d in differences)
-
-
-def _wrong(sent: _Sent, rows: _Listed) -> tuple[str, str] | None:
-    """What the first write of a group shows to be unsafe about more of them: a word and a sentence, or None."""
-    outcome = _outcome(sent, rows)
-    if outcome.status is Status.DONE:
-        return None
-    if outcome.code in ("E-NORMALISED", "E-PUT-CLOBBERS"):
-        return outcome.code, f"{sent.step.address}: {outcome.detail}"
-    if sent.step.creates and not sent.clear:
-        return "E-STOPPED", f"the first {sent.step.action.word}, {sent.step.address}, got no clear answer"
-    if sent.step.creates:
-        return "E-LIST-BLIND", f"the first create, {sent.step.address}, does not show up in the list"
-    return "E-STOPPED", f"the first {sent.step.action.word}, {sent.step.address}, shows no effect"
-
-
-def _outcome(sent: _Sent, rows: _Listed) -> Outcome:
-    """What really happened to a step, as far as reading tells."""
-    step = sent.step
-    if sent.done_before:
-        return Outcome(step, Status.DONE, sent.detail)
-    row = None if step.action is Action.DELETE else _row_of(sent, rows)
-    if step.deletes and _still_there(sent, rows):
-        said = "the API said deleted, and still lists it" if sent.deleted else f"no clear answer: {sent.detail}"
-        return Outcome(step, Status.UNKNOWN, said, "E-AMBIGUOUS", 9, added=int(row is not None))
-    if step.action is Action.DELETE:
-        return Outcome(step, Status.DONE, destroyed=1)
-    destroyed = int(step.deletes)
-    added, changed = (1, 0) if step.creates else (0, 1)
-    if row is None and step.before is not None and step.deletes and not sent.clear:
-        said = f"the old one (id {remote_id(step.before)}) is deleted; no clear answer to the create: {sent.detail}"
-        return Outcome(step, Status.UNKNOWN, said, "E-AMBIGUOUS", 9, destroyed=1)
-    if row is None:
-        if sent.clear and step.creates:
-            detail = "the API said created, but its list does not show it"
-            return Outcome(step, Status.UNKNOWN, detail, "E-LIST-BLIND", 9, destroyed=destroyed)
-        return Outcome(step, Status.UNKNOWN, f"no clear answer: {sent.detail}", "E-AMBIGUOUS", 9, destroyed=destroyed)
-    if differences := _differences(sent, row):
-        said = "; ".join(f"{each.name}: {_told('sent', each.after, 'stored', each.before)}" for each in differences)
-        if sent.clear:
-            changed = 0 if _lags(sent, differences) else changed
-            return Outcome(step, Status.FAILED, said, "E-NORMALISED", 5, added, changed, destroyed)
-        return Outcome(step, Status.UNKNOWN, f"no clear answer: {sent.detail}; {said}", "E-AMBIGUOUS", 9)
-    if cleared := _cleared(sent, row, rows.whole.get(remote_id(row), {})):
-        said = "; ".join(f"{each.name} {_told('was', each.before, 'is', each.after)}" for each in cleared)
-        return Outcome(
-            step, Status.FAILED, f"the update changed what it did not send: {said}", "E-PUT-CLOBBERS", 5, 0, 1
-        )
-    made = remote_id(row) if step.creates else None
-    return Outcome(step, Status.DONE, added=added, changed=changed, destroyed=destroyed, made=made)
-
-
-def _cleared(sent: _Sent, row: Row, whole: Mapping[str, Any]) -> list[FieldChange]:
-    """What an update changed that it did not send.
-
-    Fields that had a value right before it and have none now. Of the first one of a group, which is read back at once,
-    also fields that we know and that have another value, and fields that we do not know: not what the device reports,
-    nor flags. Later than that it may have been another hand.
-    """
-    kind = sent.step.kind
-    if sent.step.action is not Action.UPDATE or sent.checked is None:
-        return []
-    known = [
-        FieldChange(name, before, after)
-        for name in compared(kind)
-        if name not in sent.step.sends
-        and (before := getattr(sent.checked, name)) != (after := getattr(row, name))
-        and before is not None and (sent.whole or (before and not after))
-    ]  # fmt: skip
-    others = [
-        FieldChange(name, before, whole[name])
-        for name, before in sent.whole.items()
-        if name in whole and not whole[name] and before and before is not True and isinstance(before, (str, int, float))
-        and name not in {*fields(kind), *kind.reported, "deletedAt"}
-    ]  # fmt: skip
-    return [*known, *others]
-
-
 def _verify(plan: Plan, desired: DesiredState, run: _Run) -> tuple[tuple[Left, ...], tuple[str, ...]]:
     """Compare once more, with the last list of each kind that was written: what is left at the plan's addresses."""
     by_tenant: dict[str, dict[Kind, Sequence[Row]]] = defaultdict(dict)
@@ -716,7 +517,7 @@ def _verify(plan: Plan, desired: DesiredState, run: _Run) -> tuple[tuple[Left, .
     planned = {step.address for step in plan.steps}
     known = {held.address for held in plan.held_back}
     settled = {o.step.address for o in run.outcomes.values() if o.exit_code}
-    differing = {change.address: _words(change.fields) for change in changes.changes}
+    differing = {change.address: readback.words(change.fields) for change in changes.changes}
     missing = {change.address for change in changes.changes if change.before is None}
     differing.update({unclear.address: unclear.reason for unclear in changes.unclear})
     left = tuple(
@@ -734,13 +535,3 @@ def _verify(plan: Plan, desired: DesiredState, run: _Run) -> tuple[tuple[Left, .
     if len(elsewhere) == 1:
         return left, (f"A new difference at an address that this plan did not touch: {first}.",)
     return left, (f"{len(elsewhere)} new differences at addresses that this plan did not touch, {first} among them.",)
-
-
-def _words(fields: Iterable[FieldChange]) -> str:
-    return "; ".join(f"{each.name} {_told('is', each.before, 'not', each.after)}" for each in fields) or "still to do"
-
-
-def _told(what: str, one: Any, also: str, other: Any) -> str:
-    """Two values that differ, in words; what differs only in a secret would read the same."""
-    first, second = ("nothing" if each is None else str(each) for each in (one, other))
-    return f"{what} {first}, {also} {second}" + (" (a secret in it differs)" if first == second else "")
