@@ -248,7 +248,7 @@ class _Run:
         if self.stop.signal:
             return "E-INTERRUPTED", "interrupted before it started"
         if self.no_storage:
-            return "E-STORAGE", self.no_storage
+            return "E-STORAGE", f"{self.no_storage}; nothing was sent"
         if self.denied:
             return "E-DENIED", self.denied
         if step.creates and (blind := self.settings.blind.get((tenant, step.kind.kind))):
@@ -281,7 +281,7 @@ class _Run:
             self._write(step)
         except StorageFailed as error:
             self.no_storage = error.summary
-            self._skip(step, error.code, error.summary)
+            self._skip(step, error.code, f"{error.summary}; nothing was sent")
         except NoClearAnswer as error:
             self._note(step, clear=False, detail=error.summary)
             self._count_failure(group, step)

@@ -123,9 +123,7 @@ class Journal:
                     batch, self._queue = self._queue, []
                 self._commit(batch)
         if waiting.error is not None:
-            raise StorageFailed(
-                "E-STORAGE", f"the journal cannot be written: {waiting.error}; nothing was sent for {step.address}"
-            )
+            raise StorageFailed("E-STORAGE", f"the journal cannot be written: {waiting.error}")
 
     def _commit(self, batch: Sequence[_Waiting]) -> None:
         numbers: dict[int, int | None] = {}
