@@ -37,7 +37,7 @@ from exolink_reconcile.resource import Address, Kind, Row, fields
 STAGES = (1, 10)
 FAILURES_IN_A_ROW = 10
 GRACE = 5.0
-SAME_WISH = 1.0  # seconds
+SAME_WISH = 0.2  # seconds: a person who presses Ctrl-C again is not that quick
 READ_BACK = 2.0  # seconds for each list after a signal: a CI system kills about ten seconds after it asked
 _POLL_AFTER = (1.0, 2.0, 5.0, 10.0, 15.0, 30.0)
 _Place = tuple[str, Kind]
@@ -56,7 +56,7 @@ class Stop:
     def ask(self, signal: int) -> None:
         """Stop as soon as what is in flight has ended; asked again, at once.
 
-        `timeout` signals the process and then its group: what comes within a second is the same wish.
+        `timeout` signals the process and then its group: what comes at nearly the same time is the same wish.
         """
         now = time.monotonic()
         self.at_once |= self.signal != 0 and now - self._asked_at > SAME_WISH
