@@ -684,3 +684,48 @@ def test_what_is_only_inferred_is_refused_until_it_is_allowed() -> None:
         assert "acme/charger/CP-9" in refused.refusals[0].summary and "--allow-inferred" in refused.refusals[0].summary
         assert run.plan(text).refusals == ()
         assert run.plan(yaml(cpms={"url": "wss://new/"}), may_infer=False).refusals == ()
+
+
+def test_ways_out_lead_somewhere() -> None:
+    """A field that no create takes can neither be set by a replace nor once and for all."""
+    found = plan(settled_world(), yaml(cpms={"authPassThrough": "true", "interval": 60}))
+    ways = {held.field.name: held.ways_out for held in found.held_back if held.field}
+    assert ways["authPassThrough"] == ("take it out of the YAML", "change it in the web page")
+    assert len(ways["interval"]) == 3 and "createOnly: [interval]" in ways["interval"][1]
+
+
+def test_two_of_one_name_go_in_the_order_of_their_ids() -> None:
+    """The order of the entries does not reach the plan, nor does the order of the ids in a reason."""
+    world = settled_world()
+    for number in (8, 7, 9):
+        world.add("acme", "cpms", displayName="Twin", id=number)
+    twins = [{"cpms": "Twin", "id": number} for number in (9, 7, 8)]
+    for entries in (twins, twins[::-1]):
+        found = plan(world, yaml(removed=entries), allow_deletes=3)
+        assert [step.before.id for step in found.steps if step.before] == [7, 8, 9]
+    [held_] = plan(world, yaml(policy={"exclusive": ["cpms"]}), prune=True).held_back
+    assert "as ids 7 and 8 and 9" in held_.reason
+
+
+def test_nothing_to_compare_is_said_only_then() -> None:
+    """A target that leaves something needs no note."""
+    assert plan(settled_world(), yaml(), targets=("acme/cpms/*",)).notes == ()
+    [note] = plan(settled_world(), yaml(), excludes=("*",)).notes
+    assert "rule out everything" in note
+
+
+def test_every_choice_is_the_safe_one_by_default() -> None:
+    """What nobody chose permits nothing."""
+    choices = Choices()
+    assert not (choices.prune or choices.reviewed or choices.may_infer or choices.saved)
+    assert (choices.allow_replace, choices.allow_deletes, choices.allow_shrunk) == ((), None, ())
+
+
+def test_what_is_held_back_says_why() -> None:
+    """The reason names the field; where a replace was allowed and is not possible there are no other ways out."""
+    [held_] = plan(settled_world(), yaml(cpms={"interval": 60})).held_back
+    assert held_.reason == "the contract cannot update interval"
+    entry, policy = {"interval": 60}, {"allowReplace": ["cpms/Primary"], "protect": ["cpms/*"]}
+    [held_] = plan(settled_world(), yaml(cpms=entry, policy=policy)).held_back
+    assert held_.code == "E-PROTECTED" and held_.ways_out == ()
+    assert plan(settled_world(), yaml()).tenants == ("acme",)
