@@ -564,3 +564,12 @@ def test_a_user_without_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(StorageFailed, match="--state DIR"):
         journal.default_folder({})
     assert journal.default_folder({"XDG_STATE_HOME": "/s"}) == Path("/s/exolink-reconcile")
+
+
+def test_only_a_create_is_marked_as_answered(tmp_path: Path) -> None:
+    """An update that was answered and not read back may be sent again: it is open, and blocks no create."""
+    each = step(action=Action.UPDATE)
+    with Journal(tmp_path, ORIGIN) as opened:
+        intended(opened, each)
+        opened.settle([Outcome(each, Status.DONE, code="E-UNVERIFIED")])
+        assert [op.answered for op in opened.open_operations()] == [False]

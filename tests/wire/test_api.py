@@ -877,3 +877,14 @@ def test_no_message_holds_the_token() -> None:
             with pytest.raises(ApiError) as caught:
                 ask(verb, Script(answer))
             assert TOKEN not in f"{caught.value} {caught.value!r} {caught.value.__cause__}"
+
+
+@pytest.mark.parametrize(
+    ("status", "asked", "said"),
+    [(429, 301, "asks to come back in 301 s"), (429, 300, "again and again"), (429, 0, "again and again"), (503, 301, "again and again")],
+)  # fmt: skip
+def test_how_long_a_throttled_api_wants_us_to_wait(status: int, asked: int, said: str) -> None:
+    """A pause that is too long to wait for is told in seconds; anything else was tried until it was enough."""
+    with pytest.raises(ApiUnreachable) as caught:
+        ask("list", Script(httpx.Response(status, headers={"retry-after": str(asked)})))
+    assert caught.value.code == "E-UNREACHABLE" and said in caught.value.summary
