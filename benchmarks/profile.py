@@ -28,6 +28,7 @@ _WAIT = "wait for what is read, beside the threads"
 _STAGES = (
     ("read the files, digest of the bytes", "files", "read"),
     ("YAML events to documents", "documents", "read"),
+    ("  long plain lists, without the parser", "plain_lists", "cut"),
     ("join tenants, the rest of desired state", "desired_state", "build"),
     ("  defaults and names of profiles to values", "desired_state", "_Builder._entry_values"),
     ("  validate entries", "desired_state", "_Builder._validate"),
@@ -48,7 +49,7 @@ _STAGES = (
     ("  rows by key", "differ", "_by_key"),
     ("  rows that nobody declares", "differ", "_rest"),
     ("decide", "planner", "plan"),
-    ("digest", "digest", "of_plan"),
+    ("digest", "digest", "of_each"),
     ("the plan as JSON", "session", "Prepared.document"),
     ("the plan as text", "session", "plan_text"),
     ("print", "console", "Console.out"),
