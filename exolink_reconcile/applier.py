@@ -113,7 +113,8 @@ def apply(
 ) -> Result:
     """Do the plan's steps. One outcome a step, in the order of the plan; errors of the API are outcomes, not raised.
 
-    `before` is what the plan was made from: what differed there already is not told as new.
+    `before` is what the plan was made from: what differed there already is not told as new, and what was there already is
+    not taken for what a create made.
     """
     run = _Run(plan, contract, api, stop, settings, before)
     for wave in plan.waves:

@@ -26,7 +26,7 @@ from typing import NamedTuple
 from exolink_reconcile.nodes import Node
 
 SHORTEST = 32  # entries, at least 3: below, the parser is as quick
-# Line breaks to the parser, and not to us: lines would be counted differently. (Files with the others were refused.)
+# Line breaks to the parser, and not to us: lines would be counted differently.
 _OTHER_BREAKS = ("\r", "\x85", "\u2028", "\u2029")
 # `$` starts a reference, `#` a comment, `\` an escape: a class has them only where they mean nothing.
 _KEY = r"(?!(?:null|Null|NULL)\b)[A-Za-z][A-Za-z0-9]*"
