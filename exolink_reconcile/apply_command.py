@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from exolink_reconcile import __version__, applier, connection, event_stream, files, lock, plan_file, recovery, session
+from exolink_reconcile import __version__, connection, event_stream, files, lock, plan_file, session
 from exolink_reconcile.api import Api
-from exolink_reconcile.applier import Stop
+from exolink_reconcile.applying import applier, recovery
+from exolink_reconcile.applying.applier import Stop
 from exolink_reconcile.console import Console, Progress, leave
 from exolink_reconcile.errors import MOST_CARE_FIRST, PlanRefused, PlanStale, StorageFailed, problem
 from exolink_reconcile.event_stream import EventStream

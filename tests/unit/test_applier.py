@@ -10,7 +10,7 @@ import pytest
 from support_pipeline import document, pipeline
 from world import Answer, World
 
-from exolink_reconcile import applier
+from exolink_reconcile.applying import applier
 from exolink_reconcile.model import Outcome, Plan, Result, Status
 from exolink_reconcile.report import text
 
