@@ -38,7 +38,8 @@ def validate(ctx: click.Context, /, paths: tuple[str, ...], format: str) -> int:
 
     In GitHub Actions the problems are shown on their lines too, unless --format says otherwise.
     """
-    from exolink_reconcile import checkout, desired_state, files
+    from exolink_reconcile import checkout, files
+    from exolink_reconcile.desired import desired_state
     from exolink_reconcile.errors import InputError
     from exolink_reconcile.kinds import KINDS
     from exolink_reconcile.report import codequality, github, sarif, text, validation_json
@@ -164,8 +165,9 @@ def show(planfile: str, format: str, full: bool, max_size: int | None) -> int:
 @option("--out", metavar="FOLDER", help="Write one file a tenant there instead of to stdout.")
 def export(tenants: tuple[str, ...], out: str | None, **reach: Any) -> int:
     """Write YAML for what is live."""
-    from exolink_reconcile import desired_state, files, live_state, session
     from exolink_reconcile import export as exporter
+    from exolink_reconcile import files, live_state, session
+    from exolink_reconcile.desired import desired_state
     from exolink_reconcile.errors import problem
     from exolink_reconcile.kinds import KINDS
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from exolink_reconcile import documents as yaml_documents
-from exolink_reconcile.documents import MAX_BYTES, Document
+from exolink_reconcile.desired import documents as yaml_documents
+from exolink_reconcile.desired.documents import MAX_BYTES, Document
 from exolink_reconcile.errors import StorageFailed, problem
 from exolink_reconcile.model import Diagnostic, Source
 

@@ -7,23 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from exolink_reconcile import (
-    causes,
-    checkout,
-    connection,
-    desired_state,
-    differ,
-    digest,
-    files,
-    journal,
-    live_state,
-    planner,
-)
+from exolink_reconcile import checkout, connection, differ, digest, files, journal, live_state, planner
 from exolink_reconcile import contract as contracts
 from exolink_reconcile.api import Api
 from exolink_reconcile.console import Console
 from exolink_reconcile.contract import Contract
-from exolink_reconcile.documents import Document
+from exolink_reconcile.desired import desired_state, sources
+from exolink_reconcile.desired.documents import Document
 from exolink_reconcile.errors import StorageFailed, problem
 from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.model import DesiredState, LiveState, Plan
@@ -242,5 +232,5 @@ def plan_text(plan: Plan, digest: str, console: Console, *, full: bool = False, 
 
 def plan_annotations(plan: Plan, documents: Sequence[Document] = ()) -> str:
     """A plan as GitHub annotations: on the lines that cause it, or without documents on the places it recorded."""
-    caused = causes.find(plan, documents) if documents else causes.recorded(plan)
+    caused = sources.find(plan, documents) if documents else sources.recorded(plan)
     return github.plan(plan, caused, checkout.from_root(os.environ))

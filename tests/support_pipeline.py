@@ -14,10 +14,11 @@ from ruamel.yaml import YAML
 from support_contract import BUNDLED, Judge
 from world import World
 
-from exolink_reconcile import contract, desired_state, differ, digest, documents, live_state, planner
+from exolink_reconcile import contract, differ, digest, live_state, planner
 from exolink_reconcile import export as exporter
 from exolink_reconcile.api import Api
 from exolink_reconcile.applying import applier
+from exolink_reconcile.desired import desired_state, documents
 from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.model import DesiredState, LiveState, Plan, Result
 from exolink_reconcile.planner import Choices

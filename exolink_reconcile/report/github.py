@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from exolink_reconcile.causes import Cause, Caused
+from exolink_reconcile.desired.sources import Cause, Caused
 from exolink_reconcile.errors import InputError, ReconcileError
 from exolink_reconcile.inert import inert
 from exolink_reconcile.model import Action, Diagnostic, FieldChange, HeldBack, Plan, Source, Step, remote_id

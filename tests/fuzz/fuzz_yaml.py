@@ -8,7 +8,7 @@ import sys
 import atheris
 
 with atheris.instrument_imports(include=["exolink_reconcile", "ruamel"]):
-    from exolink_reconcile import desired_state, documents, plain_lists
+    from exolink_reconcile.desired import desired_state, documents, plain_lists
     from exolink_reconcile.errors import InputError
     from exolink_reconcile.kinds import KINDS
 

@@ -12,7 +12,8 @@ import pytest
 from support_pipeline import ORIGIN, pipeline
 from world import World
 
-from exolink_reconcile import causes, checkout, desired_state, differ, documents, planner
+from exolink_reconcile import checkout, differ, planner
+from exolink_reconcile.desired import desired_state, documents, sources
 from exolink_reconcile.errors import InputError
 from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.model import Diagnostic
@@ -137,7 +138,7 @@ def plan(story: str) -> str:
     with pipeline(make()) as run:
         changes = differ.diff(desired, run.live(desired, choices))
         made = planner.plan(changes, desired, run.contract, choices, ORIGIN)
-    return github.plan(made, causes.find(made, found), AS_GIVEN)
+    return github.plan(made, sources.find(made, found), AS_GIVEN)
 
 
 # --------------------------------------------------------------------------------------------------------------- tests

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from support_pipeline import contract_of, entry, pipeline, read_yaml, scalar
 from world import World
 
-from exolink_reconcile import documents, export
+from exolink_reconcile import export
+from exolink_reconcile.desired import documents
 from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.resource import hostile_character, row_model
 

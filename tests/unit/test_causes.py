@@ -7,8 +7,9 @@ import pytest
 from support_pipeline import ORIGIN, pipeline
 from world import World
 
-from exolink_reconcile import causes, desired_state, differ, documents, planner
-from exolink_reconcile.documents import Document
+from exolink_reconcile import differ, planner
+from exolink_reconcile.desired import desired_state, documents, sources
+from exolink_reconcile.desired.documents import Document
 from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.model import HeldBack, Plan
 from exolink_reconcile.planner import Choices
@@ -38,7 +39,7 @@ def find(world: World, files: str | Mapping[str, str], **choices: Any) -> Found:
     lines = {path: text.split("\n") for path, text in files.items()}
     read_in = read(files)
     shown = []
-    for item, field, places in causes.find(plan(world, read_in, **choices), read_in):
+    for item, field, places in sources.find(plan(world, read_in, **choices), read_in):
         at = [
             f"{p.section + ': ' if p.section else ''}{p.source.path}: {lines[p.source.path][p.source.line - 1][p.source.column - 1 :]}"
             for p in places
@@ -253,7 +254,7 @@ def test_braces_of_yaml_1_2() -> None:
 def test_recorded() -> None:
     """Without documents every difference has the place that the plan recorded for its object."""
     text = "tenant: acme\ncpms:\n  - displayName: Bench\n    url: wss://new/\n    interval: 31\n"
-    found = causes.recorded(plan(world(), read({"a.yaml": text})))
+    found = sources.recorded(plan(world(), read({"a.yaml": text})))
     assert [(row.field and row.field.name, str(row.causes[0].source)) for row in found] == [
         ("url", "a.yaml:3:5"),
         ("interval", "a.yaml:3:5"),

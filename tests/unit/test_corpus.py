@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from exolink_reconcile import desired_state, documents
+from exolink_reconcile.desired import desired_state, documents
 from exolink_reconcile.errors import InputError
 from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.model import Diagnostic

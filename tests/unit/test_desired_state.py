@@ -3,7 +3,7 @@
 import pytest
 from support_pipeline import read_yaml
 
-from exolink_reconcile import desired_state, documents
+from exolink_reconcile.desired import desired_state, documents
 from exolink_reconcile.errors import InputError
 from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.model import DesiredState
@@ -106,7 +106,7 @@ def test_all_in_one_go() -> None:
         "a.yaml", b"tenant: acme\ncpms: [{displayName: A, interval: x}]\nfoo: 1\nbar: &x y\n", {}
     )
     second, two = documents.read("b.yaml", b"tenant: acme\nchargers: [{identity: ''}]\n", {})
-    from exolink_reconcile import desired_state
+    from exolink_reconcile.desired import desired_state
 
     with pytest.raises(InputError) as caught:
         desired_state.build([*second, *first], KINDS, problems=[*two, *one])
@@ -163,7 +163,7 @@ def test_validate_needs_no_variable() -> None:
     """Without an environment references are checked for their syntax, and what they stand for is taken on trust."""
     text = HEAD + "name: ${env:N}\nprofiles: {n: '${env:P}'}\nchargers: [{identity: '${env:I}', profile: n}, {identity: '${env:J}'}]\n"  # fmt: skip
     found, problems = documents.read("f.yaml", text.encode(), None)
-    from exolink_reconcile import desired_state
+    from exolink_reconcile.desired import desired_state
 
     assert desired_state.build(found, KINDS, problems=problems).warnings == ()
 

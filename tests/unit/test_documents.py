@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from exolink_reconcile import documents
-from exolink_reconcile.nodes import Node, Unresolved
+from exolink_reconcile.desired import documents
+from exolink_reconcile.desired.nodes import Node, Unresolved
 
 
 def read(text: str, environment: dict[str, str] | None = None) -> tuple[list[object], list[tuple[str, int, int]]]:
@@ -91,7 +91,7 @@ def test_the_c_parser_is_in_use() -> None:
 
 def test_without_the_c_parser_nothing_is_read() -> None:
     """Without `ruamel.yaml.clib` the reader fails at once; it never goes on 25 times slower."""
-    code = "import sys; sys.modules['_ruamel_yaml'] = None; import exolink_reconcile.documents"
+    code = "import sys; sys.modules['_ruamel_yaml'] = None; import exolink_reconcile.desired.documents"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
     assert done.returncode != 0 and "_ruamel_yaml" in done.stderr
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exolink_reconcile import documents, plain_lists
-from exolink_reconcile.nodes import Node
+from exolink_reconcile.desired import documents, plain_lists
+from exolink_reconcile.desired.nodes import Node
 
 
 @pytest.fixture(autouse=True)

@@ -17,11 +17,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from exolink_reconcile import documents as yaml_documents
 from exolink_reconcile import globs
-from exolink_reconcile.documents import Document
+from exolink_reconcile.desired import documents as yaml_documents
+from exolink_reconcile.desired.documents import Document
+from exolink_reconcile.desired.nodes import Node
 from exolink_reconcile.model import Action, FieldChange, HeldBack, Plan, Source, Step
-from exolink_reconcile.nodes import Node
 from exolink_reconcile.resource import Address, NamedBy, fields
 
 # What these say is about the pinned id, where the entry has one.

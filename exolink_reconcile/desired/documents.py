@@ -37,10 +37,10 @@ from ruamel.yaml.events import (
 )
 from ruamel.yaml.reader import ReaderError
 
-from exolink_reconcile import plain_lists
+from exolink_reconcile.desired import plain_lists
+from exolink_reconcile.desired.nodes import Expanded, Node, Unresolved
+from exolink_reconcile.desired.plain_lists import Run
 from exolink_reconcile.model import Diagnostic, Source
-from exolink_reconcile.nodes import Expanded, Node, Unresolved
-from exolink_reconcile.plain_lists import Run
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_DEPTH = 32

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
-from exolink_reconcile.nodes import Node
+from exolink_reconcile.desired.nodes import Node
 
 SHORTEST = 32  # entries, at least 3: below, the parser is as quick
 # Line breaks to the parser, and not to us: lines would be counted differently.

@@ -15,12 +15,12 @@ from typing import Any, Literal, NamedTuple
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from exolink_reconcile import documents as yaml_documents
 from exolink_reconcile import globs
-from exolink_reconcile.documents import Document, Places
+from exolink_reconcile.desired import documents as yaml_documents
+from exolink_reconcile.desired.documents import Document, Places
+from exolink_reconcile.desired.nodes import Expanded, Node, Unresolved
 from exolink_reconcile.errors import InputError
 from exolink_reconcile.model import Declared, DesiredState, DesiredTenant, Diagnostic, Pattern, Policy, Removed, Source
-from exolink_reconcile.nodes import Expanded, Node, Unresolved
 from exolink_reconcile.resource import (
     WHOLE_NUMBER,
     Address,
