@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from exolink_reconcile import __version__, connection, event_stream, files, lock, plan_file, session
-from exolink_reconcile.api import Api
+from exolink_reconcile import __version__, event_stream, files, lock, plan_file, session
 from exolink_reconcile.applying import applier, recovery
 from exolink_reconcile.applying.applier import Stop
 from exolink_reconcile.console import Console, Progress, leave
@@ -16,6 +15,8 @@ from exolink_reconcile.errors import MOST_CARE_FIRST, PlanRefused, PlanStale, St
 from exolink_reconcile.event_stream import EventStream
 from exolink_reconcile.journal import Journal
 from exolink_reconcile.kinds import KINDS
+from exolink_reconcile.live import connection
+from exolink_reconcile.live.api import Api
 from exolink_reconcile.model import LiveState, Plan, Result, Step
 from exolink_reconcile.plan_file import SavedPlan
 from exolink_reconcile.report import text

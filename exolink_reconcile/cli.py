@@ -166,10 +166,11 @@ def show(planfile: str, format: str, full: bool, max_size: int | None) -> int:
 def export(tenants: tuple[str, ...], out: str | None, **reach: Any) -> int:
     """Write YAML for what is live."""
     from exolink_reconcile import export as exporter
-    from exolink_reconcile import files, live_state, session
+    from exolink_reconcile import files, session
     from exolink_reconcile.desired import desired_state
     from exolink_reconcile.errors import problem
     from exolink_reconcile.kinds import KINDS
+    from exolink_reconcile.live import live_state
 
     for tenant in tenants:
         if not desired_state.is_tenant_name(tenant):

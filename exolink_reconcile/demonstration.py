@@ -8,7 +8,7 @@ from pathlib import Path
 
 from exolink_reconcile import emulator, files
 from exolink_reconcile.console import Console
-from exolink_reconcile.quiet_httpx import httpx
+from exolink_reconcile.live.quiet_httpx import httpx
 
 _API = "emulator:exolink.db"
 _YAML = """\

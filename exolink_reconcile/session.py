@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from exolink_reconcile import checkout, connection, differ, digest, files, journal, live_state, planner
+from exolink_reconcile import checkout, differ, digest, files, journal, planner
 from exolink_reconcile import contract as contracts
-from exolink_reconcile.api import Api
 from exolink_reconcile.console import Console
 from exolink_reconcile.contract import Contract
 from exolink_reconcile.desired import desired_state, sources
 from exolink_reconcile.desired.documents import Document
 from exolink_reconcile.errors import StorageFailed, problem
 from exolink_reconcile.kinds import KINDS
+from exolink_reconcile.live import connection, live_state
+from exolink_reconcile.live.api import Api
 from exolink_reconcile.model import DesiredState, LiveState, Plan
 from exolink_reconcile.planner import Choices, ReviewedPlan
 from exolink_reconcile.report import github, plan_json, text

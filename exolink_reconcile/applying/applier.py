@@ -15,11 +15,12 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol
 
-from exolink_reconcile import differ, digest, live_state
-from exolink_reconcile.api import Api
+from exolink_reconcile import differ, digest
 from exolink_reconcile.applying import readback
 from exolink_reconcile.contract import Contract
 from exolink_reconcile.errors import ApiDenied, ApiError, NoClearAnswer, StorageFailed
+from exolink_reconcile.live import live_state
+from exolink_reconcile.live.api import Api
 from exolink_reconcile.model import (
     Action,
     DesiredState,

@@ -9,10 +9,10 @@ from typing import Any, cast
 import atheris
 
 with atheris.instrument_imports(include=["exolink_reconcile"]):
-    from exolink_reconcile import live_state
-    from exolink_reconcile.api import Api
     from exolink_reconcile.errors import ApiSurprise
     from exolink_reconcile.kinds import KINDS
+    from exolink_reconcile.live import live_state
+    from exolink_reconcile.live.api import Api
     from exolink_reconcile.model import remote_id
     from exolink_reconcile.resource import fields, key
 

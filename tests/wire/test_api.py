@@ -14,9 +14,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exolink_reconcile import api as sender
-from exolink_reconcile import connection, pace
-from exolink_reconcile.api import Api
 from exolink_reconcile.errors import (
     ApiDenied,
     ApiError,
@@ -27,6 +24,9 @@ from exolink_reconcile.errors import (
     NoClearAnswer,
 )
 from exolink_reconcile.kinds import KINDS
+from exolink_reconcile.live import api as sender
+from exolink_reconcile.live import connection, pace
+from exolink_reconcile.live.api import Api
 from exolink_reconcile.resource import SecretUrl
 
 TENANT, CPMS, CHARGER = KINDS

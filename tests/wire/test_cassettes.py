@@ -10,10 +10,10 @@ import vcr
 from vcr.cassette import Cassette
 from vcr.errors import CannotOverwriteExistingCassetteException
 
-from exolink_reconcile import live_state
-from exolink_reconcile.api import Api
 from exolink_reconcile.errors import ApiRejected, ApiSurprise, ApiUnreachable
 from exolink_reconcile.kinds import KINDS
+from exolink_reconcile.live import live_state
+from exolink_reconcile.live.api import Api
 from exolink_reconcile.resource import SecretUrl
 
 TENANT, CPMS, CHARGER = KINDS

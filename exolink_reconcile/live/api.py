@@ -28,8 +28,8 @@ from exolink_reconcile.errors import (
     NoClearAnswer,
     problem,
 )
-from exolink_reconcile.pace import MAX_PAUSE, Pace
-from exolink_reconcile.quiet_httpx import httpcore, httpx
+from exolink_reconcile.live.pace import MAX_PAUSE, Pace
+from exolink_reconcile.live.quiet_httpx import httpcore, httpx
 from exolink_reconcile.resource import Kind, SecretUrl
 
 MAX_ANSWER = 256 * 1024 * 1024

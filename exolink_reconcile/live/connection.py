@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from exolink_reconcile.api import Api, is_loopback
 from exolink_reconcile.errors import ApiDenied, problem
-from exolink_reconcile.quiet_httpx import httpx
+from exolink_reconcile.live.api import Api, is_loopback
+from exolink_reconcile.live.quiet_httpx import httpx
 
 EMULATOR = "emulator:"
 

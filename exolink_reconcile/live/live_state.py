@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from exolink_reconcile.api import Api
 from exolink_reconcile.errors import MOST_CARE_FIRST, ApiError, ApiSurprise, ApiUnreachable
+from exolink_reconcile.live.api import Api
 from exolink_reconcile.model import LiveState, LiveTenant, remote_id
 from exolink_reconcile.resource import Kind, Row, fields, key, row_model
 
