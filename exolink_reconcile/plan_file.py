@@ -7,7 +7,6 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from exolink_reconcile import digest
 from exolink_reconcile.errors import InputError, PlanStale, problem
 from exolink_reconcile.model import (
     Action,
@@ -22,7 +21,8 @@ from exolink_reconcile.model import (
     Step,
     remote_id,
 )
-from exolink_reconcile.planner import ReviewedPlan
+from exolink_reconcile.planning import digest
+from exolink_reconcile.planning.planner import ReviewedPlan
 from exolink_reconcile.report import plan_json
 from exolink_reconcile.report.plan_json import HeldBackChange, Place, PlanDocument, PlannedChange, ResourceChange
 from exolink_reconcile.resource import (

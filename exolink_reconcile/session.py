@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from exolink_reconcile import checkout, differ, digest, files, journal, planner
+from exolink_reconcile import checkout, files, journal
 from exolink_reconcile import contract as contracts
 from exolink_reconcile.console import Console
 from exolink_reconcile.contract import Contract
@@ -18,7 +18,8 @@ from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.live import connection, live_state
 from exolink_reconcile.live.api import Api
 from exolink_reconcile.model import DesiredState, LiveState, Plan
-from exolink_reconcile.planner import Choices, ReviewedPlan
+from exolink_reconcile.planning import differ, digest, planner
+from exolink_reconcile.planning.planner import Choices, ReviewedPlan
 from exolink_reconcile.report import github, plan_json, text
 
 TENANT = next(kind for kind in KINDS if kind.entries is None)

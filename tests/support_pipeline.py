@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from support_contract import BUNDLED, Judge
 from world import World
 
-from exolink_reconcile import contract, differ, digest, planner
+from exolink_reconcile import contract
 from exolink_reconcile import export as exporter
 from exolink_reconcile.applying import applier
 from exolink_reconcile.desired import desired_state, documents
@@ -22,7 +22,8 @@ from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.live import live_state
 from exolink_reconcile.live.api import Api
 from exolink_reconcile.model import DesiredState, LiveState, Plan, Result
-from exolink_reconcile.planner import Choices
+from exolink_reconcile.planning import differ, digest, planner
+from exolink_reconcile.planning.planner import Choices
 from exolink_reconcile.report import plan_json
 from exolink_reconcile.resource import Kind
 

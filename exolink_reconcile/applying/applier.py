@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Any, Protocol
 
-from exolink_reconcile import differ, digest
 from exolink_reconcile.applying import readback
 from exolink_reconcile.contract import Contract
 from exolink_reconcile.errors import ApiDenied, ApiError, NoClearAnswer, StorageFailed
@@ -34,6 +33,7 @@ from exolink_reconcile.model import (
     Step,
     remote_id,
 )
+from exolink_reconcile.planning import differ, digest
 from exolink_reconcile.resource import Address, Kind, Row, fields
 
 STAGES = (1, 10)

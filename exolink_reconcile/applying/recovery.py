@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from exolink_reconcile.digest import shown
 from exolink_reconcile.live import live_state
 from exolink_reconcile.live.api import Api
 from exolink_reconcile.model import LiveState, Operation, remote_id
+from exolink_reconcile.planning.digest import shown
 from exolink_reconcile.resource import Kind, Row, key
 
 _POLL = 2.0

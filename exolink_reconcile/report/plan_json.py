@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from exolink_reconcile import digest
 from exolink_reconcile.model import HeldBack, Plan, Source, Step
+from exolink_reconcile.planning import digest
 from exolink_reconcile.report import step_json
 from exolink_reconcile.report.step_json import PROVIDER, canonical
 from exolink_reconcile.resource import SecretUrl

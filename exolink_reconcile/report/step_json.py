@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import repeat
 from typing import Any
 
-from exolink_reconcile import digest
 from exolink_reconcile.inert import inert
 from exolink_reconcile.model import Action, FieldChange, Source, Step, alike
+from exolink_reconcile.planning import digest
 from exolink_reconcile.resource import Address, Kind, Resource, Row, SecretUrl, fields
 
 PROVIDER = "registry.exolink.cloud/exolink/exolink"

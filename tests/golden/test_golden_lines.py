@@ -12,12 +12,13 @@ import pytest
 from support_pipeline import ORIGIN, pipeline
 from world import World
 
-from exolink_reconcile import checkout, differ, planner
+from exolink_reconcile import checkout
 from exolink_reconcile.desired import desired_state, documents, sources
 from exolink_reconcile.errors import InputError
 from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.model import Diagnostic
-from exolink_reconcile.planner import Choices
+from exolink_reconcile.planning import differ, planner
+from exolink_reconcile.planning.planner import Choices
 from exolink_reconcile.report import codequality, github, sarif
 
 FOLDER = Path(__file__).parent / "lines"

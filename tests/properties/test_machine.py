@@ -36,7 +36,7 @@ from exolink_reconcile.errors import PlanRefused, ReconcileError
 from exolink_reconcile.journal import Journal
 from exolink_reconcile.live.api import Api
 from exolink_reconcile.model import Plan, Result, remote_id
-from exolink_reconcile.planner import Choices
+from exolink_reconcile.planning.planner import Choices
 
 ORIGIN = "http://127.0.0.1"
 WINDOW = 90.0

@@ -7,12 +7,12 @@ import pytest
 from support_pipeline import ORIGIN, pipeline
 from world import World
 
-from exolink_reconcile import differ, planner
 from exolink_reconcile.desired import desired_state, documents, sources
 from exolink_reconcile.desired.documents import Document
 from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.model import HeldBack, Plan
-from exolink_reconcile.planner import Choices
+from exolink_reconcile.planning import differ, planner
+from exolink_reconcile.planning.planner import Choices
 
 Found = list[tuple[str, str, list[str]]]
 

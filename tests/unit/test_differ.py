@@ -6,9 +6,9 @@ import pytest
 from support_pipeline import document, pipeline, read_yaml
 from world import World
 
-from exolink_reconcile import differ
 from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.model import Changes, LiveState, LiveTenant
+from exolink_reconcile.planning import differ
 from exolink_reconcile.resource import row_model
 
 TENANT, CPMS, CHARGER = KINDS

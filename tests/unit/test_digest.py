@@ -7,8 +7,8 @@ import pytest
 from support_pipeline import document, pipeline
 from world import World
 
-from exolink_reconcile import digest
 from exolink_reconcile.model import Plan
+from exolink_reconcile.planning import digest
 
 CPMS = {"displayName": "A", "url": "wss://u:hunter2@h/?k=v", "interval": 30}
 CHARGER = {"identity": "CP-1", "displayName": "Lobby", "profileId": 1}

@@ -8,12 +8,12 @@ import pytest
 from support_pipeline import ORIGIN, contract_of, document, pipeline, read_yaml, tenant_create_contract
 from world import World
 
-from exolink_reconcile import differ, planner
 from exolink_reconcile.contract import Field, Operation
 from exolink_reconcile.errors import InputError
 from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.model import Action, Plan
-from exolink_reconcile.planner import Choices
+from exolink_reconcile.planning import differ, planner
+from exolink_reconcile.planning.planner import Choices
 from exolink_reconcile.report import text
 from exolink_reconcile.resource import Kind
 

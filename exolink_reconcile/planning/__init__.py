@@ -1,0 +1,1 @@
+"""Desired and live state to a plan: facts, then decisions; pure."""
