@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from exolink_reconcile import __version__, event_stream, files, lock, plan_file, session
+from exolink_reconcile import __version__, event_stream, files, lock, session
 from exolink_reconcile.applying import applier, recovery
 from exolink_reconcile.applying.applier import Stop
 from exolink_reconcile.console import Console, Progress, leave
@@ -18,8 +18,9 @@ from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.live import connection
 from exolink_reconcile.live.api import Api
 from exolink_reconcile.model import LiveState, Plan, Result, Step
-from exolink_reconcile.plan_file import SavedPlan
 from exolink_reconcile.report import text
+from exolink_reconcile.saved_plan import reader
+from exolink_reconcile.saved_plan.reader import SavedPlan
 from exolink_reconcile.session import PLAN_OPTIONS, Options, Prepared, Wanted
 
 
@@ -63,7 +64,7 @@ class Apply:
         self._check_approval()
         saved = None
         if self.plan_path is not None:
-            saved = plan_file.read(files.read_text(self.plan_path, "the plan file"))
+            saved = reader.read(files.read_text(self.plan_path, "the plan file"))
             options = _recorded_options(saved, options, given)
         if self.expect is not None and not _is_digest(self.expect):
             raise problem("E-USAGE", "--expect takes a digest or its first 12 or more hex digits")
@@ -72,9 +73,9 @@ class Apply:
         with session.connected(options, wanted.contract_text, self.console) as api, self._locked(wanted) as journal:
             run, blind = self._settled_plan(wanted, api, journal)
             if saved is not None:
-                plan_file.check(saved, run.plan, run.desired, run.live)
+                reader.check(saved, run.plan, run.desired, run.live)
             if self.expect is not None:
-                plan_file.check_digest(run.plan, self.expect.lower())
+                reader.check_digest(run.plan, self.expect.lower())
             self._show(run)
             self._check_rails(run)
             journal.saw(_counts(run.live))

@@ -142,18 +142,19 @@ def apply(
 @max_size
 def show(planfile: str, format: str, full: bool, max_size: int | None) -> int:
     """Render a saved plan."""
-    from exolink_reconcile import files, plan_file, session
+    from exolink_reconcile import files, session
     from exolink_reconcile.kinds import KINDS
+    from exolink_reconcile.saved_plan import reader
 
     _console.annotating = format == "github"
     data = files.read_text(planfile, "the plan file")
-    saved = plan_file.read(data)
+    saved = reader.read(data)
     if format == "github":
-        _console.out(session.plan_annotations(plan_file.plan(saved, KINDS)))
+        _console.out(session.plan_annotations(reader.plan(saved, KINDS)))
     if format == "json":
         _console.out(data.decode())
     else:
-        shown, plan = session.Shown(format, full, max_size=max_size), plan_file.plan(saved, KINDS)
+        shown, plan = session.Shown(format, full, max_size=max_size), reader.plan(saved, KINDS)
         paths = saved.document.exolink.paths
         _console.out(session.rendered(shown, plan, saved.digest, paths, saved.options, _console))
     return 0

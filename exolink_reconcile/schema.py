@@ -19,8 +19,8 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from exolink_reconcile.report.plan_json import PlanDocument
 from exolink_reconcile.resource import NAME, WHOLE_NUMBER, FieldFacts, Kind, NamedBy, compared, fields, key
+from exolink_reconcile.saved_plan.writer import PlanDocument
 
 _Schema = dict[str, Any]
 

@@ -20,7 +20,8 @@ from exolink_reconcile.live.api import Api
 from exolink_reconcile.model import DesiredState, LiveState, Plan
 from exolink_reconcile.planning import differ, digest, planner
 from exolink_reconcile.planning.planner import Choices, ReviewedPlan
-from exolink_reconcile.report import github, plan_json, text
+from exolink_reconcile.report import github, text
+from exolink_reconcile.saved_plan import writer
 
 TENANT = next(kind for kind in KINDS if kind.entries is None)
 
@@ -90,7 +91,7 @@ class Prepared:
 
     def document(self) -> Sequence[bytes]:
         """The plan as JSON, as it is shown and saved, in pieces."""
-        return plan_json.plan(
+        return writer.plan(
             self.plan,
             self.digests,
             config_digest=self.desired.config_digest,

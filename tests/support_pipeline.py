@@ -24,8 +24,8 @@ from exolink_reconcile.live.api import Api
 from exolink_reconcile.model import DesiredState, LiveState, Plan, Result
 from exolink_reconcile.planning import differ, digest, planner
 from exolink_reconcile.planning.planner import Choices
-from exolink_reconcile.report import plan_json
 from exolink_reconcile.resource import Kind
+from exolink_reconcile.saved_plan import writer
 
 ORIGIN = "http://x.invalid"
 CONTRACT_TEXT = BUNDLED.read_text("utf-8")
@@ -104,7 +104,7 @@ def run_plan(
 
 
 def as_json(plan: Plan) -> str:
-    pieces = plan_json.plan(plan, digest.of_each(plan), config_digest="", paths=("exolink.yaml",), options={})
+    pieces = writer.plan(plan, digest.of_each(plan), config_digest="", paths=("exolink.yaml",), options={})
     return b"".join(pieces).decode()
 
 

@@ -16,9 +16,9 @@ from typing import Any
 from exolink_reconcile.errors import InputError, ReconcileError
 from exolink_reconcile.inert import inert
 from exolink_reconcile.model import Action, Diagnostic, Outcome, Plan, Result, Status, Step
-from exolink_reconcile.report.step_json import resource_address
 from exolink_reconcile.report.validation_json import diagnostic
 from exolink_reconcile.resource import Address
+from exolink_reconcile.saved_plan.rows import resource_address
 
 Event = dict[str, Any]
 

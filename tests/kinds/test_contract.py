@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 from support_pipeline import CONTRACT_TEXT, as_json, document, pipeline, read_yaml
 from world import World
 
-from exolink_reconcile import plan_file, schema
+from exolink_reconcile import schema
 from exolink_reconcile.errors import InputError
 from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.model import Action, Status
@@ -28,6 +28,7 @@ from exolink_reconcile.resource import (
     row_model,
 )
 from exolink_reconcile.resource import compared as compared_fields
+from exolink_reconcile.saved_plan import reader
 
 LISTED = [kind for kind in KINDS if kind.entries is not None]
 VALUES = {"string": ("wss://a.example.com/", "wss://b.example.com/"), "integer": (3, 4), "boolean": (True, False)}
@@ -310,7 +311,7 @@ def test_a_fourth_kind_is_shown_saved_and_exported() -> None:
         exported, warnings = run.export("acme")
         offered = capabilities.capabilities(run.contract)
     assert "acme/widget/First" in text.plan(plan, "0" * 64)
-    saved = plan_file.plan(plan_file.read(as_json(plan).encode()), MORE_KINDS)
+    saved = reader.plan(reader.read(as_json(plan).encode()), MORE_KINDS)
     assert [step.address for step in saved.steps] == [step.address for step in plan.steps]
     assert "  - title: Third\n    colour: grey\n    size: 2\n" in exported and warnings == []
     assert "widget" in offered and "shiny" in offered

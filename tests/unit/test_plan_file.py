@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from support_pipeline import Pipeline, as_json, digest_of, document, pipeline
 from world import World
 
-from exolink_reconcile import plan_file
 from exolink_reconcile.errors import InputError, PlanStale
 from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.report import text
+from exolink_reconcile.saved_plan import reader
 
 CHARGER = {"displayName": "Lobby", "profileId": 1}
 WANTED = document(
@@ -30,16 +30,16 @@ def world() -> World:
     return found
 
 
-def save(run: Pipeline, yaml: str = WANTED) -> plan_file.SavedPlan:
-    return plan_file.read(as_json(run.plan(yaml)).encode())
+def save(run: Pipeline, yaml: str = WANTED) -> reader.SavedPlan:
+    return reader.read(as_json(run.plan(yaml)).encode())
 
 
-def check(run: Pipeline, saved: plan_file.SavedPlan, yaml: str = WANTED) -> None:
+def check(run: Pipeline, saved: reader.SavedPlan, yaml: str = WANTED) -> None:
     desired = run.desired(yaml)
-    plan_file.check(saved, run.plan(desired), desired, run.live(desired))
+    reader.check(saved, run.plan(desired), desired, run.live(desired))
 
 
-def refused(run: Pipeline, saved: plan_file.SavedPlan, yaml: str = WANTED) -> str:
+def refused(run: Pipeline, saved: reader.SavedPlan, yaml: str = WANTED) -> str:
     with pytest.raises(PlanStale) as caught:
         check(run, saved, yaml)
     return caught.value.code
@@ -159,7 +159,7 @@ def test_what_was_reviewed_counts_for_the_number_of_deletes_and_the_targets() ->
     yaml = "tenant: acme\npolicy: {exclusive: [charger]}\n"
     chosen = {"prune": True, "allow_deletes": 3, "targets": ("acme/charger/P0", "acme/charger/P1", "acme/charger/P2")}
     with pipeline(found) as run:
-        saved = plan_file.read(as_json(run.plan(yaml, **chosen)).encode())
+        saved = reader.read(as_json(run.plan(yaml, **chosen)).encode())
         found.soft_delete("acme", "charger", "P1")
         plan = run.plan(yaml, **chosen, reviewed=True, saved=saved.reviewed)
     assert [step.address.name for step in plan.steps] == ["P0", "P2"] and plan.refusals == ()
@@ -170,9 +170,9 @@ def test_expect(length: int) -> None:
     """The first digits of the digest are enough, and any other digest is stale."""
     with pipeline(world()) as run:
         plan = run.plan(WANTED)
-        plan_file.check_digest(plan, digest_of(plan)[:length])
+        reader.check_digest(plan, digest_of(plan)[:length])
         with pytest.raises(PlanStale, match="E-STALE"):
-            plan_file.check_digest(plan, digest_of(plan)[: length - 1] + "g")
+            reader.check_digest(plan, digest_of(plan)[: length - 1] + "g")
 
 
 # --------------------------------------------------------------------------------------------------------- the file
@@ -207,12 +207,12 @@ def test_edited(path: tuple[Any, ...]) -> None:
         (not before) if isinstance(before, bool) else before + 1 if isinstance(before, int) else f"{before}x"
     )
     with pytest.raises((PlanStale, InputError)):
-        plan_file.read(json.dumps(document_).encode())
+        reader.read(json.dumps(document_).encode())
 
 
 def test_another_layout_is_the_same_plan() -> None:
     """Formatting a saved plan does not edit it."""
-    assert plan_file.read(json.dumps(json.loads(SAVED), indent=4).encode()) == plan_file.read(SAVED.encode())
+    assert reader.read(json.dumps(json.loads(SAVED), indent=4).encode()) == reader.read(SAVED.encode())
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ def test_another_layout_is_the_same_plan() -> None:
 def test_no_plan(data: bytes) -> None:
     """What cannot be read as a plan is invalid input, not a stale plan and not a crash."""
     with pytest.raises(InputError, match="E-PLAN-FILE"):
-        plan_file.read(data)
+        reader.read(data)
 
 
 def test_no_secret_is_stored() -> None:
@@ -235,7 +235,7 @@ def test_shown_as_it_was() -> None:
     """A saved plan is shown as it was when it was made: the same text, byte for byte."""
     with pipeline(world()) as run:
         plan = run.plan(WANTED)
-    shown = plan_file.plan(plan_file.read(as_json(plan).encode()), KINDS)
+    shown = reader.plan(reader.read(as_json(plan).encode()), KINDS)
     assert text.plan(shown, "0" * 64) == text.plan(plan, "0" * 64)
 
 

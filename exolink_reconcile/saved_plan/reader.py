@@ -23,8 +23,6 @@ from exolink_reconcile.model import (
 )
 from exolink_reconcile.planning import digest
 from exolink_reconcile.planning.planner import ReviewedPlan
-from exolink_reconcile.report import plan_json
-from exolink_reconcile.report.plan_json import HeldBackChange, Place, PlanDocument, PlannedChange, ResourceChange
 from exolink_reconcile.resource import (
     Address,
     Kind,
@@ -36,6 +34,8 @@ from exolink_reconcile.resource import (
     name_of,
     row_model,
 )
+from exolink_reconcile.saved_plan import writer
+from exolink_reconcile.saved_plan.writer import HeldBackChange, Place, PlanDocument, PlannedChange, ResourceChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def read(text: bytes) -> SavedPlan:
     except (ValueError, ValidationError, RecursionError) as error:
         first = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
         raise problem("E-PLAN-FILE", f"this is no saved plan: {first}", "Make one with `plan --out FILE`.") from None
-    if plan_json.checksum(loaded) != document.exolink.checksum:
+    if writer.checksum(loaded) != document.exolink.checksum:
         raise PlanStale("E-EDITED", "the plan file was edited after it was saved; make a new one and have it reviewed")
     return SavedPlan(document)
 

@@ -13,9 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from exolink_reconcile.model import HeldBack, Plan, Source, Step
 from exolink_reconcile.planning import digest
-from exolink_reconcile.report import step_json
-from exolink_reconcile.report.step_json import PROVIDER, canonical
 from exolink_reconcile.resource import SecretUrl
+from exolink_reconcile.saved_plan import rows
+from exolink_reconcile.saved_plan.rows import PROVIDER, canonical
 
 SCHEMA_VERSION = 1
 _BATCH = 1000
@@ -79,7 +79,7 @@ def _lists(steps: Sequence[Step], digests: Sequence[str]) -> tuple[list[bytes], 
     """The items of `changes`, `resources` and `resource_changes`, each as pieces of JSON text."""
     lists: tuple[list[bytes], list[bytes], list[bytes]] = ([], [], [])
     for start in range(0, len(steps), _BATCH):
-        items = step_json.items(steps[start : start + _BATCH], digests[start : start + _BATCH])
+        items = rows.items(steps[start : start + _BATCH], digests[start : start + _BATCH])
         for pieces, texts in zip(lists, zip(*items), strict=True):
             there = list(filter(None, texts))
             if pieces and there:
