@@ -7,13 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from exolink_reconcile import __version__, event_stream, files, lock, session
+from exolink_reconcile import __version__, event_stream, files, session
 from exolink_reconcile.applying import applier, recovery
 from exolink_reconcile.applying.applier import Stop
 from exolink_reconcile.console import Console, Progress, leave
 from exolink_reconcile.errors import MOST_CARE_FIRST, PlanRefused, PlanStale, StorageFailed, problem
 from exolink_reconcile.event_stream import EventStream
-from exolink_reconcile.journal import Journal
 from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.live import connection
 from exolink_reconcile.live.api import Api
@@ -22,6 +21,8 @@ from exolink_reconcile.report import text
 from exolink_reconcile.saved_plan import reader
 from exolink_reconcile.saved_plan.reader import SavedPlan
 from exolink_reconcile.session import PLAN_OPTIONS, Options, Prepared, Wanted
+from exolink_reconcile.state import lock
+from exolink_reconcile.state.journal import Journal
 
 
 @dataclass(slots=True)

@@ -201,8 +201,8 @@ def unknowns(forget: str | None, state: str | None) -> int:
     """List writes whose outcome is still unknown."""
     from exolink_reconcile import session
     from exolink_reconcile.errors import StorageFailed, problem
-    from exolink_reconcile.journal import Journal
     from exolink_reconcile.report import text
+    from exolink_reconcile.state.journal import Journal
 
     def when(seconds: float) -> str:
         return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from exolink_reconcile import checkout, files, journal
+from exolink_reconcile import checkout, files
 from exolink_reconcile import contract as contracts
 from exolink_reconcile.console import Console
 from exolink_reconcile.contract import Contract
@@ -22,6 +22,7 @@ from exolink_reconcile.planning import differ, digest, planner
 from exolink_reconcile.planning.planner import Choices, ReviewedPlan
 from exolink_reconcile.report import github, text
 from exolink_reconcile.saved_plan import writer
+from exolink_reconcile.state import journal
 
 TENANT = next(kind for kind in KINDS if kind.entries is None)
 

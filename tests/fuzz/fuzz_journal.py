@@ -10,8 +10,8 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["exolink_reconcile"]):
-    from exolink_reconcile import journal
     from exolink_reconcile.errors import StorageFailed
+    from exolink_reconcile.state import journal
 
 from support import fuzz
 

@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from exolink_reconcile.journal import Journal
+from exolink_reconcile.state.journal import Journal
 
 ROOT = Path(__file__).parents[2]
 ROWS = {

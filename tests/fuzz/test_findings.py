@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from exolink_reconcile.errors import StorageFailed
-from exolink_reconcile.journal import Journal, peek
+from exolink_reconcile.state.journal import Journal, peek
 
 ORIGIN = "http://127.0.0.1"
 DAMAGE = {

@@ -33,10 +33,10 @@ from exolink_reconcile.apply_command import Apply
 from exolink_reconcile.applying import applier, recovery
 from exolink_reconcile.console import Console
 from exolink_reconcile.errors import PlanRefused, ReconcileError
-from exolink_reconcile.journal import Journal
 from exolink_reconcile.live.api import Api
 from exolink_reconcile.model import Plan, Result, remote_id
 from exolink_reconcile.planning.planner import Choices
+from exolink_reconcile.state.journal import Journal
 
 ORIGIN = "http://127.0.0.1"
 WINDOW = 90.0

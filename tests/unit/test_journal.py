@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from exolink_reconcile import journal
 from exolink_reconcile.errors import StorageFailed
-from exolink_reconcile.journal import Journal, Memory, peek
 from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.model import Action, Operation, Outcome, Status, Step
 from exolink_reconcile.resource import Address, row_model
+from exolink_reconcile.state import journal
+from exolink_reconcile.state.journal import Journal, Memory, peek
 
 TENANT, CPMS, CHARGER = KINDS
 ORIGIN = "https://api.example.com"

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from exolink_reconcile.errors import Locked, StorageFailed
-from exolink_reconcile.journal import user
+from exolink_reconcile.state.journal import user
 
 _POLL = 0.2
 
