@@ -116,7 +116,7 @@ def child(began: float, report: str, arguments: list[str]) -> None:
     """Run the command in this process, as its front door does; write what was found to `report`."""
     import gc
 
-    from exolink_reconcile import cli
+    from exolink_reconcile.cli.commands import commands
 
     gc.disable()
     first = ("interpreter, click, these timers", time.time() - began, time.process_time(), peak())
@@ -128,7 +128,7 @@ def child(began: float, report: str, arguments: list[str]) -> None:
     for stage in _STAGES:
         timers.wrap(*stage)
     running, running_processor = time.perf_counter(), time.process_time()
-    code = cli.exit_code(arguments)
+    code = commands.exit_code(arguments)
     whole, whole_processor = time.perf_counter() - running, time.process_time() - running_processor
     timers.own[_WAIT] = max(0.0, timers.own.get(_WAIT, 0.0) - timers.in_threads)
     own, processor = timers.own, timers.processor

@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from exolink_reconcile import cli, codes, errors, schema, session
+from exolink_reconcile import codes, errors, schema, session
+from exolink_reconcile.cli.commands import commands
 from exolink_reconcile.contract import Operation
 from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.resource import Kind, compared, fields, key
@@ -98,7 +99,7 @@ def exits() -> dict[str, set[str]]:
 
 
 def _commands() -> Iterator[str]:
-    for words, command in _leaves((), cli.main):
+    for words, command in _leaves((), commands.main):
         yield f"## `{' '.join(words)}`\n"
         arguments = [
             each.make_metavar(_context(command)) for each in command.params if isinstance(each, click.Argument)

@@ -10,9 +10,9 @@ def main() -> None:
 
         print(f"exolink-reconcile {__version__}")
         return
-    from exolink_reconcile import cli
+    from exolink_reconcile.cli.commands import commands
 
-    cli.run(sys.argv[1:])
+    commands.run(sys.argv[1:])
 
 
 if __name__ == "__main__":

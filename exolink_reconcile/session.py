@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from exolink_reconcile import checkout, files
 from exolink_reconcile import contract as contracts
-from exolink_reconcile.console import Console
+from exolink_reconcile import files
+from exolink_reconcile.cli.commands import checkout
+from exolink_reconcile.cli.console import Console
 from exolink_reconcile.contract import Contract
 from exolink_reconcile.desired import desired_state, sources
 from exolink_reconcile.desired.documents import Document

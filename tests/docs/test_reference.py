@@ -10,7 +10,8 @@ from types import ModuleType
 import click
 import pytest
 
-from exolink_reconcile import cli, errors
+from exolink_reconcile import errors
+from exolink_reconcile.cli.commands import commands
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -42,7 +43,7 @@ def test_generated_parts_are_fresh(page: str) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_options_that_the_pages_name_exist(page: Path) -> None:
     """A reader never types an option that there is not."""
-    known = {name for option in _options(cli.main) for name in (*option.opts, *option.secondary_opts)}
+    known = {name for option in _options(commands.main) for name in (*option.opts, *option.secondary_opts)}
     known |= {"--help", "--version"}
     text = page.read_text("utf-8")
     ours = re.findall(
@@ -58,7 +59,7 @@ def test_variables_that_the_pages_name_exist(page: Path) -> None:
     pipelines = "".join(path.read_text("utf-8") for path in (ROOT / "examples/pipelines").rglob("*") if path.is_file())
     known = (
         set(VARIABLE.findall(pipelines))
-        | {option.envvar for option in _options(cli.main)}
+        | {option.envvar for option in _options(commands.main)}
         | {"EXOLINK_TOKEN", "EXOLINK_DIGEST"}
     )
     assert set(VARIABLE.findall(page.read_text("utf-8"))) - known == set()
@@ -69,13 +70,13 @@ def test_commands_that_the_pages_name_exist(page: Path) -> None:
     """`exolink-reconcile WORD` is a command."""
     text = page.read_text("utf-8")
     named = set(re.findall(r"(?:\$ |`|^)exolink-reconcile ([a-z]+)", text, re.MULTILINE))
-    assert named - set(cli.main.commands) == set()
+    assert named - set(commands.main.commands) == set()
 
 
 def test_every_option_is_in_the_reference() -> None:
     """With its environment variable, in a row of its own."""
     text = (DOCS / "reference/commands.md").read_text("utf-8")
-    for option in _options(cli.main):
+    for option in _options(commands.main):
         assert re.search(rf"^\| `{re.escape(option.opts[0])}[` ].*\| `{option.envvar}` \|", text, re.MULTILINE), option
 
 

@@ -29,9 +29,9 @@ from support_pipeline import CONTRACT_TEXT, contract_of, document, read_yaml
 from world import World
 
 from exolink_reconcile import session
-from exolink_reconcile.apply_command import Apply
 from exolink_reconcile.applying import applier, recovery
-from exolink_reconcile.console import Console
+from exolink_reconcile.cli.apply import Apply
+from exolink_reconcile.cli.console import Console
 from exolink_reconcile.errors import PlanRefused, ReconcileError
 from exolink_reconcile.live.api import Api
 from exolink_reconcile.model import Plan, Result, remote_id

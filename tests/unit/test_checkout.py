@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from exolink_reconcile.checkout import ROOTS, from_root
+from exolink_reconcile.cli.checkout import ROOTS, from_root
 
 
 @pytest.fixture

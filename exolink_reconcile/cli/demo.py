@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from exolink_reconcile import emulator, files
-from exolink_reconcile.console import Console
+from exolink_reconcile.cli.console import Console
 from exolink_reconcile.live.quiet_httpx import httpx
 
 _API = "emulator:exolink.db"

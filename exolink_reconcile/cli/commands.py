@@ -14,8 +14,8 @@ import click
 from click.core import ParameterSource
 
 from exolink_reconcile import __version__
-from exolink_reconcile.console import Console, leave
-from exolink_reconcile.options import formats, max_size, names_of, option, paths, reach, shared
+from exolink_reconcile.cli.console import Console, leave
+from exolink_reconcile.cli.options import formats, max_size, names_of, option, paths, reach, shared
 
 _console = Console()
 
@@ -38,7 +38,8 @@ def validate(ctx: click.Context, /, paths: tuple[str, ...], format: str) -> int:
 
     In GitHub Actions the problems are shown on their lines too, unless --format says otherwise.
     """
-    from exolink_reconcile import checkout, files
+    from exolink_reconcile import files
+    from exolink_reconcile.cli.commands import checkout
     from exolink_reconcile.desired import desired_state
     from exolink_reconcile.errors import InputError
     from exolink_reconcile.kinds import KINDS
@@ -127,11 +128,12 @@ def apply(
     ctx: click.Context, /, auto_approve: bool, expect: str | None, plan_path: str | None, format: str, **shared: Any
 ) -> int:
     """Plan, ask, apply and verify."""
-    from exolink_reconcile import apply_command, session
+    from exolink_reconcile import session
+    from exolink_reconcile.cli.commands import apply
 
     ways = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
     given = {name for name in shared if shared[name] != () and ctx.get_parameter_source(name) in ways}
-    command = apply_command.Apply(_console, auto_approve, expect, plan_path, format)
+    command = apply.Apply(_console, auto_approve, expect, plan_path, format)
     return command.run(session.Options(**shared), given)
 
 
@@ -285,9 +287,9 @@ def emulate(listen: str, database: str, tenant: tuple[str, ...], token: str, con
 @main.command()
 def demo() -> int:
     """The whole story on the embedded emulator: plan, apply, plan again, drift, repair."""
-    from exolink_reconcile import demonstration
+    from exolink_reconcile.cli.commands import demo
 
-    return demonstration.run(_console, exit_code)
+    return demo.run(_console, exit_code)
 
 
 def _in_github_actions() -> bool:
@@ -340,7 +342,7 @@ def _failed(error: Exception) -> int:
     from exolink_reconcile.report import text
 
     if _console.annotating and isinstance(error, ReconcileError):
-        from exolink_reconcile import checkout
+        from exolink_reconcile.cli.commands import checkout
         from exolink_reconcile.report import github
 
         _console.out(github.failure(error, checkout.from_root(os.environ)))

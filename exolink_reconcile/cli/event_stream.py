@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from exolink_reconcile.console import Console
+from exolink_reconcile.cli.console import Console
 from exolink_reconcile.errors import ReconcileError
 from exolink_reconcile.model import Diagnostic, Plan, Result, Step
 from exolink_reconcile.report import apply_json
