@@ -27,32 +27,32 @@ _WAIT = "wait for what is read, beside the threads"
 # (stage, module, function): the first word of the function may be a class. In the order of a plan.
 _STAGES = (
     ("read the files, digest of the bytes", "files", "read"),
-    ("YAML events to documents", "documents", "read"),
-    ("  long plain lists, without the parser", "plain_lists", "cut"),
-    ("join tenants, the rest of desired state", "desired_state", "build"),
-    ("  defaults and names of profiles to values", "desired_state", "_Builder._entry_values"),
-    ("  validate entries", "desired_state", "_Builder._validate"),
-    ("  an entry and its place to `Declared`", "desired_state", "_Builder._entries"),
-    ("  names and removed entries, checked", "desired_state", "_Builder._check"),
-    ("places of problems", "desired_state", "_Builder.located"),
+    ("YAML events to documents", "desired.documents", "read"),
+    ("  long plain lists, without the parser", "desired.plain_lists", "cut"),
+    ("join tenants, the rest of desired state", "desired.desired_state", "build"),
+    ("  defaults and names of profiles to values", "desired.desired_state", "_Builder._entry_values"),
+    ("  validate entries", "desired.desired_state", "_Builder._validate"),
+    ("  an entry and its place to `Declared`", "desired.desired_state", "_Builder._entries"),
+    ("  names and removed entries, checked", "desired.desired_state", "_Builder._check"),
+    ("places of problems", "desired.desired_state", "_Builder.located"),
     ("the contract", "session", "read_contract"),
     ("desired state against the contract", "contract", "check"),
-    ("targets", "planner", "check_choices"),
-    ("the client", "connection", "connect"),
-    ("the memory of earlier runs", "journal", "peek"),
-    (_WAIT, "live_state", "read"),
-    ("  tenant (thread)", "live_state", "_read_tenant"),
-    ("  receive lists (thread)", "api", "Api.list"),
-    ("  validate lists, rows, ids (thread)", "live_state", "read_list"),
-    ("  a field given twice? (thread)", "live_state", "_says_twice"),
-    ("compare", "differ", "diff"),
-    ("  rows by key", "differ", "_by_key"),
-    ("  rows that nobody declares", "differ", "_rest"),
-    ("decide", "planner", "plan"),
-    ("digest", "digest", "of_each"),
+    ("targets", "planning.planner", "check_choices"),
+    ("the client", "live.connection", "connect"),
+    ("the memory of earlier runs", "state.journal", "peek"),
+    (_WAIT, "live.live_state", "read"),
+    ("  tenant (thread)", "live.live_state", "_read_tenant"),
+    ("  receive lists (thread)", "live.api", "Api.list"),
+    ("  validate lists, rows, ids (thread)", "live.live_state", "read_list"),
+    ("  a field given twice? (thread)", "live.live_state", "_says_twice"),
+    ("compare", "planning.differ", "diff"),
+    ("  rows by key", "planning.differ", "_by_key"),
+    ("  rows that nobody declares", "planning.differ", "_rest"),
+    ("decide", "planning.planner", "plan"),
+    ("digest", "planning.digest", "of_each"),
     ("the plan as JSON", "session", "Prepared.document"),
     ("the plan as text", "session", "plan_text"),
-    ("print", "console", "Console.out"),
+    ("print", "cli.console", "Console.out"),
 )
 
 
@@ -116,12 +116,12 @@ def child(began: float, report: str, arguments: list[str]) -> None:
     """Run the command in this process, as its front door does; write what was found to `report`."""
     import gc
 
-    from exolink_reconcile.cli.commands import commands
+    from exolink_reconcile.cli import commands
 
     gc.disable()
     first = ("interpreter, click, these timers", time.time() - began, time.process_time(), peak())
     importing = time.perf_counter()
-    for module in ("session", "report.text", "report.plan_json"):
+    for module in ("session", "report.text", "saved_plan.writer"):
         import_module(f"exolink_reconcile.{module}")
     second = ("imports, models", time.perf_counter() - importing, time.process_time() - first[2], peak())
     timers = Timers()

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from exolink_reconcile import codes, errors, schema, session
-from exolink_reconcile.cli.commands import commands
+from exolink_reconcile.cli import commands
 from exolink_reconcile.contract import Operation
 from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.resource import Kind, compared, fields, key

@@ -10,7 +10,7 @@ def main() -> None:
 
         print(f"exolink-reconcile {__version__}")
         return
-    from exolink_reconcile.cli.commands import commands
+    from exolink_reconcile.cli import commands
 
     commands.run(sys.argv[1:])
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from exolink_reconcile import contract as contracts
 from exolink_reconcile import files
-from exolink_reconcile.cli.commands import checkout
+from exolink_reconcile.cli import checkout
 from exolink_reconcile.cli.console import Console
 from exolink_reconcile.contract import Contract
 from exolink_reconcile.desired import desired_state, sources

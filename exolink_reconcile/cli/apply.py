@@ -10,7 +10,7 @@ from typing import Any
 from exolink_reconcile import __version__, files, session
 from exolink_reconcile.applying import applier, recovery
 from exolink_reconcile.applying.applier import Stop
-from exolink_reconcile.cli.commands import event_stream
+from exolink_reconcile.cli import event_stream
 from exolink_reconcile.cli.console import Console, Progress, leave
 from exolink_reconcile.cli.event_stream import EventStream
 from exolink_reconcile.errors import MOST_CARE_FIRST, PlanRefused, PlanStale, StorageFailed, problem

@@ -39,7 +39,7 @@ def validate(ctx: click.Context, /, paths: tuple[str, ...], format: str) -> int:
     In GitHub Actions the problems are shown on their lines too, unless --format says otherwise.
     """
     from exolink_reconcile import files
-    from exolink_reconcile.cli.commands import checkout
+    from exolink_reconcile.cli import checkout
     from exolink_reconcile.desired import desired_state
     from exolink_reconcile.errors import InputError
     from exolink_reconcile.kinds import KINDS
@@ -129,7 +129,7 @@ def apply(
 ) -> int:
     """Plan, ask, apply and verify."""
     from exolink_reconcile import session
-    from exolink_reconcile.cli.commands import apply
+    from exolink_reconcile.cli import apply
 
     ways = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
     given = {name for name in shared if shared[name] != () and ctx.get_parameter_source(name) in ways}
@@ -287,7 +287,7 @@ def emulate(listen: str, database: str, tenant: tuple[str, ...], token: str, con
 @main.command()
 def demo() -> int:
     """The whole story on the embedded emulator: plan, apply, plan again, drift, repair."""
-    from exolink_reconcile.cli.commands import demo
+    from exolink_reconcile.cli import demo
 
     return demo.run(_console, exit_code)
 
@@ -342,7 +342,7 @@ def _failed(error: Exception) -> int:
     from exolink_reconcile.report import text
 
     if _console.annotating and isinstance(error, ReconcileError):
-        from exolink_reconcile.cli.commands import checkout
+        from exolink_reconcile.cli import checkout
         from exolink_reconcile.report import github
 
         _console.out(github.failure(error, checkout.from_root(os.environ)))

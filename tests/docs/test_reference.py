@@ -11,7 +11,7 @@ import click
 import pytest
 
 from exolink_reconcile import errors
-from exolink_reconcile.cli.commands import commands
+from exolink_reconcile.cli import commands
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"

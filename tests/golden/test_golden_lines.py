@@ -12,7 +12,7 @@ import pytest
 from support_pipeline import ORIGIN, pipeline
 from world import World
 
-from exolink_reconcile.cli.commands import checkout
+from exolink_reconcile.cli import checkout
 from exolink_reconcile.desired import desired_state, documents, sources
 from exolink_reconcile.errors import InputError
 from exolink_reconcile.kinds import KINDS

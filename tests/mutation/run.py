@@ -38,11 +38,11 @@ TESTS = [
 ]  # fmt: skip
 # Of api.py what decides: which answer is data, what is sent again and when, what an answer or an exception means.
 TARGETS: dict[str, tuple[str, ...]] = {
-    "planner": (), "differ": (), "journal": (),
-    "api": ("Api.get", "Api.delete", "Api.hurry", "Api._read", "Api._write", "Api._send", "Api._renew", "Api._send_once", "Api._try_again",
+    "planning.planner": (), "planning.differ": (), "state.journal": (),
+    "live.api": ("Api.get", "Api.delete", "Api.hurry", "Api._read", "Api._write", "Api._send", "Api._renew", "Api._send_once", "Api._try_again",
             "_refusal", "_reason", "_is_final", "_retry_after"),
 }  # fmt: skip
-ONLY = {"api": "tests/wire/"}  # every test of the pipeline runs through the sender; these are about it
+ONLY = {"live.api": "tests/wire/"}  # every test of the pipeline runs through the sender; these are about it
 KILLED, SURVIVED, TOO_LONG = 1, 0, 2
 
 

@@ -145,15 +145,15 @@ class Machine(RuleBasedStateMachine):
         self.wrong: list[str] = []
         self.patches = contextlib.ExitStack()
         for target, new in (
-            ("applier.time", self.clock),
-            ("journal.time", self.clock),
-            ("recovery.time", self.clock),
-            ("recovery.wait", functools.partial(recovery.wait, sleep=self.clock.sleep)),
-            ("applier.Settings", functools.partial(applier.Settings, sleep=self.clock.sleep)),
-            ("applier.apply", functools.partial(self.applied, applier.apply)),
+            ("applying.applier.time", self.clock),
+            ("state.journal.time", self.clock),
+            ("applying.recovery.time", self.clock),
+            ("applying.recovery.wait", functools.partial(recovery.wait, sleep=self.clock.sleep)),
+            ("applying.applier.Settings", functools.partial(applier.Settings, sleep=self.clock.sleep)),
+            ("applying.applier.apply", functools.partial(self.applied, applier.apply)),
             ("session.connected", self.connected),
             ("session.wanted", self.wanted),
-            ("apply_command.Journal", functools.partial(MortalJournal, self)),
+            ("cli.apply.Journal", functools.partial(MortalJournal, self)),
         ):
             self.patches.enter_context(patch(f"exolink_reconcile.{target}", new))
 
