@@ -229,7 +229,7 @@ def test_a_bug(bench: Bench) -> None:
     patch = """
     import os
     if os.environ.get("EXOLINK_TEST_BUG"):
-        from exolink_reconcile import planner
+        from exolink_reconcile.planning import planner
         def broken(*args, **more): raise RuntimeError("a value")
         planner.plan = broken
     """

@@ -8,7 +8,7 @@ from exolink_reconcile import codes
 PACKAGE = Path(codes.__file__).parent
 WORD = re.compile(r"\b[EW]-[A-Z]+(?:-[A-Z]+)*\b")
 # What `validate` runs. `files` also writes, for other commands.
-READING = ("documents.py", "desired_state.py", "files.py")
+READING = ("desired/documents.py", "desired/desired_state.py", "files.py")
 WRITING = {"E-STORAGE"}
 
 
