@@ -7,8 +7,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from exolink_reconcile.errors import ApiDenied, problem
-from exolink_reconcile.live.api import Api, is_loopback
+from exolink_reconcile.live.api import Api
 from exolink_reconcile.live.quiet_httpx import httpx
+from exolink_reconcile.live.urls import is_loopback
 
 EMULATOR = "emulator:"
 

@@ -36,13 +36,14 @@ TESTS = [
     "unit/test_planner.py", "unit/test_differ.py", "unit/test_plan_file.py", "unit/test_text_report.py", "unit/test_applier.py",
     "unit/test_digest.py", "unit/test_journal.py", "wire", "kinds", "fuzz/test_findings.py",
 ]  # fmt: skip
-# Of api.py what decides: which answer is data, what is sent again and when, what an answer or an exception means.
+# Of live/ what decides: which answer is data, what is sent again and when, what an answer or an exception means.
 TARGETS: dict[str, tuple[str, ...]] = {
     "planning.planner": (), "planning.differ": (), "state.journal": (),
-    "live.api": ("Api.get", "Api.delete", "Api.hurry", "Api._read", "Api._write", "Api._send", "Api._renew", "Api._send_once", "Api._try_again",
-            "_refusal", "_reason", "_is_final", "_retry_after"),
+    "live.api": ("Api.get", "Api.delete", "Api.hurry", "Api._read", "Api._write", "Api._send", "Api._renew", "Api._send_once", "Api._try_again"),
+    "live.answers": ("refusal", "reason", "is_final", "retry_after"),
 }  # fmt: skip
-ONLY = {"live.api": "tests/wire/"}  # every test of the pipeline runs through the sender; these are about it
+# Every test of the pipeline runs through the sender; these are about it.
+ONLY = {"live.api": "tests/wire/", "live.answers": "tests/wire/"}
 KILLED, SURVIVED, TOO_LONG = 1, 0, 2
 
 

@@ -24,8 +24,7 @@ from exolink_reconcile.errors import (
     NoClearAnswer,
 )
 from exolink_reconcile.kinds import KINDS
-from exolink_reconcile.live import api as sender
-from exolink_reconcile.live import connection, pace
+from exolink_reconcile.live import answers, connection, pace
 from exolink_reconcile.live.api import Api
 from exolink_reconcile.resource import SecretUrl
 
@@ -689,7 +688,7 @@ def test_a_throttled_origin_is_paused_for_all_without_a_time_too() -> None:
 @reads
 def test_the_size_of_an_answer(verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer that is too large is an error, never a part of a list."""
-    monkeypatch.setattr(sender, "MAX_ANSWER", 1_000)
+    monkeypatch.setattr(answers, "MAX_ANSWER", 1_000)
     assert ask(verb, Script(httpx.Response(200, content=b"x" * 1_000)))
     with pytest.raises(ApiSurprise, match="E-TOO-LARGE"):
         ask(verb, Script(httpx.Response(200, content=b"x" * 1_001)))
@@ -713,7 +712,7 @@ class Endless(httpx.SyncByteStream):
 
 def test_an_answer_without_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     """No more is taken than the limit, and the connection is given up: memory does not depend on the server."""
-    monkeypatch.setattr(sender, "MAX_ANSWER", 10_000)
+    monkeypatch.setattr(answers, "MAX_ANSWER", 10_000)
     body = Endless()
     with pytest.raises(ApiSurprise, match="E-TOO-LARGE"):
         ask("list", Script(httpx.Response(200, stream=body)))
@@ -724,7 +723,7 @@ def test_a_bomb(monkeypatch: pytest.MonkeyPatch) -> None:
     """The limit is on what an answer unpacks to."""
     import gzip
 
-    monkeypatch.setattr(sender, "MAX_ANSWER", 100_000)
+    monkeypatch.setattr(answers, "MAX_ANSWER", 100_000)
     bomb = httpx.Response(200, headers={"content-encoding": "gzip"}, content=gzip.compress(b"x" * 10_000_000))
     with pytest.raises(ApiSurprise, match="E-TOO-LARGE"):
         ask("list", Script(bomb))
@@ -733,7 +732,7 @@ def test_a_bomb(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("status", [200, 201, 204])
 def test_a_write_that_was_done_with_a_large_answer(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """A create that was answered with success is not called failed because the answer's body is too large."""
-    monkeypatch.setattr(sender, "MAX_ANSWER", 10)
+    monkeypatch.setattr(answers, "MAX_ANSWER", 10)
     script = Script(httpx.Response(status, content=b"x" * 11))
     with pytest.raises(NoClearAnswer, match="E-AMBIGUOUS: .*larger than"):
         ask("create", script)

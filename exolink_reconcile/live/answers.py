@@ -1,0 +1,136 @@
+"""Status and body of an answer to an error in words, without the secrets of what was sent."""
+
+import json
+import re
+import time
+from collections.abc import Iterable, Mapping
+from urllib.parse import unquote, unquote_plus, urlsplit
+
+from exolink_reconcile.errors import ApiDenied, ApiRejected, ApiSurprise, ApiUnreachable
+from exolink_reconcile.live.pace import MAX_PAUSE
+from exolink_reconcile.live.quiet_httpx import httpx
+from exolink_reconcile.resource import SecretUrl
+
+MAX_ANSWER = 256 * 1024 * 1024
+_ANY_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?://|\\/\\/)[^\s\"'<>]+")
+_LONGEST_SAID, _SHOWN_SAID = 20_000, 500  # bytes of an answer that are looked at, characters that are shown
+
+
+def bounded(chunks: Iterable[bytes], method: str, path: str) -> bytes:
+    there: list[bytes] = []
+    size = 0
+    for chunk in chunks:
+        there.append(chunk)
+        size += len(chunk)
+        if size > MAX_ANSWER:
+            raise ApiSurprise(
+                "E-TOO-LARGE", f"{method} {path}: the answer is larger than {MAX_ANSWER // 1024 // 1024} MiB"
+            )
+    return b"".join(there)
+
+
+def refusal(method: str, path: str, status: int, headers: Mapping[str, str], said: str) -> Exception:
+    """The error that an answer other than success means."""
+    if status == 401:
+        return ApiDenied("E-DENIED", f"{method} {path}: the API does not know the token (401){said}")
+    if status == 403:
+        return ApiDenied("E-DENIED", f"{method} {path}: the token has no right to this (403){said}")
+    if 300 <= status < 400:
+        host = _host(headers.get("location", ""))
+        return ApiSurprise(
+            "E-REDIRECT",
+            f"{method} {path}: redirected to {host}; redirects are never followed: set --api-url to the final address",
+        )
+    if status == 429 and (asked := retry_after(headers)) and asked > MAX_PAUSE:
+        return ApiUnreachable(
+            "E-UNREACHABLE", f"{method} {path}: the API asks to come back in {asked:.0f} s (429){said}"
+        )
+    if status == 429 or status >= 500:
+        return ApiUnreachable("E-UNREACHABLE", f"{method} {path}: the API answers {status} again and again{said}")
+    if status < 300:
+        return ApiSurprise("E-ANSWER", f"{method} {path}: the API answered {status}, not 200")
+    return ApiRejected("E-REJECTED", f"{method} {path}: the API refused ({status}){said}", status)
+
+
+def redacted(headers: Mapping[str, str], body: bytes, token: str | None, sent: Iterable[SecretUrl]) -> str:
+    """What the server said, without the token and the secrets of what was sent: servers quote what they refuse."""
+    said = _masked(_said(headers, body), [token or "", *(value for url in sent for value in url.secret_values)])
+    said = _ANY_URL.sub(lambda found: str(SecretUrl(found.group().replace("\\/", "/"))), said)
+    return f": {said[:_SHOWN_SAID]}" if said else ""
+
+
+def _host(location: str) -> str:
+    """Where a redirect leads, in a word; a server may send anything."""
+    try:
+        return urlsplit(location).hostname or "elsewhere"
+    except ValueError:
+        return "elsewhere"
+
+
+def _said(headers: Mapping[str, str], body: bytes) -> str:
+    """What the server said; a page of HTML says nothing. Not cut yet: a secret cut in half is not found any more."""
+    if not body or "html" in headers.get("content-type", "").lower():
+        return ""
+    text = body[:_LONGEST_SAID].decode("utf-8", "replace")
+    try:
+        answer = json.loads(text)
+    except (ValueError, RecursionError):
+        return text.strip()
+    while isinstance(answer, dict):
+        found = next((answer[name] for name in ("error", "message", "detail", "title") if answer.get(name)), None)
+        if found is None:
+            break
+        answer = found
+    return answer.strip() if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False)
+
+
+def _spellings(secret: str) -> set[str]:
+    """A secret as a server may quote it: as it was sent, with its percent signs decoded, inside JSON."""
+    plain = {secret, unquote(secret), unquote_plus(secret)}
+    inside_json = {json.dumps(each)[1:-1] for each in plain} | {
+        json.dumps(each, ensure_ascii=False)[1:-1] for each in plain
+    }
+    return {each for each in (*plain, *inside_json, *(each.replace("/", "\\/") for each in inside_json)) if each}
+
+
+def _masked(text: str, secrets: Iterable[str]) -> str:
+    spellings = {each for secret in secrets if secret for each in _spellings(secret)}
+    for each in sorted(spellings, key=len, reverse=True):
+        # A short one is no secret that could be found again in a sentence, only a piece of its words.
+        text = text.replace(each, "***") if len(each) > 3 else re.sub(rf"(?<!\w){re.escape(each)}(?!\w)", "***", text)
+    return text
+
+
+def reason(error: Exception) -> str:
+    """Why a request failed, without the header values that some httpx errors quote."""
+    if isinstance(error, httpx.LocalProtocolError):
+        return "the request could not be built"
+    words: dict[type[Exception], str] = {
+        httpx.ConnectTimeout: "no connection in time",
+        httpx.ReadTimeout: "no whole answer in time",
+        httpx.WriteTimeout: "the request could not be sent in time",
+        httpx.PoolTimeout: "no connection in time",
+    }
+    return words.get(type(error)) or re.sub(r"^\[Errno -?\d+\] ", "", str(error)) or type(error).__name__
+
+
+def is_final(error: Exception) -> bool:
+    """TLS that fails once fails always, and so does a request that cannot be built."""
+    return isinstance(error, httpx.LocalProtocolError) or "CERTIFICATE" in str(error).upper()
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait that the server asked for; None where it asked for nothing sensible."""
+    text = headers.get("retry-after", "").strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:12])
+    if text:
+        from email.utils import parsedate_to_datetime
+
+        try:
+            now = parsedate_to_datetime(headers["date"]) if "date" in headers else None
+            until = parsedate_to_datetime(text)
+            return max(until.timestamp() - (now.timestamp() if now else time.time()), 0.0)
+        except (ValueError, TypeError, OverflowError):
+            return None
+    return None

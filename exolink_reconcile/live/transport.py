@@ -1,0 +1,105 @@
+"""One connection a thread, whose every wait ends at the deadline of its request."""
+
+import ssl
+import time
+from contextlib import suppress
+from typing import Any
+
+from exolink_reconcile.errors import problem
+from exolink_reconcile.live.quiet_httpx import httpcore, httpx
+
+
+def ssl_context(ca_file: str | None) -> ssl.SSLContext:
+    try:
+        return httpx.create_ssl_context() if ca_file is None else ssl.create_default_context(cafile=ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise problem("E-CA-FILE", f"--ca-file {ca_file} cannot be used: {error.strerror or error}") from None
+
+
+class OneConnection(httpx.HTTPTransport):
+    """httpx's own transport over a pool of one connection whose every wait ends at the deadline."""
+
+    def __init__(self, context: ssl.SSLContext | None, deadline: "Deadline", proxy: str | None) -> None:
+        backend = _DeadlineBackend(deadline)
+        if proxy is None:
+            self._pool: Any = httpcore.ConnectionPool(
+                ssl_context=context, max_connections=1, keepalive_expiry=5.0, network_backend=backend
+            )
+        else:
+            url = httpx.URL(proxy)
+            user = (url.username.encode(), url.password.encode()) if url.username else None
+            self._pool = httpcore.HTTPProxy(
+                proxy_url=str(url.copy_with(userinfo=b"")),
+                proxy_auth=user,
+                ssl_context=context,
+                max_connections=1,
+                keepalive_expiry=5.0,
+                network_backend=backend,
+            )
+
+
+class Deadline:
+    """When the request that a thread is making must have ended, on the monotonic clock."""
+
+    __slots__ = ("at",)
+
+    def __init__(self) -> None:
+        self.at = float("inf")
+
+    def left(self, timeout: float | None, error: type[Exception]) -> float:
+        """Seconds a wait may take. A read timeout alone would let an answer drip on for ever."""
+        left = self.at - time.monotonic()
+        if left <= 0:
+            raise error("the time for the whole request is over")
+        return left if timeout is None else min(timeout, left)
+
+
+class _DeadlineBackend(httpcore.NetworkBackend):
+    def __init__(self, deadline: Deadline) -> None:
+        self._inner = httpcore.SyncBackend()
+        self._deadline = deadline
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Any = None,
+    ) -> httpcore.NetworkStream:
+        left = self._deadline.left(timeout, httpcore.ConnectTimeout)
+        stream = self._inner.connect_tcp(host, port, left, local_address, socket_options)
+        return _DeadlineStream(stream, self._deadline)
+
+
+class _DeadlineStream(httpcore.NetworkStream):
+    """Sends what was written when an answer is wanted: head and body in one packet, and one wait for the GIL less."""
+
+    def __init__(self, inner: httpcore.NetworkStream, deadline: Deadline) -> None:
+        self._inner = inner
+        self._deadline = deadline
+        self._written: list[bytes] = []
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        if self._written:
+            data = b"".join(self._written)
+            self._written.clear()
+            left = self._deadline.left(timeout, httpcore.WriteTimeout)
+            with suppress(httpcore.WriteError):  # as httpcore does: there may be an answer all the same
+                self._inner.write(data, left)
+        return self._inner.read(max_bytes, self._deadline.left(timeout, httpcore.ReadTimeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._written.append(buffer)
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        left = self._deadline.left(timeout, httpcore.ConnectTimeout)
+        return _DeadlineStream(self._inner.start_tls(ssl_context, server_hostname, left), self._deadline)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._inner.get_extra_info(info)
