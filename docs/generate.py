@@ -1,6 +1,5 @@
 """The parts of docs/reference that are taken from the code, written between their marks: `python docs/generate.py`."""
 
-import ast
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -8,20 +7,27 @@ from typing import Any
 
 import click
 
-from exolink_reconcile import codes, errors, schema, session
+from exolink_reconcile import schema, session
 from exolink_reconcile.cli import commands
+from exolink_reconcile.codes import Code, Exit
 from exolink_reconcile.contract import Operation
 from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.resource import Kind, compared, fields, key
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
-PAGES = {"errors.md": "words", "commands.md": "commands", "yaml.md": "keys", "plan-json.md": "plan"}
+PAGES = {
+    "errors.md": "codes",
+    "exit-codes.md": "exits",
+    "commands.md": "commands",
+    "yaml.md": "keys",
+    "plan-json.md": "plan",
+}
 
 
 def fresh(page: str) -> str:
     """The text of a page of docs/reference with its generated part made anew."""
     name = PAGES[page]
-    lines = {"words": _words, "commands": _commands, "keys": _keys, "plan": _plan}[name]()
+    lines = {"codes": _codes, "exits": _exits, "commands": _commands, "keys": _keys, "plan": _plan}[name]()
     text = (REFERENCE / page).read_text("utf-8")
     start, end = f"<!-- generated: {name} -->\n", "<!-- end -->\n"
     head, _, rest = text.partition(start)
@@ -34,65 +40,24 @@ def main() -> None:
         (REFERENCE / page).write_text(fresh(page), "utf-8")
 
 
-# -------------------------------------------------------------------------------------------------------- error words
-
-_HELD = "5, held back"
-# Where the word alone does not tell: those that are part of an outcome, or of what is held back.
-_EXITS = {
-    "E-AMBIGUOUS": "9",
-    "E-BUG": "1",
-    "E-CANNOT-UPDATE": _HELD,
-    "E-CONTRACT": f"3; {_HELD}",
-    "E-DENIED": "10",
-    "E-DEPENDS": f"5; {_HELD}",
-    "E-DUPLICATE-LIVE": _HELD,
-    "E-INTERRUPTED": "130, 143",
-    "E-LIMIT": "3",
-    "E-LIST-BLIND": "9",
-    "E-NORMALISED": "5",
-    "E-NOT-LIVE": _HELD,
-    "E-NOT-SETTLED": "5",
-    "E-OTHER-NAME": _HELD,
-    "E-PINNED": _HELD,
-    "E-PROTECTED": f"3; 7; {_HELD}",
-    "E-PUT-CLOBBERS": "5",
-    "E-REJECTED": "4; 5 for a write",
-    "E-STALE": "6; 5 once something was written",
-    "E-STOPPED": "5",
-    "E-UNREACHABLE": "4; 5 for a write",
-    "E-UNREAD": "5",
-    "E-UNVERIFIED": "5; 4, 9 or 10 as the reading failed",
-}
+# -------------------------------------------------------------------------------------------------- codes and exit codes
 
 
-def _words() -> Iterator[str]:
-    known = exits()
-    for title, table in (("In the files that you write", codes.INPUT), ("Everywhere else", codes.LATER)):
-        yield f"## {title}\n\n| word | exit | means | what now |\n| --- | --- | --- | --- |"
-        for word, code in table.items():
-            found = ", ".join(sorted(known.get(word, ()), key=int)) or ("3" if table is codes.INPUT else "")
-            exit_code = "" if word.startswith("W-") else _EXITS.get(word) or found
-            if not exit_code and word.startswith("E-"):
-                raise LookupError(f"{word}: write its exit code into _EXITS of docs/generate.py")
-            yield _row(f"`{word}`", exit_code, code.means, code.help)
+def _codes() -> Iterator[str]:
+    for title, reading in (("In the files that you write", True), ("Everywhere else", False)):
+        yield f"## {title}\n\n| code | exit | means | what now |\n| --- | --- | --- | --- |"
+        for code in sorted(Code):
+            if code.reading is reading:
+                yield _row(f"`{code}`", ", ".join(str(int(exit)) for exit in sorted(code.exits)), code.means, code.help)
         yield ""
 
 
-def exits() -> dict[str, set[str]]:
-    """The exit codes of the words that the code gives to an error by name: `PlanStale("E-STALE", ...)`."""
-    by_name = {
-        name: each.exit_code
-        for name, each in vars(errors).items()
-        if isinstance(each, type) and hasattr(each, "exit_code")
-    }
-    by_name |= {"problem": errors.InputError.exit_code, "Refusal": errors.PlanRefused.exit_code}
-    found: dict[str, set[str]] = {}
-    for path in sorted(Path(errors.__file__).parent.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            match node:
-                case ast.Call(func=ast.Name(id=name), args=[ast.Constant(value=str(word)), *_]) if name in by_name:
-                    found.setdefault(word, set()).add(str(by_name[name]))
-    return found
+def _exits() -> Iterator[str]:
+    yield "| code | means | what now |\n| --- | --- | --- |"
+    for exit in sorted(Exit):
+        yield _row(str(int(exit)), exit.means, exit.help)
+    order = ", ".join(str(int(exit)) for exit in Exit if exit not in (Exit.DIFFERS, Exit.DONE))
+    yield f"\nWhere several apply, the one that asks for the most care wins: {order}."
 
 
 # ----------------------------------------------------------------------------------------------------------- commands
@@ -268,7 +233,7 @@ _MEANS = {
     "HeldBackChange.field": "The field, where it is about one.",
     "HeldBackChange.before": "The live value.",
     "HeldBackChange.after": "The declared value.",
-    "HeldBackChange.code": "See [error words](errors.md).",
+    "HeldBackChange.code": "See [error codes](errors.md).",
     "HeldBackChange.reason": "A sentence.",
     "HeldBackChange.ways_out": "What a person can do.",
     "HeldBackChange.source": "Where the YAML says so.",
@@ -285,7 +250,7 @@ _MEANS = {
     "PlannedChange.inferred": "Whether the contract only infers this write.",
     "PlannedChange.digest": "Over the facts of this one change.",
     "PlannedValues.root_module": "The one module.",
-    "RailRefusal.code": "See [error words](errors.md).",
+    "RailRefusal.code": "See [error codes](errors.md).",
     "RailRefusal.summary": "A sentence.",
     "ResourceChange.address": 'Terraform\'s form: `exolink_cpms.acme["Primary backend"]`.',
     "ResourceChange.mode": "Terraform's word for what it manages.",

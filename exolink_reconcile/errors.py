@@ -1,14 +1,14 @@
 """Every way to fail on purpose, by who must act. Exit codes live on the classes.
 
     ReconcileError
-    ├── InputError         3   the person who wrote the YAML, the command line, the contract or the plan file
+    ├── InputError         3   the user who wrote the YAML, the command line, the contract or the plan file
     ├── ApiError           4
     │   ├── ApiUnreachable     the network, or the API is down
     │   ├── ApiRejected        the API said no to this request
     │   ├── ApiDenied      10  the token, or its rights
     │   ├── ApiSurprise        an answer that cannot be what it should be
     │   └── NoClearAnswer  9   a write was sent and its outcome is not known
-    ├── PlanRefused        7   a rail, or the person at the prompt
+    ├── PlanRefused        7   a guardrail, or the user at the prompt
     │   └── PlanStale      6   the plan is not what was reviewed
     ├── Locked             8   another apply
     └── StorageFailed      11  the local disk
@@ -19,27 +19,25 @@ Anything else is a bug and looks like one (exit 1).
 from collections.abc import Sequence
 from typing import ClassVar
 
+from exolink_reconcile.codes import Code, Exit
 from exolink_reconcile.model import Diagnostic
-
-# Where several apply, the one that asks for the most care wins.
-MOST_CARE_FIRST = (1, 9, 11, 8, 10, 7, 6, 5, 4, 3)
 
 
 class ReconcileError(Exception):
-    """A failure that somebody can act on: a stable word, and a sentence with what, where and what now."""
+    """A failure that somebody can act on: a stable code, and a sentence with what, where and what now."""
 
-    exit_code: ClassVar[int] = 1
+    exit_code: ClassVar[Exit] = Exit.BUG
 
     def __init__(self, code: str, summary: str) -> None:
         super().__init__(f"{code}: {summary}")
-        self.code = code
+        self.code = Code(code)
         self.summary = summary
 
 
 class InputError(ReconcileError):
     """The input is invalid; nothing was sent. Carries every diagnostic, also the warnings."""
 
-    exit_code = 3
+    exit_code = Exit.INVALID
 
     def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
         errors = [diagnostic for diagnostic in diagnostics if diagnostic.severity == "error"]
@@ -50,7 +48,7 @@ class InputError(ReconcileError):
 class ApiError(ReconcileError):
     """The API gave no usable answer."""
 
-    exit_code = 4
+    exit_code = Exit.NO_ANSWER
 
 
 class ApiUnreachable(ApiError):
@@ -68,7 +66,7 @@ class ApiRejected(ApiError):
 class ApiDenied(ApiError):
     """401 or 403, or no token to send."""
 
-    exit_code = 10
+    exit_code = Exit.DENIED
 
 
 class ApiSurprise(ApiError):
@@ -78,31 +76,31 @@ class ApiSurprise(ApiError):
 class NoClearAnswer(ApiError):
     """A write may or may not have happened. Never to be sent again before reading tells."""
 
-    exit_code = 9
+    exit_code = Exit.UNKNOWN
 
 
 class PlanRefused(ReconcileError):
-    """A safety rail or the person refused; nothing was written."""
+    """A guardrail or the user refused; nothing was written."""
 
-    exit_code = 7
+    exit_code = Exit.REFUSED
 
 
 class PlanStale(PlanRefused):
     """What apply would do is not what was reviewed; nothing was written."""
 
-    exit_code = 6
+    exit_code = Exit.STALE
 
 
 class Locked(ReconcileError):
     """Another apply holds the lock, or ours was lost."""
 
-    exit_code = 8
+    exit_code = Exit.LOCKED
 
 
 class StorageFailed(ReconcileError):
     """A local file could not be read or written."""
 
-    exit_code = 11
+    exit_code = Exit.STORAGE
 
 
 def problem(code: str, summary: str, detail: str = "") -> InputError:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
+from exolink_reconcile.codes import Exit
 from exolink_reconcile.resource import Address, Kind, Resource, Row
 
 # ------------------------------------------------------------------------------------------------------ where and what
@@ -327,7 +328,7 @@ class Status(enum.Enum):
 class Outcome:
     """The end of one step. `code` is the stable word of what went wrong; `added`, `changed`, `destroyed` count facts.
 
-    `exit_code` says how the run must end because of this step; 0 for a step that is done. `made` is the id of the object
+    `exit_code` says how the run must end because of this step; DONE for a step that is done. `made` is the id of the object
     that a create made.
     """
 
@@ -335,7 +336,7 @@ class Outcome:
     status: Status
     detail: str = ""
     code: str = ""
-    exit_code: int = 0
+    exit_code: Exit = Exit.DONE
     added: int = 0
     changed: int = 0
     destroyed: int = 0
@@ -377,7 +378,7 @@ class Result:
     outcomes: tuple[Outcome, ...]
     left: tuple[Left, ...] = ()
     notes: tuple[str, ...] = ()
-    exit_codes: tuple[int, ...] = ()
+    exit_codes: tuple[Exit, ...] = ()
     live_counts: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
     @property

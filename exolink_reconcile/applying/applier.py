@@ -16,6 +16,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, Protocol
 
 from exolink_reconcile.applying import readback
+from exolink_reconcile.codes import Exit
 from exolink_reconcile.contract import Contract
 from exolink_reconcile.errors import ApiDenied, ApiError, NoClearAnswer, StorageFailed
 from exolink_reconcile.live import live_state
@@ -44,7 +45,7 @@ READ_BACK = 2.0  # seconds for each list after a signal: a CI system kills about
 _POLL_AFTER = (1.0, 2.0, 5.0, 10.0, 15.0, 30.0)
 _Place = tuple[str, Kind]
 # A step skipped for these reasons ends the run as the reason does, not just as incomplete.
-_SKIPPED_EXIT = {"E-STORAGE": 11, "E-LIST-BLIND": 9, "E-DENIED": 10}
+_SKIPPED_EXIT = {"E-STORAGE": Exit.STORAGE, "E-LIST-BLIND": Exit.UNKNOWN, "E-DENIED": Exit.DENIED}
 
 
 class Stop:
@@ -313,7 +314,7 @@ class _Run:
             return None
         moved = "it is gone" if found is None else readback.moved(step, found[0])
         if found is None or moved:
-            self._finish(Outcome(step, Status.SKIPPED, f"changed since the plan: {moved}", "E-STALE", 6))
+            self._finish(Outcome(step, Status.SKIPPED, f"changed since the plan: {moved}", "E-STALE", Exit.STALE))
             return None
         self.checked[id(step)] = (found[0], found[1] if first else {})
         reported = {name: found[1].get(name) for name in step.kind.reported if name in found[1]}
@@ -374,8 +375,8 @@ class _Run:
         destroyed = 1 if half is not None and half.deleted else 0
         where = f" ({step.source})" if step.source else ""
         detail = f"deleted, but not created again: {error.summary}" if destroyed else error.summary
-        code = 10 if isinstance(error, ApiDenied) else 5
-        self._finish(Outcome(step, Status.FAILED, detail + where, error.code, code, destroyed=destroyed))
+        exit_code = Exit.DENIED if isinstance(error, ApiDenied) else Exit.INCOMPLETE
+        self._finish(Outcome(step, Status.FAILED, detail + where, error.code, exit_code, destroyed=destroyed))
 
     def _count_failure(self, group: _Group, step: Step) -> None:
         with self.lock:
@@ -384,7 +385,7 @@ class _Run:
                 group.stopped = f"{FAILURES_IN_A_ROW} {step.action.word}s of {step.kind.kind} failed in a row"
 
     def _skip(self, step: Step, code: str, reason: str) -> None:
-        self._finish(Outcome(step, Status.SKIPPED, reason, code, _SKIPPED_EXIT.get(code, 5)))
+        self._finish(Outcome(step, Status.SKIPPED, reason, code, _SKIPPED_EXIT.get(code, Exit.INCOMPLETE)))
 
     def _finish(self, outcome: Outcome) -> None:
         with self.lock:
@@ -490,14 +491,14 @@ class _Run:
             with suppress(ApiError):
                 self._list(tenant, kind)
 
-    def exit_codes(self, outcomes: Iterable[Outcome]) -> tuple[int, ...]:
+    def exit_codes(self, outcomes: Iterable[Outcome]) -> tuple[Exit, ...]:
         """Every code that applies. A stale step is 6 as long as nothing was written, else one of the incomplete."""
-        codes = {outcome.exit_code for outcome in outcomes} - {0}
+        exits = {outcome.exit_code for outcome in outcomes} - {Exit.DONE}
         if self.no_storage:
-            codes.add(11)
-        if 6 in codes and self.wrote:
-            codes = (codes - {6}) | {5}
-        return tuple(sorted(codes))
+            exits.add(Exit.STORAGE)
+        if Exit.STALE in exits and self.wrote:
+            exits = (exits - {Exit.STALE}) | {Exit.INCOMPLETE}
+        return tuple(sorted(exits))
 
 
 # -------------------------------------------------------------------------------------------------------------- rules

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from exolink_reconcile.codes import Exit
 from exolink_reconcile.errors import ApiDenied, ApiError
 from exolink_reconcile.model import Action, FieldChange, Outcome, Status, Step, remote_id
 from exolink_reconcile.resource import Kind, Row, compared, fields, folded, key
@@ -108,13 +109,13 @@ def unread(sent: Sent, error: ApiError) -> Outcome:
             Status.UNKNOWN,
             f"no clear answer: {sent.detail}; not read back: {error.summary}",
             "E-AMBIGUOUS",
-            9,
+            Exit.UNKNOWN,
         )
-    code = 10 if isinstance(error, ApiDenied) else 5
+    exit_code = Exit.DENIED if isinstance(error, ApiDenied) else Exit.INCOMPLETE
     done = not sent.done_before
     step = sent.step
     return Outcome(
-        step, Status.DONE, f"answered, but could not be read back: {error.summary}", "E-UNVERIFIED", code,
+        step, Status.DONE, f"answered, but could not be read back: {error.summary}", "E-UNVERIFIED", exit_code,
         added=int(done and step.creates), changed=int(done and step.action is Action.UPDATE), destroyed=int(done and step.deletes),
     )  # fmt: skip
 
@@ -160,29 +161,37 @@ def became(sent: Sent, rows: Listed) -> Outcome:
     row = None if step.action is Action.DELETE else _row_of(sent, rows)
     if step.deletes and _still_there(sent, rows):
         said = "the API said deleted, and still lists it" if sent.deleted else f"no clear answer: {sent.detail}"
-        return Outcome(step, Status.UNKNOWN, said, "E-AMBIGUOUS", 9, added=int(row is not None))
+        return Outcome(step, Status.UNKNOWN, said, "E-AMBIGUOUS", Exit.UNKNOWN, added=int(row is not None))
     if step.action is Action.DELETE:
         return Outcome(step, Status.DONE, destroyed=1)
     destroyed = int(step.deletes)
     added, changed = (1, 0) if step.creates else (0, 1)
     if row is None and step.before is not None and step.deletes and not sent.clear:
         said = f"the old one (id {remote_id(step.before)}) is deleted; no clear answer to the create: {sent.detail}"
-        return Outcome(step, Status.UNKNOWN, said, "E-AMBIGUOUS", 9, destroyed=1)
+        return Outcome(step, Status.UNKNOWN, said, "E-AMBIGUOUS", Exit.UNKNOWN, destroyed=1)
     if row is None:
         if sent.clear and step.creates:
             detail = "the API said created, but its list does not show it"
-            return Outcome(step, Status.UNKNOWN, detail, "E-LIST-BLIND", 9, destroyed=destroyed)
-        return Outcome(step, Status.UNKNOWN, f"no clear answer: {sent.detail}", "E-AMBIGUOUS", 9, destroyed=destroyed)
+            return Outcome(step, Status.UNKNOWN, detail, "E-LIST-BLIND", Exit.UNKNOWN, destroyed=destroyed)
+        return Outcome(
+            step, Status.UNKNOWN, f"no clear answer: {sent.detail}", "E-AMBIGUOUS", Exit.UNKNOWN, destroyed=destroyed
+        )
     if differences := _differences(sent, row):
         said = "; ".join(f"{each.name}: {_told('sent', each.after, 'stored', each.before)}" for each in differences)
         if sent.clear:
             changed = 0 if _lags(sent, differences) else changed
-            return Outcome(step, Status.FAILED, said, "E-NORMALISED", 5, added, changed, destroyed)
-        return Outcome(step, Status.UNKNOWN, f"no clear answer: {sent.detail}; {said}", "E-AMBIGUOUS", 9)
+            return Outcome(step, Status.FAILED, said, "E-NORMALISED", Exit.INCOMPLETE, added, changed, destroyed)
+        return Outcome(step, Status.UNKNOWN, f"no clear answer: {sent.detail}; {said}", "E-AMBIGUOUS", Exit.UNKNOWN)
     if cleared := _cleared(sent, row, rows.whole.get(remote_id(row), {})):
         said = "; ".join(f"{each.name} {_told('was', each.before, 'is', each.after)}" for each in cleared)
         return Outcome(
-            step, Status.FAILED, f"the update changed what it did not send: {said}", "E-PUT-CLOBBERS", 5, 0, 1
+            step,
+            Status.FAILED,
+            f"the update changed what it did not send: {said}",
+            "E-PUT-CLOBBERS",
+            Exit.INCOMPLETE,
+            0,
+            1,
         )
     made = remote_id(row) if step.creates else None
     return Outcome(step, Status.DONE, added=added, changed=changed, destroyed=destroyed, made=made)

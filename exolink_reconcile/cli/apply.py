@@ -13,7 +13,8 @@ from exolink_reconcile.applying.applier import Stop
 from exolink_reconcile.cli import event_stream
 from exolink_reconcile.cli.console import Console, Progress, leave
 from exolink_reconcile.cli.event_stream import EventStream
-from exolink_reconcile.errors import MOST_CARE_FIRST, PlanRefused, PlanStale, StorageFailed, problem
+from exolink_reconcile.codes import Exit
+from exolink_reconcile.errors import PlanRefused, PlanStale, StorageFailed, problem
 from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.live import connection
 from exolink_reconcile.live.api import Api
@@ -45,7 +46,7 @@ class Apply:
         """Whether somebody approved a certain plan beforehand."""
         return self.expect is not None or self.plan_path is not None
 
-    def run(self, options: Options, given: Collection[str]) -> int:
+    def run(self, options: Options, given: Collection[str]) -> Exit:
         """The whole command; its exit code. `given` names the options that the person gave, in whatever way.
 
         Raises:
@@ -61,7 +62,7 @@ class Apply:
         self.events.end(code)
         return code
 
-    def _run(self, options: Options, given: Collection[str]) -> int:
+    def _run(self, options: Options, given: Collection[str]) -> Exit:
 
         self._check_approval()
         saved = None
@@ -114,8 +115,8 @@ class Apply:
         """Where a permission must be given: a saved plan has the options that it was made with."""
         return ". A saved plan keeps its options: make it again with the one it lacks" if self.plan_path else ""
 
-    def _nothing_to_do(self, run: Prepared, blind: Mapping[tuple[str, str], str]) -> int:
-        code = 9 if blind else 5 if run.plan.held_back else 0
+    def _nothing_to_do(self, run: Prepared, blind: Mapping[tuple[str, str], str]) -> Exit:
+        code = Exit.UNKNOWN if blind else Exit.INCOMPLETE if run.plan.held_back else Exit.DONE
         if code and self.format != "json":
             self.console.err("Nothing was written: what differs is held back. See the ways out above.\n")
         return code
@@ -128,7 +129,7 @@ class Apply:
         if self.console.ask(question) != "yes":
             raise PlanRefused("E-NOT-APPROVED", "not approved. Nothing was written")
 
-    def _apply(self, run: Prepared, api: Api, journal: Journal, blind: Mapping[tuple[str, str], str]) -> int:
+    def _apply(self, run: Prepared, api: Api, journal: Journal, blind: Mapping[tuple[str, str], str]) -> Exit:
 
         stop = Stop()
         progress = Progress(self.console, sum(1 for _ in run.plan.steps))
@@ -201,14 +202,14 @@ class Apply:
         recovery.wait(api, hidden, KINDS, wanted.options.settle, self._tell)
         return wanted.plan(api, seen)
 
-    def _remember(self, journal: Journal, result: Result, code: int) -> int:
+    def _remember(self, journal: Journal, result: Result, code: Exit) -> Exit:
         """Put the end of the run on record; a record that fails now is the exit code, the writes are done."""
         try:
             journal.saw(result.live_counts)
             journal.ended(code, result.totals)
         except StorageFailed as error:
             self.console.err(f"error: {error.code}: {error.summary}.\n")
-            return min((code, error.exit_code), key=(*MOST_CARE_FIRST, 143, 130, 0).index)
+            return Exit.worst((code, error.exit_code))
         return code
 
     @contextmanager
@@ -238,12 +239,12 @@ def _counts(live: LiveState) -> dict[tuple[str, str], int]:
     }
 
 
-def _code_of(result: Result, plan: Plan, stop: Stop) -> int:
+def _code_of(result: Result, plan: Plan, stop: Stop) -> Exit:
     """The exit code that asks for the most care."""
-    codes = {*result.exit_codes, *((5,) if plan.held_back or result.left else ())}
-    if stop.signal and not codes & {9, 11}:
-        return 128 + stop.signal
-    return min(codes, key=MOST_CARE_FIRST.index, default=0)
+    exits = {*result.exit_codes, *((Exit.INCOMPLETE,) if plan.held_back or result.left else ())}
+    if stop.signal and not exits & {Exit.UNKNOWN, Exit.STORAGE}:
+        return Exit.of_signal(stop.signal)
+    return Exit.worst(exits)
 
 
 def _is_digest(text: str) -> bool:

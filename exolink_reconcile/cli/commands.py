@@ -16,6 +16,7 @@ from click.core import ParameterSource
 from exolink_reconcile import __version__
 from exolink_reconcile.cli.console import Console, leave
 from exolink_reconcile.cli.options import formats, max_size, names_of, option, paths, reach, shared
+from exolink_reconcile.codes import Exit
 
 _console = Console()
 
@@ -33,7 +34,7 @@ def main() -> None:
 @paths
 @formats("text", "json", "github", "sarif", "codequality")
 @click.pass_context
-def validate(ctx: click.Context, /, paths: tuple[str, ...], format: str) -> int:
+def validate(ctx: click.Context, /, paths: tuple[str, ...], format: str) -> Exit:
     """Check the YAML, offline.
 
     In GitHub Actions the problems are shown on their lines too, unless --format says otherwise.
@@ -48,7 +49,7 @@ def validate(ctx: click.Context, /, paths: tuple[str, ...], format: str) -> int:
     path_from_root = checkout.from_root(os.environ)
     try:
         inputs = files.read(paths, None)
-        found, code = desired_state.build(inputs.documents, KINDS, problems=inputs.problems).warnings, 0
+        found, code = desired_state.build(inputs.documents, KINDS, problems=inputs.problems).warnings, Exit.DONE
     except InputError as error:
         found, code = error.diagnostics, error.exit_code
     match format:
@@ -85,7 +86,7 @@ def validate(ctx: click.Context, /, paths: tuple[str, ...], format: str) -> int:
 def plan(
     out: str | None, detailed_exitcode: bool, format: str, full: bool, max_size: int | None, show_unmanaged: bool,
     **shared: Any,
-) -> int:  # fmt: skip
+) -> Exit:  # fmt: skip
     """Show what apply would do."""
     from exolink_reconcile import files, session
 
@@ -111,7 +112,7 @@ def plan(
         _console.out(session.rendered(shown, run.plan, run.digest, options.paths, options.recorded, _console))
     if out:
         _console.err(f"Saved to {out}. To apply exactly this: exolink-reconcile apply --plan {shlex.quote(out)}\n")
-    return 2 if detailed_exitcode and run.plan.differs else 0
+    return Exit.DIFFERS if detailed_exitcode and run.plan.differs else Exit.DONE
 
 
 @main.command()
@@ -126,7 +127,7 @@ def plan(
 @click.pass_context
 def apply(
     ctx: click.Context, /, auto_approve: bool, expect: str | None, plan_path: str | None, format: str, **shared: Any
-) -> int:
+) -> Exit:
     """Plan, ask, apply and verify."""
     from exolink_reconcile import session
     from exolink_reconcile.cli import apply
@@ -142,7 +143,7 @@ def apply(
 @formats("text", "json", "markdown", "github", "html", "gitlab")
 @option("--full", is_flag=True, help="Write out long runs of alike changes.")
 @max_size
-def show(planfile: str, format: str, full: bool, max_size: int | None) -> int:
+def show(planfile: str, format: str, full: bool, max_size: int | None) -> Exit:
     """Render a saved plan."""
     from exolink_reconcile import files, session
     from exolink_reconcile.kinds import KINDS
@@ -159,14 +160,14 @@ def show(planfile: str, format: str, full: bool, max_size: int | None) -> int:
         shown, plan = session.Shown(format, full, max_size=max_size), reader.plan(saved, KINDS)
         paths = saved.document.exolink.paths
         _console.out(session.rendered(shown, plan, saved.digest, paths, saved.options, _console))
-    return 0
+    return Exit.DONE
 
 
 @main.command()
 @click.argument("tenants", nargs=-1, required=True, metavar="TENANT...")
 @reach
 @option("--out", metavar="FOLDER", help="Write one file a tenant there instead of to stdout.")
-def export(tenants: tuple[str, ...], out: str | None, **reach: Any) -> int:
+def export(tenants: tuple[str, ...], out: str | None, **reach: Any) -> Exit:
     """Write YAML for what is live."""
     from exolink_reconcile import export as exporter
     from exolink_reconcile import files, session
@@ -187,19 +188,19 @@ def export(tenants: tuple[str, ...], out: str | None, **reach: Any) -> int:
         _console.err(f"warning: {warning}\n")
     if out is None:
         _console.out("---\n".join(written.values()))
-        return 0
+        return Exit.DONE
     files.make_folder(out)
     for tenant, text in written.items():
         path = os.path.join(out, f"{tenant}.yaml")
         files.write(path, (text.encode(),), mode=0o644)
         _console.err(f"Wrote {path}\n")
-    return 0
+    return Exit.DONE
 
 
 @main.command()
 @option("--forget", metavar="ADDRESS", help="Drop what is open at this address.")
 @option("--state", metavar="DIR", help="State folder; by default the user's.")
-def unknowns(forget: str | None, state: str | None) -> int:
+def unknowns(forget: str | None, state: str | None) -> Exit:
     """List writes whose outcome is still unknown."""
     from exolink_reconcile import session
     from exolink_reconcile.errors import StorageFailed, problem
@@ -219,37 +220,37 @@ def unknowns(forget: str | None, state: str | None) -> int:
         with Journal(folder, "") as journal:
             if forget is None:
                 _console.out(text.unknowns(journal.open_operations(), when))
-                return 0
+                return Exit.DONE
             count = journal.forget(forget)
     elif forget is None:
         _console.out(text.unknowns((), when))
-        return 0
+        return Exit.DONE
     if not count:
         raise problem("E-TARGET", f"--forget {forget}: nothing is open there")
     _console.out(f"Forgot {count} at {text.value(forget)}.\n")
-    return 0
+    return Exit.DONE
 
 
 @main.command()
 @option("--contract", metavar="FILE", help="OpenAPI description that replaces the bundled one.")
-def capabilities(contract: str | None) -> int:
+def capabilities(contract: str | None) -> Exit:
     """Show what the contract lets us create, update and delete."""
     from exolink_reconcile import session
     from exolink_reconcile.report import capabilities as report
 
     _console.out(report.capabilities(session.read_contract(contract)[1]))
-    return 0
+    return Exit.DONE
 
 
 @main.command()
 @click.argument("which", type=click.Choice(["config", "plan"]))
-def schema(which: str) -> int:
+def schema(which: str) -> Exit:
     """Print the JSON Schema of the YAML or of the plan JSON."""
     from exolink_reconcile import schema as schemas
     from exolink_reconcile.kinds import KINDS
 
     _console.out(schemas.text(schemas.config(KINDS) if which == "config" else schemas.plan()))
-    return 0
+    return Exit.DONE
 
 
 @main.command()
@@ -258,7 +259,7 @@ def schema(which: str) -> int:
 @option("--tenant", multiple=True, metavar="PREFIX", help="A tenant that exists; may be given again.  [default: acme]")
 @option("--token", default="dev", show_default=True, help="The development token that requests must carry.")
 @option("--contract", metavar="FILE", help="OpenAPI description that replaces the bundled one.")
-def emulate(listen: str, database: str, tenant: tuple[str, ...], token: str, contract: str | None) -> int:
+def emulate(listen: str, database: str, tenant: tuple[str, ...], token: str, contract: str | None) -> Exit:
     """Serve the API locally (SQLite), to try things out."""
     from exolink_reconcile import emulator, session
     from exolink_reconcile.errors import problem
@@ -281,11 +282,11 @@ def emulate(listen: str, database: str, tenant: tuple[str, ...], token: str, con
         raise problem("E-EMULATOR", str(error)) from None
     except (KeyboardInterrupt, _Terminated):
         pass
-    return 0
+    return Exit.DONE
 
 
 @main.command()
-def demo() -> int:
+def demo() -> Exit:
     """The whole story on the embedded emulator: plan, apply, plan again, drift, repair."""
     from exolink_reconcile.cli import demo
 
@@ -306,37 +307,37 @@ def run(arguments: Sequence[str]) -> NoReturn:
     # A thread whose answer has come waits this long for one that is busy with another's: 5 ms would be a quarter of a request.
     sys.setswitchinterval(0.0005)
     code = exit_code(arguments)
-    if _console.lost and code in (0, 2):
+    if _console.lost and code in (Exit.DONE, Exit.DIFFERS):
         _console.err(f"error: E-STORAGE: the result could not be written: {_console.lost}.\n")
-        code = 11  # what was asked for could not be shown
+        code = Exit.STORAGE  # what was asked for could not be shown
     leave(code)
 
 
-def exit_code(arguments: Sequence[str]) -> int:
+def exit_code(arguments: Sequence[str]) -> Exit:
     """The exit code of a command. Every failure on purpose becomes a message; anything else is a bug and says so."""
     signal.signal(signal.SIGTERM, _terminate)
     signal.signal(signal.SIGHUP, _terminate)
     _console.annotating = False
     try:
-        return int(main.main(list(arguments), prog_name="exolink-reconcile", standalone_mode=False) or 0)
+        return Exit(main.main(list(arguments), prog_name="exolink-reconcile", standalone_mode=False) or 0)
     except click.exceptions.NoArgsIsHelpError as error:
         _console.err(f"{error.format_message()}\n")
-        return 3
+        return Exit.INVALID
     except click.UsageError as error:
         _console.err(f"{error.ctx.get_usage()}\n" if error.ctx else "")
         _console.err(f"error: E-USAGE: {error.format_message()}\n")
-        return 3
+        return Exit.INVALID
     except _Terminated as error:
         _console.err("\nTerminated. Nothing was written.\n")
-        return 128 + error.signal
+        return Exit.of_signal(error.signal)
     except (KeyboardInterrupt, click.Abort):
         _console.err("\nInterrupted. Nothing was written.\n")
-        return 130
+        return Exit.INTERRUPTED
     except Exception as error:
         return _failed(error)
 
 
-def _failed(error: Exception) -> int:
+def _failed(error: Exception) -> Exit:
     from exolink_reconcile.errors import InputError, ReconcileError
     from exolink_reconcile.inert import inert
     from exolink_reconcile.report import text
@@ -361,7 +362,7 @@ def _failed(error: Exception) -> int:
         f"error: E-BUG: this is a bug in exolink-reconcile {__version__}: {type(error).__name__} at {where}.\n"
     )
     _console.err("Run plan to see what is live, and please report it with the command you ran.\n")
-    return 1
+    return Exit.BUG
 
 
 class _Terminated(BaseException):

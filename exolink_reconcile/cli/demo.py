@@ -8,6 +8,7 @@ from pathlib import Path
 
 from exolink_reconcile import emulator, files
 from exolink_reconcile.cli.console import Console
+from exolink_reconcile.codes import Exit
 from exolink_reconcile.live.quiet_httpx import httpx
 
 _API = "emulator:exolink.db"
@@ -24,43 +25,43 @@ chargers:
 """
 
 
-def run(console: Console, command: Callable[[Sequence[str]], int]) -> int:
+def run(console: Console, command: Callable[[Sequence[str]], Exit]) -> Exit:
     """Tell the story. `command` runs one command line and returns its exit code; 0 when every step ended as it should."""
     with _scratch_folder():
         _say(console, "1. A tenant in YAML: exolink.yaml")
         console.out(_YAML)
         Path("exolink.yaml").write_text(_YAML, "utf-8")
         story = [
-            ("2. What would be done?", ["plan"], 0),
-            ("3. Do it.", ["apply", "--auto-approve"], 0),
-            ("4. Plan again: nothing is left to do.", ["plan", "--detailed-exitcode"], 0),
+            ("2. What would be done?", ["plan"], Exit.DONE),
+            ("3. Do it.", ["apply", "--auto-approve"], Exit.DONE),
+            ("4. Plan again: nothing is left to do.", ["plan", "--detailed-exitcode"], Exit.DONE),
         ]
         repair = [
-            ("6. Plan shows the drift (exit code 2) ...", ["plan", "--detailed-exitcode"], 2),
-            ("7. ... and apply repairs it.", ["apply", "--auto-approve"], 0),
-            ("8. Plan again: nothing is left to do.", ["plan", "--detailed-exitcode"], 0),
+            ("6. Plan shows the drift (exit code 2) ...", ["plan", "--detailed-exitcode"], Exit.DIFFERS),
+            ("7. ... and apply repairs it.", ["apply", "--auto-approve"], Exit.DONE),
+            ("8. Plan again: nothing is left to do.", ["plan", "--detailed-exitcode"], Exit.DONE),
         ]
         for title, arguments, expected in story:
             if not _step(console, command, title, arguments, expected):
-                return 1
+                return Exit.BUG
         _say(console, "5. Drift: somebody renames charger CP-0001 by another way.")
         _drift()
         for title, arguments, expected in repair:
             if not _step(console, command, title, arguments, expected):
-                return 1
+                return Exit.BUG
         _say(console, "That is the whole story. Next: examples/quickstart, and the README.")
-        return 0
+        return Exit.DONE
 
 
 def _step(
-    console: Console, command: Callable[[Sequence[str]], int], title: str, arguments: list[str], expected: int
+    console: Console, command: Callable[[Sequence[str]], Exit], title: str, arguments: list[str], expected: Exit
 ) -> bool:
     _say(console, title)
     whole = [*arguments, "--api-url", _API, "--state", "state"]
     console.out(f"$ exolink-reconcile {' '.join(whole)}\n")
     code = command(whole)
     if code != expected:
-        console.err(f"The demo expected exit code {expected} here, and got {code}.\n")
+        console.err(f"The demo expected exit code {expected:d} here, and got {code:d}.\n")
     return code == expected
 
 

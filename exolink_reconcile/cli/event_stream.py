@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from exolink_reconcile.cli.console import Console
+from exolink_reconcile.codes import Exit
 from exolink_reconcile.errors import ReconcileError
 from exolink_reconcile.model import Diagnostic, Plan, Result, Step
 from exolink_reconcile.report import apply_json
@@ -50,13 +51,13 @@ class EventStream:
         self._took[id(step)] = int(time.monotonic() - self._began.get(id(step), time.monotonic()))
         self._say([apply_json.answered(step, self._took[id(step)])])
 
-    def result(self, result: Result, exit_code: int) -> None:
+    def result(self, result: Result, exit_code: Exit) -> None:
         """What became of each step, and the counts."""
         self._result = result
         self._say(apply_json.result(result, self._took))
-        self._say([apply_json.summary(result, complete=exit_code == 0)])
+        self._say([apply_json.summary(result, complete=exit_code is Exit.DONE)])
 
-    def end(self, exit_code: int, error: BaseException | None = None) -> None:
+    def end(self, exit_code: Exit, error: BaseException | None = None) -> None:
         """The last line. Later events, of a thread that still waits for an answer, are dropped."""
         if error is not None:
             self._say(apply_json.failure(error))
@@ -72,13 +73,13 @@ class EventStream:
                 self._console.out("".join(apply_json.text(event, _now()) for event in events))
 
 
-def exit_code_of(error: BaseException) -> int:
+def exit_code_of(error: BaseException) -> Exit:
     """The exit code of a run that ends with this error: what the command line makes of it."""
     if isinstance(error, ReconcileError):
         return error.exit_code
     if isinstance(error, KeyboardInterrupt):
-        return 130
-    return 128 + number if (number := getattr(error, "signal", 0)) else 1
+        return Exit.INTERRUPTED
+    return Exit.of_signal(number) if (number := getattr(error, "signal", 0)) else Exit.BUG
 
 
 def _now() -> str:

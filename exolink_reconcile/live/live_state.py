@@ -2,13 +2,14 @@
 
 import functools
 import json
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from exolink_reconcile.errors import MOST_CARE_FIRST, ApiError, ApiSurprise, ApiUnreachable
+from exolink_reconcile.codes import Exit
+from exolink_reconcile.errors import ApiError, ApiSurprise, ApiUnreachable
 from exolink_reconcile.live.api import Api
 from exolink_reconcile.model import LiveState, LiveTenant, remote_id
 from exolink_reconcile.resource import Kind, Row, fields, key, row_model
@@ -172,8 +173,9 @@ def _result(future: "Future[_T]", errors: list[ApiError]) -> _T | None:
         return None
 
 
-def _gravest(errors: Iterable[ApiError]) -> ApiError:
-    return min(errors, key=lambda error: MOST_CARE_FIRST.index(error.exit_code))
+def _gravest(errors: Sequence[ApiError]) -> ApiError:
+    worst = Exit.worst(error.exit_code for error in errors)
+    return next(error for error in errors if error.exit_code is worst)
 
 
 def _bad(what: str, error: ValidationError, data: bytes) -> ApiSurprise:

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from exolink_reconcile.codes import Exit
 from exolink_reconcile.errors import InputError, ReconcileError
 from exolink_reconcile.inert import inert
 from exolink_reconcile.model import Action, Diagnostic, Outcome, Plan, Result, Status, Step
@@ -23,11 +24,6 @@ from exolink_reconcile.saved_plan.rows import resource_address
 Event = dict[str, Any]
 
 _ACTIONS = {Action.CREATE: "create", Action.UPDATE: "update", Action.REPLACE: "replace", Action.DELETE: "delete"}
-# What an exit code means for an apply, as a word that scripts may compare.
-_WORDS = {
-    0: "complete", 1: "bug", 3: "invalid", 4: "no_answer", 5: "incomplete", 6: "stale", 7: "refused", 8: "locked",
-    9: "unknown", 10: "denied", 11: "storage_failed", 129: "interrupted", 130: "interrupted", 143: "interrupted",
-}  # fmt: skip
 
 
 def text(event: Event, at: str) -> str:
@@ -103,7 +99,7 @@ def diagnostics(found: Sequence[Diagnostic]) -> Iterator[Event]:
 
 
 def ending(
-    exit_code: int, *, plan: Plan | None, digest: str | None, result: Result | None, error: BaseException | None
+    exit_code: Exit, *, plan: Plan | None, digest: str | None, result: Result | None, error: BaseException | None
 ) -> Event:
     """The last event of every apply: the exit code, and all that it stands for."""
     outcomes = result.outcomes if result is not None else ()
@@ -112,10 +108,10 @@ def ending(
     totals = result.totals if result is not None else (0, 0, 0)
     return _event(
         "result",
-        f"Apply ended: {_WORDS.get(exit_code, 'failed')} (exit code {exit_code}).",
-        "info" if exit_code == 0 else "error",
+        f"Apply ended: {exit_code.outcome} (exit code {exit_code:d}).",
+        "info" if exit_code is Exit.DONE else "error",
         exit_code=exit_code,
-        outcome=_WORDS.get(exit_code, "failed"),
+        outcome=exit_code.outcome,
         changes=_changes(totals, "apply"),
         steps={status.value: counted[status] for status in Status},
         codes=_codes(plan, result, error),

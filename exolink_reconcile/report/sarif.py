@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from exolink_reconcile.codes import INPUT
+from exolink_reconcile.codes import READING, Code
 from exolink_reconcile.inert import inert
 from exolink_reconcile.model import Diagnostic, Source
 from exolink_reconcile.report.fingerprints import fingerprints
@@ -13,7 +13,7 @@ from exolink_reconcile.report.fingerprints import fingerprints
 MAX_RESULTS = 25_000  # GitHub refuses a file with more
 _HOME = "https://pypi.org/project/exolink-reconcile/"  # validators want an address of the tool
 _ROOT = "%SRCROOT%"
-_RULES = {code: index for index, code in enumerate(sorted(INPUT))}
+_RULES: dict[str, int] = {code: index for index, code in enumerate(READING)}
 _LEVELS = {"E": "error", "W": "warning"}
 _NO_PLACE = Source("exolink.yaml", 1, 1)  # GitHub wants a place: where a problem has none, the file read by default
 
@@ -29,7 +29,7 @@ def diagnostics(found: Sequence[Diagnostic], path_from_root: Callable[[str], str
         "name": "exolink-reconcile",
         "semanticVersion": version,
         "informationUri": _HOME,
-        "rules": [_rule(code) for code in _RULES],
+        "rules": [_rule(code) for code in READING],
     }
     run: dict[str, Any] = {
         "tool": {"driver": driver},
@@ -42,14 +42,13 @@ def diagnostics(found: Sequence[Diagnostic], path_from_root: Callable[[str], str
     return json.dumps(log, indent=2, ensure_ascii=True) + "\n"
 
 
-def _rule(code: str) -> dict[str, Any]:
-    means, what_now = INPUT[code]
+def _rule(code: Code) -> dict[str, Any]:
     return {
         "id": code,
         "name": "".join(word.capitalize() for word in (_LEVELS[code[0]], *code.split("-")[1:])),
-        "shortDescription": {"text": means},
-        "fullDescription": {"text": f"{means} {what_now}"},
-        "help": {"text": what_now, "markdown": what_now},
+        "shortDescription": {"text": code.means},
+        "fullDescription": {"text": f"{code.means} {code.help}"},
+        "help": {"text": code.help, "markdown": code.help},
         "defaultConfiguration": {"level": _LEVELS[code[0]]},
         "properties": {"tags": ["exolink", "configuration"]},
     }

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
+from exolink_reconcile.codes import Exit
 from exolink_reconcile.inert import inert
 from exolink_reconcile.model import (
     Action,
@@ -388,7 +389,7 @@ def _what_now(troubled: Sequence[Outcome], result: Result, plan: Plan) -> Iterat
         )
     elif Status.UNKNOWN in statuses:
         yield "Next: run plan. It shows what is live now; no create was sent twice. Then apply again."
-    elif 10 in {outcome.exit_code for outcome in troubled}:
+    elif Exit.DENIED in {outcome.exit_code for outcome in troubled}:
         yield "Next: give a token that may write, then run the same command again; what is done stays done."
     elif "E-NORMALISED" in codes or "E-PUT-CLOBBERS" in codes:
         yield "Next: the API does not keep what is sent. Change the YAML to what it stores, or ask Exolink; then plan again."

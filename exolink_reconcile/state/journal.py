@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from exolink_reconcile.codes import Exit
 from exolink_reconcile.errors import StorageFailed
 from exolink_reconcile.model import Operation, Outcome, Status, Step, remote_id
 from exolink_reconcile.resource import Address
@@ -229,7 +230,7 @@ class Journal:
         with _storage("the audit record cannot be written"):
             self._append([{"event": "run started", "steps": steps}])
 
-    def ended(self, exit_code: int, totals: tuple[int, int, int]) -> None:
+    def ended(self, exit_code: Exit, totals: tuple[int, int, int]) -> None:
         """Put the end of a run on the audit record."""
         added, changed, destroyed = totals
         with _storage("the audit record cannot be written"):

@@ -1,6 +1,5 @@
-"""The reference is complete and true: every option, exit code and error word of the code, and no other."""
+"""The reference is complete and true: every option, exit code and error code of the code, and no other."""
 
-import ast
 import importlib.util
 import re
 from collections.abc import Iterator
@@ -10,8 +9,8 @@ from types import ModuleType
 import click
 import pytest
 
-from exolink_reconcile import errors
 from exolink_reconcile.cli import commands
+from exolink_reconcile.codes import Code, Exit
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -92,69 +91,19 @@ def _options(group: click.Group) -> Iterator[click.Option]:
 
 
 def test_exit_codes() -> None:
-    """The page, the README and the code know the same codes, with the same meaning."""
-    page = _codes((DOCS / "reference/exit-codes.md").read_text("utf-8"))
-    readme = _codes((ROOT / "README.md").read_text("utf-8"))
-    assert set(page) == set(readme) == {str(code) for code in (0, 2, *errors.MOST_CARE_FIRST)} | {"130, 143"}
-    assert {code: said.removesuffix(" (`--out`, `--state`)") for code, said in page.items()} == {
-        code: said + "; the journal is whole" * (code == "130, 143") for code, said in readme.items()
-    }
-    classes = {each.exit_code for each in _errors(errors.ReconcileError)}
-    assert classes <= {int(code) for code in page if code.isdigit()}
+    """The page, the README and the code know the same exit codes, with the same meaning."""
+    meanings = {str(int(exit)): exit.means for exit in Exit}
+    assert _exits(DOCS / "reference/exit-codes.md") == _exits(ROOT / "README.md") == meanings
 
 
-def test_the_order_of_care() -> None:
-    """The order in which exit codes win is the code's."""
-    order = ", ".join(map(str, errors.MOST_CARE_FIRST))
-    assert f"the one that asks for the most care wins: {order}." in (DOCS / "reference/exit-codes.md").read_text(
-        "utf-8"
-    )
+def _exits(page: Path) -> dict[str, str]:
+    return dict(re.findall(r"^\| (\d+) \| (.*?) \|", page.read_text("utf-8"), re.MULTILINE))
 
 
-def _codes(text: str) -> dict[str, str]:
-    return dict(re.findall(r"^\| (\d[\d, ]*) \| (.*?) \|", text, re.MULTILINE))
-
-
-def _errors(error: type[errors.ReconcileError]) -> Iterator[type[errors.ReconcileError]]:
-    yield error
-    for each in error.__subclasses__():
-        yield from _errors(each)
-
-
-# --------------------------------------------------------------------------------------------------------- error words
-
-
-def test_every_error_word_is_in_the_reference_once() -> None:
-    """And the reference has none that the code does not have."""
-    assert sorted(word for word, _ in _rows()) == sorted(_words())
+# --------------------------------------------------------------------------------------------------------- error codes
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_error_words_that_the_pages_name_exist(page: Path) -> None:
-    """A reader finds every word in the reference."""
-    assert set(WORD.findall(page.read_text("utf-8"))) - _words() == set()
-
-
-def test_exit_codes_of_error_words() -> None:
-    """Where the code gives a word to an error, the reference has the exit code of that error."""
-    said = {word: set(re.findall(r"\d+", codes)) for word, codes in _rows()}
-    raised = generate.exits()
-    assert len(raised) > 30
-    assert {word: codes for word, codes in raised.items() if not codes <= said[word]} == {}
-
-
-def _rows() -> list[tuple[str, str]]:
-    """The rows of the reference: word, and its exit codes."""
-    return re.findall(
-        r"^\| `([EW]-[A-Z-]+)` \| (.*?) ?\|", (DOCS / "reference/errors.md").read_text("utf-8"), re.MULTILINE
-    )
-
-
-def _words() -> set[str]:
-    """Every word that is in a text of the code."""
-    constants = (node.value for tree in _trees() for node in ast.walk(tree) if isinstance(node, ast.Constant))
-    return {word for text in constants if isinstance(text, str) for word in WORD.findall(text)}
-
-
-def _trees() -> Iterator[ast.Module]:
-    return (ast.parse(path.read_text("utf-8")) for path in sorted((ROOT / "exolink_reconcile").rglob("*.py")))
+def test_error_codes_that_the_pages_name_exist(page: Path) -> None:
+    """A reader finds every code in the reference."""
+    assert set(WORD.findall(page.read_text("utf-8"))) - set(Code) == set()

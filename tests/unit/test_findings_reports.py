@@ -59,7 +59,7 @@ def test_sarif_rules() -> None:
     """Every result points at its rule, and every rule has a help."""
     run = run_of(found(BROKEN))
     rules = run["tool"]["driver"]["rules"]
-    assert [rule["id"] for rule in rules] == sorted(codes.INPUT)
+    assert [rule["id"] for rule in rules] == list(codes.READING)
     assert all(rule["help"]["text"] and rule["shortDescription"]["text"] for rule in rules)
     assert len({rule["name"] for rule in rules}) == len(rules)
     assert [rules[each["ruleIndex"]]["id"] for each in run["results"]] == [each["ruleId"] for each in run["results"]]
