@@ -345,7 +345,12 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """A write that was intended. `intended_at` is in seconds since the epoch, `age` in seconds until it was read."""
+    """A write that was intended, and what is known of it. `intended_at` is in seconds since the epoch.
+
+    `age` counts the seconds since it was last sent (a lower bound: no clock can make it older than it is) until the moment
+    it was read from the state. `attempts`: how often it may have been sent. `answered`: the API answered it; `deleted`:
+    of a replace, that its delete was answered. `made_id`: the live id of what it made, where that was ever seen.
+    """
 
     number: int
     origin: str
@@ -356,6 +361,9 @@ class Operation:
     intended_at: float
     age: float
     answered: bool
+    made_id: int | None = None
+    attempts: int = 1
+    deleted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

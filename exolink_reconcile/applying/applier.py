@@ -73,6 +73,12 @@ class Record(Protocol):
     def intend(self, step: Step, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
         """Make an intent durable. Raises StorageFailed: then the write must not be sent."""
 
+    def sending(self, step: Step, api_date: float | None = None) -> None:
+        """Stamp an attempt right before it leaves. Raises StorageFailed: then it must not be sent."""
+
+    def answered(self, step: Step, *, deleted: bool = False) -> None:
+        """Remember that the write was answered, or of a replace the delete. Raises StorageFailed."""
+
     def settle(self, outcomes: Iterable[Outcome]) -> None:
         """Take in outcomes. Raises StorageFailed."""
 
@@ -81,6 +87,12 @@ class Unrecorded:
     """A record that keeps nothing: for an API that is thrown away afterwards."""
 
     def intend(self, step: Step, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+        """Nothing."""
+
+    def sending(self, step: Step, api_date: float | None = None) -> None:
+        """Nothing."""
+
+    def answered(self, step: Step, *, deleted: bool = False) -> None:
         """Nothing."""
 
     def settle(self, outcomes: Iterable[Outcome]) -> None:
@@ -285,7 +297,8 @@ class _Run:
             self._write(step)
         except StorageFailed as error:
             self.no_storage = error.summary
-            self._skip(step, error.code, f"{error.summary}; nothing was sent")
+            if id(step) not in self.sent:
+                self._skip(step, error.code, f"{error.summary}; nothing was sent")
         except NoClearAnswer as error:
             self._note(step, clear=False, detail=error.summary)
             self._count_failure(group, step)
@@ -337,25 +350,33 @@ class _Run:
         tenant = step.address.tenant
         resource = step.declared.resource if step.declared else None
         body = {name: getattr(resource, name) for name in step.sends}
+        record = self.settings.record
         self.wrote = True
         match step.action:
             case Action.CREATE:
+                record.sending(step)
                 self.api.create(step.kind, tenant, body)
                 self._note(step)
             case Action.UPDATE:
                 assert step.before is not None
+                record.sending(step)
                 self.api.update(step.kind, tenant, remote_id(step.before), body)
                 self._note(step)
             case Action.DELETE:
                 assert step.before is not None
+                record.sending(step)
                 self.api.delete(step.kind, tenant, remote_id(step.before))
                 self._note(step, deleted=True)
             case Action.REPLACE:
                 assert step.before is not None
+                record.sending(step)
                 self.api.delete(step.kind, tenant, remote_id(step.before))
                 self._note(step, deleted=True, clear=False, detail="deleted; the create was not answered")
+                record.answered(step, deleted=True)
+                record.sending(step)
                 self.api.create(step.kind, tenant, body)
                 self._note(step, deleted=True)
+        record.answered(step)
 
     def _note(
         self, step: Step, *, clear: bool = True, detail: str = "", done_before: bool = False, deleted: bool = False

@@ -74,6 +74,7 @@ class Apply:
         wanted = session.wanted(options, self.console, reviewed=self.reviewed, saved=saved.reviewed if saved else None)
         self.events.diagnostics(wanted.desired.warnings)
         with session.connected(options, wanted.contract_text, self.console) as api, self._locked(wanted) as journal:
+            journal.api_now = api.now
             run, blind = self._settled_plan(wanted, api, journal)
             if saved is not None:
                 reader.check(saved, run.plan, run.desired, run.live)

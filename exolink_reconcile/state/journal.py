@@ -14,7 +14,7 @@ import sqlite3
 import threading
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,11 @@ from exolink_reconcile.model import Operation, Outcome, Status, Step, remote_id
 from exolink_reconcile.resource import Address
 
 _APPLICATION_ID = 0x45584A4E  # "EXJN": tells a journal from any other database
-_VERSION = 1
+_VERSION = 2
+# A write whose intent was made durable at most this long ago needs no second stamp before it leaves: ages are counted
+# from the intent then, and are this much younger, never older.
+_FRESH = 1.0
+_DATE_RESOLUTION = 1.0  # seconds: what a Date header leaves out
 # A create that was answered, and that no list has shown yet: it must not be sent again before one does.
 _ANSWERED = ("E-LIST-BLIND", "E-UNVERIFIED")
 _TABLES = """
@@ -46,7 +50,13 @@ CREATE TABLE IF NOT EXISTS op (
     ticks REAL NOT NULL,
     answered INTEGER NOT NULL DEFAULT 0,
     made INTEGER,                     -- live id of what a create made
-    outcome TEXT                      -- NULL while open
+    outcome TEXT,                     -- NULL while open
+    sent_at REAL,                     -- when it was last sent, where that is not when it was intended; by the same clocks
+    sent_boot TEXT,
+    sent_ticks REAL,
+    api_date REAL,                    -- the API's own clock then
+    attempts INTEGER NOT NULL DEFAULT 1,
+    deleted INTEGER NOT NULL DEFAULT 0  -- of a replace: the delete was answered
 );
 CREATE INDEX IF NOT EXISTS op_open ON op (origin, tenant) WHERE outcome IS NULL;
 CREATE TABLE IF NOT EXISTS seen (
@@ -56,12 +66,33 @@ CREATE TABLE IF NOT EXISTS seen (
 """
 
 
+# What version 1 lacked.
+_UPGRADE = """
+ALTER TABLE op ADD COLUMN sent_at REAL;
+ALTER TABLE op ADD COLUMN sent_boot TEXT;
+ALTER TABLE op ADD COLUMN sent_ticks REAL;
+ALTER TABLE op ADD COLUMN api_date REAL;
+ALTER TABLE op ADD COLUMN attempts INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE op ADD COLUMN deleted INTEGER NOT NULL DEFAULT 0;
+"""
+_INTEND = (
+    "INSERT INTO op (run, digest, origin, tenant, kind, name, action, remote_id, before, after, intended_at, boot,"
+    " ticks, api_date) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_SENDING = (
+    "UPDATE op SET sent_at = ?, sent_boot = ?, sent_ticks = ?, api_date = coalesce(?, api_date),"
+    " attempts = attempts + 1 WHERE number = ?"
+)
+
+
 @dataclass(slots=True)
 class _Waiting:
-    """A write that waits for its intent to be durable."""
+    """A statement that waits to be committed; `key` is the step whose intent it makes. `lazy`: a power cut may lose it."""
 
-    row: tuple[Any, ...]
-    key: int
+    statement: str
+    values: tuple[Any, ...]
+    key: int | None = None
+    lazy: bool = False
     done: bool = False
     error: Exception | None = None
 
@@ -81,7 +112,9 @@ class Journal:
         self.origin = origin
         self.run = uuid.uuid4().hex[:12]
         self.digest = digest
+        self.api_now: Callable[[], float | None] = lambda: None
         self._numbers: dict[int, int | None] = {}
+        self._fresh: dict[int, float] = {}
         self._queue: list[_Waiting] = []
         self._queue_lock = threading.Lock()
         self._commit_lock = threading.Lock()
@@ -110,12 +143,43 @@ class Journal:
             StorageFailed: it is not durable, so the write must not be sent.
 
         """
+        now = time.time(), _boot(), time.monotonic()
         row = (
             self.run, self.digest, self.origin, *step.address, step.action.word,
             remote_id(step.before) if step.before is not None else None,
-            json.dumps(before), json.dumps(after), time.time(), _boot(), time.monotonic(),
+            json.dumps(before), json.dumps(after), *now, self.api_now(),
         )  # fmt: skip
-        waiting = _Waiting(row, id(step))
+        self._committed(_Waiting(_INTEND, row, id(step)))
+        self._fresh[id(step)] = now[2]
+
+    def sending(self, step: Step, api_date: float | None = None) -> None:
+        """Stamp that an attempt of a step's write is about to leave. Only when this has returned may it be sent.
+
+        `api_date` is the API's own clock, in seconds since the epoch, where it is known. The first attempt right after the
+        intent costs nothing: the intent is its stamp.
+
+        Raises:
+            StorageFailed: the stamp is not durable, so the attempt must not be sent.
+
+        """
+        intended = self._fresh.pop(id(step), None)
+        if intended is not None and time.monotonic() - intended < _FRESH:
+            return
+        api_date = self.api_now() if api_date is None else api_date
+        values = time.time(), _boot(), time.monotonic(), api_date, self._numbers[id(step)]
+        self._committed(_Waiting(_SENDING, values))
+
+    def answered(self, step: Step, *, deleted: bool = False) -> None:
+        """Remember that a step's write was answered; `deleted`: only the delete of a replace. A kill does not lose it.
+
+        Raises:
+            StorageFailed: the journal cannot be written. The write was sent and answered all the same.
+
+        """
+        column = "deleted" if deleted else "answered"
+        self._committed(_Waiting(f"UPDATE op SET {column} = 1 WHERE number = ?", (self._numbers[id(step)],), lazy=True))
+
+    def _committed(self, waiting: _Waiting) -> None:
         with self._queue_lock:
             self._queue.append(waiting)
         with self._commit_lock:
@@ -129,14 +193,12 @@ class Journal:
     def _commit(self, batch: Sequence[_Waiting]) -> None:
         numbers: dict[int, int | None] = {}
         try:
-            with self._transaction() as database:
+            lazy = all(waiting.lazy for waiting in batch)
+            with self._transaction(lazy=lazy) as database:
                 for waiting in batch:
-                    cursor = database.execute(
-                        "INSERT INTO op (run, digest, origin, tenant, kind, name, action, remote_id, before, after,"
-                        " intended_at, boot, ticks) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                        waiting.row,
-                    )
-                    numbers[waiting.key] = cursor.lastrowid
+                    cursor = database.execute(waiting.statement, waiting.values)
+                    if waiting.key is not None:
+                        numbers[waiting.key] = cursor.lastrowid
             self._numbers.update(numbers)
         except sqlite3.Error as error:
             for waiting in batch:
@@ -161,7 +223,7 @@ class Journal:
                     is_open = outcome.status is Status.UNKNOWN or outcome.code == "E-UNVERIFIED"
                     known = None if is_open else outcome.status.value
                     database.execute(
-                        "UPDATE op SET outcome = ?, answered = ?, made = ? WHERE number = ?",
+                        "UPDATE op SET outcome = ?, answered = max(answered, ?), made = coalesce(?, made) WHERE number = ?",
                         (known, outcome.step.creates and outcome.code in _ANSWERED, outcome.made, number),
                     )
             self._audit_outcomes(outcomes)
@@ -173,23 +235,28 @@ class Journal:
             values = [self.origin, *tenants]
             where += f" AND origin = ? AND tenant IN ({', '.join('?' * (len(values) - 1))})"
         with _storage("the journal cannot be read"):
-            return _operations(self._database, where, values)
+            return _operations(self._database, where, values, api_now=self.api_now())
 
     def made_lately(self, tenants: Iterable[str], window: float) -> list[Operation]:
         """The creates of the last `window` seconds that are known to have made an object, with its id as `remote_id`."""
         names = list(tenants)
         where = f"made IS NOT NULL AND origin = ? AND tenant IN ({', '.join('?' * len(names))})"
         with _storage("the journal cannot be read"):
-            found = _operations(self._database, where, [self.origin, *names], id_column="made")
+            found = _operations(self._database, where, [self.origin, *names], id_column="made", api_now=self.api_now())
         return [op for op in found if op.age < window]
 
-    def settle_earlier(self, operations: Mapping[int, str]) -> None:
-        """Close operations of an earlier run, by number, with the outcome that reading told."""
+    def settle_earlier(self, operations: Mapping[int, str], made: Mapping[int, int] | None = None) -> None:
+        """Close operations of an earlier run, by number, with the outcome that reading told.
+
+        `made` are the ids of the objects that creates made, by number.
+        """
+        made = made or {}
         with _storage("the journal cannot be written"), self._commit_lock:
             with self._transaction() as database, _damage():
                 rows = [
                     database.execute(
-                        "UPDATE op SET outcome = ? WHERE number = ? RETURNING *", (outcome, number)
+                        "UPDATE op SET outcome = ?, made = coalesce(?, made) WHERE number = ? RETURNING *",
+                        (outcome, made.get(number), number),
                     ).fetchone()
                     for number, outcome in operations.items()
                 ]
@@ -282,7 +349,8 @@ class Journal:
             os.close(handle)
 
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def _transaction(self, *, lazy: bool = False) -> Iterator[sqlite3.Connection]:
+        self._database.execute(f"PRAGMA synchronous={'NORMAL' if lazy else 'FULL'}")
         self._database.execute("BEGIN IMMEDIATE")
         try:
             yield self._database
@@ -381,8 +449,9 @@ def _open(path: Path) -> sqlite3.Connection:
             database.execute("PRAGMA journal_mode=WAL")
             database.execute("PRAGMA synchronous=FULL")
             if version < _VERSION:
+                statements = _UPGRADE if version else _TABLES
                 database.executescript(
-                    f"BEGIN IMMEDIATE; {_TABLES} PRAGMA application_id={_APPLICATION_ID}; PRAGMA user_version={_VERSION}; COMMIT;"
+                    f"BEGIN IMMEDIATE; {statements} PRAGMA application_id={_APPLICATION_ID}; PRAGMA user_version={_VERSION}; COMMIT;"
                 )
             database.execute("BEGIN IMMEDIATE")  # writable, or an error now and not in the middle of an apply
             database.execute("COMMIT")
@@ -393,27 +462,49 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _operations(
-    database: sqlite3.Connection, where: str, values: Sequence[Any], *, id_column: str = "remote_id"
+    database: sqlite3.Connection,
+    where: str,
+    values: Sequence[Any],
+    *,
+    id_column: str = "remote_id",
+    api_now: float | None = None,
 ) -> list[Operation]:
     with _damage():
         rows = database.execute(f"SELECT * FROM op WHERE {where} ORDER BY number", values).fetchall()
         return [
             Operation(
                 row["number"], row["origin"], Address(row["tenant"], row["kind"], row["name"]), row["action"],
-                row[id_column], json.loads(row["after"]), row["intended_at"], _age(row), bool(row["answered"]),
+                row[id_column], json.loads(row["after"]), row["intended_at"], _age(row, api_now), bool(row["answered"]),
+                row["made"], row["attempts"], bool(row["deleted"]),
             )
-            for row in rows
+            for row in map(_Columns, rows)
         ]  # fmt: skip
 
 
-def _age(row: sqlite3.Row) -> float:
-    """Seconds since an intent: by the machine's own clock if it was not restarted since, else by the wall clock.
+class _Columns(dict[str, Any]):
+    """A row of any version of the journal: a column that its version lacked has the value that the upgrade gives it."""
 
-    A wall clock that went back makes an operation young, never old.
+    def __missing__(self, name: str) -> Any:
+        return _ADDED[name]
+
+
+_ADDED = {"sent_at": None, "sent_boot": None, "sent_ticks": None, "api_date": None, "attempts": 1, "deleted": 0}
+
+
+def _age(row: Mapping[str, Any], api_now: float | None) -> float:
+    """Seconds since a write was last sent: the smallest that any clock says, and never below zero.
+
+    The wall clock may be moved, a cloned machine has another's monotonic clock, the API's may be wrong: each of them can
+    make a write look young, and then the next run waits; none can make it look old.
     """
-    if row["boot"] and row["boot"] == _boot():
-        return float(time.monotonic() - row["ticks"])
-    return float(max(0.0, time.time() - row["intended_at"]))
+    again = row["sent_at"] is not None
+    at, boot, ticks = ("sent_at", "sent_boot", "sent_ticks") if again else ("intended_at", "boot", "ticks")
+    ages = [time.time() - row[at]]
+    if row[boot] and row[boot] == _boot():
+        ages.append(time.monotonic() - row[ticks])
+    if api_now is not None and row["api_date"] is not None:
+        ages.append(api_now - row["api_date"] - _DATE_RESOLUTION)
+    return float(max(0.0, min(ages) - (0.0 if again else _FRESH)))
 
 
 @functools.cache

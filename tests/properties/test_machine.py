@@ -520,7 +520,7 @@ class MortalJournal(Journal):
         super().__init__(*args)
 
     def __getattribute__(self, name: str) -> Any:
-        if name in ("intend", "settle", "settle_earlier", "saw", "started", "ended"):
+        if name in ("intend", "sending", "answered", "settle", "settle_earlier", "saw", "started", "ended"):
             machine = object.__getattribute__(self, "machine")
             if machine.dead:
                 raise Killed

@@ -98,7 +98,7 @@ def test_the_mark_of_a_journal(tmp_path: Path) -> None:
     Journal(tmp_path, ORIGIN).close()
     with beside(tmp_path) as database:
         marks = [database.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")]
-    assert marks == [int.from_bytes(b"EXJN", "big"), 1]
+    assert marks == [int.from_bytes(b"EXJN", "big"), 2]
 
 
 @pytest.mark.parametrize("mode", [0o755, 0o701, 0o770])
@@ -230,7 +230,7 @@ def test_one_of_a_shared_commit_fails_all(tmp_path: Path) -> None:
     """A commit that fails leaves none of its intents, so none of their writes may be sent."""
     with Journal(tmp_path, ORIGIN) as opened:
         change(tmp_path, "CREATE TRIGGER full BEFORE INSERT ON op WHEN NEW.name = 'B' BEGIN SELECT RAISE(ABORT, 'disk full'); END")  # fmt: skip
-        batch = [journal._Waiting(("r", "d", ORIGIN, "acme", "cpms", name, "create", None, "{}", "{}", 0.0, "", 0.0), key) for key, name in enumerate("AB")]  # fmt: skip
+        batch = [journal._Waiting(journal._INTEND, ("r", "d", ORIGIN, "acme", "cpms", name, "create", None, "{}", "{}", 0.0, "", 0.0, None), key) for key, name in enumerate("AB")]  # fmt: skip
         opened._commit(batch)
         assert all(each.done and each.error for each in batch) and opened.open_operations() == []
 
@@ -293,28 +293,113 @@ def test_what_an_earlier_run_made(tmp_path: Path) -> None:
     with Journal(tmp_path, ORIGIN) as opened:
         intended(opened, *steps)
         opened.settle([Outcome(each, Status.DONE, made=made) for each, made in zip(steps, (41, None, 43, 44))])
-        change(tmp_path, "UPDATE op SET ticks = ticks - 90 WHERE name = 'Old'")
+        change(tmp_path, "UPDATE op SET ticks = ticks - 90, intended_at = intended_at - 90 WHERE name = 'Old'")
         assert [(op.address.name, op.remote_id) for op in opened.made_lately(["acme"], 60.0)] == [("A", 41)]
         assert names(opened.made_lately(["beta", "acme"], 600.0)) == ["A", "T", "Old"]
+
+
+API_NOW = 1_000_000.0
 
 
 @pytest.mark.parametrize(
     ("changed", "age"),
     [
-        ("ticks = ticks - 500, intended_at = intended_at + 9000", 500),          # the wall clock was moved: it does not count
+        ("ticks = ticks - 500, intended_at = intended_at - 500", 500),           # time went by
+        ("ticks = ticks - 500, intended_at = intended_at + 9000", 0),            # the wall clock went back
+        ("ticks = ticks - 500, intended_at = intended_at - 9000", 500),          # the wall clock was put forward
+        ("ticks = ticks - 3600, intended_at = intended_at - 20", 20),            # a cloned machine that was up for longer
+        ("ticks = ticks + 3600, intended_at = intended_at - 20", 0),             # one that was up for less: never negative
         ("boot = 'another', intended_at = intended_at - 700, ticks = 0", 700),   # the machine was started again
-        ("boot = '', intended_at = intended_at - 700, ticks = 0", 700),          # a machine that cannot tell its starts apart
-        ("boot = 'another', intended_at = intended_at + 700, ticks = 0", 0),     # the wall clock went back: young, never old
+        ("boot = '', intended_at = intended_at - 700, ticks = 0", 700),          # one that cannot tell its starts apart
+        ("boot = 'another', intended_at = intended_at + 700, ticks = 0", 0),
+        ("boot = 'another', intended_at = intended_at - 3600, api_date = 999990", 10),   # another machine, its clock ahead
+        ("boot = 'another', intended_at = intended_at - 30, api_date = 0", 30),          # the API's clock was put forward
+        ("sent_at = intended_at - 40, attempts = 2, boot = 'another', intended_at = intended_at - 400", 40),
+        ("sent_at = intended_at - 40, sent_boot = boot, sent_ticks = ticks - 30, ticks = ticks - 400", 30),
     ],
 )  # fmt: skip
-def test_the_age_of_an_operation(tmp_path: Path, changed: str, age: float) -> None:
-    """Age goes by the machine's own clock while it runs, else by the wall clock, and is never below zero."""
+def test_row_A12_the_age_of_an_operation(tmp_path: Path, changed: str, age: float) -> None:
+    """The smallest that any clock says counts, since it was last sent: a clock can make a write young, never old."""
     with Journal(tmp_path, ORIGIN) as opened:
         intended(opened, step())
         change(tmp_path, f"UPDATE op SET {changed}")
-        assert opened.open_operations()[0].age == pytest.approx(age, abs=30)
-        assert opened.open_operations()[0].age >= age
-        assert age or opened.open_operations()[0].age == 0
+        opened.api_now = lambda: API_NOW
+        [op] = opened.open_operations()
+        assert 0 <= op.age and age - 2 <= op.age <= age + 30
+
+
+def test_a_write_that_is_sent_again(tmp_path: Path) -> None:
+    """Each attempt is on disk before it leaves, with the API's own clock; the intent is the stamp of the first."""
+    sent = step()
+    with Journal(tmp_path, ORIGIN) as opened:
+        opened.api_now = lambda: API_NOW
+        intended(opened, sent)
+        opened.sending(sent)
+        first = row(tmp_path)
+        assert (first["attempts"], first["sent_at"], first["api_date"]) == (1, None, API_NOW)
+        opened.sending(sent, api_date=API_NOW + 5)
+        again = row(tmp_path)
+        assert (again["attempts"], again["api_date"]) == (2, API_NOW + 5)
+        assert again["sent_at"] >= again["intended_at"] and again["sent_ticks"] >= again["ticks"]
+
+
+def test_row_F4_a_write_that_left_long_after_its_intent(tmp_path: Path) -> None:
+    """A first attempt that was held back is stamped when it leaves: its age counts from then."""
+    sent = step()
+    with Journal(tmp_path, ORIGIN) as opened:
+        intended(opened, sent)
+        opened._fresh[id(sent)] -= 300
+        change(tmp_path, "UPDATE op SET intended_at = intended_at - 300, ticks = ticks - 300")
+        assert opened.open_operations()[0].age > 200
+        opened.sending(sent)
+        assert opened.open_operations()[0].age < 100
+
+
+def test_an_attempt_that_cannot_be_stamped(tmp_path: Path) -> None:
+    """Then it must not be sent."""
+    sent = step()
+    with Journal(tmp_path, ORIGIN) as opened:
+        intended(opened, sent)
+        opened.sending(sent)
+        change(tmp_path, "CREATE TRIGGER full BEFORE UPDATE ON op BEGIN SELECT RAISE(ABORT, 'disk full'); END")
+        with pytest.raises(StorageFailed, match="disk full"):
+            opened.sending(sent)
+
+
+def test_row_F14_an_answer_is_remembered_when_it_comes(tmp_path: Path) -> None:
+    """Another process sees at once that a write was answered, or of a replace only its delete; ids that were made stay."""
+    create, replace = step("A"), step("B", Action.REPLACE)
+    with Journal(tmp_path, ORIGIN) as opened:
+        intended(opened, create, replace)
+        opened.answered(create)
+        opened.answered(replace, deleted=True)
+        assert [(op.answered, op.deleted) for op in peek(tmp_path, ORIGIN).operations] == [(True, False), (False, True)]
+        opened.settle([Outcome(create, Status.UNKNOWN, code="E-AMBIGUOUS", made=41)])
+        opened.settle([Outcome(create, Status.UNKNOWN, code="E-AMBIGUOUS")])
+        assert [(op.answered, op.made_id) for op in opened.open_operations()] == [(True, 41), (False, None)]
+
+
+def test_row_F9_what_an_earlier_run_made_is_kept(tmp_path: Path) -> None:
+    """The id that a later run finds for a create of an earlier one is remembered with it."""
+    with Journal(tmp_path, ORIGIN) as opened:
+        intended(opened, step("A"), step("B"))
+        first, second = opened.open_operations()
+        opened.settle_earlier({first.number: "applied", second.number: "not applied"}, {first.number: 41})
+        assert [(op.address.name, op.made_id) for op in opened.made_lately(["acme"], 60.0)] == [("A", 41)]
+
+
+def test_a_journal_of_the_first_version(tmp_path: Path) -> None:
+    """It is read as it is, upgraded by the first run that writes, and keeps what was open in it."""
+    with Journal(tmp_path, ORIGIN) as opened:
+        intended(opened, step())
+    for column in ("sent_at", "sent_boot", "sent_ticks", "api_date", "attempts", "deleted"):
+        change(tmp_path, f"ALTER TABLE op DROP COLUMN {column}")
+    change(tmp_path, "PRAGMA user_version=1")
+    assert names(peek(tmp_path, ORIGIN).operations) == ["A"]
+    with Journal(tmp_path, ORIGIN) as opened:
+        [op] = opened.open_operations()
+        assert (op.address.name, op.attempts, op.deleted) == ("A", 1, False)
+        intended(opened, step("B"))
 
 
 def test_a_machine_that_cannot_tell_its_starts_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
