@@ -4,6 +4,7 @@ import json
 import re
 import time
 from collections.abc import Iterable, Mapping
+from datetime import UTC
 from urllib.parse import unquote, unquote_plus, urlsplit
 
 from exolink_reconcile.errors import ApiDenied, ApiRejected, ApiSurprise, ApiUnreachable
@@ -125,12 +126,17 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     if text.isascii() and text.isdigit():
         return float(text[:12])
     if text:
-        from email.utils import parsedate_to_datetime
-
-        try:
-            now = parsedate_to_datetime(headers["date"]) if "date" in headers else None
-            until = parsedate_to_datetime(text)
-            return max(until.timestamp() - (now.timestamp() if now else time.time()), 0.0)
-        except (ValueError, TypeError, OverflowError):
-            return None
+        until, now = http_date(text), http_date(headers.get("date", ""))
+        return None if until is None else max(until - (time.time() if now is None else now), 0.0)
     return None
+
+
+def http_date(text: str) -> float | None:
+    """A date of HTTP in seconds since the epoch; without a zone it is UTC. None where it is not one."""
+    from email.utils import parsedate_to_datetime
+
+    try:
+        date = parsedate_to_datetime(text)
+        return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, TypeError, OverflowError, IndexError):
+        return None

@@ -85,6 +85,8 @@ class Api:
         self._lock = threading.Lock()
         self._ssl_context: ssl.SSLContext | None = None
         self._pace = Pace()
+        self._date = ""
+        self._clock: float | None = None
         self.proxy = None if transport else urls.proxy_for(self._base)
         self.pool = ThreadPoolExecutor(max_workers=parallelism, thread_name_prefix="exolink")
 
@@ -93,6 +95,10 @@ class Api:
         """Host and port of the proxy in use, without its credentials."""
         parts = urlsplit(self.proxy or "")
         return f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
+
+    def now(self) -> float | None:
+        """The API's own clock, in seconds since the epoch, as its answers' `Date` tells; None where it never said."""
+        return None if self._clock is None else self._clock + time.monotonic()
 
     def hurry(self, timeout: float) -> None:
         """From now on give each request only so many seconds, and try it once."""
@@ -238,6 +244,7 @@ class Api:
         if backend is not None:
             backend.at = time.monotonic() + self._timeout
         response = transport.handle_request(request)
+        self._set_clock(response.headers.get("date", ""))
         if response.status_code == 429:
             self._pace.refused(started)
         else:
@@ -246,6 +253,14 @@ class Api:
             return response.status_code, response.headers, answers.bounded(response.iter_bytes(), method, path)
         finally:
             response.close()
+
+    def _set_clock(self, date: str) -> None:
+        """Take in a `Date`. The latest that was ever said counts: an answer from a cache says an older one."""
+        if date and date != self._date:
+            self._date, at = date, answers.http_date(date)
+            if at is not None:
+                ahead = at - time.monotonic()
+                self._clock = ahead if self._clock is None else max(self._clock, ahead)
 
     def _url(self, path: str) -> httpx.URL:
         """The URL of a path, checked: the token goes to one origin, and a name cannot climb out of its path segment."""

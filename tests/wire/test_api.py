@@ -593,6 +593,22 @@ def test_a_date_without_the_servers_clock() -> None:
     assert sum(script.waits) == pytest.approx(20, abs=2)
 
 
+def test_the_clock_of_the_api() -> None:
+    """It is what the latest `Date` says and goes on by itself; an older one, from a cache, does not put it back."""
+    now = 1_000_000_000
+
+    def at(seconds: int) -> httpx.Response:
+        return httpx.Response(200, content=b"[]", headers={"date": formatdate(now + seconds, usegmt=True)})
+
+    with Script(rows(), at(0), at(100), at(-500), httpx.Response(200, headers={"date": "soon"})).api() as api:
+        clock = []
+        for _ in range(5):
+            api.list(CPMS, "acme")
+            clock.append(api.now())
+    assert clock[0] is None
+    assert [each and each - now for each in clock[1:]] == pytest.approx([0, 100, 100, 100], abs=30)
+
+
 def test_other_trouble_may_name_a_time_too() -> None:
     """A 503 with a time to come back is waited for like a 429."""
     script = Script(httpx.Response(503, headers={"retry-after": "9"}), rows())
