@@ -12,7 +12,8 @@ from typing import Any
 
 from exolink_reconcile.errors import InputError, problem
 from exolink_reconcile.model import Declared, DesiredState, Diagnostic
-from exolink_reconcile.resource import Address, Kind, SecretUrl, fields, name_of
+from exolink_reconcile.resource import Address, Kind, fields, name_of
+from exolink_reconcile.secret_url import SecretUrl
 
 EVIDENCE = "x-exolink-evidence"
 _JSON_TYPES = {"string": ("string",), "integer": ("integer", "number"), "boolean": ("boolean",)}

@@ -10,7 +10,8 @@ from pydantic import ValidationError
 
 from exolink_reconcile.contract import Contract
 from exolink_reconcile.inert import inert
-from exolink_reconcile.resource import Kind, Row, SecretUrl, compared, entry_model, folded, key
+from exolink_reconcile.resource import Kind, Row, compared, entry_model, folded, key
+from exolink_reconcile.secret_url import SecretUrl
 
 MODELINE = "# yaml-language-server: $schema=./schemas/exolink-config.schema.json\n"
 _PLAIN = re.compile(r"\w(?:[\w ./()+@=-]*[\w./()+@=-])?")

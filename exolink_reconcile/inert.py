@@ -6,9 +6,16 @@ reorder what is read, start a new line, or command a CI runner (`::error`, `##[`
 
 import re
 
-from exolink_reconcile.resource import HOSTILE
-
-_HOSTILE = re.compile(f"[{HOSTILE}\ud800-\udfff]")
+# Characters that make a name read differently than it is stored: C0, DEL, C1, soft hyphen, zero-width, line and
+# paragraph separators, bidi controls, variation selectors, the BOM, invisible operators, tags, and what no YAML file can
+# hold. Lone surrogates cannot reach us: neither YAML nor JSON decoding lets them through.
+HOSTILE = (
+    "\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f"
+    "\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e0fff"
+)
+_HOSTILE = re.compile(f"[{HOSTILE}]")
+_NOT_SHOWN = re.compile(f"[{HOSTILE}\ud800-\udfff]")
 _COMMAND = re.compile(r"::(?=[A-Za-z])|##(?=(?:\[|vso\[|teamcity\[))|(?<=#)#(?=\[)", re.IGNORECASE)
 
 
@@ -16,7 +23,13 @@ def inert(text: str) -> str:
     """`text` on one line, every control, bidi and zero-width character escaped, every CI command broken up."""
     if text.isascii() and text.isprintable() and "::" not in text and "##" not in text:
         return text
-    return _COMMAND.sub(_broken, _HOSTILE.sub(_escaped, text))
+    return _COMMAND.sub(_broken, _NOT_SHOWN.sub(_escaped, text))
+
+
+def hostile_character(text: str) -> str | None:
+    """The first control, bidi or zero-width character of `text`, or None."""
+    found = _HOSTILE.search(text)
+    return found.group() if found else None
 
 
 def _escaped(found: re.Match[str]) -> str:

@@ -8,7 +8,8 @@ from world import World
 
 from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.model import Action, Declared, FieldChange, HeldBack, Plan, Refusal, Source, Step
-from exolink_reconcile.resource import Address, SecretUrl, entry_model, row_model
+from exolink_reconcile.resource import Address, entry_model, row_model
+from exolink_reconcile.secret_url import SecretUrl
 
 CPMS, CHARGER = KINDS[1], KINDS[2]
 HOSTILE = {

@@ -20,21 +20,21 @@ from exolink_reconcile.desired import documents as yaml_documents
 from exolink_reconcile.desired.documents import Document, Places
 from exolink_reconcile.desired.nodes import Expanded, Node, Unresolved
 from exolink_reconcile.errors import InputError
+from exolink_reconcile.inert import hostile_character
 from exolink_reconcile.model import Declared, DesiredState, DesiredTenant, Diagnostic, Pattern, Policy, Removed, Source
 from exolink_reconcile.resource import (
     WHOLE_NUMBER,
     Address,
     Kind,
     Resource,
-    SecretUrl,
     compared,
     entry_model,
     fields,
     folded,
-    hostile_character,
     key,
     name_of,
 )
+from exolink_reconcile.secret_url import SecretUrl
 
 _TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
 _BATCH = 5000  # entries: what pydantic is given and what it makes are not in memory for all of 100,000 at once

@@ -4,7 +4,8 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from exolink_reconcile.resource import Flag, Key, Name, Resource, SecretUrl, WholeNumber
+from exolink_reconcile.resource import Flag, Key, Name, Resource, WholeNumber
+from exolink_reconcile.secret_url import SecretUrl
 
 
 class Cpms(Resource):

@@ -21,7 +21,8 @@ from exolink_reconcile.live import answers, urls
 from exolink_reconcile.live.pace import Pace
 from exolink_reconcile.live.quiet_httpx import httpx
 from exolink_reconcile.live.transport import Deadline, OneConnection, ssl_context
-from exolink_reconcile.resource import Kind, SecretUrl
+from exolink_reconcile.resource import Kind
+from exolink_reconcile.secret_url import SecretUrl
 
 CONNECT_TIMEOUT = 10.0
 _HEADERS = {

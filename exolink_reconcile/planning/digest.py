@@ -10,7 +10,8 @@ from itertools import chain, repeat
 from typing import Any, NamedTuple
 
 from exolink_reconcile.model import Action, Plan, Step, alike, remote_id
-from exolink_reconcile.resource import Resource, Row, SecretUrl, attributes, fields
+from exolink_reconcile.resource import Resource, Row, attributes, fields
+from exolink_reconcile.secret_url import SecretUrl
 
 
 class Facts(NamedTuple):

@@ -23,7 +23,8 @@ from typing import Any, NamedTuple
 from exolink_reconcile.inert import inert
 from exolink_reconcile.model import Action, FieldChange, HeldBack, Plan, Step, remote_id
 from exolink_reconcile.report import again, text
-from exolink_reconcile.resource import Kind, Row, SecretUrl, fields, key
+from exolink_reconcile.resource import Kind, Row, fields, key
+from exolink_reconcile.secret_url import SecretUrl
 
 PLAIN_ROWS = 300  # a section of creates, updates or unmanaged objects up to this long is plain HTML row by row
 _LONG = 200  # characters: a name or value beyond this is cut in its line and whole below it

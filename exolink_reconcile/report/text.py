@@ -21,7 +21,8 @@ from exolink_reconcile.model import (
     Step,
     remote_id,
 )
-from exolink_reconcile.resource import SecretUrl, key
+from exolink_reconcile.resource import key
+from exolink_reconcile.secret_url import SecretUrl
 
 _T = TypeVar("_T")
 NO_CHANGES = "No changes. Your infrastructure matches the configuration."

@@ -14,7 +14,8 @@ from typing import Any
 from exolink_reconcile.inert import inert
 from exolink_reconcile.model import Action, FieldChange, Source, Step, alike
 from exolink_reconcile.planning import digest
-from exolink_reconcile.resource import Address, Kind, Resource, Row, SecretUrl, fields
+from exolink_reconcile.resource import Address, Kind, Resource, Row, fields
+from exolink_reconcile.secret_url import SecretUrl
 
 PROVIDER = "registry.exolink.cloud/exolink/exolink"
 _ACTIONS = {

@@ -13,9 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from exolink_reconcile.model import HeldBack, Plan, Source, Step
 from exolink_reconcile.planning import digest
-from exolink_reconcile.resource import SecretUrl
 from exolink_reconcile.saved_plan import rows
 from exolink_reconcile.saved_plan.rows import PROVIDER, canonical
+from exolink_reconcile.secret_url import SecretUrl
 
 SCHEMA_VERSION = 1
 _BATCH = 1000

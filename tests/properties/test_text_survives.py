@@ -8,8 +8,9 @@ from world import World
 
 from exolink_reconcile import export
 from exolink_reconcile.desired import documents
+from exolink_reconcile.inert import hostile_character
 from exolink_reconcile.kinds import KINDS
-from exolink_reconcile.resource import hostile_character, row_model
+from exolink_reconcile.resource import row_model
 
 TENANT, CPMS, CHARGER = KINDS
 FAST = settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))

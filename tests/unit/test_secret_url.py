@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from exolink_reconcile.kinds.cpms import Cpms
-from exolink_reconcile.resource import SecretUrl, entry_model, row_model
+from exolink_reconcile.resource import entry_model, row_model
+from exolink_reconcile.secret_url import SecretUrl
 
 # Secrets are of capital letters that stand nowhere else in the URL, so that finding one means it leaked.
 secrets = st.text(alphabet="QXZKVJ", min_size=3, max_size=8)

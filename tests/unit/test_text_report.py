@@ -10,7 +10,7 @@ from world import World
 from exolink_reconcile.inert import inert
 from exolink_reconcile.model import FieldChange, Plan
 from exolink_reconcile.report import text
-from exolink_reconcile.resource import SecretUrl
+from exolink_reconcile.secret_url import SecretUrl
 
 CHARGER = {"displayName": "Lobby", "profileId": 1}
 CPMS = {"url": "wss://h/", "interval": 30}

@@ -26,7 +26,7 @@ from exolink_reconcile.errors import (
 from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.live import answers, connection, pace
 from exolink_reconcile.live.api import Api
-from exolink_reconcile.resource import SecretUrl
+from exolink_reconcile.secret_url import SecretUrl
 
 TENANT, CPMS, CHARGER = KINDS
 TOKEN = "canary-5d1f0c7e"

@@ -14,7 +14,7 @@ from exolink_reconcile.errors import ApiRejected, ApiSurprise, ApiUnreachable
 from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.live import live_state
 from exolink_reconcile.live.api import Api
-from exolink_reconcile.resource import SecretUrl
+from exolink_reconcile.secret_url import SecretUrl
 
 TENANT, CPMS, CHARGER = KINDS
 RECORDINGS = vcr.VCR(
