@@ -8,9 +8,10 @@ the *entry* (what YAML may say: the fields, `id`, `createOnly`) and the *row* (w
 import functools
 import operator
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, make_dataclass
 from dataclasses import field as dataclass_field
+from itertools import chain
 from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, get_type_hints
 
@@ -18,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, create_model
 from pydantic_core import core_schema
 
 from exolink_reconcile.inert import HOSTILE
-from exolink_reconcile.secret_url import SecretUrl
+from exolink_reconcile.secret_url import SecretUrl, masked
 
 # ---------------------------------------------------------------------------------------------------------- addresses
 
@@ -241,6 +242,22 @@ def attributes(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
     if len(names) > 1:
         return operator.attrgetter(*names)
     return lambda resource: tuple(getattr(resource, name) for name in names)
+
+
+def masked_values(objects: Iterable[Resource | Row], names: tuple[str, ...]) -> list[tuple[Any, ...]]:
+    """These fields of each object as they may be shown and stored: secrets masked."""
+    found = list(map(attributes(names), objects))
+    if _PLAIN.issuperset(map(type, chain.from_iterable(found))):  # nearly always
+        return found
+    return [tuple(map(masked, values)) for values in found]
+
+
+def masked_fields(resource: Resource | Row, names: tuple[str, ...]) -> dict[str, Any]:
+    """The fields as they may be shown and stored: secrets masked."""
+    return dict(zip(names, masked_values([resource], names)[0]))
+
+
+_PLAIN = frozenset({str, int, float, bool, type(None)})
 
 
 def folded(name: str) -> str:

@@ -90,6 +90,15 @@ class SecretUrl:
         return core_schema.json_or_python_schema(json_schema=live, python_schema=declared)
 
 
+def masked(value: Any) -> Any:
+    """A value as JSON may hold it: a secret URL masked, the keys of a mapping in one order, everything else as it is."""
+    if isinstance(value, SecretUrl):
+        return str(value)
+    if isinstance(value, dict):
+        return {name: masked(value[name]) for name in sorted(value)}
+    return [masked(each) for each in value] if isinstance(value, (list, tuple)) else value
+
+
 def _rewrite_parameter(part: str, secret: Callable[[str, str], str]) -> str:
     name, equals, value = part.partition("=")
     if not equals:  # `?abcdef`: a bare value may be a key, so it is one

@@ -34,8 +34,8 @@ from exolink_reconcile.model import (
     Step,
     remote_id,
 )
-from exolink_reconcile.planning import differ, digest
-from exolink_reconcile.resource import Address, Kind, Row, fields
+from exolink_reconcile.planning import differ
+from exolink_reconcile.resource import Address, Kind, Row, fields, masked_fields
 
 STAGES = (1, 10)
 FAILURES_IN_A_ROW = 10
@@ -291,7 +291,7 @@ class _Run:
             if before is None:
                 return
             self.settings.record.intend(
-                step, before, digest.shown_fields(step.declared.resource, step.sends) if step.declared else {}
+                step, before, masked_fields(step.declared.resource, step.sends) if step.declared else {}
             )
             self.settings.starting(step)
             self._write(step)
@@ -331,7 +331,7 @@ class _Run:
             return None
         self.checked[id(step)] = (found[0], found[1] if first else {})
         reported = {name: found[1].get(name) for name in step.kind.reported if name in found[1]}
-        return {**reported, **digest.shown_fields(found[0], ("id", *fields(step.kind)))}
+        return {**reported, **masked_fields(found[0], ("id", *fields(step.kind)))}
 
     def _read_again(self, step: Step, before: Row) -> tuple[Row, Mapping[str, Any]] | None:
         """The object now. What has no GET, or is not found by it, is looked for in the wave's list."""

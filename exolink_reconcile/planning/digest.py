@@ -6,11 +6,11 @@ fact only as "it changes". The digest of a plan is over the origin and the diges
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from itertools import chain, repeat
+from itertools import repeat
 from typing import Any, NamedTuple
 
 from exolink_reconcile.model import Action, Plan, Step, alike, remote_id
-from exolink_reconcile.resource import Resource, Row, attributes, fields
+from exolink_reconcile.resource import fields, masked_values
 from exolink_reconcile.secret_url import SecretUrl
 
 
@@ -36,9 +36,9 @@ def facts(steps: Sequence[Step]) -> Facts:
     after: Iterable[Any] = repeat(None)
     if steps[0].before is not None:
         rows = [step.before for step in steps if step.before is not None]
-        ids, before = map(remote_id, rows), shown_values(rows, names)
+        ids, before = map(remote_id, rows), masked_values(rows, names)
     if action is not Action.DELETE:
-        after = shown_values([step.declared.resource for step in steps if step.declared], sends)
+        after = masked_values([step.declared.resource for step in steps if step.declared], sends)
     has_secrets = any(facts.secret for facts in fields(kind).values())
     secrets = map(_changed_secrets, steps) if has_secrets else repeat([])
     return Facts(
@@ -49,31 +49,6 @@ def facts(steps: Sequence[Step]) -> Facts:
 def _changed_secrets(step: Step) -> list[str]:
     changed = [change for change in step.fields if isinstance(change.after, SecretUrl)]
     return sorted(change.name for change in changed if change.after.has_secret)
-
-
-def shown_values(objects: Iterable[Resource | Row], names: tuple[str, ...]) -> list[tuple[Any, ...]]:
-    """These fields of each object as they may be shown and stored: secrets masked."""
-    found = list(map(attributes(names), objects))
-    if _PLAIN.issuperset(map(type, chain.from_iterable(found))):  # nearly always
-        return found
-    return [tuple(map(shown, values)) for values in found]
-
-
-def shown_fields(resource: Resource | Row, names: tuple[str, ...]) -> dict[str, Any]:
-    """The fields as they may be shown and stored: secrets masked."""
-    return dict(zip(names, shown_values([resource], names)[0]))
-
-
-def shown(value: Any) -> Any:
-    """A value as JSON may hold it: a secret URL masked, the keys of a mapping in one order, everything else as it is."""
-    if isinstance(value, SecretUrl):
-        return str(value)
-    if isinstance(value, dict):
-        return {name: shown(value[name]) for name in sorted(value)}
-    return [shown(each) for each in value] if isinstance(value, (list, tuple)) else value
-
-
-_PLAIN = frozenset({str, int, float, bool, type(None)})
 
 
 def of_step(step: Step) -> str:

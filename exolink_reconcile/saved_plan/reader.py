@@ -26,7 +26,7 @@ from exolink_reconcile.planning.planner import ReviewedPlan
 from exolink_reconcile.resource import Address, Kind, Row, entry_model, fields, key, name_of, row_model
 from exolink_reconcile.saved_plan import writer
 from exolink_reconcile.saved_plan.writer import HeldBackChange, Place, PlanDocument, PlannedChange, ResourceChange
-from exolink_reconcile.secret_url import SecretUrl
+from exolink_reconcile.secret_url import SecretUrl, masked
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +237,7 @@ def _is_live(
     if any(held.address == address for held in plan.held_back) or not _is_declared(desired, address):
         return False
     after = row.change.after or {}
-    return any(all(digest.shown(getattr(each, name)) == after[name] for name in change.fields) for each in there)
+    return any(all(masked(getattr(each, name)) == after[name] for name in change.fields) for each in there)
 
 
 def _is_declared(desired: DesiredState, address: Address) -> bool:

@@ -13,8 +13,7 @@ from typing import Any
 
 from exolink_reconcile.inert import inert
 from exolink_reconcile.model import Action, FieldChange, Source, Step, alike
-from exolink_reconcile.planning import digest
-from exolink_reconcile.resource import Address, Kind, Resource, Row, fields
+from exolink_reconcile.resource import Address, Kind, Resource, Row, fields, masked_values
 from exolink_reconcile.secret_url import SecretUrl
 
 PROVIDER = "registry.exolink.cloud/exolink/exolink"
@@ -110,7 +109,7 @@ def _fields(names: tuple[str, ...]) -> tuple[str, ...]:
 
 def _columns(objects: Sequence[Resource | Row], names: tuple[str, ...]) -> dict[str, list[str]]:
     """The JSON texts of each field of the objects; secrets masked. Without objects there is no field."""
-    return {name: _column(column) for name, column in zip(names, zip(*digest.shown_values(objects, names)))}
+    return {name: _column(column) for name, column in zip(names, zip(*masked_values(objects, names)))}
 
 
 _PLAIN: Mapping[type, Callable[[Any], str]] = {str: _text, int: str, type(None): lambda nothing: "null"}

@@ -15,7 +15,7 @@ from exolink_reconcile.model import HeldBack, Plan, Source, Step
 from exolink_reconcile.planning import digest
 from exolink_reconcile.saved_plan import rows
 from exolink_reconcile.saved_plan.rows import PROVIDER, canonical
-from exolink_reconcile.secret_url import SecretUrl
+from exolink_reconcile.secret_url import SecretUrl, masked
 
 SCHEMA_VERSION = 1
 _BATCH = 1000
@@ -99,8 +99,8 @@ def _held_back(held: HeldBack) -> dict[str, Any]:
         "address": str(held.address),
         "action": held.action.word,
         "field": held.field.name if held.field else None,
-        "before": digest.shown(held.field.before) if held.field else None,
-        "after": digest.shown(held.field.after) if held.field else None,
+        "before": masked(held.field.before) if held.field else None,
+        "after": masked(held.field.after) if held.field else None,
         "code": held.code,
         "reason": held.reason,
         "sensitive": any(isinstance(each, SecretUrl) and each.has_secret for each in (held.field or ())[1:]),
