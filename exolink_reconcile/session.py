@@ -13,6 +13,7 @@ from exolink_reconcile.cli import checkout
 from exolink_reconcile.cli.console import Console
 from exolink_reconcile.contract import Contract
 from exolink_reconcile.desired import desired_state, sources
+from exolink_reconcile.desired import files as input_files
 from exolink_reconcile.desired.documents import Document
 from exolink_reconcile.errors import StorageFailed, problem
 from exolink_reconcile.kinds import KINDS
@@ -139,7 +140,7 @@ def wanted(
     keep_documents: bool = False,
 ) -> Wanted:
     """Read the files and check them against the contract and the options. Raises InputError with every problem."""
-    inputs = files.read(options.paths, os.environ)
+    inputs = input_files.read(options.paths, os.environ)
     desired = desired_state.build(inputs.documents, KINDS, config_digest=inputs.digest, problems=inputs.problems)
     console.err(text.diagnostics(desired.warnings))
     contract_text, contract = read_contract(options.contract)

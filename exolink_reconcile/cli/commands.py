@@ -39,9 +39,8 @@ def validate(ctx: click.Context, /, paths: tuple[str, ...], format: str) -> Exit
 
     In GitHub Actions the problems are shown on their lines too, unless --format says otherwise.
     """
-    from exolink_reconcile import files
     from exolink_reconcile.cli import checkout
-    from exolink_reconcile.desired import desired_state
+    from exolink_reconcile.desired import desired_state, files
     from exolink_reconcile.errors import InputError
     from exolink_reconcile.kinds import KINDS
     from exolink_reconcile.report import codequality, github, sarif, text, validation_json

@@ -16,9 +16,10 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from exolink_reconcile import globs
-from exolink_reconcile.desired import documents as yaml_documents
-from exolink_reconcile.desired.documents import Document, Places
+from exolink_reconcile.desired import places as yaml_places
+from exolink_reconcile.desired.documents import Document
 from exolink_reconcile.desired.nodes import Expanded, Node, Unresolved
+from exolink_reconcile.desired.places import Places
 from exolink_reconcile.errors import InputError
 from exolink_reconcile.inert import hostile_character
 from exolink_reconcile.model import Declared, DesiredState, DesiredTenant, Diagnostic, Pattern, Policy, Removed, Source
@@ -156,7 +157,7 @@ class _Builder:
             for document, node in [*here, *([finding.also[:2]] if finding.also else [])]:
                 wanted[document.path].add((node.line, node.column))
                 data[document.path] = document.data
-        places = {path: yaml_documents.locate(data[path], marks) for path, marks in wanted.items()}
+        places = {path: yaml_places.locate(data[path], marks) for path, marks in wanted.items()}
         return [_located(finding, places) for finding in self.findings]
 
     # ------------------------------------------------------------------------------------------------------- documents

@@ -18,7 +18,7 @@ The C parser must really be in use: the pure one is 25 times slower, and ruamel.
 """
 
 import re
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -74,14 +74,6 @@ class Document:
         return Source(self.path, node.line, node.column)
 
 
-class Places(NamedTuple):
-    """Where one key of a mapping, its value and (for a list) the items of the value stand: (line, column), 1-based."""
-
-    key: tuple[int, int]
-    value: tuple[int, int]
-    items: list[tuple[int, int]]
-
-
 def read(path: str, data: bytes, environment: Mapping[str, str] | None) -> tuple[list[Document], list[Diagnostic]]:
     """The documents of one file and every problem in it.
 
@@ -91,19 +83,6 @@ def read(path: str, data: bytes, environment: Mapping[str, str] | None) -> tuple
     if reader.check_encoding():
         reader.read()
     return reader.documents, reader.diagnostics
-
-
-def locate(data: bytes, wanted: Iterable[tuple[int, int]]) -> dict[tuple[int, int], dict[str, Places]]:
-    """Where each key and value stands in the mappings whose first keys are at the `wanted` places.
-
-    One walk over the events, however many are wanted. The file must be one that `read` accepted or diagnosed.
-    """
-    wanted = set(wanted)
-    if cut := _cut(data):
-        found = _locate(cut.rest({line for line, _ in wanted}), cut.runs, wanted)
-        if found.keys() >= wanted:
-            return found
-    return _locate(data, (), wanted)
 
 
 class _Reader:
@@ -151,7 +130,7 @@ class _Reader:
             return
         before = len(self.diagnostics)
         try:
-            self._read_documents(_events(self.data))
+            self._read_documents(parse_events(self.data))
         except _Unreadable as error:
             self._at(error.code, error.summary, error.event)
         except MarkedYAMLError as error:
@@ -171,13 +150,13 @@ class _Reader:
 
     def _read_without_runs(self) -> bool:
         """Whether there are plain lists, and the file could be read with them cut out. If not, nothing is kept of it."""
-        cut = _cut(self.data)
+        cut = cut_lists(self.data)
         if cut is None:
             return False
         before = len(self.diagnostics)
         self.runs = {run.place: run for run in cut.runs}
         with suppress(YAMLError, _Unreadable):
-            self._read_documents(_events(cut.rest()))
+            self._read_documents(parse_events(cut.rest()))
             if not self.runs:  # the parser met each of them
                 return True
         self.documents, self.diagnostics[before:], self.unresolved, self.runs = [], [], False, {}
@@ -383,7 +362,7 @@ class _Unreadable(Exception):
         self.code, self.summary, self.event = code, summary, event
 
 
-def _cut(data: bytes) -> "_Cut | None":
+def cut_lists(data: bytes) -> "_Cut | None":
     """The plain lists of a file, and what is left for the parser; None where there are none."""
     with suppress(UnicodeDecodeError):
         if cut := plain_lists.cut(data.decode("utf-8")):
@@ -405,7 +384,8 @@ class _Cut(NamedTuple):
         return self.bytes_class(self.cut.rest(keep).encode())
 
 
-def _events(data: bytes) -> Iterator[Any]:
+def parse_events(data: bytes) -> Iterator[Any]:
+    """What the parser says of these bytes."""
     if isinstance(data, _Shielded):
         return _unshielded(iter(CParser(bytes(data)).get_event, None))  # the parser takes bytes and no subclass
     return iter(CParser(data).get_event, None)
@@ -443,80 +423,3 @@ def _new_node(event: Any) -> Node:
 
 def _is_null(event: Any) -> bool:
     return event.__class__ is ScalarEvent and not event.style and event.value in _NULLS
-
-
-_Found = dict[tuple[int, int], dict[str, Places]]
-
-
-def _locate(data: bytes, runs: Iterable[Run], wanted: set[tuple[int, int]]) -> _Found:
-    found: _Found = {}
-    with suppress(YAMLError):  # already diagnosed; what stands before the error is still found
-        _walk(_events(data), {run.place: run for run in runs}, wanted, found)
-    for places in found.values():
-        for each in places.values():  # an entry that was cut out and kept all the same was met twice
-            each.items[:] = sorted(set(each.items))
-    return found
-
-
-def _walk(
-    events: Iterator[Any], runs: Mapping[tuple[int, int], Run], wanted: set[tuple[int, int]], found: _Found
-) -> None:
-    """Follow the events with a stack of open collections; note the places inside the wanted mappings."""
-    stack: list[_Open] = []
-    for event in events:
-        kind = event.__class__
-        if kind is MappingEndEvent or kind is SequenceEndEvent:
-            stack.pop()
-            continue
-        if kind not in (ScalarEvent, AliasEvent, MappingStartEvent, SequenceStartEvent):
-            continue
-        here = (event.start_mark.line + 1, event.start_mark.column + 1)
-        top = stack[-1] if stack else None
-        if top is not None:
-            top.meet(event, here, wanted, found)
-            if kind is MappingStartEvent and here in runs:
-                for node in runs[here].inner:
-                    top.meet_item((node.line, here[1]))
-        if kind is MappingStartEvent or kind is SequenceStartEvent:
-            if len(stack) > MAX_DEPTH:
-                return
-            stack.append(_Open(kind is MappingStartEvent, parent=top))
-
-
-class _Open:
-    """A collection the walk is inside of."""
-
-    __slots__ = ("at_key", "is_mapping", "key", "key_place", "parent", "places")
-
-    def __init__(self, is_mapping: bool, parent: "_Open | None") -> None:
-        self.is_mapping = is_mapping
-        self.parent = parent
-        self.at_key = True
-        self.key = ""
-        self.key_place = (0, 0)
-        self.places: dict[str, Places] | None = None
-
-    def meet(
-        self,
-        event: Any,
-        here: tuple[int, int],
-        wanted: set[tuple[int, int]],
-        found: _Found,
-    ) -> None:
-        """Take in the next child of this collection."""
-        if not self.is_mapping:
-            self.meet_item(here)
-        elif self.at_key:
-            if self.key_place == (0, 0) and here in wanted:
-                self.places = found.setdefault(here, {})
-            self.key, self.key_place, self.at_key = getattr(event, "value", ""), here, False
-        else:
-            self.at_key = True
-            if self.places is not None:
-                self.places[self.key] = Places(self.key_place, here, [])
-
-    def meet_item(self, here: tuple[int, int]) -> None:
-        """Take in the next item of this list."""
-        parent = self.parent
-        if parent is not None and parent.is_mapping and parent.at_key and parent.places is not None:
-            parent.places[parent.key].items.append(here)

@@ -18,7 +18,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from exolink_reconcile import globs
-from exolink_reconcile.desired import documents as yaml_documents
+from exolink_reconcile.desired import places as yaml_places
 from exolink_reconcile.desired.documents import Document
 from exolink_reconcile.desired.nodes import Node
 from exolink_reconcile.model import Action, FieldChange, HeldBack, Plan, Source, Step
@@ -185,7 +185,7 @@ class _Places:
         for spot in spots:
             wanted[spot.document.path].add((spot.node.line, spot.node.column))
             data[spot.document.path] = spot.document.data
-        self.found = {path: yaml_documents.locate(data[path], marks) for path, marks in wanted.items()}
+        self.found = {path: yaml_places.locate(data[path], marks) for path, marks in wanted.items()}
 
     def cause(self, spot: _Spot) -> Cause:
         """Where the value of a spot stands: that is what an edit changes, also when its key is on a line before."""

@@ -10,7 +10,7 @@ from urllib.parse import unquote, unquote_plus, urlsplit
 from exolink_reconcile.errors import ApiDenied, ApiRejected, ApiSurprise, ApiUnreachable
 from exolink_reconcile.live.pace import MAX_PAUSE
 from exolink_reconcile.live.quiet_httpx import httpx
-from exolink_reconcile.resource import SecretUrl
+from exolink_reconcile.secret_url import SecretUrl
 
 MAX_ANSWER = 256 * 1024 * 1024
 _ANY_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?://|\\/\\/)[^\s\"'<>]+")

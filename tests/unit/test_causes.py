@@ -7,7 +7,7 @@ import pytest
 from support_pipeline import ORIGIN, pipeline
 from world import World
 
-from exolink_reconcile.desired import desired_state, documents, sources
+from exolink_reconcile.desired import desired_state, documents, places, sources
 from exolink_reconcile.desired.documents import Document
 from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.model import HeldBack, Plan
@@ -39,10 +39,10 @@ def find(world: World, files: str | Mapping[str, str], **choices: Any) -> Found:
     lines = {path: text.split("\n") for path, text in files.items()}
     read_in = read(files)
     shown = []
-    for item, field, places in sources.find(plan(world, read_in, **choices), read_in):
+    for item, field, causes in sources.find(plan(world, read_in, **choices), read_in):
         at = [
             f"{p.section + ': ' if p.section else ''}{p.source.path}: {lines[p.source.path][p.source.line - 1][p.source.column - 1 :]}"
-            for p in places
+            for p in causes
         ]
         what = item.code if isinstance(item, HeldBack) else item.action.word
         shown.append((f"{what} {item.address.local}", field.name if field else "", at))
@@ -264,8 +264,8 @@ def test_recorded() -> None:
 def test_only_the_files_concerned_are_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """A second walk goes over the files that hold a changed field, and over no other."""
     walked = []
-    locate = documents.locate
-    monkeypatch.setattr(documents, "locate", lambda data, wanted: walked.append(data) or locate(data, wanted))
+    locate = places.locate
+    monkeypatch.setattr(places, "locate", lambda data, wanted: walked.append(data) or locate(data, wanted))
     files = {
         "a.yaml": "tenant: acme\nchargers: [{identity: A, profileId: 2}]\n",
         "b.yaml": "tenant: acme\nchargers: [{identity: NEW, displayName: x, profileId: 2}]\n",

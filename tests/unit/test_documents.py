@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from exolink_reconcile.desired import documents
+from exolink_reconcile.desired import documents, places
 from exolink_reconcile.desired.nodes import Node, Unresolved
 
 
@@ -237,11 +237,11 @@ def test_the_place_of_a_mapping_is_its_first_key() -> None:
 def test_locate() -> None:
     """The place of a key, its value and each item of its list, for just the mappings asked for."""
     data = b"a: 1\nlist:\n  - x\n  - {k: v,\n     l: [p, q]}\n---\na: 2\n"
-    places = documents.locate(data, [(1, 1), (4, 6)])
-    assert set(places) == {(1, 1), (4, 6)}
-    assert places[1, 1]["a"] == ((1, 1), (1, 4), [])
-    assert places[1, 1]["list"] == ((2, 1), (3, 3), [(3, 5), (4, 5)])
-    assert places[4, 6]["l"] == ((5, 6), (5, 9), [(5, 10), (5, 13)])
+    located = places.locate(data, [(1, 1), (4, 6)])
+    assert set(located) == {(1, 1), (4, 6)}
+    assert located[1, 1]["a"] == ((1, 1), (1, 4), [])
+    assert located[1, 1]["list"] == ((2, 1), (3, 3), [(3, 5), (4, 5)])
+    assert located[4, 6]["l"] == ((5, 6), (5, 9), [(5, 10), (5, 13)])
 
 
 keys = st.text(alphabet="abc", min_size=1, max_size=3)
@@ -255,10 +255,10 @@ def test_locate_finds_every_key(tree: dict[str, list[dict[str, str]]]) -> None:
     found, _ = documents.read("f.yaml", text.encode(), {})
     lines = text.splitlines()
     nodes = [found[0].body, *(node for each in found[0].body.values() for node in each)]
-    places = documents.locate(text.encode(), [(node.line, node.column) for node in nodes])
+    located = places.locate(text.encode(), [(node.line, node.column) for node in nodes])
     for node in nodes:
         assert isinstance(node, Node)
-        here = places[node.line, node.column]
+        here = located[node.line, node.column]
         assert list(here) == list(node)
         for name, place in here.items():
             line, column = place.key

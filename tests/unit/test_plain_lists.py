@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exolink_reconcile.desired import documents, plain_lists
+from exolink_reconcile.desired import documents, places, plain_lists
 from exolink_reconcile.desired.nodes import Node
 
 
@@ -29,12 +29,12 @@ def reading(data: bytes) -> tuple[object, ...]:
     found, problems = documents.read("f.yaml", data, {})
     there = [node for document in found for node in nodes(document.body)]
     marks = [(node.line, node.column) for node in there]
-    places = [documents.locate(data, wanted) for wanted in (marks, *([mark] for mark in marks[:20]))]
+    located = [places.locate(data, wanted) for wanted in (marks, *([mark] for mark in marks[:20]))]
     return (
         [(document.body, document.unresolved) for document in found],
         [(node.line, node.column, type(each)) for node in there for each in (node, *node.values())],
         problems,
-        places,
+        located,
     )
 
 

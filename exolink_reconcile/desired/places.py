@@ -1,0 +1,116 @@
+"""Bytes of a file to where keys, values and items stand in it."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+from ruamel.yaml.error import YAMLError
+from ruamel.yaml.events import (
+    AliasEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+)
+
+from exolink_reconcile.desired.documents import MAX_DEPTH, cut_lists, parse_events
+from exolink_reconcile.desired.plain_lists import Run
+
+
+class Places(NamedTuple):
+    """Where one key of a mapping, its value and (for a list) the items of the value stand: (line, column), 1-based."""
+
+    key: tuple[int, int]
+    value: tuple[int, int]
+    items: list[tuple[int, int]]
+
+
+def locate(data: bytes, wanted: Iterable[tuple[int, int]]) -> dict[tuple[int, int], dict[str, Places]]:
+    """Where each key and value stands in the mappings whose first keys are at the `wanted` places.
+
+    One walk over the events, however many are wanted. The file must be one that `read` accepted or diagnosed.
+    """
+    wanted = set(wanted)
+    if cut := cut_lists(data):
+        found = _locate(cut.rest({line for line, _ in wanted}), cut.runs, wanted)
+        if found.keys() >= wanted:
+            return found
+    return _locate(data, (), wanted)
+
+
+_Found = dict[tuple[int, int], dict[str, Places]]
+
+
+def _locate(data: bytes, runs: Iterable[Run], wanted: set[tuple[int, int]]) -> _Found:
+    found: _Found = {}
+    with suppress(YAMLError):  # already diagnosed; what stands before the error is still found
+        _walk(parse_events(data), {run.place: run for run in runs}, wanted, found)
+    for places in found.values():
+        for each in places.values():  # an entry that was cut out and kept all the same was met twice
+            each.items[:] = sorted(set(each.items))
+    return found
+
+
+def _walk(
+    events: Iterator[Any], runs: Mapping[tuple[int, int], Run], wanted: set[tuple[int, int]], found: _Found
+) -> None:
+    """Follow the events with a stack of open collections; note the places inside the wanted mappings."""
+    stack: list[_Open] = []
+    for event in events:
+        kind = event.__class__
+        if kind is MappingEndEvent or kind is SequenceEndEvent:
+            stack.pop()
+            continue
+        if kind not in (ScalarEvent, AliasEvent, MappingStartEvent, SequenceStartEvent):
+            continue
+        here = (event.start_mark.line + 1, event.start_mark.column + 1)
+        top = stack[-1] if stack else None
+        if top is not None:
+            top.meet(event, here, wanted, found)
+            if kind is MappingStartEvent and here in runs:
+                for node in runs[here].inner:
+                    top.meet_item((node.line, here[1]))
+        if kind is MappingStartEvent or kind is SequenceStartEvent:
+            if len(stack) > MAX_DEPTH:
+                return
+            stack.append(_Open(kind is MappingStartEvent, parent=top))
+
+
+class _Open:
+    """A collection the walk is inside of."""
+
+    __slots__ = ("at_key", "is_mapping", "key", "key_place", "parent", "places")
+
+    def __init__(self, is_mapping: bool, parent: "_Open | None") -> None:
+        self.is_mapping = is_mapping
+        self.parent = parent
+        self.at_key = True
+        self.key = ""
+        self.key_place = (0, 0)
+        self.places: dict[str, Places] | None = None
+
+    def meet(
+        self,
+        event: Any,
+        here: tuple[int, int],
+        wanted: set[tuple[int, int]],
+        found: _Found,
+    ) -> None:
+        """Take in the next child of this collection."""
+        if not self.is_mapping:
+            self.meet_item(here)
+        elif self.at_key:
+            if self.key_place == (0, 0) and here in wanted:
+                self.places = found.setdefault(here, {})
+            self.key, self.key_place, self.at_key = getattr(event, "value", ""), here, False
+        else:
+            self.at_key = True
+            if self.places is not None:
+                self.places[self.key] = Places(self.key_place, here, [])
+
+    def meet_item(self, here: tuple[int, int]) -> None:
+        """Take in the next item of this list."""
+        parent = self.parent
+        if parent is not None and parent.is_mapping and parent.at_key and parent.places is not None:
+            parent.places[parent.key].items.append(here)
