@@ -136,7 +136,12 @@ def http_date(text: str) -> float | None:
     from email.utils import parsedate_to_datetime
 
     try:
-        date = parsedate_to_datetime(text)
+        date = parsedate_to_datetime(text[:100])
         return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
     except (ValueError, TypeError, OverflowError, IndexError):
         return None
+
+
+def is_page(headers: Mapping[str, str], body: bytes) -> bool:
+    """Whether an answer is a web page: of a proxy, of a login, of anything but the API."""
+    return "html" in headers.get("content-type", "").lower() or body[:200].lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<"

@@ -12,10 +12,12 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
+from exolink_reconcile import __version__
 from exolink_reconcile.errors import ApiRejected, ApiSurprise, ApiUnreachable, NoClearAnswer
 from exolink_reconcile.live import answers, urls
 from exolink_reconcile.live.pace import Pace
@@ -26,7 +28,7 @@ from exolink_reconcile.secret_url import SecretUrl
 
 CONNECT_TIMEOUT = 10.0
 _HEADERS = {
-    "User-Agent": "exolink-reconcile",
+    "User-Agent": f"exolink-reconcile/{__version__}",
     "Accept": "application/json",
     "Accept-Encoding": "gzip, deflate",
     "Connection": "keep-alive",
@@ -41,6 +43,17 @@ _FREE_RETRIES = 50
 _RETRY_SHARE = 0.1
 
 
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request that was sent and what came of it: nothing in it is secret. `status` is None without an answer."""
+
+    method: str
+    path: str
+    status: int | None
+    ms: float
+    attempt: int
+
+
 class Api:
     """The API of one origin, for use from several threads.
 
@@ -50,6 +63,7 @@ class Api:
         reread: gives the token anew when the API does not know it any more (a token file that was renewed).
         timeout: seconds for one request as a whole, headers and body included.
         transport: makes the transport of a thread instead of the network (the emulator inside the process, tests).
+        trace: is called after each request, from the thread that made it; it must not raise.
 
     Raises:
         InputError: the URL is no place to send a token to.
@@ -67,6 +81,7 @@ class Api:
         parallelism: int = 8,
         transport: Callable[[], httpx.BaseTransport] | None = None,
         sleep: Callable[[float], object] = time.sleep,
+        trace: Callable[[Exchange], object] | None = None,
     ) -> None:
         self._base = base_url.rstrip("/") if transport else urls.checked_base(base_url)
         self._base_path = urlsplit(self._base).path
@@ -81,6 +96,7 @@ class Api:
         self._make_transport = transport
         self._ca_file = ca_file
         self._sleep = sleep
+        self._trace = trace
         self._threads = threading.local()
         self._transports: list[httpx.BaseTransport] = []
         self._lock = threading.Lock()
@@ -156,7 +172,7 @@ class Api:
         while True:
             attempt += 1
             try:
-                status, headers, body = self._send("GET", path, None)
+                status, headers, body = self._send("GET", path, None, attempt)
             except (httpx.TransportError, httpx.DecodingError) as error:
                 if answers.is_final(error) or not self._try_again(attempt):
                     raise self._unreachable("GET", path, error) from None
@@ -173,7 +189,7 @@ class Api:
         while True:
             attempt += 1
             try:
-                status, headers, answer = self._send(method, path, content)
+                status, headers, answer = self._send(method, path, content, attempt)
             except (httpx.ConnectError, httpx.ConnectTimeout) as error:
                 if answers.is_final(error) or not self._try_again(attempt):  # nothing has left: no write is in doubt
                     raise self._unreachable(method, path, error) from None
@@ -187,6 +203,8 @@ class Api:
                     raise
                 raise NoClearAnswer("E-AMBIGUOUS", error.summary) from None
             if 200 <= status < 300:
+                if answers.is_page(headers, answer):  # of a proxy or a login: it says nothing of the write
+                    raise NoClearAnswer("E-AMBIGUOUS", f"{method} {path}: a web page answered ({status}), not the API")
                 return
             if status >= 500 or (not repeatable and 300 <= status < 400):
                 if not (repeatable and self._try_again(attempt, status, headers)):
@@ -197,12 +215,12 @@ class Api:
                     method, path, status, headers, answers.redacted(headers, answer, self._token, secrets)
                 )
 
-    def _send(self, method: str, path: str, content: bytes | None) -> tuple[int, httpx.Headers, bytes]:
+    def _send(self, method: str, path: str, content: bytes | None, attempt: int) -> tuple[int, httpx.Headers, bytes]:
         """One request as a whole; repeated once with a renewed token when the API does not know ours any more."""
         token = self._token
-        status, headers, body = self._send_once(method, path, content, token)
+        status, headers, body = self._send_once(method, path, content, token, attempt)
         if status == 401 and self._renew(token):
-            return self._send_once(method, path, content, self._token)
+            return self._send_once(method, path, content, self._token, attempt)
         return status, headers, body
 
     def _unreachable(self, method: str, path: str, error: Exception) -> ApiUnreachable:
@@ -221,12 +239,30 @@ class Api:
             return self._token != refused
 
     def _send_once(
-        self, method: str, path: str, content: bytes | None, token: str | None
+        self, method: str, path: str, content: bytes | None, token: str | None, attempt: int
     ) -> tuple[int, httpx.Headers, bytes]:
         """One request as a whole: status, headers, body within its limits."""
         started = self._pace.wait(self._sleep)
         self._requests += 1
         transport = self._transport()
+        request = self._request(method, path, content, token)
+        backend: Deadline | None = getattr(self._threads, "deadline", None)
+        if backend is not None:
+            backend.at = time.monotonic() + self._timeout
+        status = None
+        try:
+            response = transport.handle_request(request)
+            status = response.status_code
+            self._note(response, started)
+            try:
+                return status, response.headers, answers.bounded(response.iter_bytes(), method, path)
+            finally:
+                response.close()
+        finally:
+            if self._trace is not None:
+                self._trace(Exchange(method, path, status, 1000 * (time.monotonic() - started), attempt))
+
+    def _request(self, method: str, path: str, content: bytes | None, token: str | None) -> httpx.Request:
         request = httpx.Request(
             method,
             self._url(path),
@@ -241,19 +277,15 @@ class Api:
         )
         if content is not None:
             request.headers["Content-Type"] = "application/json"
-        backend: Deadline | None = getattr(self._threads, "deadline", None)
-        if backend is not None:
-            backend.at = time.monotonic() + self._timeout
-        response = transport.handle_request(request)
-        self._set_clock(response.headers.get("date", ""))
+        return request
+
+    def _note(self, response: httpx.Response, started: float) -> None:
+        """What an answer says besides its body: whether we are too fast, and what time it is there."""
         if response.status_code == 429:
             self._pace.refused(started)
         else:
             self._pace.accepted()
-        try:
-            return response.status_code, response.headers, answers.bounded(response.iter_bytes(), method, path)
-        finally:
-            response.close()
+        self._set_clock(response.headers.get("date", ""))
 
     def _set_clock(self, date: str) -> None:
         """Take in a `Date`. The latest that was ever said counts: an answer from a cache says an older one."""

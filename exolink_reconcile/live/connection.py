@@ -2,14 +2,14 @@
 
 import contextlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from exolink_reconcile.errors import ApiDenied, problem
-from exolink_reconcile.live.api import Api
+from exolink_reconcile.live import urls
+from exolink_reconcile.live.api import Api, Exchange
 from exolink_reconcile.live.quiet_httpx import httpx
-from exolink_reconcile.live.urls import is_loopback
 
 EMULATOR = "emulator:"
 
@@ -23,6 +23,7 @@ def connect(
     parallelism: int,
     contract: str,
     environment: Mapping[str, str],
+    trace: Callable[[Exchange], object] | None = None,
 ) -> Api:
     """The API that `--api-url` names, `emulator:FILE` included. Nothing is sent yet.
 
@@ -32,9 +33,8 @@ def connect(
 
     """
     if api_url.startswith(EMULATOR):
-        return _emulator(api_url, timeout, parallelism, contract)
-    # An URL that cannot be used is told before a token that is missing: it is what to mend first.
-    Api(api_url, token=None, parallelism=1).close()
+        return _emulator(api_url, timeout, parallelism, contract, trace)
+    urls.checked_base(api_url)  # report a bad URL before a missing token: the user has to fix it first
     token = read_token(token_file, environment)
 
     def reread() -> str | None:
@@ -42,7 +42,15 @@ def connect(
             return read_token(token_file, environment)
         return None
 
-    return Api(api_url, token=token, reread=reread, ca_file=ca_file, timeout=timeout, parallelism=parallelism)
+    return Api(
+        api_url,
+        token=token,
+        reread=reread,
+        ca_file=ca_file,
+        timeout=timeout,
+        parallelism=parallelism,
+        trace=trace,
+    )
 
 
 def origin(api_url: str) -> str:
@@ -67,7 +75,7 @@ def is_safe_ground(api_url: str) -> bool:
     if api_url.startswith(EMULATOR):
         return True
     try:
-        return is_loopback(urlsplit(api_url).hostname or "")
+        return urls.is_loopback(urlsplit(api_url).hostname or "")
     except ValueError:  # no URL: it is refused where it is used
         return False
 
@@ -104,7 +112,9 @@ def read_token(token_file: str | None, environment: Mapping[str, str]) -> str:
     return token
 
 
-def _emulator(api_url: str, timeout: float, parallelism: int, contract: str) -> Api:
+def _emulator(
+    api_url: str, timeout: float, parallelism: int, contract: str, trace: Callable[[Exchange], object] | None
+) -> Api:
     from exolink_reconcile import emulator
 
     path = api_url.removeprefix(EMULATOR)
@@ -119,5 +129,6 @@ def _emulator(api_url: str, timeout: float, parallelism: int, contract: str) -> 
         token=None,
         timeout=timeout,
         parallelism=parallelism,
+        trace=trace,
         transport=lambda: httpx.WSGITransport(app=app, wsgi_errors=sys.stderr),
     )

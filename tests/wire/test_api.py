@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from exolink_reconcile import __version__
 from exolink_reconcile.errors import (
     ApiDenied,
     ApiError,
@@ -25,7 +26,7 @@ from exolink_reconcile.errors import (
 )
 from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.live import answers, connection, pace
-from exolink_reconcile.live.api import Api
+from exolink_reconcile.live.api import Api, Exchange
 from exolink_reconcile.secret_url import SecretUrl
 
 TENANT, CPMS, CHARGER = KINDS
@@ -393,6 +394,47 @@ def test_names_are_sent_as_they_are_written() -> None:
     assert script.requests[0].content == '{"displayName": "Zürich"}'.encode()
 
 
+PAGE = b"<!doctype html><html><body>Please log in</body></html>"
+
+
+@pytest.mark.parametrize("verb", ["create", "update", "delete"])
+@pytest.mark.parametrize("answer", [(PAGE, "text/html"), (b"", "text/html; charset=utf-8"), (b"\n " + PAGE, "application/json"), (b"\xef\xbb\xbf" + PAGE, "")])  # fmt: skip
+def test_row_A14_a_page_says_nothing_of_a_write(verb: str, answer: tuple[bytes, str]) -> None:
+    """A web page answered with 200 comes from a proxy or a login: whether the write happened is for reading to tell."""
+    body, content_type = answer
+    script = Script(httpx.Response(200, content=body, headers={"content-type": content_type}))
+    with pytest.raises(NoClearAnswer) as caught:
+        ask(verb, script)
+    assert len(script.requests) == 1 and "web page" in caught.value.summary
+
+
+# ---------------------------------------------------------------------------------------------------- what is observed
+
+
+def test_every_request_is_traced() -> None:
+    """Each request that is sent is reported once, with its status and which try it was, and without anything secret."""
+    seen: list[Exchange] = []
+    script = Script(500, httpx.ReadTimeout("slow"), rows(), 401, 201)
+    with script.api(trace=seen.append, reread=lambda: "renewed") as api:
+        api.list(CPMS, "acme")
+        api.create(CPMS, "acme", {"url": SecretUrl("wss://u:hunter2@h/")})
+    assert [(each.method, each.path, each.status, each.attempt) for each in seen] == [
+        ("GET", "/tenant/acme/cpms", 500, 1),
+        ("GET", "/tenant/acme/cpms", None, 2),
+        ("GET", "/tenant/acme/cpms", 200, 3),
+        ("POST", "/tenant/acme/cpms", 401, 1),
+        ("POST", "/tenant/acme/cpms", 201, 1),
+    ]
+    assert all(each.ms >= 0 for each in seen) and "hunter2" not in repr(seen) and TOKEN not in repr(seen)
+
+
+def test_who_asks() -> None:
+    """The server's log can tell which version of this tool asked."""
+    script = Script(rows())
+    ask("list", script)
+    assert script.requests[0].headers["user-agent"] == f"exolink-reconcile/{__version__}"
+
+
 # ----------------------------------------------------------------------------------------------------- a renewed token
 
 
@@ -565,6 +607,22 @@ def test_retry_after_as_a_date(offset: int, seconds: float) -> None:
     script = Script(httpx.Response(429, headers=dates), rows())
     ask("list", script)
     assert sum(script.waits) == pytest.approx(seconds, abs=0.5)
+
+
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/New_York", "UTC"])
+@pytest.mark.parametrize("form", ["%a %b %d %H:%M:%S %Y", "%A, %d-%b-%y %H:%M:%S GMT", "%a, %d %b %Y %H:%M:%S"])
+def test_row_C10_a_date_without_a_zone_is_utc(form: str, zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A date counts as UTC in each form that HTTP knows, wherever this machine stands."""
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        until, now = (time.strftime(form, time.gmtime(1_000_000_000 + offset)) for offset in (20, 0))
+        script = Script(httpx.Response(429, headers={"retry-after": until, "date": now}), rows())
+        ask("list", script)
+        assert sum(script.waits) == pytest.approx(20, abs=0.5)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 @every_verb
