@@ -271,3 +271,9 @@ def name_of(resource: Resource) -> str:
     """The value of the key field."""
     value: str = getattr(resource, key(type(resource)))
     return value
+
+
+def name_of_row(kind: Kind, row: Row) -> str:
+    """The natural key of a live row."""
+    value: str = getattr(row, key(kind))
+    return value

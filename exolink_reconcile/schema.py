@@ -20,7 +20,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from exolink_reconcile.resource import NAME, WHOLE_NUMBER, FieldFacts, Kind, NamedBy, compared, fields, key
-from exolink_reconcile.saved_plan.writer import PlanDocument
+from exolink_reconcile.saved_plan.format import PlanDocument
 
 _Schema = dict[str, Any]
 

@@ -20,9 +20,9 @@ from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.live import connection, live_state
 from exolink_reconcile.live.api import Api
 from exolink_reconcile.model import DesiredState, LiveState, Plan
-from exolink_reconcile.planning import differ, digest, planner
-from exolink_reconcile.planning.planner import Choices, ReviewedPlan
-from exolink_reconcile.report import github, text
+from exolink_reconcile.planning import choices, differ, digest, planner
+from exolink_reconcile.planning.choices import Choices, ReviewedPlan
+from exolink_reconcile.report import diagnostics_text, github, text
 from exolink_reconcile.saved_plan import writer
 from exolink_reconcile.state import journal
 
@@ -120,12 +120,12 @@ class Wanted:
     @property
     def tenants(self) -> Sequence[str]:
         """The tenants that this run reads."""
-        return tuple(planner.wanted(self.desired, self.choices))
+        return tuple(choices.wanted(self.desired, self.choices))
 
     def plan(self, api: Api, seen: Mapping[tuple[str, str], int]) -> Prepared:
         """Read the live state, compare, decide. Raises ApiError, InputError."""
         can_create = self.contract.offer(TENANT).create is not None
-        live = live_state.read(api, planner.wanted(self.desired, self.choices), TENANT, absent_ok=can_create)
+        live = live_state.read(api, choices.wanted(self.desired, self.choices), TENANT, absent_ok=can_create)
         changes = differ.diff(self.desired, live)
         plan = planner.plan(changes, self.desired, self.contract, self.choices, self.options.api_url, seen)
         return Prepared(self.options, self.desired, self.contract, live, plan, digest.of_each(plan))
@@ -142,13 +142,13 @@ def wanted(
     """Read the files and check them against the contract and the options. Raises InputError with every problem."""
     inputs = input_files.read(options.paths, os.environ)
     desired = desired_state.build(inputs.documents, KINDS, config_digest=inputs.digest, problems=inputs.problems)
-    console.err(text.diagnostics(desired.warnings))
+    console.err(diagnostics_text.diagnostics(desired.warnings))
     contract_text, contract = read_contract(options.contract)
     contracts.check(contract, desired)
-    choices = options.choices(reviewed=reviewed, saved=saved)
-    planner.check_choices(desired, choices)
+    chosen = options.choices(reviewed=reviewed, saved=saved)
+    choices.check_choices(desired, chosen)
     documents = inputs.documents if keep_documents else ()
-    return Wanted(options, desired, contract, contract_text, choices, documents)
+    return Wanted(options, desired, contract, contract_text, chosen, documents)
 
 
 @contextmanager

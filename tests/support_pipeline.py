@@ -23,7 +23,7 @@ from exolink_reconcile.live import live_state
 from exolink_reconcile.live.api import Api
 from exolink_reconcile.model import DesiredState, LiveState, Plan, Result
 from exolink_reconcile.planning import differ, digest, planner
-from exolink_reconcile.planning.planner import Choices
+from exolink_reconcile.planning.choices import Choices, wanted
 from exolink_reconcile.resource import Kind
 from exolink_reconcile.saved_plan import writer
 
@@ -74,7 +74,7 @@ class Pipeline:
 
     def live(self, desired: DesiredState, choices: Choices = Choices()) -> LiveState:
         absent_ok = self.contract.offer(self.kinds[0]).create is not None
-        return live_state.read(self.api, planner.wanted(desired, choices), self.kinds[0], absent_ok=absent_ok)
+        return live_state.read(self.api, wanted(desired, choices), self.kinds[0], absent_ok=absent_ok)
 
     def plan(self, text: str | DesiredState, **choices: Any) -> Plan:
         desired = text if isinstance(text, DesiredState) else self.desired(text)

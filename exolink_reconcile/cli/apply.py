@@ -19,7 +19,7 @@ from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.live import connection
 from exolink_reconcile.live.api import Api
 from exolink_reconcile.model import LiveState, Plan, Result, Step
-from exolink_reconcile.report import text
+from exolink_reconcile.report import result_text, text
 from exolink_reconcile.saved_plan import reader
 from exolink_reconcile.saved_plan.reader import SavedPlan
 from exolink_reconcile.session import PLAN_OPTIONS, Options, Prepared, Wanted
@@ -152,7 +152,7 @@ class Apply:
             code = self._remember(journal, result, _code_of(result, run.plan, stop))
             self.events.result(result, code)
             if self.format != "json":
-                self.console.out(text.result(result, run.plan))
+                self.console.out(result_text.result(result, run.plan))
         if stop.signal:
             self.events.end(code)
             leave(code)  # a thread may still wait for an answer: nobody waits for it

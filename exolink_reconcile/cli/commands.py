@@ -43,7 +43,7 @@ def validate(ctx: click.Context, /, paths: tuple[str, ...], format: str) -> Exit
     from exolink_reconcile.desired import desired_state, files
     from exolink_reconcile.errors import InputError
     from exolink_reconcile.kinds import KINDS
-    from exolink_reconcile.report import codequality, github, sarif, text, validation_json
+    from exolink_reconcile.report import codequality, diagnostics_text, github, sarif, validation_json
 
     path_from_root = checkout.from_root(os.environ)
     try:
@@ -64,7 +64,7 @@ def validate(ctx: click.Context, /, paths: tuple[str, ...], format: str) -> Exit
     by_itself = ctx.get_parameter_source("format") is ParameterSource.DEFAULT and _in_github_actions()
     if format == "github" or by_itself:
         _console.out(github.diagnostics(found, path_from_root))
-    _console.err(text.diagnostics(found))
+    _console.err(diagnostics_text.diagnostics(found))
     if code:
         errors = sum(1 for each in found if each.severity == "error")
         _console.err(f"{errors} error{'s' if errors != 1 else ''}.\n")
@@ -203,7 +203,7 @@ def unknowns(forget: str | None, state: str | None) -> Exit:
     """List writes whose outcome is still unknown."""
     from exolink_reconcile import session
     from exolink_reconcile.errors import StorageFailed, problem
-    from exolink_reconcile.report import text
+    from exolink_reconcile.report import result_text, text
     from exolink_reconcile.state.journal import Journal
 
     def when(seconds: float) -> str:
@@ -218,11 +218,11 @@ def unknowns(forget: str | None, state: str | None) -> Exit:
     if (folder / "journal.db").exists():
         with Journal(folder, "") as journal:
             if forget is None:
-                _console.out(text.unknowns(journal.open_operations(), when))
+                _console.out(result_text.unknowns(journal.open_operations(), when))
                 return Exit.DONE
             count = journal.forget(forget)
     elif forget is None:
-        _console.out(text.unknowns((), when))
+        _console.out(result_text.unknowns((), when))
         return Exit.DONE
     if not count:
         raise problem("E-TARGET", f"--forget {forget}: nothing is open there")
@@ -339,7 +339,7 @@ def exit_code(arguments: Sequence[str]) -> Exit:
 def _failed(error: Exception) -> Exit:
     from exolink_reconcile.errors import InputError, ReconcileError
     from exolink_reconcile.inert import inert
-    from exolink_reconcile.report import text
+    from exolink_reconcile.report import diagnostics_text
 
     if _console.annotating and isinstance(error, ReconcileError):
         from exolink_reconcile.cli import checkout
@@ -347,7 +347,7 @@ def _failed(error: Exception) -> Exit:
 
         _console.out(github.failure(error, checkout.from_root(os.environ)))
     if isinstance(error, InputError):
-        _console.err(text.diagnostics(error.diagnostics))
+        _console.err(diagnostics_text.diagnostics(error.diagnostics))
         return error.exit_code
     if isinstance(error, ReconcileError):
         _console.err(f"error: {error.code}: {inert(error.summary).rstrip('.?')}.\n")

@@ -5,23 +5,20 @@ kind by kind against the references. Inside a wave steps are sorted by address, 
 """
 
 import functools
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import chain
+from dataclasses import replace
 from operator import attrgetter
 from types import MappingProxyType
 
 from exolink_reconcile import globs
 from exolink_reconcile.contract import Contract, Operation
-from exolink_reconcile.errors import problem
 from exolink_reconcile.model import (
     Action,
     Change,
     Changes,
     Declared,
     DesiredState,
-    DesiredTenant,
     FieldChange,
     HeldBack,
     Pattern,
@@ -32,86 +29,9 @@ from exolink_reconcile.model import (
     Unmanaged,
     remote_id,
 )
-from exolink_reconcile.resource import Address, Kind, Row, fields, key, name_of
-
-FREE_SHARE = 0.10
-FREE_TOTAL = 25
-
-
-@dataclass(frozen=True, slots=True)
-class ReviewedPlan:
-    """What a saved plan was to do: its addresses, and how many deletes. Some of it may be done already."""
-
-    addresses: tuple[str, ...]
-    deletes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Choices:
-    """What the person chose for this run. Every default is the safe one.
-
-    `reviewed`: the plan comes with an approval (`--plan`, `--expect`), so its `removed` deletes need no number.
-    `saved` is that plan where it was saved. `may_infer`: writes that the contract only infers may be sent.
-    `allow_shrunk` names lists, TENANT/KIND, that may have shrunk to nothing.
-    """
-
-    targets: tuple[str, ...] = ()
-    excludes: tuple[str, ...] = ()
-    prune: bool = False
-    allow_replace: tuple[str, ...] = ()
-    allow_deletes: int | None = None
-    allow_shrunk: tuple[str, ...] = ()
-    reviewed: bool = False
-    saved: ReviewedPlan | None = None
-    may_infer: bool = False
-
-    def cover(self, address: Address) -> bool:
-        """Whether the run is about this address at all."""
-        if not self.targets and not self.excludes:
-            return True
-        text = str(address)
-        return (not self.targets or any(globs.matches(glob, text) for glob in self.targets)) and not any(
-            globs.matches(glob, text) for glob in self.excludes
-        )
-
-    def may_cover(self, tenant: str, kind: Kind) -> bool:
-        """Whether some address of this tenant and kind can be covered, so that it must be read."""
-        prefix = f"{tenant}/{kind.kind}/"
-        ruled_out = any(globs.matches(glob, prefix) and glob.endswith("*") for glob in self.excludes)
-        return not ruled_out and (not self.targets or any(globs.may_match_below(glob, prefix) for glob in self.targets))
-
-
-def wanted(desired: DesiredState, choices: Choices) -> dict[str, list[Kind]]:
-    """The kinds to read, by tenant: those that the documents mention and the choices do not rule out."""
-    found: dict[str, list[Kind]] = {}
-    for tenant in desired.tenants:
-        kinds = [kind for kind in tenant.declared if kind in tenant.mentioned and choices.may_cover(tenant.name, kind)]
-        if kinds:
-            found[tenant.name] = kinds
-    return found
-
-
-def check_choices(desired: DesiredState, choices: Choices) -> None:
-    """Refuse a target that matches nothing, or an --allow-replace for what is not declared, before anything is read.
-
-    With --prune a target may match live addresses only: those are not known yet, so `plan` checks again.
-
-    Raises:
-        InputError: naming the glob or the address.
-
-    """
-    for text in choices.allow_replace:
-        address = Address.parse(text)
-        tenant = next((t for t in desired.tenants if address and t.name == address.tenant), None)
-        if address is None or tenant is None or address.name not in _declared_names(tenant, address.kind):
-            raise problem("E-TARGET", f"--allow-replace {text}: no such address is declared; it is TENANT/KIND/NAME")
-    for text in choices.allow_shrunk:
-        tenant_name, _, word = text.partition("/")
-        known = [t for t in desired.tenants if t.name == tenant_name and any(kind.kind == word for kind in t.declared)]
-        if not known:
-            raise problem("E-TARGET", f"--allow-shrunk {text}: no document is about it; it is TENANT/KIND")
-    if not choices.prune:
-        _check_targets(desired, choices, ())
+from exolink_reconcile.planning import guardrails
+from exolink_reconcile.planning.choices import Choices, check_targets, wanted
+from exolink_reconcile.resource import Address, Kind, Row, fields, key, name_of_row
 
 
 def plan(
@@ -129,7 +49,7 @@ def plan(
 
     """
     if choices.prune:
-        _check_targets(desired, choices, changes.unmanaged)
+        check_targets(desired, choices, changes.unmanaged)
     planner = _Planner(desired, contract, choices)
     planner.decide(changes)
     steps = planner.steps
@@ -152,9 +72,9 @@ def plan(
         unmanaged=tuple(planner.unmanaged),
         refusals=(
             *planner.refusals,
-            *_shrunk(changes.live_counts, seen, choices),
-            *_delete_budget(steps, changes.live_counts, choices),
-            *_inferred(steps, choices),
+            *guardrails.shrunk(changes.live_counts, seen, choices),
+            *guardrails.delete_budget(steps, changes.live_counts, choices),
+            *guardrails.inferred(steps, choices),
         ),
         notes=(*planner.notes, *_nothing_compared(desired, choices)),
         names=names,
@@ -431,12 +351,6 @@ class _Planner:
 # ---------------------------------------------------------------------------------------------------------------- rules
 
 
-def name_of_row(kind: Kind, row: object) -> str:
-    """The natural key of a live row."""
-    value: str = getattr(row, key(kind))
-    return value
-
-
 def _nothing_compared(desired: DesiredState, choices: Choices) -> tuple[str, ...]:
     ruled_out = desired.tenants and not wanted(desired, choices)
     return ("Nothing was read or compared: --target and --exclude rule out everything.",) if ruled_out else ()
@@ -470,30 +384,6 @@ def _matching(patterns: Iterable[Pattern], address: Address) -> Pattern | None:
     return next((pattern for pattern in patterns if globs.matches(pattern.glob, address.local)), None)
 
 
-def _declared_names(tenant: DesiredTenant, kind_word: str) -> set[str]:
-    return {name_of(d.resource) for kind, ds in tenant.declared.items() if kind.kind == kind_word for d in ds}
-
-
-def _check_targets(desired: DesiredState, choices: Choices, unmanaged: Sequence[Unmanaged]) -> None:
-    left = set(choices.targets)
-    reviewed = choices.saved.addresses if choices.saved else ()
-    for address in chain(reviewed, map(str, _addresses(desired, unmanaged))) if left else ():
-        left -= {glob for glob in left if globs.matches(glob, address)}
-        if not left:
-            return
-    if left:
-        raise problem("E-TARGET", f"--target {sorted(left)[0]} matches no address; an address is TENANT/KIND/NAME")
-
-
-def _addresses(desired: DesiredState, unmanaged: Sequence[Unmanaged]) -> Iterable[Address]:
-    for tenant in desired.tenants:
-        for kind, declared in tenant.declared.items():
-            yield from (Address(tenant.name, kind.kind, name_of(d.resource)) for d in declared)
-            yield from (Address(tenant.name, kind.kind, r.name) for r in tenant.removed[kind])
-    for group in unmanaged:
-        yield from (Address(group.tenant, group.kind.kind, name_of_row(group.kind, row)) for row in group.rows)
-
-
 def _waves(steps: Sequence[Step], kinds: Sequence[Kind]) -> tuple[tuple[Step, ...], ...]:
     rank = {kind: index for index, kind in enumerate(kinds)}
     groups: dict[tuple[int, int], list[Step]] = defaultdict(list)
@@ -511,51 +401,3 @@ def _waves(steps: Sequence[Step], kinds: Sequence[Kind]) -> tuple[tuple[Step, ..
         wave.sort(key=attrgetter("address"))
         waves += [(step,) for step in wave] if phase == 1 else [tuple(wave)]
     return tuple(waves)
-
-
-def _shrunk(
-    live: Mapping[tuple[str, str], int], seen: Mapping[tuple[str, str], int], choices: Choices
-) -> list[Refusal]:
-    """The rail on lists that became empty: more likely a fault than the truth."""
-    return [
-        Refusal(
-            "E-LIST-SHRANK",
-            f"the list of {tenant}/{kind} is empty, and an earlier run saw {seen[tenant, kind]} rows;"
-            f" if that is true, --allow-shrunk {tenant}/{kind}",
-        )
-        for (tenant, kind), count in sorted(live.items())
-        if count == 0 and seen.get((tenant, kind), 0) > 0 and f"{tenant}/{kind}" not in choices.allow_shrunk
-    ]
-
-
-def _inferred(steps: Iterable[Step], choices: Choices) -> list[Refusal]:
-    """The rail on writes that nobody documented."""
-    first = next((step for step in steps if step.inferred), None)
-    if first is None or choices.may_infer:
-        return []
-    what = f"{first.action.word} of a {first.kind.kind} ({first.address}) is inferred, not documented"
-    return [Refusal("E-INFERRED", f"{what}: give --allow-inferred, or a --contract in which it is documented")]
-
-
-def _delete_budget(steps: Sequence[Step], live: Mapping[tuple[str, str], int], choices: Choices) -> list[Refusal]:
-    """The rail on deletes, over the whole plan: how many may go without saying their number."""
-    deletes = [step for step in steps if step.deletes]
-    weighed = [step for step in deletes if not (choices.reviewed and step.action is Action.DELETE and not step.pruned)]
-    groups = Counter((step.address.tenant, step.address.kind) for step in weighed)
-    counted = {place: count for place, count in groups.items() if count > 1}
-    why = []
-    for (tenant, kind), count in sorted(counted.items()):
-        there = live.get((tenant, kind), 0)
-        if count >= there:
-            why.append(f"it would empty {tenant}/{kind} ({count} of {there})")
-        elif count > FREE_SHARE * there:
-            why.append(f"it deletes {count} of {there} in {tenant}/{kind}, more than {FREE_SHARE:.0%}")
-    if sum(counted.values()) > FREE_TOTAL:
-        why.append(f"it deletes {sum(counted.values())}, more than {FREE_TOTAL}")
-    total = choices.saved.deletes if choices.saved else len(deletes)
-    if deletes and choices.allow_deletes is not None and choices.allow_deletes != total:
-        said = f"--allow-deletes {choices.allow_deletes} is not the number of deletes of this plan, {total}"
-        return [Refusal("E-DELETES", said)]
-    if not why or choices.allow_deletes == total:
-        return []
-    return [Refusal("E-DELETES", f"{total} deletes need --allow-deletes {total}: {'; '.join(why)}")]

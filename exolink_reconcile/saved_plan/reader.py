@@ -22,10 +22,10 @@ from exolink_reconcile.model import (
     remote_id,
 )
 from exolink_reconcile.planning import digest
-from exolink_reconcile.planning.planner import ReviewedPlan
+from exolink_reconcile.planning.choices import ReviewedPlan
 from exolink_reconcile.resource import Address, Kind, Row, entry_model, fields, key, name_of, row_model
 from exolink_reconcile.saved_plan import writer
-from exolink_reconcile.saved_plan.writer import HeldBackChange, Place, PlanDocument, PlannedChange, ResourceChange
+from exolink_reconcile.saved_plan.format import HeldBackChange, Place, PlanDocument, PlannedChange, ResourceChange
 from exolink_reconcile.secret_url import SecretUrl, masked
 
 

@@ -1,15 +1,12 @@
 """Plan to plan JSON: Terraform's format 1.2 on one line, so that Terraform's own plan readers take it, plus `exolink`.
 
 Three things are as they are because readers of the format want them so (research: ecosystem.md, section 1): one line, a
-`terraform_version` that exists, and `planned_values` and `configuration` that are not empty. The models below are the
-format as we write it; `schema` turns them into the JSON Schema, `plan_file` reads a saved plan with them.
+`terraform_version` that exists, and `planned_values` and `configuration` that are not empty.
 """
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
-
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Any
 
 from exolink_reconcile.model import HeldBack, Plan, Source, Step
 from exolink_reconcile.planning import digest
@@ -118,137 +115,3 @@ def _names(plan: Plan) -> dict[str, dict[str, dict[str, str]]]:
     for (tenant, name), numbers in plan.names.items():
         found.setdefault(tenant, {})[name] = {str(number): word for number, word in numbers.items()}
     return found
-
-
-# -------------------------------------------------------------------------------------------------------------- format
-
-
-class _Closed(BaseModel):
-    # Built when a plan file is read or the schema is asked for: most runs do neither, and it costs 20 ms.
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
-
-
-class ResourceValue(_Closed):
-    """One resource as it will be."""
-
-    address: str
-    mode: Literal["managed"]
-    type: str
-    name: str
-    index: str
-    provider_name: str
-    schema_version: int
-    values: dict[str, Any]
-    sensitive_values: dict[str, bool]
-
-
-class Module(_Closed):
-    """The one module there is."""
-
-    resources: tuple[ResourceValue, ...] = ()
-
-
-class PlannedValues(_Closed):
-    """What will be, for the resources that change."""
-
-    root_module: Module
-
-
-class ChangeValues(_Closed):
-    """Before and after of one resource. Secrets are masked and marked in the `*_sensitive` masks."""
-
-    actions: tuple[Literal["create", "update", "delete"], ...]
-    before: dict[str, Any] | None
-    after: dict[str, Any] | None
-    after_unknown: dict[str, bool]
-    before_sensitive: dict[str, bool] | bool
-    after_sensitive: dict[str, bool] | bool
-    replace_paths: tuple[tuple[str, ...], ...] | None = None
-
-
-class ResourceChange(_Closed):
-    """One change, as Terraform tells it. `name` is the tenant, `index` the name in it."""
-
-    address: str
-    mode: Literal["managed"]
-    type: str
-    name: str
-    index: str
-    provider_name: str
-    change: ChangeValues
-    action_reason: str | None = None
-
-
-class Place(_Closed):
-    """A place in the YAML: 1-based line and column."""
-
-    file: str
-    line: int
-    column: int
-
-
-class PlannedChange(_Closed):
-    """One change, as this tool tells it; in the order of `resource_changes`."""
-
-    address: str
-    action: Literal["create", "update", "replace", "delete"]
-    fields: tuple[str, ...]
-    reason: str
-    source: Place | None
-    sends: tuple[str, ...]
-    inferred: bool
-    digest: str
-
-
-class HeldBackChange(_Closed):
-    """A difference that apply will not settle."""
-
-    address: str
-    action: Literal["create", "update", "replace", "delete"]
-    field: str | None
-    before: Any = None
-    after: Any = None
-    code: str
-    reason: str
-    sensitive: bool = Field(False, description="Whether before or after has a secret, which is masked.")
-    ways_out: tuple[str, ...] = ()
-    source: Place | None
-
-
-class RailRefusal(_Closed):
-    """A rail that makes apply refuse this plan."""
-
-    code: str
-    summary: str
-
-
-class Exolink(_Closed):
-    """What this tool says beside Terraform's format."""
-
-    schema_version: Literal[1]
-    digest: str = Field(pattern="^[0-9a-f]{64}$", description="What a reviewer approves: see --expect.")
-    api_url: str
-    config_digest: str
-    paths: tuple[str, ...]
-    options: dict[str, Any]
-    held_back: tuple[HeldBackChange, ...]
-    refusals: tuple[RailRefusal, ...]
-    tenants: tuple[str, ...]
-    unmanaged: dict[str, int]
-    names: dict[str, dict[str, dict[str, str]]]
-    changes: tuple[PlannedChange, ...]
-    checksum: str
-
-
-class PlanDocument(_Closed):
-    """A plan in Terraform's format 1.2, with the key `exolink`."""
-
-    format_version: Literal["1.2"]
-    terraform_version: str
-    planned_values: PlannedValues
-    resource_changes: tuple[ResourceChange, ...]
-    configuration: dict[str, Any]
-    applyable: bool
-    complete: bool
-    errored: bool
-    exolink: Exolink

@@ -18,7 +18,7 @@ from exolink_reconcile.errors import InputError
 from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.model import Diagnostic
 from exolink_reconcile.planning import differ, planner
-from exolink_reconcile.planning.planner import Choices
+from exolink_reconcile.planning.choices import Choices
 from exolink_reconcile.report import codequality, github, sarif
 
 FOLDER = Path(__file__).parent / "lines"

@@ -38,7 +38,7 @@ TESTS = [
 ]  # fmt: skip
 # Of live/ what decides: which answer is data, what is sent again and when, what an answer or an exception means.
 TARGETS: dict[str, tuple[str, ...]] = {
-    "planning.planner": (), "planning.differ": (), "state.journal": (),
+    "planning.planner": (), "planning.choices": (), "planning.guardrails": (), "planning.differ": (), "state.journal": (),
     "live.api": ("Api.get", "Api.delete", "Api.hurry", "Api._read", "Api._write", "Api._send", "Api._renew", "Api._send_once", "Api._try_again"),
     "live.answers": ("refusal", "reason", "is_final", "retry_after"),
 }  # fmt: skip

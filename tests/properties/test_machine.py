@@ -35,7 +35,7 @@ from exolink_reconcile.cli.console import Console
 from exolink_reconcile.errors import PlanRefused, ReconcileError
 from exolink_reconcile.live.api import Api
 from exolink_reconcile.model import Plan, Result, remote_id
-from exolink_reconcile.planning.planner import Choices
+from exolink_reconcile.planning.choices import Choices
 from exolink_reconcile.state.journal import Journal
 
 ORIGIN = "http://127.0.0.1"

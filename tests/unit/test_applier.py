@@ -12,7 +12,7 @@ from world import Answer, World
 
 from exolink_reconcile.applying import applier
 from exolink_reconcile.model import Outcome, Plan, Result, Status
-from exolink_reconcile.report import text
+from exolink_reconcile.report import result_text
 
 CHARGER = {"displayName": "Lobby", "profileId": 1}
 CPMS = {"url": "wss://h/", "interval": 30}
@@ -97,7 +97,7 @@ def test_totals_and_outcomes() -> None:
         result = run.apply(yaml, plan)
     assert [outcome.step for outcome in result.outcomes] == list(plan.steps)
     assert (result.totals, statuses(result), result.exit_codes) == ((2, 1, 2), {"done": 4}, ())
-    assert text.result(result, plan).endswith("Apply complete! Resources: 2 added, 1 changed, 2 destroyed.\n")
+    assert result_text.result(result, plan).endswith("Apply complete! Resources: 2 added, 1 changed, 2 destroyed.\n")
 
 
 @pytest.mark.parametrize(("count", "expected"), [(1, [1]), (2, [1, 1]), (11, [1, 10]), (12, [1, 11]), (40, [1, 39])])
@@ -534,7 +534,7 @@ def test_a_half_done_replace_is_named_first() -> None:
     world, plan, result = half_done(400)
     assert summary(result) == [("cpms/R1", "failed", "E-REJECTED"), ("cpms/R2", "skipped", "E-DEPENDS")]
     assert (result.totals, [row["displayName"] for row in world.live("acme", "cpms")]) == ((0, 0, 1), ["R2"])
-    shown = text.result(result, plan).splitlines()
+    shown = result_text.result(result, plan).splitlines()
     assert shown[0].startswith("  failed replace acme/cpms/R1: deleted, but not created again")
     assert "Apply complete!" not in "\n".join(shown)
 
@@ -544,7 +544,7 @@ def test_half_done_comes_before_other_failures() -> None:
     world, plan, result = half_done(400)
     replaced = result.outcomes[0]
     other = Outcome(replaced.step, Status.FAILED, "other", "E-REJECTED", 5)
-    shown = text.result(Result((other, replaced), exit_codes=(5,)), plan).splitlines()
+    shown = result_text.result(Result((other, replaced), exit_codes=(5,)), plan).splitlines()
     assert "deleted, but not created again" in shown[0]
 
 

@@ -12,7 +12,7 @@ from exolink_reconcile.desired.documents import Document
 from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.model import HeldBack, Plan
 from exolink_reconcile.planning import differ, planner
-from exolink_reconcile.planning.planner import Choices
+from exolink_reconcile.planning.choices import Choices
 
 Found = list[tuple[str, str, list[str]]]
 

@@ -13,9 +13,9 @@ from exolink_reconcile.errors import InputError
 from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.model import Action, Plan
 from exolink_reconcile.planning import differ, planner
-from exolink_reconcile.planning.planner import Choices
+from exolink_reconcile.planning.choices import Choices, check_choices, wanted
 from exolink_reconcile.report import text
-from exolink_reconcile.resource import Kind
+from exolink_reconcile.resource import Kind, name_of_row
 
 TENANT, CPMS_KIND, CHARGER_KIND = KINDS
 
@@ -325,7 +325,7 @@ def test_prune() -> None:
     found = plan(world, yaml(policy=policy), prune=True)
     assert steps(found) == ["delete charger/CP-2"] and found.unmanaged_counts == {"cpms": 1, "charger": 1}
     assert [step.pruned for step in found.steps] == [True]
-    assert [[planner.name_of_row(each.kind, row) for row in each.rows] for each in found.unmanaged] == [["Stray"], ["CP-3"]]  # fmt: skip
+    assert [[name_of_row(each.kind, row) for row in each.rows] for each in found.unmanaged] == [["Stray"], ["CP-3"]]  # fmt: skip
     assert found.notes == ()
 
 
@@ -412,11 +412,11 @@ def test_targets(choices: Any, expected: list[str]) -> None:
 def test_what_a_target_rules_out_is_not_read() -> None:
     """A tenant or kind that the choices rule out wholly is not read at all."""
     desired = read_yaml(yaml() + "---\n" + document("beta", name="B"))
-    wanted = {
+    read = {
         tenant: [kind.kind for kind in kinds]
-        for tenant, kinds in planner.wanted(desired, Choices(targets=("acme/charger/CP-*",))).items()
+        for tenant, kinds in wanted(desired, Choices(targets=("acme/charger/CP-*",))).items()
     }
-    assert wanted == {"acme": ["charger"]}
+    assert read == {"acme": ["charger"]}
 
 
 @pytest.mark.parametrize(
@@ -432,7 +432,7 @@ def test_what_a_target_rules_out_is_not_read() -> None:
 )
 def test_what_an_exclude_rules_out_is_not_read(glob: str, read: list[str]) -> None:
     """Only an exclude that covers every name of a kind spares its reading."""
-    found = planner.wanted(read_yaml(yaml()), Choices(excludes=(glob,)))
+    found = wanted(read_yaml(yaml()), Choices(excludes=(glob,)))
     assert [kind.kind for kind in found.get("acme", [])] == read
 
 
@@ -442,7 +442,7 @@ def test_what_an_exclude_rules_out_is_not_read(glob: str, read: list[str]) -> No
 def test_a_choice_that_matches_nothing(choices: Any) -> None:
     """A choice that matches nothing is an error before anything is read: it is a mistake, not a wish for nothing."""
     with pytest.raises(InputError) as caught:
-        planner.check_choices(read_yaml(yaml() + "---\n" + document("beta", name="B")), Choices(**choices))
+        check_choices(read_yaml(yaml() + "---\n" + document("beta", name="B")), Choices(**choices))
     assert caught.value.code == "E-TARGET" and str(next(iter(choices.values()))[-1]) in caught.value.summary
 
 
@@ -458,20 +458,20 @@ def test_a_choice_that_matches_nothing(choices: Any) -> None:
 def test_a_choice_that_matches(choices: Any) -> None:
     """What is declared or removed may be chosen."""
     text_ = yaml(removed=[{"charger": "Gone"}]) + "---\n" + document("beta", name="B")
-    planner.check_choices(read_yaml(text_), Choices(**choices))
+    check_choices(read_yaml(text_), Choices(**choices))
 
 
 def test_the_first_target_that_matches_nothing() -> None:
     """Of several the message names the first, whatever their order."""
     for targets in (("acme/d", "acme/b", "acme/c", "acme/a"), ("acme/a", "acme/c", "acme/b", "acme/d")):
         with pytest.raises(InputError, match="--target acme/a matches no address"):
-            planner.check_choices(read_yaml(yaml()), Choices(targets=targets))
+            check_choices(read_yaml(yaml()), Choices(targets=targets))
 
 
 def test_a_target_may_match_what_is_pruned() -> None:
     """With --prune a target may match a live address; still nothing is an error."""
     text = yaml(policy={"exclusive": ["charger"]})
-    planner.check_choices(read_yaml(text), Choices(targets=("acme/charger/CP-2",), prune=True))
+    check_choices(read_yaml(text), Choices(targets=("acme/charger/CP-2",), prune=True))
     found = plan(settled_world(chargers=3), text, targets=("acme/charger/CP-2",), prune=True)
     assert steps(found) == ["delete charger/CP-2"]
     with pytest.raises(InputError, match="E-TARGET"):

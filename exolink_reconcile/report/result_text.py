@@ -1,0 +1,86 @@
+"""What an apply did, and what earlier ones left open, to text: what went wrong first, then what to do next."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+
+from exolink_reconcile.codes import Exit
+from exolink_reconcile.inert import inert
+from exolink_reconcile.model import Action, Operation, Outcome, Plan, Result, Status
+from exolink_reconcile.report.text import FOLD_ALIKE
+
+
+def result(result: Result, plan: Plan) -> str:
+    """What happened: `Apply complete!` only if everything did; else what did not, and what to do next."""
+    troubled = [outcome for outcome in result.outcomes if outcome.exit_code]
+    lines: list[str] = []
+    for status in (Status.UNKNOWN, Status.FAILED, Status.SKIPPED, Status.DONE):
+        lines += _outcomes([o for o in troubled if o.status is status], status)
+    lines += [f"  ! {inert(str(left.address))}: {inert(left.detail)} ({left.code})" for left in result.left]
+    lines += [inert(note) for note in result.notes]
+    added, changed, destroyed = result.totals
+    totals = f"Resources: {added} added, {changed} changed, {destroyed} destroyed."
+    if not (troubled or result.left or result.exit_codes or plan.held_back):
+        return "\n".join([*lines, f"Apply complete! {totals}"]) + "\n"
+    counts = {
+        "not verified" if status is Status.DONE else status.value: sum(1 for o in troubled if o.status is status)
+        for status in Status
+    }
+    counts |= {"held back": len(plan.held_back), "not settled": len(result.left)}
+    said = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+    lines.append(f"Apply incomplete. {totals} {said}." if said else f"Apply incomplete. {totals}")
+    lines += _what_now(troubled, result, plan)
+    return "\n".join(lines) + "\n"
+
+
+def _what_now(troubled: Sequence[Outcome], result: Result, plan: Plan) -> Iterator[str]:
+    """What the person at 2 a.m. does next."""
+    statuses = {outcome.status for outcome in troubled}
+    codes = {outcome.code for outcome in troubled}
+    if "E-LIST-BLIND" in codes:
+        yield (
+            "Next: look in the web page whether it is there. Apply settles it as soon as the list shows it; if it was never"
+            " made, `unknowns --forget ADDRESS` lets it be made anew."
+        )
+    elif Status.UNKNOWN in statuses:
+        yield "Next: run plan. It shows what is live now; no create was sent twice. Then apply again."
+    elif Exit.DENIED in {outcome.exit_code for outcome in troubled}:
+        yield "Next: give a token that may write, then run the same command again; what is done stays done."
+    elif "E-NORMALISED" in codes or "E-PUT-CLOBBERS" in codes:
+        yield "Next: the API does not keep what is sent. Change the YAML to what it stores, or ask Exolink; then plan again."
+    elif "E-STALE" in codes:
+        yield "Next: plan again and have it reviewed: something changed since this plan. What is done stays done."
+    elif codes == {"E-INTERRUPTED"} and not result.left:
+        yield "Next: run the same command again; what is done stays done."
+    elif troubled or result.left:
+        yield "Next: mend what is named above, then run the same command again; what is done stays done."
+    elif plan.held_back:
+        yield "Next: see the ways out of what is held back, in the plan above."
+
+
+def _outcomes(outcomes: Sequence[Outcome], status: Status) -> list[str]:
+    """The outcomes of one status, half-done replaces first; a long run of one reason is counted."""
+    outcomes = sorted(outcomes, key=lambda o: (not (o.step.action is Action.REPLACE and o.destroyed), o.step.address))
+    by_reason: dict[str, list[Outcome]] = defaultdict(list)
+    for outcome in outcomes:
+        by_reason[f"{outcome.detail} ({outcome.code})"].append(outcome)
+    lines = []
+    for reason, same in by_reason.items():
+        shown = same if len(same) <= FOLD_ALIKE or status is not Status.SKIPPED else same[:3]
+        lines += [f"  {status.value} {o.step.action.word} {inert(str(o.step.address))}: {inert(reason)}" for o in shown]
+        if len(shown) < len(same):
+            lines.append(f"  … and {len(same) - len(shown)} more {status.value} for the same reason")
+    return lines
+
+
+def unknowns(operations: Sequence[Operation], when: Callable[[float], str]) -> str:
+    """The writes whose outcome is not known, one a line; `when` puts seconds since the epoch in words."""
+    if not operations:
+        return "No write is unknown.\n"
+    lines = []
+    for each in operations:
+        what = "answered, but never showed up in the list" if each.answered else "sent, no clear answer"
+        lines.append(
+            f"  {each.action} {inert(str(each.address))}: {what}, since {when(each.intended_at)}, at {inert(each.origin)}"
+        )
+    lines.append("The next apply settles them by reading. `unknowns --forget ADDRESS` drops one for good.")
+    return "\n".join(lines) + "\n"
