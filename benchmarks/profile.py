@@ -34,7 +34,7 @@ _STAGES = (
     ("  validate entries", "desired.desired_state", "_Builder._validate"),
     ("  an entry and its place to `Declared`", "desired.desired_state", "_Builder._entries"),
     ("  names and removed entries, checked", "desired.desired_state", "_Builder._check"),
-    ("places of problems", "desired.desired_state", "_Builder.located"),
+    ("places of problems", "desired.problems", "Problems.located"),
     ("the contract", "session", "read_contract"),
     ("desired state against the contract", "contract", "check"),
     ("targets", "planning.planner", "check_choices"),
