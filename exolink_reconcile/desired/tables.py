@@ -1,0 +1,421 @@
+"""CSV text to entries that know their line and column.
+
+Terms. A *row* is what RFC 4180 calls a record: cells with a delimiter between them, on one line, or on several where a
+quoted cell has line breaks in it. The first row that is not blank is the *header*; each cell of it names a *column*. A row
+whose cells are all empty is blank: spreadsheets write such rows below the last one, and columns without a name beside it.
+
+Premise. A fleet is very many rows, and hardly a row has a quote in it. So a line without one is split, which is all there
+is to do, and a line with one goes to a pattern that matches a whole row or nothing. What the pattern does not match is
+explained then; places of cells are worked out only where something is to be said of them.
+
+Bounds. Whatever the bytes, each character is looked at a few times at most. The patterns never go back, and of a row that
+is wider than the header no more cells are made than the header has.
+"""
+
+import re
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import islice
+from typing import NamedTuple
+
+from exolink_reconcile.desired.nodes import Node
+from exolink_reconcile.model import Diagnostic, Source
+from exolink_reconcile.resource import SecretUrl
+
+IGNORE = "~ignore"
+DELIMITERS = (",", ";", "\t")
+MAX_BYTES = 64 * 1024 * 1024
+MAX_COLUMNS = 1_000
+MAX_ROW = 256 * 1024  # characters
+_SAVE_AS = "Save it as CSV in UTF-8; in Excel that is `CSV UTF-8`."
+
+# The text of a cell to its value, and each problem of a reference in it: code, summary, detail.
+Expand = Callable[[str], tuple[str, Sequence[tuple[str, str, str]]]]
+
+
+class Span(NamedTuple):
+    """Where a cell stands in the text, its quotes included, and its place: line and column, 1-based."""
+
+    start: int
+    end: int
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A CSV file whose header can be read. `text` has no byte order mark.
+
+    The header starts at `start`, on line `line`; the rows below it start at `body`.
+    """
+
+    path: str
+    text: str
+    delimiter: str
+    names: tuple[str, ...]
+    line: int
+    start: int
+    body: int
+
+    def header(self) -> list[Span]:
+        """Where the names of the columns stand."""
+        return _spans(self.text, self.delimiter, self.start, self.line)
+
+
+def parse(path: str, data: bytes, familiar: Container[str] = ()) -> Table | Diagnostic:
+    """The table in the bytes of a file, or why there is none. `familiar` are the names that its header may have.
+
+    They decide about the delimiter: the one that finds most of them in the header is meant.
+    """
+    text = _decode(path, data)
+    return text if isinstance(text, Diagnostic) else _with_header(path, text, familiar)
+
+
+def fields(
+    table: Table,
+    columns: Mapping[str, str],
+    *,
+    key: str,
+    known: Sequence[str],
+    reported: Collection[str],
+    nearest: Callable[[str, Iterable[str]], str],
+) -> tuple[list[str | None], list[Diagnostic]]:
+    """The field that each column is for, None where it is for none, and what is wrong with the header.
+
+    `columns` translates names to fields or to `~ignore`; a name that it lacks is a field's own.
+    """
+    named = len(table.names) - next((i for i, name in enumerate(reversed(table.names)) if name), len(table.names))
+    meant: list[str | None] = []
+    problems: list[Diagnostic] = []
+    spans = table.header()
+    seen_names: dict[str, Span] = {}
+    seen_fields: dict[str, Span] = {}
+
+    def report(code: str, summary: str, detail: str) -> None:
+        problems.append(Diagnostic(code, summary, Source(table.path, span.line, span.column), detail))
+
+    for index, (name, span) in enumerate(zip(table.names, spans, strict=True)):
+        field = columns.get(name, name)
+        meant.append(field if field in known else None)
+        also = f"{table.path}:%d:%d"
+        if index >= named and not name:
+            continue
+        if before := seen_names.get(name):
+            summary = f"the column {_quoted(name)} is there twice: also at {also % before[2:]}"
+            report("E-DUPLICATE-KEY", summary, "Keep one of them, or rename one.")
+        elif field == IGNORE or (name in columns and field not in known):
+            pass  # left out, or reported where `columns` says so
+        elif not name:
+            report("E-UNKNOWN-KEY", "a column without a name", f'Name it, or say `columns: {{"": {IGNORE}}}`.')
+        elif field not in known:
+            report(*_unknown(name, known, reported, nearest))
+        elif before := seen_fields.get(field):
+            report(
+                "E-DUPLICATE-KEY", f"a second column for `{field}`: also at {also % before[2:]}", "Keep one of them."
+            )
+        seen_names.setdefault(name, span)
+        seen_fields.setdefault(field, span)
+    if key not in meant:
+        span = spans[0]
+        detail = f"Name it `{key}`, or say which one it is: `columns: {{NAME: {key}}}`."
+        report("E-REQUIRED", f"no column for `{key}`", detail)
+    return meant, problems
+
+
+def entries(table: Table, fields: Sequence[str | None], expand: Expand) -> Iterator[Node | Diagnostic]:
+    """Each row as an entry, and what is wrong with rows and references, in the order of the lines.
+
+    `fields` has the field of each column; of None there is no value. An empty cell is a field left out.
+    """
+    unnamed = [index for index, name in enumerate(table.names) if not name and fields[index] is None]
+    names = [name or "" for name in fields]
+    some_left_out = None in fields
+    has_references = "${" in table.text
+    for row in _rows(table):
+        if isinstance(row, Diagnostic):
+            yield row
+            continue
+        line, start, cells = row
+        if unnamed and (stray := next((index for index in unnamed if cells[index]), None)) is not None:
+            span = _spans(table.text, table.delimiter, start, line)[stray]
+            detail = "Name its column in the header, or empty the cell. Cells that hold a delimiter need quotes."
+            yield _problem(table.path, span.line, span.column, "a cell in a column without a name", detail)
+            continue
+        if "" in cells:
+            entry = Node((name, cell) for name, cell in zip(names, cells, strict=True) if cell and name)
+        else:
+            entry = Node(zip(names, cells, strict=True))
+            if some_left_out:
+                entry.pop("", None)
+        entry.line, entry.column = line, 1
+        if has_references and any("${" in cell for cell in entry.values()):
+            yield from _expanded(table, entry, fields, start, expand)
+        yield entry
+
+
+def locate(table: Table, lines: Iterable[int]) -> dict[int, list[Span]]:
+    """Where the cells of the rows that start on these lines stand."""
+    found: dict[int, list[Span]] = {}
+    at, line = 0, 1
+    for wanted in sorted(set(lines)):
+        while line < wanted and (end := table.text.find("\n", at)) >= 0:
+            at, line = end + 1, line + 1
+        if line == wanted:
+            found[wanted] = _spans(table.text, table.delimiter, at, line)
+    return found
+
+
+# ----------------------------------------------------------------------------------------------------------------- text
+
+
+def _decode(path: str, data: bytes) -> str | Diagnostic:
+    if len(data) > MAX_BYTES:
+        summary = f"the file is larger than {MAX_BYTES // 1024 // 1024} MiB"
+        return Diagnostic("E-SIZE", summary, Source(path, 1, 1), "Split it: a list may come from several tables.")
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return Diagnostic("E-ENCODING", "the file is UTF-16, not UTF-8", Source(path, 1, 1), _SAVE_AS)
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = data[: error.start].decode("utf-8-sig", "replace")
+        return Diagnostic("E-ENCODING", "the file is not UTF-8", Source(path, *_place(before, len(before))), _SAVE_AS)
+    if (at := text.find("\0")) >= 0:
+        return _problem(path, *_place(text, at), "a NUL character", f"This is not text. {_SAVE_AS}")
+    return text
+
+
+def _with_header(path: str, text: str, familiar: Container[str]) -> Table | Diagnostic:
+    at = _BLANK.match(text).end()  # type: ignore[union-attr]  # it matches the empty text
+    line = text.count("\n", 0, at) + 1
+    if at == len(text):
+        return _problem(path, 1, 1, "no header", "The first row names the fields, like `identity,displayName`.")
+    best: tuple[int, int] = (-1, -1)
+    table: Table | None = None
+    for delimiter in DELIMITERS:
+        grammar = _grammar(delimiter)
+        match = grammar.row.match(text, at)
+        if match is None:
+            continue
+        names = grammar.cells(text[at : match.end()], MAX_COLUMNS + 1)
+        score = (sum(name in familiar for name in names), len(names))
+        if score > best:
+            best = score
+            body = _after_line(text, match.end())
+            table = Table(path, text, delimiter, tuple(names), line, at, body)
+    if table is None:
+        return _explained(path, text, _grammar(_likely(text, at)), at, line)[0]
+    if len(table.names) > MAX_COLUMNS:
+        span = _spans(text, table.delimiter, at, line, MAX_COLUMNS + 1)[-1]
+        return _problem(
+            path, span.line, span.column, f"more than {MAX_COLUMNS} columns", "Is this a table of chargers?"
+        )
+    if table.body - at > MAX_ROW:
+        return _too_long(path, line)
+    return table
+
+
+def _likely(text: str, at: int) -> str:
+    """The delimiter that the line at `at` has most of."""
+    end = text.find("\n", at)
+    line = text[at : end if end >= 0 else len(text)]
+    return max(DELIMITERS, key=line.count)
+
+
+# ----------------------------------------------------------------------------------------------------------------- rows
+
+_BLANK = re.compile(r"(?:[,;\t]*+\r?\n)*+(?:[,;\t]*+\r?\Z)?")
+_QUOTED = re.compile(r'"[^"]*+(?:""[^"]*+)*+"')
+
+
+class _Grammar(NamedTuple):
+    """The patterns of one delimiter. `row` matches a whole row, `before` all its cells but the last."""
+
+    delimiter: str
+    row: re.Pattern[str]
+    before: re.Pattern[str]
+    cell: re.Pattern[str]
+    next_cell: re.Pattern[str]
+
+    def cells(self, row: str, most: int) -> list[str]:
+        """The cells of a row that `row` matched, no more than `most`."""
+        with_delimiter = self.delimiter + row
+        if with_delimiter.count(self.delimiter) <= most:
+            pairs = self.next_cell.findall(with_delimiter)
+        else:
+            pairs = [match.groups("") for match in islice(self.next_cell.finditer(with_delimiter), most)]
+        return [quoted.replace('""', '"') if quoted else plain for quoted, plain in pairs]
+
+
+@cache
+def _grammar(delimiter: str) -> _Grammar:
+    cell = rf'(?:"[^"]*+(?:""[^"]*+)*+"|[^"{delimiter}\r\n]*+)'
+    return _Grammar(
+        delimiter,
+        re.compile(rf"{cell}(?:{delimiter}{cell})*+(?=\r?\n|\r?\Z)"),
+        re.compile(rf"(?:{cell}{delimiter})*+"),
+        re.compile(cell),
+        re.compile(rf'{delimiter}(?:"([^"]*+(?:""[^"]*+)*+)"|([^"{delimiter}\r\n]*+))'),
+    )
+
+
+_Row = tuple[int, int, list[str]]  # line, where it starts in the text, cells
+
+
+def _rows(table: Table) -> Iterator[_Row | Diagnostic]:
+    """The rows that are not blank and as wide as the header, each with its line and where it starts in the text."""
+    path, text, delimiter = table.path, table.text, table.delimiter
+    width = len(table.names)
+    grammar = _grammar(delimiter)
+    has_lone_returns = text.count("\r") != text.count("\r\n")
+    at, line, size = table.body, table.line + text.count("\n", table.start, table.body), len(text)
+    while at < size:
+        start, first = at, line
+        end = text.find("\n", at)
+        end = size if end < 0 else end
+        row = text[at:end]
+        if '"' in row or (has_lone_returns and "\r" in row[:-1]):
+            match = grammar.row.match(text, at)
+            if match is None:
+                problem, at = _explained(path, text, grammar, start, first)
+                line += text.count("\n", start, at)
+                yield problem
+                continue
+            at = _after_line(text, match.end())
+            line += text.count("\n", start, at)
+            cells = grammar.cells(text[start : match.end()], width + 1)
+            count = len(cells)
+        else:
+            at, line = end + 1, line + 1
+            if row[-1:] == "\r":
+                row = row[:-1]
+            count = row.count(delimiter) + 1
+            cells = row.split(delimiter) if count == width else [row]
+        if at - start > MAX_ROW:
+            yield _too_long(path, first)
+        elif count == width:
+            if "" not in cells or any(cells):
+                yield first, start, cells
+        elif cells != [""]:
+            yield _ragged(table, first, count)
+
+
+def _expanded(
+    table: Table, entry: Node, fields: Sequence[str | None], start: int, expand: Expand
+) -> Iterator[Diagnostic]:
+    """Give the entry the values of its references."""
+    spans = None
+    for name, cell in entry.items():
+        if "${" not in cell:
+            continue
+        value, problems = expand(cell)
+        entry[name] = value
+        for code, summary, detail in problems:
+            spans = spans or _spans(table.text, table.delimiter, start, entry.line)
+            span = spans[fields.index(name)]
+            yield Diagnostic(code, summary, Source(table.path, span.line, span.column), detail)
+
+
+def _spans(text: str, delimiter: str, start: int, line: int, most: int = MAX_COLUMNS) -> list[Span]:
+    """Where the cells of the row that starts at `start` stand, no more than `most`."""
+    cell = _grammar(delimiter).cell
+    spans: list[Span] = []
+    at, line_start = start, start
+    while len(spans) < most:
+        match = cell.match(text, at)
+        assert match is not None  # it matches the empty text
+        spans.append(Span(at, match.end(), line, at - line_start + 1))
+        if breaks := text.count("\n", at, match.end()):
+            line, line_start = line + breaks, text.rindex("\n", at, match.end()) + 1
+        at = match.end() + 1
+        if text[match.end() : at] != delimiter:
+            break
+    return spans
+
+
+# ----------------------------------------------------------------------------------------------------- what is wrong there
+
+
+def _explained(path: str, text: str, grammar: _Grammar, start: int, line: int) -> tuple[Diagnostic, int]:
+    """Why the pattern of a row does not match what starts at `start`, and where to go on reading."""
+    before = grammar.before.match(text, start)
+    assert before is not None  # it matches the empty text
+    at = before.end()
+    line += text.count("\n", start, at)
+    column = at - (text.rfind("\n", start, at) + 1 or start) + 1
+    quoted = _QUOTED.match(text, at)
+    if quoted is not None:
+        summary, detail = "text after the closing quote of a cell", 'Inside of quotes, write a quote twice: "".'
+        return _problem(path, line, column, summary, detail), _after_line(text, quoted.end())
+    if text.startswith('"', at):
+        summary, detail = "the quote that opens this cell is never closed", "Close it, or take it out."
+        return _problem(path, line, column, summary, detail), len(text)
+    end = _PLAIN_END.search(text, at)
+    if end is not None and end.group() == '"':
+        summary, detail = (
+            "a quote inside of a cell without quotes",
+            'Put quotes around the cell, and write it twice: "".',
+        )
+    else:
+        summary, detail = "a carriage return without a line feed", "Save the file with line ends of Unix or Windows."
+    return _problem(path, line, column, summary, detail), _after_line(text, at)
+
+
+_PLAIN_END = re.compile(r'["\r\n]')
+
+
+def _ragged(table: Table, line: int, count: int) -> Diagnostic:
+    width = len(table.names)
+    cells = f"{count} cell{'s' if count != 1 else ''}" if count <= width else f"more than {width} cells"
+    columns = f"{width} column{'s' if width != 1 else ''}"
+    detail = (
+        f"Give each row as many cells as the header; quote a cell that holds a {_DELIMITER_NAMES[table.delimiter]}."
+    )
+    return _problem(table.path, line, 1, f"a row of {cells}, under a header of {columns}", detail)
+
+
+_DELIMITER_NAMES = {",": "comma", ";": "semicolon", "\t": "tab"}
+
+
+def _too_long(path: str, line: int) -> Diagnostic:
+    detail = "Is a quote missing that closes a cell?"
+    return _problem(path, line, 1, f"a row of more than {MAX_ROW // 1024} KiB", detail)
+
+
+def _unknown(
+    name: str, known: Sequence[str], reported: Collection[str], nearest: Callable[[str, Iterable[str]], str]
+) -> tuple[str, str, str]:
+    ignore = f"leave it out with `columns: {{NAME: {IGNORE}}}`"
+    if name in reported:
+        return "E-READ-ONLY", f"the column {_quoted(name)} is read-only: the API reports it", _sentence(ignore)
+    if name == "createOnly":
+        return "E-UNKNOWN-KEY", "`createOnly` is a list, which no cell can hold", "Write it in `defaults`."
+    hint = nearest(name, known) if len(name) <= _QUOTABLE else f"Known here: {', '.join(known)}."
+    return "E-UNKNOWN-KEY", f"unknown column {_quoted(name)}", f"{hint} Or {ignore}."
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
+
+
+_QUOTABLE = 80
+
+
+def _quoted(text: str) -> str:
+    """Text of a header in a message: without a header it is a row, which may hold a password."""
+    return f"`{SecretUrl(text[:_QUOTABLE])!s}`"
+
+
+def _problem(path: str, line: int, column: int, summary: str, detail: str) -> Diagnostic:
+    return Diagnostic("E-TABLE", summary, Source(path, line, column), detail)
+
+
+def _place(text: str, at: int) -> tuple[int, int]:
+    """Line and column, 1-based, of a character."""
+    return text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
+
+
+def _after_line(text: str, at: int) -> int:
+    """Where the line after this place starts."""
+    end = text.find("\n", at)
+    return len(text) if end < 0 else end + 1
