@@ -197,6 +197,11 @@ class Code(StrEnum):
     )
     E_SIZE = _input("E-SIZE", "A file is too large.", "Split it: a tenant may be spread over files.")
     E_SYNTAX = _input("E-SYNTAX", "A file is not YAML.", "Correct the line that the message names; indent with spaces.")
+    E_TABLE = _input(
+        "E-TABLE",
+        "A CSV table is not well formed, or is named twice.",
+        "Correct the row that the message names; quote a cell that holds the delimiter, a quote or a line break.",
+    )
     E_TAG = _input("E-TAG", "A YAML tag is used.", "Take it out: the field says what its value means.")
     E_TENANT = _input(
         "E-TENANT", "A tenant is listed under `removed`.", "Take it out: this tool never deletes a tenant."
@@ -214,6 +219,11 @@ class Code(StrEnum):
     )
     W_EMPTY = _input(
         "W-EMPTY", "A file of a folder holds no document and is skipped.", "Delete it, or write a document in it."
+    )
+    W_UNUSED = _input(
+        "W-UNUSED",
+        "A CSV file of a folder is named by no document.",
+        "Name it in `chargersFrom` or `cpmsFrom`, or move it away.",
     )
     W_SECRET = _input("W-SECRET", "A password is written out in the YAML.", "Keep it in a variable: ${env:NAME}.")
 
