@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from exolink_reconcile.desired.nodes import Node
 from exolink_reconcile.model import Diagnostic, Source
-from exolink_reconcile.resource import SecretUrl
+from exolink_reconcile.secret_url import SecretUrl
 
 IGNORE = "~ignore"
 DELIMITERS = (",", ";", "\t")
