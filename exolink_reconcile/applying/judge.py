@@ -1,0 +1,181 @@
+"""Knowledge to what became of each write: one table of rules, for this run and for the next one.
+
+`sent` is when the last attempt left that may have had an effect, `late` is `sent` plus the settle window. What a read
+says counts only if it began after the first such attempt.
+
+    create   nothing left                                       NOT_SENT
+             every attempt was refused                          REFUSED
+             one list shows more than one product               TWICE
+             a product is seen, as it was sent                  DONE
+             a product is seen, otherwise                       DIFFERENT
+             a list from `late` on shows none                   BLIND if answered, else UNSEEN
+    update   the target is seen as it was sent                  DONE
+             it is deleted, or neither listed nor found         VANISHED
+             it is otherwise than before, and was answered      DIFFERENT
+             a read from `late` on shows it as before           DIFFERENT if answered, else UNSEEN
+             a read from `late` on shows it otherwise           DIFFERENT
+    delete   answered, and a list lacks the target              DONE
+             no clear answer, a list lacks it, GET finds none   DONE
+             the API says by its id that it is deleted          DONE
+             a read from `late` on shows it                     BLIND if answered, else UNSEEN
+    each     anything else                                      WAIT
+
+A list that also lacks what nobody deleted is no list that lacks something. A delete that GET has not been asked about is
+not done yet where the API offers GET. `UNSEEN` is the only word after which a write may be sent again.
+"""
+
+import enum
+from dataclasses import dataclass
+
+from exolink_reconcile.applying.knowledge import Knowledge, Said, Verb
+from exolink_reconcile.model import Action
+from exolink_reconcile.resource import Row
+
+# The API does not keep what is sent: one more write of the kind would be one more that is not as planned.
+NOT_KEPT = ("E-NORMALISED", "E-PUT-CLOBBERS")
+
+
+class Verdict(enum.Enum):
+    """What became of one request of a write."""
+
+    NOT_SENT = "not sent"
+    REFUSED = "refused: no effect"
+    DONE = "its effect is there"
+    DIFFERENT = "the object is there, and not as it was sent"
+    TWICE = "more than one object of the name is there"
+    VANISHED = "the object to update is gone"
+    WAIT = "cannot be told yet"
+    UNSEEN = "no clear answer, and no effect any more"
+    BLIND = "answered, and it shows no effect"
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What became of a write: of its delete, of its create or update, and the row that shows the latter."""
+
+    deleted: Verdict | None = None
+    made: Verdict | None = None
+    row: Row | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether time may tell more."""
+        return Verdict.WAIT in (self.deleted, self.made)
+
+    @property
+    def applied(self) -> bool:
+        """Whether every part of the write that left has its effect."""
+        there = {Verdict.DONE, Verdict.DIFFERENT, Verdict.TWICE}
+        if self.deleted is not None and self.made is not None:
+            return self.deleted is Verdict.DONE and self.made in there
+        if self.deleted is not None:
+            return self.deleted is Verdict.DONE
+        return self.made in there
+
+
+def judge(knowledge: Knowledge, window: float) -> Judgement:
+    """What became of a write, by the table above. `window` is the settle window, in seconds."""
+    match knowledge.write.action:
+        case Action.CREATE:
+            return Judgement(None, *_created(knowledge, window))
+        case Action.UPDATE:
+            return Judgement(None, *_updated(knowledge, window))
+        case Action.DELETE:
+            return Judgement(_deleted(knowledge, window))
+        case Action.REPLACE:
+            return Judgement(_deleted(knowledge, window), *_created(knowledge, window))
+
+
+def _created(knowledge: Knowledge, window: float) -> tuple[Verdict, Row | None]:
+    match knowledge.said(Verb.CREATE):
+        case Said.NOTHING:
+            return Verdict.NOT_SENT, None
+        case Said.REFUSED:
+            return Verdict.REFUSED, None
+        case said:
+            pass
+    attempts = knowledge.effective(Verb.CREATE)
+    products = [sighting for sighting in knowledge.products.values() if sighting.at >= attempts[0].sent_at]
+    if products:
+        latest = max(sighting.at for sighting in products)
+        together = [sighting.row for sighting in products if sighting.at == latest]
+        row = together[0]
+        if len(together) > 1:
+            return Verdict.TWICE, row
+        return (Verdict.DIFFERENT if knowledge.write.differing(row) else Verdict.DONE), row
+    if _since(knowledge.product_unlisted_at, attempts[-1].sent_at + window):
+        return (Verdict.BLIND if said is Said.YES else Verdict.UNSEEN), None
+    return Verdict.WAIT, None
+
+
+def _updated(knowledge: Knowledge, window: float) -> tuple[Verdict, Row | None]:
+    match knowledge.said(Verb.UPDATE):
+        case Said.NOTHING:
+            return Verdict.NOT_SENT, None
+        case Said.REFUSED:
+            return Verdict.REFUSED, None
+        case said:
+            pass
+    attempts = knowledge.effective(Verb.UPDATE)
+    first, late = attempts[0].sent_at, attempts[-1].sent_at + window
+    seen = knowledge.target_seen if knowledge.target_seen and knowledge.target_seen.at >= first else None
+    if _since(knowledge.effect_seen_at, first):
+        return Verdict.DONE, seen.row if seen else None
+    if knowledge.target_deleted_at is not None or (_unlisted(knowledge, first, late) and _not_found(knowledge, first)):
+        return Verdict.VANISHED, None
+    if seen is None:
+        return Verdict.WAIT, None
+    as_before = knowledge.checked is not None and all(
+        getattr(knowledge.checked, name) == getattr(seen.row, name) for name in knowledge.write.differing(seen.row)
+    )
+    if seen.at >= late:
+        return (Verdict.UNSEEN if as_before and said is not Said.YES else Verdict.DIFFERENT), seen.row
+    return (Verdict.DIFFERENT if said is Said.YES and not as_before else Verdict.WAIT), seen.row
+
+
+def _deleted(knowledge: Knowledge, window: float) -> Verdict:
+    match knowledge.said(Verb.DELETE):
+        case Said.NOTHING:
+            return Verdict.NOT_SENT
+        case Said.REFUSED:
+            return Verdict.REFUSED
+        case said:
+            pass
+    attempts = knowledge.effective(Verb.DELETE)
+    first, late = attempts[0].sent_at, attempts[-1].sent_at + window
+    if _since(knowledge.target_deleted_at, first):
+        return Verdict.DONE
+    if _unlisted(knowledge, first, late) and (said is Said.YES or _not_found(knowledge, first)):
+        return Verdict.DONE
+    if knowledge.target_seen is not None and knowledge.target_seen.at >= late:
+        return Verdict.BLIND if said is Said.YES else Verdict.UNSEEN
+    return Verdict.WAIT
+
+
+def asks(knowledge: Knowledge, window: float) -> bool:
+    """Whether a GET by id would tell what a list cannot: the list lacks a target that no clear answer is about."""
+    if not knowledge.write.has_get or knowledge.write.target is None or not judge(knowledge, window).waits:
+        return False
+    verb = Verb.UPDATE if knowledge.write.action is Action.UPDATE else Verb.DELETE
+    attempts = knowledge.effective(verb)
+    return bool(attempts) and _unlisted(knowledge, attempts[0].sent_at, float("inf"))
+
+
+def _since(at: float | None, moment: float) -> bool:
+    return at is not None and at >= moment
+
+
+def _unlisted(knowledge: Knowledge, first: float, late: float) -> bool:
+    """Whether a list lacks the target, and no better read has shown it since."""
+    at, seen = knowledge.target_unlisted_at, knowledge.target_seen
+    if at is None or at < first:
+        return False
+    return seen is None or seen.at <= at or not (seen.by_id or seen.at >= late)
+
+
+def _not_found(knowledge: Knowledge, first: float) -> bool:
+    """Whether a GET by id has not found the target either; where there is no GET, a list must do."""
+    if not knowledge.write.has_get:
+        return True
+    at, seen = knowledge.target_not_found_at, knowledge.target_seen
+    return at is not None and at >= first and not (seen is not None and seen.by_id and seen.at > at)

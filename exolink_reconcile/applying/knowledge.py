@@ -1,0 +1,247 @@
+"""What we know of an address: one value for each write, built from the journal and from every read.
+
+Terms. A *write* is what a step (or an open operation of an earlier run) wants of an address. An *attempt* is one request
+of it that left. Its *target* is the live object that it updates or deletes, its *products* are the objects that a create
+may have made: they have the name, and nobody knew their id before. A *sighting* is a read that showed an object.
+
+Premise. A read may be old, but what it shows was there: a sighting stays until something says that the object went. What
+a read does not show proves little: a list lacks what is too new for it, and one that also lacks what nobody deleted
+proves nothing at all. So absence is kept with the moment at which the read began, and the judge says what it is worth.
+
+All moments are seconds on one monotonic clock. An attempt of an earlier run was sent before now, by its age.
+"""
+
+import enum
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any
+
+from exolink_reconcile.model import Action, Operation, Step, remote_id
+from exolink_reconcile.resource import Address, Kind, Row, folded, key
+from exolink_reconcile.secret_url import masked
+
+NOTHING: Mapping[Any, Any] = MappingProxyType({})
+
+
+class Verb(enum.Enum):
+    """What one request does. A replace is a delete and then a create."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+
+
+class End(enum.Enum):
+    """How an attempt ended. Only `REFUSED` says that it has no effect."""
+
+    OPEN = "no answer yet"
+    ANSWERED = "answered"
+    GONE = "404 or 410 to a delete"
+    REFUSED = "refused"
+    UNCLEAR = "no clear answer"
+
+
+class Said(enum.Enum):
+    """What all attempts of one verb together say. One that was unclear stays so, whatever a later one was told."""
+
+    NOTHING = "not sent"
+    REFUSED = "refused"
+    UNCLEAR = "no clear answer"
+    YES = "answered"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One request that left: when, and how it ended; `detail` and `code` say why where it is not answered."""
+
+    verb: Verb
+    sent_at: float
+    end: End = End.OPEN
+    detail: str = ""
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A read that showed an object: the row, when the read began, and whether it asked for this one by its id."""
+
+    row: Row
+    at: float
+    by_id: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """What is wanted of an address. `values` are what is sent; `masked`: as the journal keeps them, secrets masked.
+
+    `has_get`: the API offers to read one object of the kind by its id.
+    """
+
+    address: Address
+    kind: Kind
+    action: Action
+    target: int | None
+    values: Mapping[str, Any]
+    masked: bool = False
+    has_get: bool = True
+
+    def differing(self, row: Row) -> list[str]:
+        """The sent fields that a row has otherwise."""
+        if self.masked:
+            return [name for name, value in self.values.items() if masked(getattr(row, name, None)) != value]
+        return [name for name, value in self.values.items() if getattr(row, name) != value]
+
+
+class Listing:
+    """One list of a kind that was read: when the read began, its rows by id and by name.
+
+    `known` are the ids that were there when the plan was made, None where that is not known; `new` are the other rows, by
+    name as people read it. `lost` are known ids that it lacks although nobody is known to have deleted them: then what it
+    lacks proves nothing. `whole` are a few rows as the API answered them, by id.
+    """
+
+    def __init__(
+        self,
+        kind: Kind,
+        rows: Sequence[Row],
+        at: float,
+        *,
+        known: frozenset[int] | None = None,
+        lost: Iterable[int] = (),
+        whole: Mapping[int, Mapping[str, Any]] = NOTHING,
+    ) -> None:
+        self.rows, self.at, self.known, self.whole = rows, at, known, whole
+        self.lost = frozenset(lost)
+        self.by_id = {remote_id(row): row for row in rows}
+        self.by_name: dict[str, list[Row]] = defaultdict(list)
+        name = key(kind)
+        for row in rows:
+            self.by_name[getattr(row, name)].append(row)
+        new = [row for row in rows if remote_id(row) not in known] if known is not None else []
+        self.new = {folded(getattr(row, name)): row for row in new}
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """All that is known of one write. Nothing in it is ever taken back; each read makes a new value.
+
+    `checked` is the target right before the write. `target_seen` is its last sighting, `target_unlisted_at` when the last
+    list began that lacks it and proves it, `target_not_found_at` when a GET of it was answered 404 (which an API without
+    that GET also answers), `target_deleted_at` when the API said that it is deleted, `effect_seen_at` when a read last
+    showed it as an update sends it. `products` are sightings by id, `product_unlisted_at` is when the last list began that
+    shows no product.
+    """
+
+    write: Write
+    attempts: tuple[Attempt, ...] = ()
+    checked: Row | None = None
+    target_seen: Sighting | None = None
+    target_unlisted_at: float | None = None
+    target_not_found_at: float | None = None
+    target_deleted_at: float | None = None
+    effect_seen_at: float | None = None
+    products: Mapping[int, Sighting] = field(default_factory=lambda: NOTHING)
+    product_unlisted_at: float | None = None
+
+    # ------------------------------------------------------------------------------------------------------ what we do
+
+    def sending(self, verb: Verb, at: float) -> "Knowledge":
+        """An attempt is about to leave."""
+        return replace(self, attempts=(*self.attempts, Attempt(verb, at)))
+
+    def ended(self, end: End, detail: str = "", code: str = "") -> "Knowledge":
+        """The last attempt ended; the first thing that is known of its end stands."""
+        *earlier, last = self.attempts
+        if last.end is not End.OPEN:
+            return self
+        return replace(self, attempts=(*earlier, replace(last, end=end, detail=detail, code=code)))
+
+    def not_sent(self) -> "Knowledge":
+        """The last attempt did not leave after all."""
+        return replace(self, attempts=self.attempts[:-1])
+
+    # ------------------------------------------------------------------------------------------------------ what reads say
+
+    def listed(self, listing: Listing) -> "Knowledge":
+        """A list was read."""
+        target, knowledge = self.write.target, self
+        if target is not None:
+            if (row := listing.by_id.get(target)) is not None:
+                knowledge = knowledge._seen(Sighting(row, listing.at))
+            elif not listing.lost:
+                knowledge = replace(knowledge, target_unlisted_at=listing.at)
+        if self.write.action.creates:
+            if rows := _products(self.write, listing):
+                sightings = {remote_id(row): Sighting(row, listing.at) for row in rows}
+                return replace(knowledge, products={**self.products, **sightings})
+            if not listing.lost:
+                return replace(knowledge, product_unlisted_at=listing.at)
+        return knowledge
+
+    def got(self, row: Row | None, at: float) -> "Knowledge":
+        """The target was asked for by its id; None for a 404, a row with `deletedAt` where the API says deleted."""
+        if row is None:
+            return replace(self, target_not_found_at=at)
+        if row.deletedAt:
+            return replace(self, target_deleted_at=at)
+        return self._seen(Sighting(row, at, by_id=True))
+
+    def _seen(self, sighting: Sighting) -> "Knowledge":
+        effect = self.write.action is Action.UPDATE and not self.write.differing(sighting.row)
+        return replace(self, target_seen=sighting, effect_seen_at=sighting.at if effect else self.effect_seen_at)
+
+    # ------------------------------------------------------------------------------------------------------ what that means
+
+    def said(self, verb: Verb) -> Said:
+        """What the attempts of a verb say together."""
+        ends = {attempt.end for attempt in self.attempts if attempt.verb is verb}
+        if ends & {End.ANSWERED, End.GONE}:
+            return Said.YES
+        if ends & {End.OPEN, End.UNCLEAR}:
+            return Said.UNCLEAR
+        return Said.REFUSED if ends else Said.NOTHING
+
+    def effective(self, verb: Verb) -> list[Attempt]:
+        """The attempts of a verb that may have had an effect, oldest first."""
+        return [attempt for attempt in self.attempts if attempt.verb is verb and attempt.end is not End.REFUSED]
+
+    def detail(self, verb: Verb) -> str:
+        """Why the attempts of a verb are not simply answered: the reason of the one that tells most."""
+        reasons = [attempt for attempt in self.attempts if attempt.verb is verb and attempt.detail]
+        unclear = [attempt.detail for attempt in reasons if attempt.end is End.UNCLEAR]
+        return unclear[-1] if unclear else reasons[-1].detail if reasons else "no answer came"
+
+    def code(self, verb: Verb) -> str:
+        """The word of the last refusal."""
+        return next((each.code for each in reversed(self.attempts) if each.verb is verb and each.code), "")
+
+
+def of_step(step: Step, *, has_get: bool) -> Knowledge:
+    """What is known of a step's write before it is sent."""
+    resource = step.declared.resource if step.declared else None
+    values = {name: getattr(resource, name) for name in step.sends}
+    target = remote_id(step.before) if step.before is not None else None
+    return Knowledge(Write(step.address, step.kind, step.action, target, values, has_get=has_get))
+
+
+def of_operation(operation: Operation, kind: Kind, now: float, *, has_get: bool) -> Knowledge:
+    """What the journal knows of a write of an earlier run that it still has open."""
+    action = Action[operation.action.upper()]
+    write = Write(operation.address, kind, action, operation.remote_id, operation.after, masked=True, has_get=has_get)
+    sent_at = now - operation.age
+    end = End.ANSWERED if operation.answered else End.UNCLEAR
+    if action is Action.REPLACE and (operation.answered or operation.deleted):
+        return Knowledge(write, (Attempt(Verb.DELETE, sent_at, End.ANSWERED), Attempt(Verb.CREATE, sent_at, end)))
+    verb = Verb.DELETE if action.deletes else Verb.CREATE if action.creates else Verb.UPDATE
+    return Knowledge(write, (Attempt(verb, sent_at, end),))
+
+
+def _products(write: Write, listing: Listing) -> list[Row]:
+    """The rows of a list that a create may have made: not the one it replaces, nor one that was there before."""
+    others = listing.known if listing.known is not None else {write.target}
+    rows = [row for row in listing.by_name.get(write.address.name, ()) if remote_id(row) not in others]
+    if rows or (row := listing.new.get(folded(write.address.name))) is None:
+        return rows
+    return [row]  # an API that changes a name is not blind: what it made is there, under a name that reads the same
