@@ -35,7 +35,7 @@ _STAGES = (
     ("  an entry and its place to `Declared`", "desired.desired_state", "_Builder._entries"),
     ("  names and removed entries, checked", "desired.desired_state", "_Builder._check"),
     ("places of problems", "desired.problems", "Problems.located"),
-    ("the contract", "session", "read_contract"),
+    ("the contract", "pipeline", "read_contract"),
     ("desired state against the contract", "contract", "check"),
     ("targets", "planning.planner", "check_choices"),
     ("the client", "live.connection", "connect"),
@@ -50,8 +50,8 @@ _STAGES = (
     ("  rows that nobody declares", "planning.differ", "_rest"),
     ("decide", "planning.planner", "plan"),
     ("digest", "planning.digest", "of_each"),
-    ("the plan as JSON", "session", "Prepared.document"),
-    ("the plan as text", "session", "plan_text"),
+    ("the plan as JSON", "saved_plan.writer", "plan"),
+    ("the plan as text", "report.text", "render"),
     ("print", "cli.console", "Console.out"),
 )
 
@@ -121,7 +121,7 @@ def child(began: float, report: str, arguments: list[str]) -> None:
     gc.disable()
     first = ("interpreter, click, these timers", time.time() - began, time.process_time(), peak())
     importing = time.perf_counter()
-    for module in ("session", "report.text", "saved_plan.writer"):
+    for module in ("pipeline", "report.text", "saved_plan.writer"):
         import_module(f"exolink_reconcile.{module}")
     second = ("imports, models", time.perf_counter() - importing, time.process_time() - first[2], peak())
     timers = Timers()

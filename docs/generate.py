@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from exolink_reconcile import schema, session
+from exolink_reconcile import pipeline, schema
 from exolink_reconcile.cli import commands
 from exolink_reconcile.codes import Code, Exit
 from exolink_reconcile.contract import Operation
@@ -64,13 +64,14 @@ def _exits() -> Iterator[str]:
 
 
 def _commands() -> Iterator[str]:
-    for words, command in _leaves((), commands.main):
-        yield f"## `{' '.join(words)}`\n"
+    for name in commands.COMMANDS:
+        command = commands.command(name)
+        yield f"## `{name}`\n"
         arguments = [
             each.make_metavar(_context(command)) for each in command.params if isinstance(each, click.Argument)
         ]
         yield "```text"
-        yield " ".join(["exolink-reconcile", *words, "[OPTIONS]", *arguments])
+        yield " ".join(["exolink-reconcile", name, "[OPTIONS]", *arguments])
         yield "```\n"
         yield re.sub(r"\s+", " ", command.help or "").strip()
         options = [each for each in command.params if isinstance(each, click.Option)]
@@ -78,16 +79,6 @@ def _commands() -> Iterator[str]:
             yield "\n| option | means | environment |\n| --- | --- | --- |"
             yield from (_option(command, each) for each in options)
         yield ""
-
-
-def _leaves(words: tuple[str, ...], command: click.Command) -> Iterator[tuple[tuple[str, ...], click.Command]]:
-    """Each command that does something, with the words that call it."""
-    if not isinstance(command, click.Group):
-        yield words, command
-        return
-    for name, inner in command.commands.items():
-        if not inner.hidden:
-            yield from _leaves((*words, name), inner)
 
 
 def _option(command: click.Command, option: click.Option) -> str:
@@ -171,7 +162,7 @@ def _sent(kind: Kind, name: str) -> tuple[str, str]:
     """Whether a create and an update can carry a field; nothing where it is no field."""
     if name not in fields(kind):
         return "", ""
-    offer = session.read_contract(None)[1].offer(kind)
+    offer = pipeline.read_contract(None)[1].offer(kind)
     return _evidence(offer.create, name), "is the key" if name == key(kind) else _evidence(offer.update, name)
 
 

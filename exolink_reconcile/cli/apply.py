@@ -7,22 +7,23 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from exolink_reconcile import __version__, files, session
+from exolink_reconcile import __version__, files, pipeline
 from exolink_reconcile.applying import applier, recovery
 from exolink_reconcile.applying.applier import Stop
-from exolink_reconcile.cli import event_stream
+from exolink_reconcile.cli import event_stream, start
 from exolink_reconcile.cli.console import Console, Progress, leave
 from exolink_reconcile.cli.event_stream import EventStream
+from exolink_reconcile.cli.options import PLAN_OPTIONS, Options
 from exolink_reconcile.codes import Exit
 from exolink_reconcile.errors import PlanRefused, PlanStale, StorageFailed, problem
 from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.live import connection
 from exolink_reconcile.live.api import Api
 from exolink_reconcile.model import LiveState, Plan, Result, Step
+from exolink_reconcile.pipeline import PlannedRun, Wanted
 from exolink_reconcile.report import result_text, text
 from exolink_reconcile.saved_plan import reader
 from exolink_reconcile.saved_plan.reader import SavedPlan
-from exolink_reconcile.session import PLAN_OPTIONS, Options, Prepared, Wanted
 from exolink_reconcile.state import lock
 from exolink_reconcile.state.journal import Journal
 
@@ -37,6 +38,7 @@ class Apply:
     plan_path: str | None
     format: str
     events: EventStream = field(init=False)
+    options: Options = field(init=False)
 
     def __post_init__(self) -> None:
         self.events = EventStream(self.console, quiet=self.format != "json")
@@ -71,9 +73,10 @@ class Apply:
             options = _recorded_options(saved, options, given)
         if self.expect is not None and not _is_digest(self.expect):
             raise problem("E-USAGE", "--expect takes a digest or its first 12 or more hex digits")
-        wanted = session.wanted(options, self.console, reviewed=self.reviewed, saved=saved.reviewed if saved else None)
+        self.options = options
+        wanted = start.wanted(options, self.console, reviewed=self.reviewed, saved=saved.reviewed if saved else None)
         self.events.diagnostics(wanted.desired.warnings)
-        with session.connected(options, wanted.contract_text, self.console) as api, self._locked(wanted) as journal:
+        with start.connected(options, wanted.contract_text, self.console) as api, self._locked(wanted) as journal:
             journal.api_now = api.now
             run, blind = self._settled_plan(wanted, api, journal)
             if saved is not None:
@@ -97,15 +100,16 @@ class Apply:
         if self.format == "json" and not (self.auto_approve or self.reviewed):
             raise problem("E-NO-APPROVAL", "--format json asks nobody: give --auto-approve, --plan or --expect")
 
-    def _show(self, run: Prepared) -> None:
+    def _show(self, run: PlannedRun) -> None:
         self.events.plan(run.plan, run.digest)
         if self.format != "json":
-            self.console.out(session.plan_text(run.plan, run.digest, self.console))
+            shown = text.plan(run.plan, run.digest, width=self.console.width, terminal=self.console.terminal)
+            self.console.out(text.colour(shown) if self.console.colours else shown)
 
     def _tell(self, sentence: str) -> None:
         self.console.err(f"{sentence}\n")
 
-    def _check_rails(self, run: Prepared) -> None:
+    def _check_rails(self, run: PlannedRun) -> None:
 
         if run.plan.refusals:
             first = run.plan.refusals[0]
@@ -116,21 +120,21 @@ class Apply:
         """Where a permission must be given: a saved plan has the options that it was made with."""
         return ". A saved plan keeps its options: make it again with the one it lacks" if self.plan_path else ""
 
-    def _nothing_to_do(self, run: Prepared, blind: Mapping[tuple[str, str], str]) -> Exit:
+    def _nothing_to_do(self, run: PlannedRun, blind: Mapping[tuple[str, str], str]) -> Exit:
         code = Exit.UNKNOWN if blind else Exit.INCOMPLETE if run.plan.held_back else Exit.DONE
         if code and self.format != "json":
             self.console.err("Nothing was written: what differs is held back. See the ways out above.\n")
         return code
 
-    def _approve(self, run: Prepared) -> None:
+    def _approve(self, run: PlannedRun) -> None:
 
         if self.auto_approve or self.reviewed:
             return
-        question = f"Do you want to do this at {run.options.api_url}?\n  Only `yes` will be accepted: "
+        question = f"Do you want to do this at {self.options.api_url}?\n  Only `yes` will be accepted: "
         if self.console.ask(question) != "yes":
             raise PlanRefused("E-NOT-APPROVED", "not approved. Nothing was written")
 
-    def _apply(self, run: Prepared, api: Api, journal: Journal, blind: Mapping[tuple[str, str], str]) -> Exit:
+    def _apply(self, run: PlannedRun, api: Api, journal: Journal, blind: Mapping[tuple[str, str], str]) -> Exit:
 
         stop = Stop()
         progress = Progress(self.console, sum(1 for _ in run.plan.steps))
@@ -140,7 +144,7 @@ class Apply:
             progress.step(f"{step.action.word} {text.value(str(step.address))}")
 
         settings = applier.Settings(
-            settle=run.options.settle, record=journal, blind=blind, starting=self.events.started, sent=sent,
+            settle=self.options.settle, record=journal, blind=blind, starting=self.events.started, sent=sent,
             waiting=self._tell,
         )  # fmt: skip
         journal.digest = run.digest
@@ -161,8 +165,8 @@ class Apply:
     @contextmanager
     def _locked(self, wanted: Wanted) -> Iterator[Journal]:
         """The journal, with the tenants of the run locked: before anything is read."""
-        options = wanted.options
-        folder = session.state_folder(options.state)
+        options = self.options
+        folder = start.state_folder(options.state)
         origin = connection.origin(options.api_url)
         with Journal(folder, origin) as journal:
             if journal.is_new and os.environ.get("CI"):
@@ -173,17 +177,19 @@ class Apply:
             with lock.hold(folder, origin, wanted.tenants, options.lock_timeout, self._tell):
                 yield journal
 
-    def _settled_plan(self, wanted: Wanted, api: Api, journal: Journal) -> tuple[Prepared, dict[tuple[str, str], str]]:
+    def _settled_plan(
+        self, wanted: Wanted, api: Api, journal: Journal
+    ) -> tuple[PlannedRun, dict[tuple[str, str], str]]:
         """The plan, after what earlier runs left open is settled; and the creates that a blind list keeps open."""
         operations = journal.open_operations(wanted.tenants)
         if operations:
-            recovery.wait(api, operations, KINDS, wanted.options.settle, self._tell)
+            recovery.wait(api, operations, KINDS, self.options.settle, self._tell)
         seen = journal.seen()
         for op in operations:
             place = (op.address.tenant, op.address.kind)
             if op.action in ("delete", "replace") and place in seen:
                 seen[place] -= 1  # our own delete, of a run that could not tell any more: no list has shrunk by itself
-        run = wanted.plan(api, seen)
+        run = pipeline.plan(wanted, api, seen)
         settled = recovery.judge(api, operations, run.live, KINDS)
         run = self._not_hidden(wanted, api, journal, run, seen)
         if settled.outcomes:
@@ -192,16 +198,16 @@ class Apply:
         return run, {(op.address.tenant, op.address.kind): str(op.address) for op in settled.blind}
 
     def _not_hidden(
-        self, wanted: Wanted, api: Api, journal: Journal, run: Prepared, seen: Mapping[tuple[str, str], int]
-    ) -> Prepared:
+        self, wanted: Wanted, api: Api, journal: Journal, run: PlannedRun, seen: Mapping[tuple[str, str], int]
+    ) -> PlannedRun:
         """The plan, made anew if a list did not yet show what an earlier run made moments ago."""
         creates = {step.address for step in run.plan.steps if step.creates and wanted.contract.offer(step.kind).get}
-        made = [op for op in journal.made_lately(wanted.tenants, wanted.options.settle) if op.address in creates]
+        made = [op for op in journal.made_lately(wanted.tenants, self.options.settle) if op.address in creates]
         hidden = recovery.hidden(api, made, KINDS)
         if not hidden:
             return run
-        recovery.wait(api, hidden, KINDS, wanted.options.settle, self._tell)
-        return wanted.plan(api, seen)
+        recovery.wait(api, hidden, KINDS, self.options.settle, self._tell)
+        return pipeline.plan(wanted, api, seen)
 
     def _remember(self, journal: Journal, result: Result, code: Exit) -> Exit:
         """Put the end of the run on record; a record that fails now is the exit code, the writes are done."""

@@ -4,7 +4,7 @@ import os
 import shutil
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import NoReturn, TextIO
 
@@ -48,7 +48,15 @@ class Console:
         """A result."""
         self._write(sys.stdout, text)
 
-    def out_all(self, pieces: Iterable[bytes]) -> None:
+    def result(self, pieces: Iterable[str] | Sequence[bytes]) -> None:
+        """What a renderer gives: texts, or the pieces of a long result in ASCII."""
+        if isinstance(pieces, Sequence) and pieces and isinstance(pieces[0], bytes):
+            self._out_all(piece for piece in pieces if isinstance(piece, bytes))
+            return
+        for piece in pieces:
+            self.out(piece if isinstance(piece, str) else piece.decode("ascii"))
+
+    def _out_all(self, pieces: Iterable[bytes]) -> None:
         """A long result, ASCII, in pieces: written as it is where the stream lets us."""
         stream = getattr(sys.stdout, "buffer", None)
         if stream is None:
@@ -127,3 +135,7 @@ class Progress:
         """Leave the line of the bar."""
         if self._bar and self._done:
             self._console.err("\n")
+
+
+# The console of this process.
+CONSOLE = Console()

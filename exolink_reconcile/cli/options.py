@@ -1,14 +1,57 @@
-"""The options of the commands: names, types, defaults, environment variables."""
+"""The options of the commands: names, types, defaults, environment variables; and the values that they fill."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 import click
 from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
+from exolink_reconcile.report import FORMATS
+
 DEFAULT_API_URL = "https://api.exolink.cloud"
 _F = TypeVar("_F", bound=Callable[..., Any])
+
+# The options that shape a plan: they are recorded in a saved plan, and a different one refuses to apply it.
+PLAN_OPTIONS = (
+    "api_url", "contract", "target", "exclude", "prune", "allow_replace", "allow_deletes", "allow_shrunk", "allow_inferred",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class ApiOptions:
+    """How to reach the API. Times are in seconds."""
+
+    api_url: str
+    token_file: str | None
+    ca_file: str | None
+    contract: str | None
+    parallelism: int
+    timeout: float
+
+
+@dataclass(frozen=True, slots=True)
+class Options(ApiOptions):
+    """The options that plan and apply share, as given."""
+
+    paths: tuple[str, ...]
+    target: tuple[str, ...]
+    exclude: tuple[str, ...]
+    prune: bool
+    allow_replace: tuple[str, ...]
+    allow_deletes: int | None
+    allow_shrunk: tuple[str, ...]
+    allow_inferred: bool
+    state: str | None
+    lock_timeout: float
+    settle: float
+
+    @property
+    def recorded(self) -> dict[str, Any]:
+        """What a saved plan keeps of them."""
+        values = {name: getattr(self, name) for name in PLAN_OPTIONS}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
 class _Lines(click.types.StringParamType):
@@ -37,7 +80,9 @@ def option(name: str, *attribute: str, **settings: Any) -> Callable[[_F], _F]:
     return click.option(name, *attribute, envvar=variable, show_envvar=False, **settings)
 
 
-_FORMATS = ("text", "json", "markdown", "github", "html", "gitlab", "sarif", "codequality")
+PLAN_FORMATS = tuple(name for name in FORMATS if name != "gitlab")  # its counts are of a plan that was saved
+APPLY_FORMATS = ("text", "json")
+FINDINGS_FORMATS = ("text", "json", "github", "sarif", "codequality")
 
 
 class _Format(click.Choice[str]):
@@ -45,14 +90,18 @@ class _Format(click.Choice[str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         source = ctx.get_parameter_source(param.name or "") if ctx is not None and param is not None else None
-        if source is ParameterSource.ENVIRONMENT and value in _FORMATS and value not in self.choices:
+        if (
+            source is ParameterSource.ENVIRONMENT
+            and value in {*FORMATS, *FINDINGS_FORMATS}
+            and value not in self.choices
+        ):
             return "text"
         return super().convert(value, param, ctx)
 
 
-def formats(*names: str) -> Callable[[_F], _F]:
+def formats(names: Iterable[str]) -> Callable[[_F], _F]:
     """The option that says how to show the result."""
-    return option("--format", type=_Format(names), default="text", show_default=True, help="How to show it.")
+    return option("--format", type=_Format(tuple(names)), default="text", show_default=True, help="How to show it.")
 
 
 max_size = option(

@@ -11,11 +11,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from exolink_reconcile.desired import sources
 from exolink_reconcile.desired.sources import Cause, Caused
 from exolink_reconcile.errors import InputError, ReconcileError
 from exolink_reconcile.inert import inert
 from exolink_reconcile.model import Action, Diagnostic, FieldChange, HeldBack, Plan, Source, Step, remote_id
 from exolink_reconcile.report import text
+from exolink_reconcile.report.view import PlanView
 from exolink_reconcile.resource import Kind, key
 
 LIMIT = 10
@@ -305,3 +307,9 @@ def _data(message: str) -> str:
 def _property(value: str) -> str:
     """The value of a property as the official toolkit writes it."""
     return _data(value).replace(":", "%3A").replace(",", "%2C")
+
+
+def render(view: PlanView) -> tuple[str, ...]:
+    """Annotations on the lines that cause a plan (without documents, on the places it recorded), then its text."""
+    caused = sources.find(view.plan, view.documents) if view.documents else sources.recorded(view.plan)
+    return (plan(view.plan, caused, view.path_from_root), *text.render(view))

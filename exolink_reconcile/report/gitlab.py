@@ -3,6 +3,7 @@
 import json
 
 from exolink_reconcile.model import Plan
+from exolink_reconcile.report.view import PlanView
 
 _MOST = 999_999  # GitLab reads no more than six digits
 
@@ -11,3 +12,8 @@ def plan(plan: Plan) -> str:
     """`create`, `update`, `delete`, as in the `Plan:` sentence: a replace counts as a create and a delete."""
     counts = zip(("create", "update", "delete"), plan.counts, strict=True)
     return json.dumps({word: min(count, _MOST) for word, count in counts}) + "\n"
+
+
+def render(view: PlanView) -> tuple[str]:
+    """The counts for the widget of a merge request."""
+    return (plan(view.plan),)

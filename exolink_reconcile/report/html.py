@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 from exolink_reconcile.inert import inert
 from exolink_reconcile.model import Action, FieldChange, HeldBack, Plan, Step, remote_id
 from exolink_reconcile.report import again, text
+from exolink_reconcile.report.view import PlanView
 from exolink_reconcile.resource import Kind, Row, fields, key
 from exolink_reconcile.secret_url import SecretUrl
 
@@ -450,3 +451,16 @@ def _data(sections: Sequence[_Section]) -> str:
     ]
     data = json.dumps({"sections": found, "texts": [*texts], "long": _LONG}, separators=(",", ":"), ensure_ascii=True)
     return data.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+def render(view: PlanView) -> tuple[str]:
+    """A plan as a page of its own."""
+    shown = plan(
+        view.plan,
+        view.digest,
+        paths=view.paths,
+        options=view.options,
+        full=view.full,
+        show_unmanaged=view.show_unmanaged,
+    )
+    return (shown,)

@@ -22,6 +22,7 @@ from exolink_reconcile.inert import inert
 from exolink_reconcile.model import Action, Plan
 from exolink_reconcile.report import again, text
 from exolink_reconcile.report.text import Block, Writer
+from exolink_reconcile.report.view import PlanView
 
 _WIDTH = 100  # about what a comment shows without scrolling
 _OPEN_LINES = 20
@@ -300,3 +301,12 @@ def _joined(texts: Sequence[str]) -> str:
 
 def _size(texts: Iterable[str]) -> int:
     return sum(len(each) if each.isascii() else len(each.encode()) for each in texts)
+
+
+def render(view: PlanView) -> tuple[str]:
+    """A plan as Markdown. Raises InputError where what must be shown does not fit."""
+    shown = plan(
+        view.plan, view.digest, paths=view.paths, options=view.options,
+        full=view.full, show_unmanaged=view.show_unmanaged, max_size=view.max_size,
+    )  # fmt: skip
+    return (shown,)

@@ -15,6 +15,7 @@ from exolink_reconcile.model import (
     Step,
     remote_id,
 )
+from exolink_reconcile.report.view import PlanView
 from exolink_reconcile.resource import key
 from exolink_reconcile.secret_url import SecretUrl
 
@@ -345,3 +346,12 @@ def unmanaged(plan: Plan) -> Iterator[str]:
         names = sorted((getattr(row, key(group.kind)), remote_id(row)) for row in group.rows)
         for name, number in names:
             yield f"    {inert(f'{group.tenant}/{group.kind.kind}/{name}')}  (id {number})"
+
+
+def render(view: PlanView) -> tuple[str]:
+    """A plan as text for a console: its width, its colours."""
+    shown = plan(
+        view.plan, view.digest, full=view.full, width=view.width, terminal=view.terminal,
+        show_unmanaged=view.show_unmanaged,
+    )  # fmt: skip
+    return (colour(shown) if view.colours else shown,)

@@ -42,7 +42,7 @@ def test_generated_parts_are_fresh(page: str) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_options_that_the_pages_name_exist(page: Path) -> None:
     """A reader never types an option that there is not."""
-    known = {name for option in _options(commands.main) for name in (*option.opts, *option.secondary_opts)}
+    known = {name for option in _options() for name in (*option.opts, *option.secondary_opts)}
     known |= {"--help", "--version"}
     text = page.read_text("utf-8")
     ours = re.findall(
@@ -58,7 +58,7 @@ def test_variables_that_the_pages_name_exist(page: Path) -> None:
     pipelines = "".join(path.read_text("utf-8") for path in (ROOT / "examples/pipelines").rglob("*") if path.is_file())
     known = (
         set(VARIABLE.findall(pipelines))
-        | {option.envvar for option in _options(commands.main)}
+        | {option.envvar for option in _options()}
         | {"EXOLINK_TOKEN", "EXOLINK_DIGEST"}
     )
     assert set(VARIABLE.findall(page.read_text("utf-8"))) - known == set()
@@ -69,22 +69,21 @@ def test_commands_that_the_pages_name_exist(page: Path) -> None:
     """`exolink-reconcile WORD` is a command."""
     text = page.read_text("utf-8")
     named = set(re.findall(r"(?:\$ |`|^)exolink-reconcile ([a-z]+)", text, re.MULTILINE))
-    assert named - set(commands.main.commands) == set()
+    assert named - set(commands.COMMANDS) == set()
 
 
 def test_every_option_is_in_the_reference() -> None:
     """With its environment variable, in a row of its own."""
     text = (DOCS / "reference/commands.md").read_text("utf-8")
-    for option in _options(commands.main):
+    for option in _options():
         assert re.search(rf"^\| `{re.escape(option.opts[0])}[` ].*\| `{option.envvar}` \|", text, re.MULTILINE), option
 
 
-def _options(group: click.Group) -> Iterator[click.Option]:
-    for command in group.commands.values():
-        if isinstance(command, click.Group):
-            yield from _options(command)
-        elif not command.hidden:
-            yield from (each for each in command.params if isinstance(each, click.Option) and not each.hidden)
+def _options() -> Iterator[click.Option]:
+    for name in commands.COMMANDS:
+        yield from (
+            each for each in commands.command(name).params if isinstance(each, click.Option) and not each.hidden
+        )
 
 
 # ---------------------------------------------------------------------------------------------------------- exit codes

@@ -28,13 +28,14 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from support_pipeline import CONTRACT_TEXT, contract_of, document, read_yaml
 from world import World
 
-from exolink_reconcile import session
 from exolink_reconcile.applying import applier, recovery
 from exolink_reconcile.cli.apply import Apply
 from exolink_reconcile.cli.console import Console
+from exolink_reconcile.cli.options import Options
 from exolink_reconcile.errors import PlanRefused, ReconcileError
 from exolink_reconcile.live.api import Api
 from exolink_reconcile.model import Plan, Result, remote_id
+from exolink_reconcile.pipeline import Wanted
 from exolink_reconcile.planning.choices import Choices
 from exolink_reconcile.state.journal import Journal
 
@@ -151,8 +152,8 @@ class Machine(RuleBasedStateMachine):
             ("applying.recovery.wait", functools.partial(recovery.wait, sleep=self.clock.sleep)),
             ("applying.applier.Settings", functools.partial(applier.Settings, sleep=self.clock.sleep)),
             ("applying.applier.apply", functools.partial(self.applied, applier.apply)),
-            ("session.connected", self.connected),
-            ("session.wanted", self.wanted),
+            ("cli.start.connected", self.connected),
+            ("cli.start.wanted", self.wanted),
             ("cli.apply.Journal", functools.partial(MortalJournal, self)),
         ):
             self.patches.enter_context(patch(f"exolink_reconcile.{target}", new))
@@ -282,7 +283,7 @@ class Machine(RuleBasedStateMachine):
         self.theirs = {row_id: row for row_id, row in self.theirs.items() if self.rows()[row_id][0] not in self.claimed}
         self.counted["applies"] += 1
         self.fault, self.dead, self.plan, self.result, self.writes = fault or Fault(), False, None, None, 0
-        options = session.Options(
+        options = Options(
             api_url=ORIGIN, token_file=None, ca_file=None, contract=None, parallelism=1, timeout=5.0,
             paths=("exolink.yaml",), target=(), exclude=(), prune=False, allow_replace=(), allow_inferred=False,
             allow_deletes=choices.get("allow_deletes"), allow_shrunk=tuple(sorted(choices.get("allow_shrunk", ()))),
@@ -319,12 +320,10 @@ class Machine(RuleBasedStateMachine):
         self.result = apply(plan, *rest)
         return self.result
 
-    def wanted(
-        self, options: session.Options, console: Console, *, reviewed: bool, saved: object = None
-    ) -> session.Wanted:
+    def wanted(self, options: Options, console: Console, *, reviewed: bool, saved: object = None) -> Wanted:
         desired = read_yaml(self.yaml())
         choices = Choices(may_infer=True, allow_deletes=options.allow_deletes, allow_shrunk=options.allow_shrunk)
-        return session.Wanted(options, desired, contract_of(), CONTRACT_TEXT, choices)
+        return Wanted(options.api_url, desired, contract_of(), CONTRACT_TEXT, choices)
 
     def yaml(self) -> str:
         texts = []

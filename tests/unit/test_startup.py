@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from exolink_reconcile.cli import commands
+
 HEAVY = ("httpx", "pydantic", "ruamel.yaml", "deepdiff", "httpcore", "cheroot", "jsonschema", "sqlite3")
 
 
@@ -29,3 +31,9 @@ def test_nothing_heavy(arguments: list[str]) -> None:
     modules = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
     assert "exolink_reconcile" in modules and [name for name in HEAVY if name in modules] == []
     assert "exolink-reconcile" in done.stdout
+
+
+def test_help_of_the_group() -> None:
+    """The list of commands says what each command says of itself."""
+    for name, help in commands.COMMANDS.items():
+        assert (commands.command(name).help or "").splitlines()[0] == help

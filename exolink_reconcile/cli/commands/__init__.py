@@ -1,0 +1,85 @@
+"""The commands by name, one module each, imported when somebody asks for it.
+
+A command's module declares its options, and imports what it needs inside of its function: `--help` must not wait for
+pydantic.
+"""
+
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NoReturn
+
+import click
+
+from exolink_reconcile import __version__
+from exolink_reconcile.cli import ending
+from exolink_reconcile.codes import Exit
+
+# Each is the function of its name in the module of its name; its help here is the first line of its own.
+COMMANDS = {
+    "validate": "Check the YAML, offline.",
+    "plan": "Show what apply would do.",
+    "apply": "Plan, ask, apply and verify.",
+    "show": "Render a saved plan.",
+    "export": "Write YAML for what is live.",
+    "unknowns": "List writes whose outcome is still unknown.",
+    "capabilities": "Show what the contract lets us create, update and delete.",
+    "schema": "Print the JSON Schema of the YAML or of the plan JSON.",
+    "emulate": "Serve the API locally (SQLite), to try things out.",
+    "demo": "The whole story on the embedded emulator: plan, apply, plan again, drift, repair.",
+}
+
+
+class _Lazy(click.Group):
+    """A group that imports a command when somebody asks for it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, in the order of the help."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of a name; None where there is none."""
+        return command(cmd_name) if cmd_name in COMMANDS else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands, without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As ever; a name that is not a command gets suggestions from the table."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.exceptions.NoSuchCommand as error:
+            raise click.exceptions.NoSuchCommand(error.command_name, possibilities=list(COMMANDS), ctx=ctx) from None
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="exolink-reconcile", message="%(prog)s %(version)s")
+def main() -> None:
+    """Declare Exolink tenants, CPMS backends and chargers in YAML; plan the difference, apply exactly that.
+
+    Every option has an environment variable: EXOLINK_ and the option's name, such as EXOLINK_API_URL.
+    """
+
+
+def command(name: str) -> click.Command:
+    """The command of a name of `COMMANDS`."""
+    found: click.Command = getattr(import_module(f"exolink_reconcile.cli.commands.{name}"), name)
+    return found
+
+
+def run(arguments: Sequence[str]) -> NoReturn:
+    """Run a command and end the process."""
+    ending.run(lambda: _invoke(arguments))
+
+
+def exit_code(arguments: Sequence[str]) -> Exit:
+    """Run a command; its exit code. What fails has its message on stderr."""
+    return ending.exit_code(lambda: _invoke(arguments))
+
+
+def _invoke(arguments: Sequence[str]) -> Exit | None:
+    code: Exit | None = main.main(list(arguments), prog_name="exolink-reconcile", standalone_mode=False)
+    return code

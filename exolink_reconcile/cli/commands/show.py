@@ -1,0 +1,35 @@
+"""The show command: a saved plan to any format."""
+
+import os
+
+import click
+
+from exolink_reconcile.cli.console import CONSOLE
+from exolink_reconcile.cli.options import formats, max_size, names_of, option
+from exolink_reconcile.codes import Exit
+from exolink_reconcile.report import FORMATS
+
+
+@click.command()
+@click.argument("planfile", metavar="PLANFILE", shell_complete=names_of("file"))
+@formats(FORMATS)
+@option("--full", is_flag=True, help="Write out long runs of alike changes.")
+@max_size
+def show(planfile: str, format: str, full: bool, max_size: int | None) -> Exit:
+    """Render a saved plan."""
+    from exolink_reconcile import files
+    from exolink_reconcile.cli import checkout
+    from exolink_reconcile.kinds import KINDS
+    from exolink_reconcile.report.view import PlanView, render
+    from exolink_reconcile.saved_plan import reader
+
+    CONSOLE.annotating = format == "github"
+    data = files.read_text(planfile, "the plan file")
+    saved = reader.read(data)
+    view = PlanView(
+        reader.plan(saved, KINDS), saved.digest, saved.document.exolink.paths, saved.options, lambda: (data,),
+        path_from_root=checkout.from_root(os.environ), full=full, max_size=max_size,
+        width=CONSOLE.width, terminal=CONSOLE.terminal, colours=CONSOLE.colours,
+    )  # fmt: skip
+    CONSOLE.result(render(format, view))
+    return Exit.DONE

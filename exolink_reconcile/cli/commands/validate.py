@@ -1,0 +1,59 @@
+"""The validate command: YAML to its problems, offline."""
+
+import os
+
+import click
+from click.core import ParameterSource
+
+from exolink_reconcile import __version__
+from exolink_reconcile.cli.console import CONSOLE
+from exolink_reconcile.cli.options import FINDINGS_FORMATS, formats, paths
+from exolink_reconcile.codes import Exit
+
+
+@click.command()
+@paths
+@formats(FINDINGS_FORMATS)
+@click.pass_context
+def validate(ctx: click.Context, /, paths: tuple[str, ...], format: str) -> Exit:
+    """Check the YAML, offline.
+
+    In GitHub Actions the problems are shown on their lines too, unless --format says otherwise.
+    """
+    from exolink_reconcile.cli import checkout
+    from exolink_reconcile.desired import desired_state, files
+    from exolink_reconcile.errors import InputError
+    from exolink_reconcile.kinds import KINDS
+    from exolink_reconcile.report import codequality, diagnostics_text, github, sarif, validation_json
+
+    path_from_root = checkout.from_root(os.environ)
+    try:
+        inputs = files.read(paths, None)
+        diagnostics = desired_state.build(inputs.documents, KINDS, problems=inputs.problems).warnings
+        code = Exit.DONE
+    except InputError as error:
+        diagnostics, code = error.diagnostics, error.exit_code
+    match format:
+        case "json":
+            CONSOLE.out(validation_json.diagnostics(diagnostics))
+            return code
+        case "sarif":
+            CONSOLE.out(sarif.diagnostics(diagnostics, path_from_root, version=__version__))
+            return code
+        case "codequality":
+            CONSOLE.out(codequality.diagnostics(diagnostics, path_from_root))
+            return code
+    by_itself = ctx.get_parameter_source("format") is ParameterSource.DEFAULT and _in_github_actions()
+    if format == "github" or by_itself:
+        CONSOLE.out(github.diagnostics(diagnostics, path_from_root))
+    CONSOLE.err(diagnostics_text.diagnostics(diagnostics))
+    if code:
+        errors = sum(1 for diagnostic in diagnostics if diagnostic.severity == "error")
+        CONSOLE.err(f"{errors} error{'s' if errors != 1 else ''}.\n")
+    else:
+        CONSOLE.out("Success! The configuration is valid.\n")
+    return code
+
+
+def _in_github_actions() -> bool:
+    return os.environ.get("GITHUB_ACTIONS") == "true"

@@ -1,0 +1,67 @@
+"""Options to the start of a run: the files read, the API open, the memory of earlier runs. Shows the warnings."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from exolink_reconcile import pipeline
+from exolink_reconcile.cli.console import Console
+from exolink_reconcile.cli.options import ApiOptions, Options
+from exolink_reconcile.errors import StorageFailed
+from exolink_reconcile.live import connection
+from exolink_reconcile.live.api import Api
+from exolink_reconcile.pipeline import Wanted
+from exolink_reconcile.planning.choices import Choices, ReviewedPlan
+from exolink_reconcile.report import diagnostics_text
+from exolink_reconcile.state import journal
+
+
+def wanted(
+    options: Options,
+    console: Console,
+    *,
+    reviewed: bool,
+    saved: ReviewedPlan | None = None,
+    keep_documents: bool = False,
+) -> Wanted:
+    """What the files and options want. Raises InputError with every problem."""
+    wanted = pipeline.wanted(
+        options.paths, os.environ, api_url=options.api_url, contract_path=options.contract,
+        choices=choices(options, reviewed=reviewed, saved=saved), keep_documents=keep_documents,
+    )  # fmt: skip
+    console.err(diagnostics_text.diagnostics(wanted.desired.warnings))
+    return wanted
+
+
+def choices(options: Options, *, reviewed: bool, saved: ReviewedPlan | None = None) -> Choices:
+    """The part of the options that the planner needs."""
+    return Choices(
+        options.target, options.exclude, options.prune, options.allow_replace, options.allow_deletes,
+        options.allow_shrunk, reviewed, saved, options.allow_inferred or connection.is_safe_ground(options.api_url),
+    )  # fmt: skip
+
+
+@contextmanager
+def connected(options: ApiOptions, contract_text: str, console: Console) -> Iterator[Api]:
+    """The API of the options, open. Raises InputError, ApiDenied."""
+    with connection.connect(
+        options.api_url, token_file=options.token_file, ca_file=options.ca_file, timeout=options.timeout,
+        parallelism=options.parallelism, contract=contract_text, environment=os.environ,
+    ) as api:  # fmt: skip
+        if api.proxy:
+            console.err(f"Going through the proxy {api.proxy_host}.\n")
+        yield api
+
+
+def memory(options: Options) -> journal.Memory:
+    """What earlier runs left, for a command that may not write; nothing where there is no state folder."""
+    try:
+        return journal.peek(state_folder(options.state), connection.origin(options.api_url))
+    except StorageFailed:
+        return journal.Memory()
+
+
+def state_folder(state: str | None) -> Path:
+    """The folder of `--state`, else the user's. Raises StorageFailed."""
+    return Path(state) if state else journal.default_folder(os.environ)

@@ -1,0 +1,114 @@
+"""The story of a run: what is wanted, what is live, how they differ, what to do about it. Prints nothing.
+
+    wanted  = pipeline.wanted(paths, ...)     YAML and tables -> desired state, checked against the contract
+    planned = pipeline.plan(wanted, api, ...) live state -> changes -> plan
+
+Everything that a command wants to show comes back as a value: warnings are `wanted.desired.warnings`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from exolink_reconcile import contract as contracts
+from exolink_reconcile import files
+from exolink_reconcile.contract import Contract
+from exolink_reconcile.desired import desired_state
+from exolink_reconcile.desired import files as input_files
+from exolink_reconcile.desired.documents import Document
+from exolink_reconcile.errors import InputError, problem
+from exolink_reconcile.kinds import KINDS
+from exolink_reconcile.live import live_state
+from exolink_reconcile.live.api import Api
+from exolink_reconcile.model import DesiredState, LiveState, Plan
+from exolink_reconcile.planning import choices as planning_choices
+from exolink_reconcile.planning import differ, digest, planner
+from exolink_reconcile.planning.choices import Choices
+
+TENANT = next(kind for kind in KINDS if kind.entries is None)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the files and options want, before anything is sent.
+
+    `documents` are kept only for those who ask: they are as large as everything else together.
+    """
+
+    api_url: str
+    desired: DesiredState
+    contract: Contract
+    contract_text: str
+    choices: Choices
+    documents: Sequence[Document] = ()
+
+    @property
+    def tenants(self) -> Sequence[str]:
+        """The tenants that this run reads."""
+        return tuple(planning_choices.wanted(self.desired, self.choices))
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRun:
+    """Everything up to the plan: read, compared, decided; nothing written."""
+
+    desired: DesiredState
+    contract: Contract
+    live: LiveState
+    plan: Plan
+    digests: Sequence[str]
+
+    @property
+    def digest(self) -> str:
+        """The digest of the plan."""
+        return digest.of_steps(self.plan.origin, self.digests)
+
+
+def wanted(
+    paths: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    api_url: str,
+    contract_path: str | None,
+    choices: Choices,
+    keep_documents: bool = False,
+) -> Wanted:
+    """Read the files and check them against the contract and the choices. Raises InputError with every problem."""
+    inputs = input_files.read(paths, environment)
+    desired = desired_state.build(inputs.documents, KINDS, config_digest=inputs.digest, problems=inputs.problems)
+    text, contract = read_contract(contract_path)
+    try:
+        contracts.check(contract, desired)
+        planning_choices.check_choices(desired, choices)
+    except InputError as error:
+        raise InputError([*desired.warnings, *error.diagnostics]) from None
+    return Wanted(api_url, desired, contract, text, choices, inputs.documents if keep_documents else ())
+
+
+def plan(wanted: Wanted, api: Api, counts_before: Mapping[tuple[str, str], int]) -> PlannedRun:
+    """Read the live state, compare, decide. `counts_before` are the rows that earlier runs saw.
+
+    Raises:
+        ApiError, InputError: nothing was written.
+
+    """
+    absent_ok = wanted.contract.offer(TENANT).create is not None
+    live = live_state.read(api, planning_choices.wanted(wanted.desired, wanted.choices), TENANT, absent_ok=absent_ok)
+    changes = differ.diff(wanted.desired, live)
+    plan = planner.plan(changes, wanted.desired, wanted.contract, wanted.choices, wanted.api_url, counts_before)
+    return PlannedRun(wanted.desired, wanted.contract, live, plan, digest.of_each(plan))
+
+
+def read_contract(path: str | None) -> tuple[str, Contract]:
+    """The contract in a file, else the bundled one: its text, and what it offers. Raises InputError."""
+    text = contract_text(path)
+    return text, contracts.parse(text, KINDS, name=path or "the bundled contract")
+
+
+def contract_text(path: str | None) -> str:
+    """The text of a contract. Raises InputError."""
+    if path is None:
+        return files.bundled("exolink-api.openapi.yaml")
+    try:
+        return files.read_text(path, "the contract").decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise problem("E-CONTRACT", f"{path} is not UTF-8") from None
