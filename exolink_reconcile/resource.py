@@ -96,8 +96,21 @@ Name = Annotated[str, _Schema(lambda: _text(NAME), "string", NAME)]
 Text = Annotated[str, _Schema(lambda: _text(TEXT), "string", TEXT)]
 WholeNumber = Annotated[int | float, _Schema(_whole_number, "integer")]
 Flag = Annotated[bool, _Schema(_flag, "boolean")]
-# 7, 7.0 and "7" are 7; 7.5 is no id, nor is what the journal could not keep.
-_RowId = Annotated[int, _Schema(lambda: core_schema.int_schema(ge=-(2**63), lt=2**63), "integer")]
+
+
+def _row_id() -> core_schema.CoreSchema:
+    """7, 7.0 and "7" are 7; 7.5, "7.0" and true are not an id, nor is what the journal could not keep."""
+    number = core_schema.int_schema(strict=True, ge=-(2**63), lt=2**63)
+    text = core_schema.chain_schema(
+        [core_schema.str_schema(strict=True, pattern=WHOLE_NUMBER), core_schema.int_schema(ge=-(2**63), lt=2**63)]
+    )
+    whole = core_schema.chain_schema(
+        [core_schema.float_schema(strict=True, allow_inf_nan=False), core_schema.int_schema(ge=-(2**63), lt=2**63)]
+    )
+    return core_schema.union_schema([number, text, whole], mode="left_to_right")
+
+
+_RowId = Annotated[int, _Schema(_row_id, "integer")]
 
 
 # -------------------------------------------------------------------------------------------------------------- marks

@@ -4,6 +4,7 @@ import json
 import re
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC
 from urllib.parse import unquote, unquote_plus, urlsplit
 
@@ -14,6 +15,8 @@ from exolink_reconcile.secret_url import SecretUrl
 
 MAX_ANSWER = 256 * 1024 * 1024
 _ANY_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?://|\\/\\/)[^\s\"'<>]+")
+_LINK_TARGET = re.compile("<[^>]*>")
+_REL_NEXT = re.compile(r'(?i)\s*rel\s*=\s*["\']?(?:[^"\']*\s)?next\b')
 _LONGEST_SAID, _SHOWN_SAID = 20_000, 500  # bytes of an answer that are looked at, characters that are shown
 
 
@@ -28,6 +31,30 @@ def bounded(chunks: Iterable[bytes], method: str, path: str) -> bytes:
                 "E-TOO-LARGE", f"{method} {path}: the answer is larger than {MAX_ANSWER // 1024 // 1024} MiB"
             )
     return b"".join(there)
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The JSON text of a list, and what its headers say of what it does not hold."""
+
+    data: bytes
+    total: int | None = None  # rows there are in all; None where no header says
+    next_page: str = ""  # the header that announces more
+
+    @classmethod
+    def of(cls, headers: Mapping[str, str], data: bytes) -> "Listing":
+        """The list that was answered under these headers."""
+        totals = [headers.get("x-total-count", ""), headers.get("x-total", "")]
+        totals.append(headers.get("content-range", "").rpartition("/")[2])
+        counts = [int(text) for text in map(str.strip, totals) if text.isascii() and text.isdigit() and len(text) < 18]
+        return cls(data, max(counts, default=None), _next_page(headers))
+
+
+def _next_page(headers: Mapping[str, str]) -> str:
+    links = _LINK_TARGET.sub("", headers.get("link", ""))
+    if any(_REL_NEXT.match(parameter) for parameter in re.split("[;,]", links)):
+        return "Link"
+    return "X-Next-Page" if headers.get("x-next-page", "").strip() else ""
 
 
 def refusal(method: str, path: str, status: int, headers: Mapping[str, str], said: str) -> Exception:

@@ -97,6 +97,7 @@ class Api:
         self._ca_file = ca_file
         self._sleep = sleep
         self._trace = trace
+        self.tenant_ids: dict[str, int] = {}  # by name, as the tenants themselves said
         self._threads = threading.local()
         self._transports: list[httpx.BaseTransport] = []
         self._lock = threading.Lock()
@@ -136,14 +137,15 @@ class Api:
 
     # --------------------------------------------------------------------------------------------------------- verbs
 
-    def list(self, kind: Kind, tenant: str) -> bytes:
-        """The JSON text of a collection. Raises ApiError; a 404 is an error, never an empty list."""
-        return self._read(urls.path(kind.collection, tenant))
+    def list(self, kind: Kind, tenant: str) -> answers.Listing:
+        """A collection as it was answered. Raises ApiError; a 404 is an error, never an empty list."""
+        headers, data = self._read(urls.path(kind.collection, tenant))
+        return answers.Listing.of(headers, data)
 
     def get(self, kind: Kind, tenant: str, remote_id: int | None = None) -> bytes | None:
         """The JSON text of one object, or None where the API answers 404."""
         try:
-            return self._read(urls.path(kind.item, tenant, remote_id))
+            return self._read(urls.path(kind.item, tenant, remote_id))[1]
         except ApiRejected as error:
             if error.status == 404:
                 return None
@@ -167,7 +169,7 @@ class Api:
 
     # ------------------------------------------------------------------------------------------------------- sending
 
-    def _read(self, path: str) -> bytes:
+    def _read(self, path: str) -> tuple[httpx.Headers, bytes]:
         attempt = 0
         while True:
             attempt += 1
@@ -178,7 +180,7 @@ class Api:
                     raise self._unreachable("GET", path, error) from None
                 continue
             if status == 200:
-                return body
+                return headers, body
             if not ((status == 429 or status >= 500) and self._try_again(attempt, status, headers)):
                 raise answers.refusal("GET", path, status, headers, answers.redacted(headers, body, self._token, ()))
 

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import re
 from collections.abc import Container, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, TypeVar
@@ -9,7 +10,8 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from exolink_reconcile.codes import Exit
-from exolink_reconcile.errors import ApiError, ApiSurprise, ApiUnreachable
+from exolink_reconcile.errors import ApiError, ApiRejected, ApiSurprise, ApiUnreachable
+from exolink_reconcile.live.answers import Listing
 from exolink_reconcile.live.api import Api
 from exolink_reconcile.model import LiveState, LiveTenant, remote_id
 from exolink_reconcile.resource import Kind, Row, fields, key, row_model
@@ -28,7 +30,7 @@ def read(api: Api, wanted: Mapping[str, Sequence[Kind]], tenant_kind: Kind, *, a
     """
     tenants = {tenant: api.pool.submit(_read_tenant, api, tenant_kind, tenant) for tenant in wanted}
     lists: dict[tuple[str, Kind], Future[list[Row] | None]] = {
-        (tenant, kind): api.pool.submit(_read_list_if_there, api, kind, tenant)
+        (tenant, kind): api.pool.submit(_read_list_if_there, api, kind, tenant, tenants[tenant])
         for tenant, kinds in wanted.items()
         for kind in kinds
         if kind is not tenant_kind
@@ -60,17 +62,30 @@ def read_rows(
     api: Api, kind: Kind, tenant: str, whole: Container[int] = ()
 ) -> tuple[list[Row], Mapping[int, Mapping[str, Any]]]:
     """`read_list`, and the rows with these ids as the API answered them, without what they have inside of them."""
-    data = api.list(kind, tenant)
+    return _rows(api, kind, tenant, api.list(kind, tenant), whole)
+
+
+def _rows(
+    api: Api, kind: Kind, tenant: str, listing: Listing, whole: Container[int] = ()
+) -> tuple[list[Row], Mapping[int, Mapping[str, Any]]]:
     where = f"the list of {kind.kind} of tenant {tenant}"
+    if listing.next_page:
+        raise ApiSurprise(
+            "E-BAD-LIST", f"{where} is one page of several ({listing.next_page} header): not all of it came"
+        )
+    data = listing.data
     try:
         rows = _list_adapter(kind).validate_json(data, extra="ignore")
     except ValidationError as error:
         raise _bad(where, error, data) from None
-    ids = {remote_id(row) for row in rows}
-    if len(ids) != len(rows):
+    if listing.total is not None and listing.total > len(rows):
+        raise ApiSurprise("E-BAD-LIST", f"{where} is not all there: {len(rows)} of {listing.total} rows came")
+    if len({remote_id(row) for row in rows}) != len(rows):
         raise ApiSurprise("E-BAD-LIST", f"{where} has one id twice")
-    if _says_twice(kind, data, len(rows)):
+    if _says_twice(kind, data, rows):
         raise ApiSurprise("E-BAD-LIST", f"{where} has a row that gives one field twice")
+    if _is_of_another_tenant(data, api.tenant_ids.get(tenant)):
+        raise ApiSurprise("E-BAD-LIST", f"{where} has a row of another tenant (tenantId)")
     return [row for row in rows if not row.deletedAt], _whole_rows(data, whole) if whole else {}
 
 
@@ -78,7 +93,10 @@ def _whole_rows(data: bytes, ids: Container[int]) -> dict[int, Mapping[str, Any]
     """Few rows of a list that was found to be one; of the others nothing is kept while it is read."""
 
     def keep(row: dict[str, Any]) -> dict[str, Any] | None:
-        return row if str(row.get("id")).isdecimal() and int(row["id"]) in ids else None
+        try:
+            return row if int(row["id"]) in ids else None
+        except (KeyError, TypeError, ValueError, OverflowError):  # not a row but something inside of one
+            return None
 
     return {int(row["id"]): row for row in json.loads(data, object_hook=keep) if row is not None}
 
@@ -106,17 +124,37 @@ def read_whole(
     except ValidationError as error:
         what = f"{kind.kind} {identifier} of tenant {tenant}" if identifier is not None else f"tenant {tenant}"
         raise _bad(what, error, data) from None
-    if _says_twice(kind, data, 1):
-        raise ApiSurprise("E-BAD-ANSWER", f"the answer for {kind.kind} of tenant {tenant} gives one field twice")
+    answer = f"the answer for {kind.kind} {'' if identifier is None else f'{identifier} '}of tenant {tenant}"
+    if identifier is not None and remote_id(row) != identifier:
+        raise ApiSurprise("E-BAD-ANSWER", f"{answer} is another object: its id is {remote_id(row)}")
+    if _says_twice(kind, data, [row]):
+        raise ApiSurprise("E-BAD-ANSWER", f"{answer} gives one field twice")
+    if kind.entries is None:
+        api.tenant_ids[tenant] = remote_id(row)
+    elif _is_of_another_tenant(data, api.tenant_ids.get(tenant)):
+        raise ApiSurprise("E-BAD-ANSWER", f"{answer} belongs to another tenant (tenantId)")
     return None if row.deletedAt else (row, json.loads(data))
 
 
-def _says_twice(kind: Kind, data: bytes, rows: int) -> bool:
+_BETWEEN_ROWS = re.compile(rb"\}\s*,\s*\{")
+
+
+def _says_twice(kind: Kind, data: bytes, rows: Sequence[Row]) -> bool:
     """Whether some object of the JSON gives one field twice, which JSON readers pass over in silence.
 
-    Counting is cheap and exact but for nested objects; only a count that is too high is worth the slow look.
+    A field that stands in the text as often as rows have a value for it stands in each of them once. Only where the
+    counts differ (a null, a nested object, a field given twice) is it worth to count row by row, then to read it all.
     """
-    if all(data.count(f'"{name}"'.encode()) <= rows for name in ("id", "deletedAt", *fields(kind))):
+    suspects = [
+        quoted
+        for name in ("id", "deletedAt", *fields(kind))
+        if (count := data.count(quoted := f'"{name}"'.encode()))
+        and count != len(rows) - [getattr(row, name) for row in rows].count(None)
+    ]
+    if not suspects:
+        return False
+    texts = _BETWEEN_ROWS.split(data)
+    if len(texts) == len(rows) and not any(text.count(quoted) > 1 for quoted in suspects for text in texts):
         return False
 
     def refuse(pairs: list[tuple[str, Any]]) -> None:
@@ -134,6 +172,22 @@ class _TwiceError(Exception):
     pass
 
 
+def _is_of_another_tenant(data: bytes, tenant_id: int | None) -> bool:
+    """Whether a row says that it belongs to another tenant than the one that was asked for; one that says nothing does not."""
+    count = data.count(b'"tenantId"')
+    if tenant_id is None or not count:
+        return False
+    if len(re.findall(rb'"tenantId"\s*:\s*%d\s*[,}]' % tenant_id, data)) == count:
+        return False
+    rows = json.loads(data)  # the slow look: a null, a text, or a field of that name inside of a row
+    owners = (row.get("tenantId") for row in (rows if isinstance(rows, list) else [rows]))
+    return not all(owner is None or _is_number(owner, tenant_id) for owner in owners)
+
+
+def _is_number(value: object, number: int) -> bool:
+    return str(value) == str(number) or (isinstance(value, float) and value == number)
+
+
 def _read_tenant(api: Api, kind: Kind, tenant: str) -> Row | None:
     row = read_one(api, kind, tenant)
     if row is not None and getattr(row, key(kind)) != tenant:
@@ -141,14 +195,19 @@ def _read_tenant(api: Api, kind: Kind, tenant: str) -> Row | None:
     return row
 
 
-def _read_list_if_there(api: Api, kind: Kind, tenant: str) -> list[Row] | None:
-    """The rows, or None for 404: what that means depends on whether the tenant exists."""
+def _read_list_if_there(api: Api, kind: Kind, tenant: str, tenant_row: "Future[Row | None]") -> list[Row] | None:
+    """The rows, or None for 404: what that means depends on whether the tenant exists.
+
+    The list is asked for at once and judged when the tenant is known. Tenants are asked for first, so none waits for us.
+    """
     try:
-        return read_list(api, kind, tenant)
-    except ApiError as error:
-        if getattr(error, "status", None) == 404:
+        listing = api.list(kind, tenant)
+    except ApiRejected as error:
+        if error.status == 404:
             return None
         raise
+    tenant_row.exception()
+    return _rows(api, kind, tenant, listing)[0]
 
 
 def _tenant(

@@ -572,12 +572,13 @@ def test_row_33_redirect(bench: Bench, trap: fs.FaultServer, status: int) -> Non
     bench.converge()
 
 
-def test_row_34_addresses_in_the_data(bench: Bench, trap: fs.FaultServer) -> None:
-    """Links that the API gives are data: nothing is sent there."""
+@pytest.mark.parametrize("relation", ["next", "help"])
+def test_row_34_addresses_in_the_data(relation: str, bench: Bench, trap: fs.FaultServer) -> None:
+    """Links that the API gives are data: nothing is sent there. One that says that there is a next page spoils the list."""
 
     def linked(hit: Hit) -> None:
         status, headers, body = hit.commit()
-        links = {"Link": f'<{trap.url}/tenant/acme/charger?page=2>; rel="next"', "Location": trap.url + "/next"}
+        links = {"Link": f'<{trap.url}/tenant/acme/charger?page=2>; rel="{relation}"', "Location": trap.url + "/next"}
         rows = [row | {"href": trap.url, "next": trap.url} for row in json.loads(body)] if hit.lists else None
         hit.send(
             status, {**headers, **links, "Refresh": f"0; url={trap.url}"}, json.dumps(rows).encode() if rows else body
@@ -588,6 +589,10 @@ def test_row_34_addresses_in_the_data(bench: Bench, trap: fs.FaultServer) -> Non
         "exolink.yaml", fleet(2) + f'cpms: [{{displayName: A, url: "ws://127.0.0.1:{trap.port}/", interval: 1}}]\n'
     )
     bench.server.on(fs.always, linked)
+    if relation == "next":
+        ran = bench.apply(code=4)
+        assert "E-BAD-LIST" in ran.text and not any(hit.is_write for hit in bench.server.log)
+        return
     bench.apply(code=0)
     bench.empty()
 

@@ -12,6 +12,7 @@ with atheris.instrument_imports(include=["exolink_reconcile"]):
     from exolink_reconcile.errors import ApiSurprise
     from exolink_reconcile.kinds import KINDS
     from exolink_reconcile.live import live_state
+    from exolink_reconcile.live.answers import Listing
     from exolink_reconcile.live.api import Api
     from exolink_reconcile.model import remote_id
     from exolink_reconcile.resource import fields, key
@@ -25,10 +26,13 @@ class _Canned:
     def __init__(self, data: bytes) -> None:
         self.data = data
 
-    def list(self, *args: Any) -> bytes:
-        return self.data
+        self.tenant_ids: dict[str, int] = {}
 
-    get = list
+    def list(self, *args: Any) -> Listing:
+        return Listing(self.data)
+
+    def get(self, *args: Any) -> bytes:
+        return self.data
 
 
 def judge(data: bytes) -> None:

@@ -168,7 +168,7 @@ def test_the_environment_redirects_nothing(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
     with serving(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]") as (url, _), Api(url, token=TOKEN) as api:
-        assert (api.proxy, api.list(CPMS, "acme")) == (None, b"[]")
+        assert (api.proxy, api.list(CPMS, "acme").data) == (None, b"[]")
 
 
 # -------------------------------------------------------------------------------------------------------------- tokens
@@ -318,7 +318,7 @@ def test_a_read_that_cannot_be_unpacked(verb: str) -> None:
     """An answer that cannot be unpacked is no answer: it is asked for again, and then it is unreachable."""
     broken = lambda: httpx.Response(200, headers={"content-encoding": "gzip"}, stream=httpx.ByteStream(b"no gzip"))  # noqa: E731
     script = Script(broken(), rows())
-    assert ask(verb, script) == b"[]"
+    assert ask(verb, script) in (b"[]", answers.Listing(b"[]"))
     with pytest.raises(ApiUnreachable):
         ask(verb, Script(*(broken() for _ in range(5))))
 
