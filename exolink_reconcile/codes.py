@@ -192,8 +192,9 @@ class Code(StrEnum):
     E_REQUIRED = _input("E-REQUIRED", "Something required is missing.", "Add what the message names.")
     E_SAME_NAME = _input(
         "E-SAME-NAME",
-        "Two names differ only in case, in spaces at their ends, or in the form of an accent.",
-        "Rename one of them, so that nobody takes one for the other.",
+        "Two names differ only in case, in blanks, or in the form of an accent.",
+        "Write it as it is live, or rename one of them, so that nobody takes one for the other.",
+        Exit.INCOMPLETE,
     )
     E_SIZE = _input("E-SIZE", "A file is too large.", "Split it: a tenant may be spread over files.")
     E_SYNTAX = _input("E-SYNTAX", "A file is not YAML.", "Correct the line that the message names; indent with spaces.")
@@ -373,7 +374,7 @@ class Code(StrEnum):
     )
     E_OTHER_NAME = _later(
         "E-OTHER-NAME",
-        "The id of a removed entry is called otherwise live.",
+        "The object with the id of an entry has another name live.",
         "Correct the id or the name.",
         Exit.INCOMPLETE,
     )
@@ -438,6 +439,14 @@ class Code(StrEnum):
         Exit.DENIED,
     )
     E_USAGE = _later("E-USAGE", "The command line is wrong.", "See --help.", Exit.INVALID)
+    W_NOTHING_CLAIMED = _later(
+        "W-NOTHING-CLAIMED",
+        "There is --prune, and no policy claims anything.",
+        "Name in `exclusive` what may be pruned.",
+    )
+    W_NOTHING_READ = _later(
+        "W-NOTHING-READ", "What --target and --exclude leave is nothing.", "Correct them: nothing was compared."
+    )
 
     def __new__(
         cls, code: str, means: str = "", help: str = "", exits: tuple[Exit, ...] = (), reading: bool = False

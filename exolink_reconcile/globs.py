@@ -2,6 +2,8 @@
 
 import functools
 import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 
 
 def matches(glob: str, text: str) -> bool:
@@ -9,12 +11,60 @@ def matches(glob: str, text: str) -> bool:
     return _regex(glob).fullmatch(text) is not None
 
 
+class Globs:
+    """Many globs at once. Finding those that match a text costs about the same however many there are.
+
+    Each is kept by the plain text that it begins or ends with, whichever is longer: few texts have it.
+    """
+
+    def __init__(self, globs: Iterable[str]) -> None:
+        self._exact: set[str] = set()
+        self._heads: dict[int, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+        self._tails: dict[int, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+        for glob in dict.fromkeys(globs):
+            head, tail = literal_head(glob), re.split(r"[*?\\]", glob)[-1]
+            if head == glob:
+                self._exact.add(glob)
+            elif len(head) >= len(tail):
+                self._heads[len(head)][head].append(glob)
+            else:
+                self._tails[len(tail)][tail].append(glob)
+
+    def __bool__(self) -> bool:
+        """Whether there is any."""
+        return bool(self._exact or self._heads or self._tails)
+
+    def matching(self, text: str) -> Iterator[str]:
+        """The globs that match `text`, in no order."""
+        if text in self._exact:
+            yield text
+        for length, by_head in self._heads.items():
+            yield from (glob for glob in by_head.get(text[:length], ()) if matches(glob, text))
+        for length, by_tail in self._tails.items():
+            yield from (glob for glob in by_tail.get(text[-length:], ()) if matches(glob, text))
+
+    def match(self, text: str) -> bool:
+        """Whether any of them matches."""
+        return next(self.matching(text), None) is not None
+
+
+def literal_head(glob: str) -> str:
+    """The plain text that all texts of a glob begin with."""
+    return re.split(r"[*?\\]", glob, maxsplit=1)[0]
+
+
 def may_match_below(glob: str, prefix: str) -> bool:
     """Whether some text that starts with `prefix` matches: so that what cannot match need not be read."""
+    if not _agree(literal_head(glob), prefix):
+        return False
     reached = {0}
     for character in prefix:
         reached = {after for state in _closure(glob, reached) for after in _step(glob, state, character)}
     return bool(reached)
+
+
+def _agree(head: str, prefix: str) -> bool:
+    return head.startswith(prefix) or prefix.startswith(head)
 
 
 @functools.cache

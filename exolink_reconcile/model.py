@@ -179,6 +179,14 @@ class Unmanaged:
     rows: tuple[Row, ...]
 
 
+class Note(NamedTuple):
+    """Something to know that is no step: a stable code, one sentence, and the addresses it is about."""
+
+    code: str
+    summary: str
+    addresses: tuple[Address, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Changes:
     """Every fact the differ found, in the order of tenants, kinds and names. `live_counts` by (tenant, kind word)."""
@@ -187,6 +195,7 @@ class Changes:
     unclear: tuple[Unclear, ...]
     unmanaged: tuple[Unmanaged, ...]
     live_counts: Mapping[tuple[str, str], int]
+    notes: tuple[Note, ...] = ()
 
 
 # ----------------------------------------------------------------------------------------------------------- decisions
@@ -287,7 +296,7 @@ class Plan:
     unmanaged_counts: Mapping[str, int]
     unmanaged: tuple[Unmanaged, ...] = ()
     refusals: tuple[Refusal, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
     names: Mapping[tuple[str, str], Mapping[int, str]] = field(default_factory=dict)
     tenants: tuple[str, ...] = ()
 

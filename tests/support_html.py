@@ -7,7 +7,7 @@ from support_pipeline import document, pipeline
 from world import World
 
 from exolink_reconcile.kinds import KINDS
-from exolink_reconcile.model import Action, Declared, FieldChange, HeldBack, Plan, Refusal, Source, Step
+from exolink_reconcile.model import Action, Declared, FieldChange, HeldBack, Note, Plan, Refusal, Source, Step
 from exolink_reconcile.resource import Address, entry_model, row_model
 from exolink_reconcile.secret_url import SecretUrl
 
@@ -95,7 +95,7 @@ def hostile() -> Plan:
         held=tuple(held),
         names={("acme", "profileId"): {2: HOSTILE["is an image"]}},
         refusals=tuple(Refusal("E-X", text) for text in HOSTILE.values()),
-        notes=tuple(HOSTILE.values()),
+        notes=tuple(Note("W-RENAME", text) for text in HOSTILE.values()),
     )
 
 

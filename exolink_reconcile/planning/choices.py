@@ -1,12 +1,16 @@
 """What the user chose for this run: which addresses it is about, and what is permitted."""
 
-from collections.abc import Iterable, Sequence
+import functools
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from difflib import get_close_matches
+from itertools import chain, islice
 
 from exolink_reconcile import globs
-from exolink_reconcile.errors import problem
-from exolink_reconcile.model import DesiredState, DesiredTenant, Unmanaged
+from exolink_reconcile.errors import InputError, problem
+from exolink_reconcile.globs import Globs
+from exolink_reconcile.model import DesiredState, Unmanaged
 from exolink_reconcile.resource import Address, Kind, name_of, name_of_row
 
 
@@ -18,7 +22,7 @@ class ReviewedPlan:
     deletes: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Choices:
     """What the person chose for this run. Every default is the safe one.
 
@@ -39,18 +43,29 @@ class Choices:
 
     def cover(self, address: Address) -> bool:
         """Whether the run is about this address at all."""
-        if not self.targets and not self.excludes:
+        if not self.is_partial:
             return True
         text = str(address)
-        return (not self.targets or any(globs.matches(glob, text) for glob in self.targets)) and not any(
-            globs.matches(glob, text) for glob in self.excludes
-        )
+        return (not self.targets or self._targets.match(text)) and not self._excludes.match(text)
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether the run leaves a part out."""
+        return bool(self.targets or self.excludes)
 
     def may_cover(self, tenant: str, kind: Kind) -> bool:
         """Whether some address of this tenant and kind can be covered, so that it must be read."""
         prefix = f"{tenant}/{kind.kind}/"
-        ruled_out = any(globs.matches(glob, prefix) and glob.endswith("*") for glob in self.excludes)
+        ruled_out = any(glob.endswith("*") for glob in self._excludes.matching(prefix))
         return not ruled_out and (not self.targets or any(globs.may_match_below(glob, prefix) for glob in self.targets))
+
+    @functools.cached_property
+    def _targets(self) -> Globs:
+        return Globs(self.targets)
+
+    @functools.cached_property
+    def _excludes(self) -> Globs:
+        return Globs(self.excludes)
 
 
 def wanted(desired: DesiredState, choices: Choices) -> dict[str, list[Kind]]:
@@ -64,18 +79,18 @@ def wanted(desired: DesiredState, choices: Choices) -> dict[str, list[Kind]]:
 
 
 def check_choices(desired: DesiredState, choices: Choices) -> None:
-    """Refuse a target that matches nothing, or an --allow-replace for what is not declared, before anything is read.
+    """Refuse a target or exclude that matches nothing, or an --allow-replace for what is not declared, before reading.
 
-    With --prune a target may match live addresses only: those are not known yet, so `plan` checks again.
+    With --prune they may match live addresses only: those are not known yet, so `plan` checks again.
 
     Raises:
         InputError: naming the glob or the address.
 
     """
+    declared = _declared_names(desired) if choices.allow_replace else {}
     for text in choices.allow_replace:
         address = Address.parse(text)
-        tenant = next((t for t in desired.tenants if address and t.name == address.tenant), None)
-        if address is None or tenant is None or address.name not in _declared_names(tenant, address.kind):
+        if address is None or address.name not in declared.get((address.tenant, address.kind), ()):
             raise problem("E-TARGET", f"--allow-replace {text}: no such address is declared; it is TENANT/KIND/NAME")
     for text in choices.allow_shrunk:
         tenant_name, _, word = text.partition("/")
@@ -83,18 +98,64 @@ def check_choices(desired: DesiredState, choices: Choices) -> None:
         if not known:
             raise problem("E-TARGET", f"--allow-shrunk {text}: no document is about it; it is TENANT/KIND")
     if not choices.prune:
-        check_targets(desired, choices, ())
+        check_globs(desired, choices, ())
 
 
-def check_targets(desired: DesiredState, choices: Choices, unmanaged: Sequence[Unmanaged]) -> None:
-    left = set(choices.targets)
+def check_globs(desired: DesiredState, choices: Choices, unmanaged: Sequence[Unmanaged]) -> None:
+    """Refuse a target or an exclude that matches nothing: a typo in one would widen what the run does.
+
+    Raises:
+        InputError: naming the glob and the nearest that would match.
+
+    """
+    if not choices.is_partial:
+        return
+    without = {"--target": set(choices.targets), "--exclude": set(choices.excludes)}
+    all_of_them = Globs((*choices.targets, *choices.excludes))
     reviewed = choices.saved.addresses if choices.saved else ()
-    for address in chain(reviewed, map(str, _addresses(desired, unmanaged))) if left else ():
-        left -= {glob for glob in left if globs.matches(glob, address)}
-        if not left:
+    for address in chain(reviewed, map(str, _addresses(desired, unmanaged))):
+        for glob in all_of_them.matching(address):
+            for left in without.values():
+                left.discard(glob)
+        if not any(without.values()):
             return
-    if left:
-        raise problem("E-TARGET", f"--target {sorted(left)[0]} matches no address; an address is TENANT/KIND/NAME")
+    unread = list(_unread(desired, choices)) if choices.prune else ()
+    for option, left in without.items():
+        for glob in sorted(left):
+            if not any(globs.may_match_below(glob, prefix) for prefix in unread):
+                raise _matches_nothing(option, glob, list(map(str, _addresses(desired, unmanaged))))
+
+
+def _unread(desired: DesiredState, choices: Choices) -> Iterator[str]:
+    """How the addresses begin whose lists this run does not read: nothing is known of what is live there."""
+    read = wanted(desired, choices)
+    for tenant in desired.tenants:
+        for kind in tenant.mentioned:
+            if kind not in read.get(tenant.name, ()):
+                yield f"{tenant.name}/{kind.kind}/"
+
+
+_MOST_COMPARED = 5000
+
+
+def _matches_nothing(option: str, glob: str, addresses: Sequence[str]) -> InputError:
+    near = _nearest(glob, addresses)
+    hint = f"Did you mean {near}? " if near else ""
+    return problem("E-TARGET", f"{option} {glob} matches no address", f"{hint}An address is TENANT/KIND/NAME.")
+
+
+def _nearest(glob: str, addresses: Sequence[str]) -> str:
+    """The nearest glob that matches one of the addresses; empty where none is near."""
+    for tenant in dict.fromkeys(address.partition("/")[0] for address in addresses):
+        other = f"{tenant}/{glob}"
+        if any(globs.matches(other, address) for address in addresses):
+            return other
+    head = globs.literal_head(glob)
+    whole = len(head) == len(glob)
+    starts = dict.fromkeys(address if whole else address[: len(head)] for address in addresses)
+    near = get_close_matches(head, list(islice(starts, _MOST_COMPARED)), n=1, cutoff=0.8)
+    other = near[0] + glob[len(head) :] if near else ""
+    return other if other and any(globs.matches(other, address) for address in addresses) else ""
 
 
 def _addresses(desired: DesiredState, unmanaged: Sequence[Unmanaged]) -> Iterable[Address]:
@@ -106,5 +167,9 @@ def _addresses(desired: DesiredState, unmanaged: Sequence[Unmanaged]) -> Iterabl
         yield from (Address(group.tenant, group.kind.kind, name_of_row(group.kind, row)) for row in group.rows)
 
 
-def _declared_names(tenant: DesiredTenant, kind_word: str) -> set[str]:
-    return {name_of(d.resource) for kind, ds in tenant.declared.items() if kind.kind == kind_word for d in ds}
+def _declared_names(desired: DesiredState) -> Mapping[tuple[str, str], set[str]]:
+    names: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for tenant in desired.tenants:
+        for kind, declared in tenant.declared.items():
+            names[tenant.name, kind.kind].update(name_of(d.resource) for d in declared)
+    return names

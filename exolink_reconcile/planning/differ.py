@@ -1,10 +1,14 @@
 """Desired, live to changes: how they differ, without a word on what to do about it.
 
 Terms. A live row *matches* a declared entry by the id that the entry pins, else by its natural key. Premise: a match is
-certain or there is none: two live rows with one key, or a row that another entry pins, make the address *unclear*.
-Algorithm: the few pins and keys that occur twice are set aside first; what is left is one dict look-up an entry.
+certain or there is none: two live rows with one key, a row that another entry pins, an id whose row has another name, or
+a name that people would take for the one of the entry make the address *unclear*.
+Algorithm: the few pins and keys that occur twice are set aside first; what is left is one dict look-up an entry. Names
+are folded only where an entry has no row, or a row no entry.
 """
 
+import functools
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -16,12 +20,13 @@ from exolink_reconcile.model import (
     DesiredTenant,
     FieldChange,
     LiveState,
+    Note,
     Removed,
     Unclear,
     Unmanaged,
     remote_id,
 )
-from exolink_reconcile.resource import Address, Kind, Row, attributes, compared, key
+from exolink_reconcile.resource import Address, Kind, Row, attributes, compared, folded, key
 
 
 def diff(desired: DesiredState, live: LiveState) -> Changes:
@@ -33,6 +38,7 @@ def diff(desired: DesiredState, live: LiveState) -> Changes:
     unclear: list[Unclear] = []
     unmanaged: list[Unmanaged] = []
     counts: dict[tuple[str, str], int] = {}
+    notes: list[Note] = []
     for tenant in desired.tenants:
         read = live.tenants.get(tenant.name)
         for kind in tenant.declared:
@@ -42,9 +48,10 @@ def diff(desired: DesiredState, live: LiveState) -> Changes:
                 one = _Kind(tenant, kind, rows)
                 changes += one.changes
                 unclear += one.unclear
+                notes += one.notes
                 if one.rest:
                     unmanaged.append(Unmanaged(tenant.name, kind, tuple(one.rest)))
-    return Changes(tuple(changes), tuple(unclear), tuple(unmanaged), counts)
+    return Changes(tuple(changes), tuple(unclear), tuple(unmanaged), counts, tuple(notes))
 
 
 def _field_changes(
@@ -74,6 +81,7 @@ class _Kind:
         self.values = attributes(self.fields)
         self.changes: list[Change] = []
         self.unclear: list[Unclear] = []
+        self.notes: list[Note] = []
         declared = tenant.declared[kind]
         removed = tenant.removed[kind]
         pins = {pin: d for d in declared if (pin := d.pinned_id) is not None}
@@ -81,10 +89,13 @@ class _Kind:
         self.by_id = {remote_id(row): row for row in rows if remote_id(row) in ids_named} if ids_named else {}
         self.pins: Mapping[int, Declared] = {i: d for i, d in pins.items() if i in self.by_id}
         self.by_key, self.twice = _by_key(rows, self.key, self.pins)
-        taken: set[str] = set()
+        names = {getattr(d.resource, self.key) for d in declared if not pins or d.pinned_id is None}
+        removed_names = [r.name for r in removed if r.remote_id is None]
+        names.update(removed_names)
+        self.rest = _rest(rows, self.key, names, set(self.by_id))
+        self.alike = _LookAlikes(self.rest, [self.by_key[n] for n in removed_names if n in self.by_key], self.key)
         for each in declared:
             name = getattr(each.resource, self.key)
-            taken.add(name)
             row = self.by_key.get(name)
             if pins and each.pinned_id is not None:
                 self._pinned(each, name, each.pinned_id)
@@ -93,45 +104,40 @@ class _Kind:
             else:
                 self._compare(each, name, row)
         for entry in removed:
-            if (name := self._removed(entry)) is not None:
-                taken.add(name)
-        taken_ids = {i for i in ids_named if i in self.by_id}
-        self.rest = _rest(rows, self.key, taken, taken_ids)
+            self._removed(entry)
+        self.rest = self.alike.others(self.rest)
+        if self.rest:
+            self._note_look_alikes(names)
 
     def _not_there(self, declared: Declared, name: str) -> None:
         """No live object has this name for itself."""
         if name in self.twice:
             self._is_unclear(name, declared, "E-DUPLICATE-LIVE", _twice(self.twice[name]))
             return
+        if reason := self._pinned_by(name):
+            self._is_unclear(name, declared, "E-PINNED", reason)
+        elif reason := self.alike.take(name):
+            self._is_unclear(name, declared, "E-SAME-NAME", reason)
+        else:
+            self.changes.append(Change(self._address(name), self.kind, None, declared))
+
+    def _pinned_by(self, name: str) -> str:
+        """Why a live object of this name is not to be had: another entry pins it. Empty where none does."""
         holder = next((i for i, d in self.pins.items() if getattr(self.by_id[i], self.key) == name), None)
         if holder is None:
-            self.changes.append(Change(Address(self.tenant.name, self.kind.kind, name), self.kind, None, declared))
-            return
-        other = getattr(self.pins[holder].resource, self.key)
-        self._is_unclear(
-            name,
-            declared,
-            "E-PINNED",
-            f"the live object with this name (id {holder}) is pinned by {Address(self.tenant.name, self.kind.kind, other)}",
-        )
+            return ""
+        other = self._address(getattr(self.pins[holder].resource, self.key))
+        return f"the live object with this name (id {holder}) is pinned by {other}"
 
     def _pinned(self, declared: Declared, name: str, pin: int) -> None:
+        """Compare with the row that has the pinned id. A row of another name is another object: nothing of it is shown."""
         row = self.by_id.get(pin)
         if row is None:
             self._is_unclear(name, declared, "E-NOT-LIVE", f"id {pin}, which the YAML pins, is not live")
-            return
-        live_name = getattr(row, self.key)
-        others = [*self.twice.get(name, ()), *([self.by_key[name]] if name in self.by_key else [])]
-        if live_name != name and others:
-            ids = " and ".join(map(str, sorted(map(remote_id, others))))
-            self._is_unclear(
-                name,
-                declared,
-                "E-DUPLICATE-LIVE",
-                f"id {pin} is called {live_name} live, and another object (id {ids}) has this name",
-            )
-            return
-        self._compare(declared, name, row)
+        elif getattr(row, self.key) != name:
+            self._is_unclear(name, declared, "E-OTHER-NAME", f"id {pin}, which the YAML pins, has another name live")
+        else:
+            self._compare(declared, name, row)
 
     def _compare(self, declared: Declared, name: str, row: Row) -> None:
         live, desired = self.values(row), self.values(declared.resource)
@@ -141,36 +147,95 @@ class _Kind:
             address = Address(self.tenant.name, self.kind.kind, name)
             self.changes.append(Change(address, self.kind, row, declared, fields))
 
-    def _removed(self, removed: Removed) -> str | None:
-        """Compare one removed entry; the name whose rows it speaks of, None where it speaks of one id or of nothing."""
-        row = self.by_key.get(removed.name)
+    def _removed(self, removed: Removed) -> None:
+        """Compare one removed entry. One that is already gone is no change."""
+        name = removed.name
+        row = self.by_key.get(name)
         if removed.remote_id is not None:
             row = self.by_id.get(removed.remote_id)
-            if row is not None and getattr(row, self.key) != removed.name:
-                self._is_unclear(
-                    removed.name,
-                    removed,
-                    "E-OTHER-NAME",
-                    f"id {removed.remote_id} is called {getattr(row, self.key)} live",
-                )
-                return None
-        elif removed.name in self.twice:
-            self._is_unclear(
-                removed.name,
-                removed,
-                "E-DUPLICATE-LIVE",
-                f"{_twice(self.twice[removed.name])}; give the id of the one to remove",
-            )
-            return removed.name
+            if row is not None and getattr(row, self.key) != name:
+                self._is_unclear(name, removed, "E-OTHER-NAME", f"id {removed.remote_id} has another name live")
+                return
+        elif name in self.twice:
+            reason = f"{_twice(self.twice[name])}; give the id of the one to remove"
+            self._is_unclear(name, removed, "E-DUPLICATE-LIVE", reason)
+            return
         if row is not None:
-            address = Address(self.tenant.name, self.kind.kind, removed.name)
-            self.changes.append(Change(address, self.kind, row, None, removed=removed))
-            return removed.name if removed.remote_id is None else None
-        return None
+            self.changes.append(Change(self._address(name), self.kind, row, None, removed=removed))
+        elif removed.remote_id is not None:
+            return
+        elif reason := self._pinned_by(name):
+            self._is_unclear(name, removed, "E-PINNED", reason)
+        elif reason := self.alike.take(name):
+            self._is_unclear(name, removed, "E-SAME-NAME", reason)
+
+    def _note_look_alikes(self, names: set[str]) -> None:
+        """Rows that nobody speaks of, and whose name people would take for one that is declared or removed."""
+        pinned = {getattr(d.resource, self.key): pin for pin, d in self.pins.items()}
+        live = {_folded(name): name for name in names if name in self.by_key or name in self.twice}
+        live.update({_folded(name): name for name in pinned})
+        for row in self.rest:
+            other = getattr(row, self.key)
+            if (name := live.get(_folded(other))) is None:
+                continue
+            address, beside = self._address(name), self._address(other)
+            what = f"its name differs only in {_IN_WHAT}"
+            if name == other:
+                what = f"it has the same name; the YAML pins id {pinned[name]}"
+            summary = f"{beside} (id {remote_id(row)}) is live beside {address}: {what}"
+            self.notes.append(Note("E-DUPLICATE-LIVE" if name == other else "E-SAME-NAME", summary, (address, beside)))
+
+    def _address(self, name: str) -> Address:
+        return Address(self.tenant.name, self.kind.kind, name)
 
     def _is_unclear(self, name: str, entry: Declared | Removed, code: str, reason: str) -> None:
-        address = Address(self.tenant.name, self.kind.kind, name)
-        self.unclear.append(Unclear(address, self.kind, code, reason, entry.source, isinstance(entry, Removed)))
+        is_removed = isinstance(entry, Removed)
+        self.unclear.append(Unclear(self._address(name), self.kind, code, reason, entry.source, is_removed))
+
+
+_IN_WHAT = "case, blanks or the form of an accent"
+
+
+class _LookAlikes:
+    """The live rows that no declared entry has for itself, by what people would read."""
+
+    def __init__(self, rest: Sequence[Row], going: Sequence[Row], key_name: str) -> None:
+        self._rows = (*rest, *going)
+        self._going = set(map(remote_id, going))
+        self._key = key_name
+        self._taken: set[int] = set()
+
+    @functools.cached_property
+    def _by_folded(self) -> Mapping[str, list[Row]]:
+        rows: dict[str, list[Row]] = defaultdict(list)
+        for row in self._rows:
+            rows[_folded(getattr(row, self._key))].append(row)
+        return rows
+
+    def take(self, name: str) -> str:
+        """Why the rows that look like this name stand in its way; empty where there are none.
+
+        From now on they are spoken of.
+        """
+        rows = self._by_folded.get(_folded(name)) if self._rows else None
+        if not rows:
+            return ""
+        ids = {remote_id(row) for row in rows}
+        self._taken |= ids
+        names = " and ".join(f"`{getattr(row, self._key)}` (id {remote_id(row)})" for row in rows)
+        advice = "write it as it is live, or rename the live one in the web page"
+        if ids <= self._going:
+            advice = "this plan removes that one: apply it, then plan again"
+        return f"live as {names}, which differs only in {_IN_WHAT}; {advice}"
+
+    def others(self, rows: list[Row]) -> list[Row]:
+        """Those of the rows that were not taken."""
+        return [row for row in rows if remote_id(row) not in self._taken] if self._taken else rows
+
+
+def _folded(name: str) -> str:
+    """As people read it: case, blanks (a run counts as one, at the ends as none) and the form of accents put aside."""
+    return folded(" ".join(name.split()))
 
 
 def _by_key(

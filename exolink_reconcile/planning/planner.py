@@ -6,21 +6,24 @@ kind by kind against the references. Inside a wave steps are sorted by address, 
 
 import functools
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from operator import attrgetter
 from types import MappingProxyType
+from typing import Literal
 
-from exolink_reconcile import globs
 from exolink_reconcile.contract import Contract, Operation
+from exolink_reconcile.globs import Globs
 from exolink_reconcile.model import (
     Action,
     Change,
     Changes,
     Declared,
     DesiredState,
+    DesiredTenant,
     FieldChange,
     HeldBack,
+    Note,
     Pattern,
     Plan,
     Refusal,
@@ -30,8 +33,8 @@ from exolink_reconcile.model import (
     remote_id,
 )
 from exolink_reconcile.planning import guardrails
-from exolink_reconcile.planning.choices import Choices, check_targets, wanted
-from exolink_reconcile.resource import Address, Kind, Row, fields, key, name_of_row
+from exolink_reconcile.planning.choices import Choices, check_globs, wanted
+from exolink_reconcile.resource import Address, Kind, Row, fields, key, name_of, name_of_row
 
 
 def plan(
@@ -45,11 +48,11 @@ def plan(
     """What to do about the changes. `seen` is how many rows earlier runs saw in each list, by tenant and kind word.
 
     Raises:
-        InputError: a target that matches neither a declared nor a removed nor, with --prune, a live address.
+        InputError: a target or exclude that matches neither a declared nor a removed nor, with --prune, a live address.
 
     """
     if choices.prune:
-        check_targets(desired, choices, changes.unmanaged)
+        check_globs(desired, choices, changes.unmanaged)
     planner = _Planner(desired, contract, choices)
     planner.decide(changes)
     steps = planner.steps
@@ -76,7 +79,7 @@ def plan(
             *guardrails.delete_budget(steps, changes.live_counts, choices),
             *guardrails.inferred(steps, choices),
         ),
-        notes=(*planner.notes, *_nothing_compared(desired, choices)),
+        notes=(*changes.notes, *planner.notes, *_nothing_compared(desired, choices)),
         names=names,
         tenants=tuple(wanted(desired, choices)),
     )
@@ -87,22 +90,24 @@ class _Planner:
 
     def __init__(self, desired: DesiredState, contract: Contract, choices: Choices) -> None:
         self.tenants = {tenant.name: tenant for tenant in desired.tenants}
+        self.policies = _Policies(self.tenants)
+        by_policy = (f"{t.name}/{pattern.glob}" for t in desired.tenants for pattern in t.policy.allow_replace)
+        self.replaceable = {*choices.allow_replace, *by_policy}
         self.contract = contract
         self.choices = choices
         self.steps: list[Step] = []
         self.held_back: list[HeldBack] = []
         self.unmanaged: list[Unmanaged] = []
         self.refusals: list[Refusal] = []
-        self.notes: list[str] = []
+        self.notes: list[Note] = []
         self.missing_tenants: set[str] = set()
 
     def decide(self, changes: Changes) -> None:
         """Fill the lists."""
         for unclear in changes.unclear:
             self._unclear(unclear)
-        everything = not self.choices.targets and not self.choices.excludes
         for change in changes.changes:
-            if not (everything or self.choices.cover(change.address)):
+            if not self.choices.cover(change.address):
                 if change.kind.entries is None and change.before is None:
                     self.missing_tenants.add(change.address.tenant)
                 continue
@@ -208,13 +213,12 @@ class _Planner:
         return sends, tuple(sorted(operation.required - set(sends))), operation.infers(sends)
 
     def _may_replace(self, address: Address) -> bool:
-        policy = self.tenants[address.tenant].policy
-        return str(address) in self.choices.allow_replace or any(p.glob == address.local for p in policy.allow_replace)
+        return str(address) in self.replaceable
 
     def _cannot_replace(self, change: Change, declared: Declared) -> tuple[str, str]:
         """Why a replace that is allowed is not possible: a word and a sentence, which is empty when it is."""
         offer = self.contract.offer(change.kind)
-        if protected := _matching(self.tenants[change.address.tenant].policy.protect, change.address):
+        if protected := self.policies.first("protect", change.address):
             reason = f"a replace is allowed, but it is protected (`{protected.glob}`, {protected.source})"
             self.refusals.append(
                 Refusal("E-PROTECTED", f"{change.address}: {reason}; unprotect it first, or take the permission back")
@@ -290,7 +294,8 @@ class _Planner:
             self.unmanaged.extend(unmanaged)
             return
         if not any(tenant.policy.exclusive for tenant in self.tenants.values()):
-            self.notes.append("--prune: no document claims anything as `exclusive`, so nothing is pruned.")
+            summary = "--prune: no document claims anything as `exclusive`, so nothing is pruned"
+            self.notes.append(Note("W-NOTHING-CLAIMED", summary))
         for group in unmanaged:
             left = self._pruned(group)
             if left.rows:
@@ -298,7 +303,8 @@ class _Planner:
 
     def _pruned(self, group: Unmanaged) -> Unmanaged:
         """Plan the deletes of a claimed scope; what stays is returned."""
-        policy = self.tenants[group.tenant].policy
+        declared = self.tenants[group.tenant].declared[group.kind]
+        pinned = {name_of(d.resource): d.pinned_id for d in declared if d.pinned_id is not None}
         operation = self.contract.offer(group.kind).delete
         alike: dict[str, list[Row]] = defaultdict(list)
         for row in group.rows:
@@ -306,8 +312,12 @@ class _Planner:
         stays: list[Row] = []
         for name, rows in alike.items():
             address = Address(group.tenant, group.kind.kind, name)
-            claim = _matching(policy.exclusive, address)
-            if claim is None or not self.choices.cover(address) or _matching(policy.protect, address):
+            claim = self.policies.first("exclusive", address)
+            if claim is None or not self.choices.cover(address) or self.policies.first("protect", address):
+                stays += rows
+            elif name in pinned:
+                reason = f"the YAML declares this name with the id {pinned[name]}; remove the other one with its `id`"
+                self._hold(address, group.kind, Action.DELETE, "E-PINNED", reason, None)
                 stays += rows
             elif operation is None or len(rows) > 1:
                 code, why = "E-CONTRACT", f"the contract cannot delete a {group.kind.kind}"
@@ -351,9 +361,10 @@ class _Planner:
 # ---------------------------------------------------------------------------------------------------------------- rules
 
 
-def _nothing_compared(desired: DesiredState, choices: Choices) -> tuple[str, ...]:
-    ruled_out = desired.tenants and not wanted(desired, choices)
-    return ("Nothing was read or compared: --target and --exclude rule out everything.",) if ruled_out else ()
+def _nothing_compared(desired: DesiredState, choices: Choices) -> tuple[Note, ...]:
+    if not desired.tenants or wanted(desired, choices):
+        return ()
+    return (Note("W-NOTHING-READ", "Nothing was read or compared: --target and --exclude rule out everything"),)
 
 
 def _count(unmanaged: Sequence[Unmanaged], contract: Contract) -> dict[str, int]:
@@ -380,8 +391,23 @@ def _cannot_create(kind: Kind, sends: Sequence[str], operation: Operation | None
     return ""
 
 
-def _matching(patterns: Iterable[Pattern], address: Address) -> Pattern | None:
-    return next((pattern for pattern in patterns if globs.matches(pattern.glob, address.local)), None)
+class _Policies:
+    """Which pattern of a tenant's policy speaks of an address."""
+
+    def __init__(self, tenants: Mapping[str, DesiredTenant]) -> None:
+        self._tenants = tenants
+        self._lists: dict[tuple[str, str], tuple[Globs, dict[str, tuple[int, Pattern]]]] = {}
+
+    def first(self, name: Literal["protect", "exclusive"], address: Address) -> Pattern | None:
+        """The first pattern of that list that matches."""
+        place = (address.tenant, name)
+        if place not in self._lists:
+            patterns: Sequence[Pattern] = getattr(self._tenants[address.tenant].policy, name)
+            ranks = {p.glob: (rank, p) for rank, p in reversed(list(enumerate(patterns)))}
+            self._lists[place] = Globs(ranks), ranks
+        together, ranks = self._lists[place]
+        matching = [ranks[glob] for glob in together.matching(address.local)]
+        return min(matching)[1] if matching else None
 
 
 def _waves(steps: Sequence[Step], kinds: Sequence[Kind]) -> tuple[tuple[Step, ...], ...]:

@@ -144,7 +144,7 @@ def _header(
         yield f'<p class="rest">{" ".join(said)}</p>'
     for refusal in plan.refusals:
         yield f'<p class="refusal">Apply will refuse: {_escaped(inert(f"{refusal.summary} ({refusal.code})."))}</p>'
-    notes = [*map(inert, plan.notes), *text.reminders(plan)]
+    notes = [*text.notes(plan), *text.reminders(plan)]
     if notes:
         yield '<ul class="notes">'
         yield from (f"<li>{_escaped(note)}</li>" for note in notes)

@@ -235,7 +235,7 @@ def _identity(plan: Plan, paths: Sequence[str], options: Mapping[str, Any]) -> s
 
 def _refusals(writer: Writer) -> Iterator[str]:
     """The rails and notes: they name addresses, so they stand in a fence."""
-    said = [*text.refusals(writer.plan), *map(inert, writer.plan.notes)]
+    said = [*text.refusals(writer.plan), *text.notes(writer.plan)]
     lines = [still(line) for sentence in said for line in writer.broken(sentence, "")]
     if writer.plan.refusals:
         yield "**Apply will refuse this plan as it stands.**\n\n"

@@ -307,7 +307,7 @@ def _id(step: Step) -> str:
 
 
 def _ending(plan: Plan, digest: str) -> Iterator[str]:
-    yield from map(inert, plan.notes)
+    yield from notes(plan)
     yield from refusals(plan)
     yield from reminders(plan)
     yield from summary(plan)
@@ -325,6 +325,11 @@ def summary(plan: Plan) -> Iterator[str]:
         rest.append(f"{unmanaged} unmanaged.")
     if rest:
         yield " ".join(rest)
+
+
+def notes(plan: Plan) -> Iterator[str]:
+    """What to know that is no step, a sentence each."""
+    return (inert(f"Note: {note.summary} ({note.code}).") for note in plan.notes)
 
 
 def refusals(plan: Plan) -> Iterator[str]:

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exolink_reconcile import globs
+from exolink_reconcile.globs import Globs
 
 globs_ = st.text(alphabet="ab/*?", max_size=6)
 words = st.text(alphabet="ab/", max_size=6)
@@ -72,3 +73,19 @@ def test_hostile_globs_take_no_time() -> None:
     code = "from exolink_reconcile import globs; print(globs.matches('*a' * 16 + 'b', 'a' * 60), globs.may_match_below('*a' * 16, 'a' * 60))"  # fmt: skip
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=5)
     assert done.stdout.split() == ["False", "True"]
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(globs_, max_size=6), words)
+def test_row_D9_many_globs_at_once(many: list[str], text: str) -> None:
+    """Many globs together find what each of them finds by itself."""
+    assert set(Globs(many).matching(text)) == {glob for glob in many if globs.matches(glob, text)}
+    assert Globs(many).match(text) is any(globs.matches(glob, text) for glob in many)
+
+
+def test_row_D9_only_globs_that_begin_alike_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looking up an address among 2,000 globs tries those that have its beginning or end, not all of them."""
+    tried: list[str] = []
+    many = Globs([f"acme/charger/CP-{n:04}*" for n in range(1000)] + [f"*/CP-{n:04}" for n in range(1000)] + ["x"])
+    monkeypatch.setattr(globs, "matches", lambda glob, text: bool(tried.append(glob)))
+    assert not many.match("acme/charger/CP-0042") and len(tried) == 2

@@ -14,7 +14,7 @@ from support_pipeline import digest_of
 
 from exolink_reconcile.errors import InputError
 from exolink_reconcile.inert import inert
-from exolink_reconcile.model import Action, Plan, Step
+from exolink_reconcile.model import Action, Note, Plan, Step
 from exolink_reconcile.report import gitlab, markdown, text
 from exolink_reconcile.resource import Address
 
@@ -286,7 +286,9 @@ def renamed(names: list[str]) -> Plan:
         for each, name in zip(plan.held_back, names)
     )
     refusals = tuple(dataclasses.replace(each, summary=names[0]) for each in plan.refusals)
-    return dataclasses.replace(plan, waves=(steps,), held_back=held, refusals=refusals, notes=(names[1],))
+    return dataclasses.replace(
+        plan, waves=(steps,), held_back=held, refusals=refusals, notes=(Note("W-RENAME", names[1]),)
+    )
 
 
 # --------------------------------------------------------------------------------------------------------------- others

@@ -177,14 +177,14 @@ def test_a_create_with_what_cannot_be_sent() -> None:
     assert steps(found) == [] and "cannot create a cpms" in found.held_back[0].reason
 
 
-def test_a_name_that_differs() -> None:
-    """A pinned object of another name: no replace is offered for a name, only to revert it or to rename the object."""
+def test_row_A4_a_pin_of_another_object() -> None:
+    """A pinned id whose object has another name is held back whole, whatever else differs."""
     world = settled_world()
     world.edit("acme", "cpms", "Primary", displayName="Old")
     number = world.row("acme", "cpms", "Old")["id"]
-    [entry] = plan(world, yaml(cpms={"id": number})).held_back
-    assert entry.field and (entry.code, entry.field.name) == ("E-CANNOT-UPDATE", "displayName")
-    assert "rename" in " ".join(entry.ways_out) and "replace" not in " ".join(entry.ways_out)
+    found = plan(world, yaml(cpms={"id": number, "url": "wss://other/"}))
+    assert steps(found) == [] and held(found) == ["E-OTHER-NAME update cpms/Primary"]
+    assert found.held_back[0].field is None
 
 
 @pytest.mark.parametrize(("entries", "expected"), [({}, "update"), (None, "delete")])  # fmt: skip
@@ -332,7 +332,7 @@ def test_prune() -> None:
 def test_prune_without_a_claim() -> None:
     """Where nothing is claimed `--prune` does nothing, and says so."""
     found = plan(settled_world(chargers=3), yaml(), prune=True)
-    assert steps(found) == [] and "exclusive" in found.notes[0]
+    assert steps(found) == [] and "exclusive" in found.notes[0].summary
 
 
 def test_prune_reads_what_is_claimed() -> None:
@@ -711,7 +711,7 @@ def test_nothing_to_compare_is_said_only_then() -> None:
     """A target that leaves something needs no note."""
     assert plan(settled_world(), yaml(), targets=("acme/cpms/*",)).notes == ()
     [note] = plan(settled_world(), yaml(), excludes=("*",)).notes
-    assert "rule out everything" in note
+    assert "rule out everything" in note.summary
 
 
 def test_every_choice_is_the_safe_one_by_default() -> None:
@@ -729,3 +729,54 @@ def test_what_is_held_back_says_why() -> None:
     [held_] = plan(settled_world(), yaml(cpms=entry, policy=policy)).held_back
     assert held_.code == "E-PROTECTED" and held_.ways_out == ()
     assert plan(settled_world(), yaml()).tenants == ("acme",)
+
+
+@pytest.mark.parametrize("option", ["targets", "excludes"])
+@pytest.mark.parametrize(
+    ("glob", "near"),
+    [
+        ("acme/charger/CO-*", "acme/charger/CP-*"),
+        ("charger/CP-1", "acme/charger/CP-1"),
+        ("acme/cpms/Primari", "acme/cpms/Primary"),
+        ("beta/*", ""),
+    ],
+)
+@pytest.mark.parametrize("prune", [False, True])
+def test_row_A2_a_filter_that_matches_nothing(option: str, glob: str, near: str, prune: bool) -> None:
+    """An exclude that matches nothing is refused as a target is, with --prune too; the nearest that matches is named."""
+    text = yaml(policy={"exclusive": ["charger"]})
+    with pytest.raises(InputError) as raised:
+        with pipeline(settled_world()) as run:
+            check_choices(run.desired(text), Choices(**{option: (glob,)}, prune=prune))
+            run.plan(text, **{option: (glob,)}, prune=prune)
+    [problem] = raised.value.diagnostics
+    option = option.removesuffix("s")
+    assert (problem.code, f"--{option} {glob} matches no address" in problem.summary) == ("E-TARGET", True)
+    assert problem.detail.startswith(f"Did you mean {near}? ") == bool(near)
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [
+        {"excludes": ("acme/charger/STRAY-*",), "prune": True},
+        {"excludes": ("acme/charger/*",), "prune": True},
+        {"excludes": ("acme/charger/X*",), "targets": ("acme/cpms/*",), "prune": True},
+        {"excludes": ("acme/cpms/Gone",)},
+    ],
+)
+def test_row_A2_what_an_exclude_may_name(choices: dict[str, Any]) -> None:
+    """An exclude may name what is declared, removed or, with --prune, live; of lists that are not read nothing is known."""
+    world = settled_world()
+    world.add("acme", "charger", identity="STRAY-1", displayName="S", profileId=1)
+    text = yaml(removed=[{"cpms": "Gone"}], policy={"exclusive": ["charger"]})
+    check_choices(read_yaml(text), Choices(**choices))
+    assert plan(world, text, **choices).held_back == ()
+
+
+def test_row_A4_a_twin_of_a_pinned_object_is_not_pruned() -> None:
+    """What has the name of a declared entry is not deleted for being declared by another id: that takes a removed entry."""
+    world = settled_world()
+    number = world.add("acme", "cpms", **CPMS)
+    text = yaml(cpms={"id": number}, policy={"exclusive": ["cpms"]})
+    found = plan(world, text, prune=True)
+    assert steps(found) == [] and held(found) == ["E-PINNED delete cpms/Primary"]
