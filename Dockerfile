@@ -6,9 +6,9 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /source
 COPY ci/requirements.txt ci/build-requirements.txt ci/
 RUN python -m venv /build \
-    && /build/bin/pip install --require-hashes -r ci/build-requirements.txt \
+    && /build/bin/pip install --require-hashes --only-binary=:all: -r ci/build-requirements.txt \
     && python -m venv /opt/exolink-reconcile \
-    && /opt/exolink-reconcile/bin/pip install --require-hashes -r ci/requirements.txt
+    && /opt/exolink-reconcile/bin/pip install --require-hashes --only-binary=:all: -r ci/requirements.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY schemas schemas
 COPY exolink_reconcile exolink_reconcile
@@ -17,6 +17,10 @@ RUN /build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /wheel . \
     && /opt/exolink-reconcile/bin/pip uninstall --yes pip
 
 FROM python:3.13.5-slim-bookworm@sha256:4c2cf9917bd1cbacc5e9b07320025bdb7cdf2df7b0ceaccb55e9dd7e30987419
+# git: a pipeline compares with the base of a merge request, and refuses a journal under version control.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends git \
+    && rm -rf /var/lib/apt/lists/*
 RUN groupadd --gid 10001 exolink \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /state exolink \
     && install -d -m 0700 -o exolink -g exolink /state

@@ -9,13 +9,14 @@
 #   ACTION_ARGS         more arguments of the command, one a line
 #   ACTION_API_URL      --api-url; empty: the tool's default
 #   ACTION_PLAN_FILE    where plan saves, what apply applies
-#   ACTION_EXPECT       the digest that apply may apply
-#   ACTION_STATE        --state
+#   ACTION_EXPECT       the digest that apply may apply, 32 or more hex digits
+#   ACTION_ENV_ALLOW    which variables of the job the YAML may name: globs, one a line; empty: none
+#   ACTION_STATE        the state: a folder or a URL
 #   ACTION_COMMENT      true: keep one comment on the pull request up to date
 #   ACTION_COMMENT_NAME tells apart several such comments on one pull request
 #   ACTION_COMMENT_AUTHOR  only comments of this account are ever changed
 #   ACTION_PR, ACTION_HEAD_SHA, ACTION_FORK   the pull request, if there is one
-#   EXOLINK_TOKEN       the API's token; handed on as a file, because `${env:EXOLINK_TOKEN}` in YAML would print it
+#   EXOLINK_TOKEN       the API's token; handed on as a file
 #   GH_TOKEN            for the comment; the tool does not get it
 set -euo pipefail
 
@@ -30,15 +31,21 @@ code=0
 child=
 
 main() {
-  local -a paths more options sealed # filled in here, read by what is called from here
+  local -a paths more options allowed # filled in here, read by what is called from here
   read_lines paths "${ACTION_PATHS:-}"
   read_lines more "${ACTION_ARGS:-}"
+  read_lines allowed "${ACTION_ENV_ALLOW:-}"
   options=("${more[@]}")
   [[ -z ${ACTION_API_URL:-} ]] || options+=(--api-url "$ACTION_API_URL")
-  [[ -z ${ACTION_STATE:-} ]] || options+=(--state "$ACTION_STATE")
   seal
+  local glob
+  for glob in "${allowed[@]}"; do
+    [[ $glob =~ ^[A-Za-z0-9_*?]+$ ]] || refuse "the input 'env-allow' takes names of variables, with * and ?, one a line"
+  done
   [[ $plan_file != *[$'\n\r']* ]] || refuse "the input 'plan-file' has a line break"
-  [[ ${ACTION_PR:-0} =~ ^[0-9]+$ ]] || refuse "the number of the pull request is no number"
+  [[ ${ACTION_PR:-0} =~ ^[0-9]+$ ]] || refuse "the number of the pull request is not a number"
+  [[ -z ${ACTION_EXPECT:-} || $ACTION_EXPECT =~ ^[0-9a-fA-F]{32,64}$ ]] ||
+    refuse "the input 'expect' must be the digest of the plan, or at least its first 32 hex digits"
   case ${ACTION_COMMAND:-} in
     validate) validate "Validated" ;;
     plan) if without_secrets; then only_validate; else plan; fi ;;
@@ -77,27 +84,42 @@ only_validate() {
 
 plan() {
   rm -f -- "$plan_file" # a plan of an earlier step must not pass for this one
-  run "$work/plan.md" "$work/err" plan --out "$plan_file" --detailed-exitcode --format markdown \
-    --max-size "$comment_limit" "${options[@]}" -- "${paths[@]}"
-  quietly cat "$work/err"
+  run "$work/out" "$work/err" plan --out "$plan_file" --detailed-exitcode --format text "${options[@]}" -- "${paths[@]}"
+  quietly cat "$work/err" "$work/out"
   if [[ $code == 0 || $code == 2 ]]; then
     helper outputs "$plan_file" >"$work/outputs"
     cat "$work/outputs" >>"$GITHUB_OUTPUT"
     output planned true
     output plan-file "$plan_file"
-    quietly tool show "$plan_file"
   else
     output planned false
-    { # replaces the comment too: a plan that is still shown after a push that broke it would be approved
+  fi
+  page summary "$summary_limit"
+  cat "$work/summary.md" >>"$GITHUB_STEP_SUMMARY"
+  if [[ ${ACTION_COMMENT:-} == true && -n ${ACTION_PR:-} ]]; then
+    page comment "$comment_limit"
+    comment
+  fi
+}
+
+page() { # NAME LIMIT: the plan as Markdown in $work/NAME.md; what does not fit in one place can still fit in another
+  local name=$1 limit=$2
+  if [[ $code == 0 || $code == 2 ]]; then
+    tool show "$plan_file" --format markdown --max-size "$limit" >"$work/$name.md" 2>"$work/$name.err" && return
+    {
+      echo "### exolink-reconcile: the plan is too long for this $name"
+      echo
+      echo "What it deletes, replaces and holds back is never left out, and takes more than $limit bytes."
+      echo "**Read all of it in the log of this job before you approve it.** In short:"
+      helper fence 1000 "$work/outputs"
+    } >"$work/$name.md"
+  else
+    { # replaces an earlier plan in the comment: one that is still shown after a push that broke it would be approved
       echo "### exolink-reconcile: there is no plan, exit code $code"
       echo
       meaning
-      helper fence "$comment_limit" "$work/err"
-    } >"$work/plan.md"
-  fi
-  cat "$work/plan.md" >>"$GITHUB_STEP_SUMMARY"
-  if [[ ${ACTION_COMMENT:-} == true && -n ${ACTION_PR:-} ]]; then
-    comment || echo "::warning title=exolink-reconcile::The comment could not be written; the plan is in the summary of this job."
+      helper fence "$limit" "$work/err"
+    } >"$work/$name.md"
   fi
 }
 
@@ -132,14 +154,14 @@ meaning() {
     2) echo "There are differences." ;;
     3) echo "The input is invalid; nothing was sent." ;;
     4) echo "The API gave no usable answer; nothing was written. Run it again." ;;
-    5) echo "**Incomplete.** All outcomes are known. Read below what failed and mend it. $again" ;;
+    5) echo "**Incomplete.** All outcomes are known. Read below what failed, and fix it. $again" ;;
     6) echo "**The plan is stale**; nothing was written. Plan again and have that reviewed." ;;
-    7) echo "**A safety rail refused**; nothing was written. The text below names the option that would allow it." ;;
+    7) echo "**A guardrail refused**; nothing was written. The text below names the option that would allow it." ;;
     8) echo "**The lock** is held, or was lost. Wait for the other apply, then plan again." ;;
     9) echo "**The outcome of at least one write is unknown.** Do not run anything else first: run this job again with the same state, it reads what became of it." ;;
     10) echo "Not authenticated, or not allowed: look at the token." ;;
     11) echo "Local storage failed." ;;
-    130 | 143) echo "Interrupted; no write is unknown. $again" ;;
+    129 | 130 | 143) echo "Interrupted; no write is unknown. $again" ;;
     *) echo "This is a bug in the tool; please report it." ;;
   esac
   echo
@@ -147,13 +169,13 @@ meaning() {
 
 # ------------------------------------------------------------------------------------------------------ running the tool
 
-tool() { "${sealed[@]}" "$@"; }
+tool() { helper tool "$@"; }
 
 run() { # OUT ERR ARGUMENTS: sets code. In the background, so that a cancelled job reaches the tool, which then ends cleanly.
   local out=$1 err=$2
   shift 2
   trap stop INT TERM
-  "${sealed[@]}" "$@" >"$out" 2>"$err" &
+  "$bin/python" -I "$here/action_helper.py" tool "$@" >"$out" 2>"$err" &
   child=$!
   settle
 }
@@ -192,14 +214,14 @@ quietly() { # show what a command prints, without the runner taking a line of it
 
 random() { od -An -N16 -tx1 /dev/urandom | tr -d ' \n'; }
 
-seal() { # the tool gets the token as a file, and none of the runner's: YAML may ask for any environment variable
-  sealed=(env -u EXOLINK_TOKEN -u GH_TOKEN -u GITHUB_TOKEN -u ACTIONS_ID_TOKEN_REQUEST_TOKEN -u ACTIONS_RUNTIME_TOKEN)
-  if [[ -n ${EXOLINK_TOKEN:-} ]]; then
+seal() { # what the tool gets by environment, and the helper lets through
+  if [[ -n ${EXOLINK_TOKEN:-} ]]; then # as a file: it is read where it is needed, and stands in no environment
     (umask 077 && printf '%s' "$EXOLINK_TOKEN" >"$work/token")
-    sealed+=("EXOLINK_TOKEN_FILE=$work/token")
+    export EXOLINK_TOKEN_FILE=$work/token
     unset EXOLINK_TOKEN
   fi
-  sealed+=("$bin/exolink-reconcile")
+  # not an argument: it may be a URL with a password, and other users of the machine see arguments
+  [[ -z ${ACTION_STATE:-} ]] || export EXOLINK_STATE=$ACTION_STATE
 }
 
 # -------------------------------------------------------------------------------------------------------- the runner's files
@@ -228,17 +250,34 @@ refuse() {
 }
 
 comment() { # create the comment, or change the one that this job made before
-  local id comments="repos/$GITHUB_REPOSITORY/issues/$ACTION_PR/comments"
+  local id='' comments="repos/$GITHUB_REPOSITORY/issues/$ACTION_PR/comments"
   local name=${ACTION_COMMENT_NAME:-plan} author=${ACTION_COMMENT_AUTHOR:-github-actions[bot]}
-  helper body "$work/plan.md" "$name" "${ACTION_HEAD_SHA:-}" \
-    "${GITHUB_SERVER_URL:-}/$GITHUB_REPOSITORY/actions/runs/${GITHUB_RUN_ID:-}" >"$work/body.md" || return 1
-  gh api --paginate "$comments?per_page=100" >"$work/comments.json" || return 1
-  id=$(helper comment "$work/comments.json" "$name" "$author") || return 1
-  if [[ -n $id ]]; then
-    gh api --silent --method PATCH "repos/$GITHUB_REPOSITORY/issues/comments/$id" -F "body=@$work/body.md"
+  helper body "$work/comment.md" "$name" "${ACTION_HEAD_SHA:-}" \
+    "${GITHUB_SERVER_URL:-}/$GITHUB_REPOSITORY/actions/runs/${GITHUB_RUN_ID:-}" >"$work/body.md"
+  if ! patiently gh api --paginate "$comments?per_page=100" >"$work/comments.json" ||
+    ! id=$(helper comment "$work/comments.json" "$name" "$author"); then
+    outdated "The comments could not be read, and one of them may show an earlier plan"
+  elif [[ -z $id ]]; then
+    patiently gh api --silent --method POST "$comments" -F "body=@$work/body.md" ||
+      echo "::warning title=exolink-reconcile::The comment could not be written; the plan is in the summary of this job."
   else
-    gh api --silent --method POST "$comments" -F "body=@$work/body.md"
+    patiently gh api --silent --method PATCH "repos/$GITHUB_REPOSITORY/issues/comments/$id" -F "body=@$work/body.md" ||
+      outdated "The comment could not be changed and still shows an earlier plan"
   fi
+}
+
+outdated() { # WHY: a reviewer would approve what is no longer the plan, so the job must not look fine
+  echo "::error title=exolink-reconcile::$1. The plan is in the summary of this job. Run the job again before you approve anything."
+  [[ $code != 0 && $code != 2 ]] || code=11
+}
+
+patiently() { # COMMAND...: up to three times
+  local try
+  for try in 1 2 3; do
+    "$@" >"$work/answer" && cat "$work/answer" && return
+    [[ $try == 3 ]] || sleep "${ACTION_PAUSE:-3}"
+  done
+  return 1
 }
 
 main

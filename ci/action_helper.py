@@ -1,21 +1,49 @@
 """What ci/action.sh leaves to Python: JSON in, single lines out. Standard library only.
 
 outputs PLAN                  digest and counts of a saved plan, as lines for $GITHUB_OUTPUT
-expect PLAN DIGEST            exit 0 when the plan's digest is this one, or begins with it (12 or more hex digits)
+expect PLAN DIGEST            exit 0 when the plan's digest is this one, or begins with it (32 or more hex digits)
+tool ARGUMENT...              becomes the tool, with nothing of the job's environment but what the tool needs or may have
 fence LIMIT FILE              the file as an indented code block, cut to about LIMIT bytes
 body PLAN.MD NAME SHA RUN     the comment: the plan between the marker and the line that says where it comes from
 comment JSON NAME AUTHOR      the id of this job's comment in what `gh api --paginate` printed, or nothing
 """
 
+import fnmatch
 import json
+import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 MARKER = "<!-- exolink-reconcile"
-HEX = re.compile(r"[0-9a-f]{12,64}")
+HEX = re.compile(r"[0-9a-f]{32,64}")
+# Everything else in the environment of a job may be a secret, and whoever writes the YAML could have it shown in a plan.
+NEEDED = frozenset(
+    [
+        "PATH",
+        "HOME",
+        "TMPDIR",
+        "LANG",
+        "LC_ALL",
+        "TZ",
+        "XDG_STATE_HOME",
+        "CI",
+        "GITHUB_ACTIONS",
+        "GITHUB_WORKSPACE",
+        "HTTPS_PROXY",
+        "https_proxy",
+        "ALL_PROXY",
+        "all_proxy",
+        "NO_PROXY",
+        "no_proxy",
+        "SSL_CERT_FILE",
+        "SSL_CERT_DIR",
+    ]
+)
+NEEDED_BY_A_DATABASE = frozenset(["PGPASSFILE", "PGPASSWORD", "PGSERVICE", "PGSERVICEFILE", "PGSSLROOTCERT"])
+NEVER_ALLOWED = re.compile(r"(EXOLINK|GH|GITHUB|ACTIONS?|RUNNER)_")
 
 
 def main(command: str, *arguments: str) -> str:
@@ -36,6 +64,10 @@ def main(command: str, *arguments: str) -> str:
             return body(Path(path).read_text("utf-8"), name, sha, run)
         case "comment", [path, name, author]:
             return comment(Path(path).read_text("utf-8"), name, author)
+        case "tool", _:
+            # -I: neither the checkout nor PYTHONPATH can put a module of its own in the place of one of ours.
+            command = [sys.executable, "-I", "-m", "exolink_reconcile", *arguments]
+            os.execve(sys.executable, command, environment(os.environ))
     raise ValueError(f"no such command: {command}")
 
 
@@ -63,6 +95,21 @@ def _digest(plan: dict[str, Any]) -> str:
     if not isinstance(digest, str) or not re.fullmatch(r"[0-9a-f]{64}", digest):
         raise ValueError("the plan has no digest")
     return digest
+
+
+def environment(job: Mapping[str, str]) -> dict[str, str]:
+    """What the tool gets of the environment of the job: its own options, what it needs, what ACTION_ENV_ALLOW names."""
+    globs = job.get("ACTION_ENV_ALLOW", "").split()
+    shared_state = job.get("EXOLINK_STATE", "").startswith(("postgresql://", "postgres://"))
+
+    def passes(name: str) -> bool:
+        if name in NEEDED or (name in NEEDED_BY_A_DATABASE and shared_state):
+            return True
+        if NEVER_ALLOWED.match(name):
+            return name.startswith("EXOLINK_") and name != "EXOLINK_TOKEN"
+        return any(fnmatch.fnmatchcase(name, glob) for glob in globs)
+
+    return {name: value for name, value in job.items() if passes(name)}
 
 
 def fence(text: str, limit: int) -> str:

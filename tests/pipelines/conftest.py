@@ -21,6 +21,9 @@ MARKER = "<!-- exolink-reconcile"
 TOOL = """#!/bin/sh
 exec {python} -m exolink_reconcile "$@"
 """
+PYTHON = """#!/bin/sh
+exec {python} "$@"
+"""
 
 
 @dataclass(frozen=True)
@@ -65,10 +68,10 @@ class Runner:
         names = {name if name.isupper() else f"ACTION_{name.upper()}": value for name, value in inputs.items()}
         return {**self.environment, **files, **names}
 
-    def __call__(self, command: str, *, code: int = 0, **inputs: str) -> Step:
+    def __call__(self, command: str, *, code: int = 0, script: Path = SCRIPT, **inputs: str) -> Step:
         environment = self.inputs(command=command, **inputs)
         done = subprocess.run(
-            ["bash", str(SCRIPT)], cwd=self.checkout, env=environment, stdin=subprocess.DEVNULL,
+            ["bash", str(script)], cwd=self.checkout, env=environment, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60,
         )  # fmt: skip
         step = self.finished(done.returncode, done.stdout.decode(), environment)
@@ -109,16 +112,16 @@ def runner(tmp_path: Path) -> Runner:
     for folder in (bin, checkout, temp, tmp_path / "home"):
         folder.mkdir()
     (bin / "exolink-reconcile").write_text(TOOL.format(python=sys.executable))
+    (bin / "python").write_text(PYTHON.format(python=sys.executable))
     shutil.copy(Path(__file__).with_name("gh.py"), bin / "gh")
     for each in bin.iterdir():
         each.chmod(0o755)
-    (bin / "python").symlink_to(sys.executable)
     environment = {
         "PATH": f"{bin}:{os.environ['PATH']}", "HOME": str(tmp_path / "home"), "RUNNER_TEMP": str(temp), "CI": "true",
         "ACTION_BIN": str(bin), "ACTION_API_URL": f"emulator:{tmp_path}/live.db", "ACTION_STATE": str(temp / "state"),
         "ACTION_COMMENT": "true", "ACTION_PR": "7", "ACTION_HEAD_SHA": "a" * 40, "ACTION_FORK": "false",
         "GITHUB_REPOSITORY": "acme/fleet", "GITHUB_SERVER_URL": "https://github.com", "GITHUB_RUN_ID": "42",
-        "GH_TOKEN": "gh-canary", "GH_STORE": str(tmp_path / "comments.json"), "GH_LOG": str(tmp_path / "gh.log"),
+        "ACTION_PAUSE": "0", "GH_TOKEN": "gh-canary", "GH_STORE": str(tmp_path / "comments.json"), "GH_LOG": str(tmp_path / "gh.log"),
     }  # fmt: skip
     made = Runner(tmp_path, checkout, environment)
     made.write(QUICKSTART)

@@ -1,5 +1,5 @@
-#!/usr/bin/env python3
-"""A stand-in for GitHub's `gh api`: issue comments in a file, and a log of the calls. GH_BREAKS=1 answers like a read-only token."""
+#!/usr/bin/env -S python3 -I
+"""A stand-in for GitHub's `gh api`: issue comments in a file, and a log of the calls. GH_BREAKS names the methods that are refused."""
 
 import json
 import os
@@ -24,13 +24,13 @@ def main(arguments: list[str]) -> None:
     with log.open("a") as stream:
         print(json.dumps({"method": method, "path": path, "names": sorted(os.environ)}), file=stream)
     assert api == "api" and os.environ["GH_TOKEN"] == "gh-canary"
+    if method in os.environ.get("GH_BREAKS", "").split():
+        sys.exit("gh: Resource not accessible by integration (HTTP 403)")
     if method == "GET":
         assert re.fullmatch(r"repos/acme/fleet/issues/7/comments\?per_page=100", path) and paginate
         for start in range(0, max(len(comments), 1), PAGE):  # as gh does: one array after the other
             sys.stdout.write(json.dumps(comments[start : start + PAGE]))
         return
-    if os.environ.get("GH_BREAKS"):
-        sys.exit("gh: Resource not accessible by integration (HTTP 403)")
     assert body is not None and len(body) <= 65536 and silent
     if method == "POST":
         assert path == "repos/acme/fleet/issues/7/comments"

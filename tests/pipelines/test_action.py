@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from world import Answer, World
 
-from .conftest import MARKER, SCRIPT, Runner
+from .conftest import MARKER, QUICKSTART, SCRIPT, Runner
 
 HOSTILE = """
 tenant: acme
@@ -40,9 +40,9 @@ def test_plan_is_reviewed_and_applied(runner: Runner) -> None:
 def test_apply_by_digest(runner: Runner) -> None:
     """The strict flow: the digest that the pull request showed, and no other."""
     digest = runner("plan").outputs["digest"]
-    wrong = runner("apply", expect="0123456789ab", code=6)
+    wrong = runner("apply", expect="0123456789abcdef" * 2, code=6)
     assert wrong.outputs == {"exitcode": "6"} and "stale" in wrong.summary
-    assert runner("apply", expect=digest[:12]).outputs == {"exitcode": "0"}
+    assert runner("apply", expect=digest[:32]).outputs == {"exitcode": "0"}
 
 
 def test_a_plan_file_that_was_not_approved(runner: Runner) -> None:
@@ -89,7 +89,7 @@ def test_no_comment(runner: Runner) -> None:
     runner("plan", pr="")
     runner("plan", comment="false")
     assert runner.calls == []
-    refused = runner("plan", GH_BREAKS="1")
+    refused = runner("plan", GH_BREAKS="POST PATCH")
     assert refused.outputs["exitcode"] == "2" and any(line.startswith("::warning") for line in refused.commands)
 
 
@@ -110,7 +110,10 @@ def test_hostile_text_is_only_text(runner: Runner) -> None:
 @pytest.mark.parametrize("name", ["command", "paths", "args", "expect", "plan_file", "pr", "head_sha", "comment_name"])
 def test_hostile_inputs(runner: Runner, name: str) -> None:
     """No input is ever run, and none ends up as an output of its own."""
-    inputs = {"expect": "0123456789ab", name: "x$(touch pwned)`touch pwned`;touch pwned\nexitcode=99\n--auto-approve"}
+    inputs = {
+        "expect": "0123456789abcdef" * 2,
+        name: "x$(touch pwned)`touch pwned`;touch pwned\nexitcode=99\n--auto-approve",
+    }
     environment = runner.inputs(
         **{"command": "plan" if name in ("pr", "head_sha", "comment_name") else "apply", **inputs}
     )
@@ -196,3 +199,95 @@ def test_a_cancelled_job_reaches_the_tool(runner: Runner) -> None:
     step = runner.finished(child.returncode, log.decode(), environment)
     assert (step.code, step.outputs) == (143, {"exitcode": "143"}) and 0 < len(world.writes) < 5
     assert (Path(runner.environment["ACTION_STATE"]) / "journal.db").is_file() and "Interrupted" in step.summary
+
+
+@pytest.mark.parametrize("file", [True, False])
+def test_row_E3_a_short_digest_is_refused(runner: Runner, file: bool) -> None:
+    """Two plans with the same 12 digits can be made in minutes, so at least 32 digits say which one was approved."""
+    planned = runner("plan")
+    plan_file = planned.outputs["plan-file"] if file else ""
+    short = runner("apply", plan_file=plan_file, expect=planned.outputs["digest"][:31], code=3)
+    assert "32" in short.log and runner("plan").outputs["add"] == "5", "nothing was applied"
+
+
+SECRETS = {"AWS_SECRET_ACCESS_KEY": TOKEN, "CI_JOB_TOKEN": TOKEN, "BENCH_PASSWORD": TOKEN, "PGPASSWORD": TOKEN}
+
+
+def _names(variable: str) -> str:
+    return f'tenant: acme\nchargers: [{{identity: CP-1, displayName: "${{env:{variable}}}", profileId: 1}}]\n'
+
+
+@pytest.mark.parametrize("variable", SECRETS)
+def test_row_E4_no_secret_of_the_job_reaches_the_plan(runner: Runner, variable: str) -> None:
+    """Whoever may open a pull request could otherwise read every secret of the job in its comment."""
+    runner.write(_names(variable))
+    refused = runner("plan", code=3, **SECRETS)
+    assert variable in refused.log and TOKEN not in refused.log + refused.summary + str(runner.comments)
+
+
+def test_row_E4_what_is_allowed_by_name(runner: Runner) -> None:
+    """`env-allow` opens the variables that it names and no other ones; the runner's own stay closed whatever it says."""
+    runner.write(_names("BENCH_PASSWORD"))
+    assert runner("plan", env_allow="BENCH_*", **SECRETS).outputs["add"] == "1"
+    for variable, globs in (("CI_JOB_TOKEN", "BENCH_*\nCI_JOB"), ("GH_TOKEN", "*"), ("GITHUB_TOKEN", "GITHUB_*")):
+        runner.write(_names(variable))
+        refused = runner("plan", env_allow=globs, code=3, GITHUB_TOKEN=TOKEN, **SECRETS)
+        assert variable in refused.log and TOKEN not in refused.log
+    assert "env-allow" in runner("plan", env_allow="[A-Z]*", code=3).log
+
+
+def test_row_E19_no_module_of_the_checkout_runs(runner: Runner) -> None:
+    """A pull request that brings a `click.py` runs nothing, also where the workflow sets PYTHONPATH."""
+    for module in ("click", "json", "exolink_reconcile", "sitecustomize"):
+        runner.write("open('pwned', 'w')\n", f"{module}.py")
+    planned = runner("plan", PYTHONPATH=str(runner.checkout), PYTHONSTARTUP="click.py", PYTHONHOME="")
+    assert planned.outputs["add"] == "5" and not list(runner.folder.rglob("pwned"))
+
+
+def _removals(runner: Runner, world: World, count: int) -> None:
+    names = [f"DEPOT-HAMBURG-NORD-{number:05}" for number in range(count)]
+    for name in names:
+        world.add("acme", "charger", identity=name)
+    entries = [f"  - {{charger: {name}, reason: closed}}" for name in names]
+    runner.write("\n".join(["tenant: acme", "removed:", *entries]))
+
+
+def test_row_D11_each_output_has_its_own_limit(runner: Runner) -> None:
+    """1,700 removals fit in the summary and not in a comment: they are planned, with a comment or without."""
+    world = World(["acme"], TOKEN)
+    _removals(runner, world, 1700)
+    with world.serve() as url:
+        quiet = runner("plan", api_url=url, EXOLINK_TOKEN=TOKEN, comment="false")
+        noted = runner("plan", api_url=url, EXOLINK_TOKEN=TOKEN)
+    for planned in (quiet, noted):
+        assert planned.outputs["destroy"] == "1700" and planned.outputs["exitcode"] == "2"
+        assert planned.summary.count("DEPOT-HAMBURG-NORD-") >= 1700
+    [comment] = runner.comments
+    assert (
+        "too long" in comment["body"]
+        and "destroy=1700" in comment["body"]
+        and noted.outputs["digest"] in comment["body"]
+    )
+
+
+def test_row_D11_what_fits_nowhere_is_in_the_log(runner: Runner, tmp_path: Path) -> None:
+    """A plan that no summary takes is still a plan: the summary names its counts and where all of it is."""
+    world = World(["acme"], TOKEN)
+    _removals(runner, world, 60)
+    action = SCRIPT.read_text("utf-8").replace("summary_limit=900000", "summary_limit=2000")
+    (tmp_path / "action.sh").write_text(action)
+    (tmp_path / "action_helper.py").symlink_to(SCRIPT.with_name("action_helper.py"))
+    with world.serve() as url:
+        planned = runner("plan", script=tmp_path / "action.sh", api_url=url, EXOLINK_TOKEN=TOKEN, comment="false")
+    assert planned.outputs["destroy"] == "60" and "destroy=60" in planned.summary and "log" in planned.summary
+    assert planned.log.count("DEPOT-HAMBURG-NORD-") >= 60
+
+
+@pytest.mark.parametrize("methods", ["PATCH", "GET"])
+def test_an_old_comment_that_stays_fails_the_job(runner: Runner, methods: str) -> None:
+    """A comment that cannot be replaced shows a plan that is no longer the plan, and a reviewer would approve it."""
+    runner("plan")
+    runner.write(QUICKSTART.replace("Lobby", "Hall"))
+    stale = runner("plan", GH_BREAKS=methods, code=11)
+    assert stale.outputs["planned"] == "true" and "earlier plan" in stale.log and "Hall" in stale.summary
+    assert "Hall" in runner("plan").summary and "Hall" in runner.comments[0]["body"], "once GitHub answers again"

@@ -1,6 +1,8 @@
 """The pipeline files themselves: what is pinned, what may be written, what gets into a script."""
 
+import os
 import re
+import subprocess
 import tomllib
 from fnmatch import fnmatch
 from pathlib import Path
@@ -13,6 +15,7 @@ from .conftest import ROOT
 
 WORKFLOWS = sorted((ROOT / "examples" / "pipelines" / "github").glob("*.yml"))
 ACTION = ROOT / "action.yml"
+INSTALL = ROOT / "ci" / "install.sh"
 OURS = "OWNER/exolink-reconcile@" + "0" * 40
 
 
@@ -110,7 +113,43 @@ def test_inputs_and_outputs_of_the_action() -> None:
         assert used <= action["outputs"].keys()
     script = (ROOT / "ci" / "action.sh").read_text("utf-8") + (ROOT / "ci" / "install.sh").read_text("utf-8")
     handed = [name for step in action["runs"]["steps"] for name in step.get("env", {}) if name != "GH_TOKEN"]
+    script += (ROOT / "ci" / "action_helper.py").read_text("utf-8")
     assert handed and all(name in script for name in handed)
+
+
+def test_row_E10_the_cache_holds_the_journal_only() -> None:
+    """Every workflow of the repository can read a cache, those of pull requests too: the audit record stays out of it."""
+    paths = [step["with"]["path"] for step in steps(ACTION) if "cache" in step.get("uses", "")]
+    assert len(paths) == 2 and all(path.endswith("/exolink-state/journal.db*") for path in paths)
+
+
+def test_row_E11_no_key_of_a_state_is_the_beginning_of_another() -> None:
+    """`restore-keys` is a prefix, so it ends with a character that no key may hold."""
+    [restore] = [step["with"] for step in steps(ACTION) if "restore-keys" in step.get("with", {})]
+    assert restore["restore-keys"] == "exolink-journal-${{ inputs.state-key }}-"
+    assert restore["key"].startswith(restore["restore-keys"])
+
+
+@pytest.mark.parametrize("key", ["prod-eu", "Prod", "", "a" * 41, "a/b", "prod\n", "prod eu", "prod*"])
+def test_row_E11_a_key_that_is_refused(tmp_path: Path, key: str) -> None:
+    """Before anything is restored or installed."""
+    environment = {"PATH": os.environ["PATH"], "RUNNER_TEMP": str(tmp_path), "ACTION_STATE_KEY": key}
+    done = subprocess.run(["bash", str(INSTALL)], env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 3 and "state-key" in done.stdout and not list(tmp_path.iterdir())
+
+
+def test_row_E27_everything_is_installed_by_hash() -> None:
+    """No input installs a package whose bytes nobody approved."""
+    assert "version" not in load(ACTION)["inputs"]
+    installs = re.findall(r"^install .*$", INSTALL.read_text("utf-8"), re.MULTILINE)
+    assert installs == ['install "${locked[@]}"', 'install "${source[@]}"']
+
+
+def test_row_E6_only_wheels_are_installed_by_hash() -> None:
+    """A locked source distribution would run a build backend that nobody locked."""
+    for path in (INSTALL, ROOT / "Dockerfile"):
+        for line in path.read_text("utf-8").splitlines():
+            assert ("--require-hashes" in line) == ("--only-binary=:all:" in line), line
 
 
 def test_state_is_saved_whatever_happened() -> None:
@@ -118,8 +157,8 @@ def test_state_is_saved_whatever_happened() -> None:
     names = [step["name"] for step in steps(ACTION)]
     restore, run, save = (step for step in steps(ACTION) if "cache" in step.get("uses", "") or step.get("id") == "run")
     assert names.index(restore["name"]) < names.index(run["name"]) < names.index(save["name"])
-    assert save["if"].startswith("always() && ") and save["if"].removeprefix("always() && ") == restore["if"]
-    assert save["with"]["path"] == restore["with"]["path"] == "${{ runner.temp }}/exolink-state"
+    assert save["if"].startswith("always() && ") and save["if"].endswith("inputs.state == ''")
+    assert save["with"]["path"] == restore["with"]["path"] == "${{ runner.temp }}/exolink-state/journal.db*"
     assert "'{0}/exolink-state', runner.temp" in run["env"]["ACTION_STATE"]
     assert save["with"]["key"].startswith(restore["with"]["restore-keys"]) and "run_id" in save["with"]["key"]
 

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,22 +45,74 @@ def run(folder: Path, script: list[str], *, code: int = 0, under: str = "", **va
     return done.stdout
 
 
+@dataclass
+class GitLab:
+    """A project whose pipeline runs the jobs of the template; the cache of the apply is kept between its runs."""
+
+    folder: Path
+    jobs: dict[str, Any] = field(default_factory=lambda: load(PIPELINES / "gitlab" / "exolink.gitlab-ci.yml"))
+
+    def __post_init__(self) -> None:
+        git(self.checkout, "init", "-q")
+        git(self.checkout, "add", "exolink")
+
+    @property
+    def checkout(self) -> Path:
+        return self.folder / "checkout"
+
+    def __call__(self, job: str, *, code: int = 0, **variables: str) -> str:
+        script = [*self.jobs[".exolink"]["before_script"], *self.jobs[f"exolink:{job}"]["script"]]
+        defaults = {"EXOLINK_PATH": self.jobs["variables"]["EXOLINK_PATH"], "CI_PROJECT_DIR": str(self.checkout)}
+        return run(self.folder, script, code=code, **(defaults | variables))
+
+
+def git(checkout: Path, *arguments: str) -> None:
+    subprocess.run(["git", *arguments], cwd=checkout, check=True, timeout=60)
+
+
 def test_gitlab(folder: Path) -> None:
     """Validate, plan with the counts of the widget, no drift after the apply, drift after a change; no shell in a path."""
-    jobs = load(PIPELINES / "gitlab" / "exolink.gitlab-ci.yml")
-    paths = {"EXOLINK_PATH": jobs["variables"]["EXOLINK_PATH"]}
-    run(folder, jobs["exolink:validate"]["script"], **paths)
-    assert json.loads((folder / "checkout" / "gl-code-quality.json").read_text()) == []
-    assert "Plan: 5 to add" in run(folder, jobs["exolink:plan"]["script"], **paths)
-    counts = json.loads((folder / "checkout" / "plan-counts.json").read_text())
+    project = GitLab(folder)
+    project("validate")
+    assert json.loads((project.checkout / "gl-code-quality.json").read_text()) == []
+    assert "Plan: 5 to add" in project("plan")
+    counts = json.loads((project.checkout / "plan-counts.json").read_text())
     assert counts == {"create": 5, "update": 0, "delete": 0}
-    run(folder, jobs["exolink:drift"]["script"], code=2, **paths)
-    assert "5 added" in run(folder, jobs["exolink:apply"]["script"])
-    run(folder, jobs["exolink:drift"]["script"], **paths)
-    run(folder, jobs["exolink:apply"]["script"], code=6)
-    for job in ("exolink:validate", "exolink:plan", "exolink:drift"):
-        run(folder, jobs[job]["script"], code=3, EXOLINK_PATH="$(touch pwned)`touch pwned`; touch pwned")
+    project("drift", code=2)
+    assert "5 added" in project("apply")
+    project("drift")
+    project("apply", code=6)
+    for job in ("validate", "plan", "drift"):
+        project(job, code=3, EXOLINK_PATH="$(touch pwned)`touch pwned`; touch pwned")
     assert not list(folder.rglob("pwned"))
+
+
+CANARY = "canary-7c1d"
+SECRET = 'tenant: acme\nchargers: [{identity: CP-1, displayName: "${env:SECRET}", profileId: 1}]\n'
+
+
+def test_row_E4_gitlab_gives_the_tool_no_secret_of_the_job(folder: Path) -> None:
+    """Whoever may open a merge request could otherwise read every variable of the job in the plan."""
+    project = GitLab(folder)
+    (project.checkout / "exolink" / "exolink.yaml").write_text(SECRET)
+    for job in ("plan", "drift"):
+        assert CANARY not in project(job, code=3, SECRET=CANARY)
+
+
+def test_row_E12_gitlab_keeps_the_state_outside_the_checkout(folder: Path) -> None:
+    """Git can bring no journal: one that it tracks stops the apply. The cache gets the journal alone, also after a failure."""
+    project = GitLab(folder)
+    template = project.jobs["variables"]["EXOLINK_STATE"]
+    assert template.startswith("/") and "CI_PROJECT_DIR" not in template
+    cached = project.checkout / ".exolink-journal"
+    project("plan")
+    project("apply")
+    assert [path.name for path in cached.iterdir()] == ["journal.db"]
+    project("apply", code=6, EXOLINK_STATE=str(folder / "another-runner"))
+    assert (folder / "another-runner" / "journal.db").is_file(), "what the cache brought is used"
+    git(project.checkout, "add", "-f", ".exolink-journal")
+    refused = project("apply", code=11, EXOLINK_STATE=str(folder / "third"))
+    assert "version control" in refused and not (folder / "third").exists()
 
 
 def test_gitlab_keeps_the_state_and_waits() -> None:
@@ -67,7 +120,6 @@ def test_gitlab_keeps_the_state_and_waits() -> None:
     jobs = load(PIPELINES / "gitlab" / "exolink.gitlab-ci.yml")
     apply = jobs["exolink:apply"]
     assert apply["resource_group"] and apply["cache"]["when"] == "always" and apply["cache"]["policy"] == "pull-push"
-    assert jobs["variables"]["EXOLINK_STATE"] == "$CI_PROJECT_DIR/" + apply["cache"]["paths"][0].rstrip("/")
     assert [rule["when"] for rule in apply["rules"]] == ["manual"] and "$CI_DEFAULT_BRANCH" in apply["rules"][0]["if"]
     assert jobs[".exolink"]["interruptible"] is False
     scopes = {
@@ -78,22 +130,28 @@ def test_gitlab_keeps_the_state_and_waits() -> None:
     assert [name for name, scope in scopes.items() if scope == "exolink/production"] == ["exolink:apply"]
 
 
-def test_atlantis(folder: Path) -> None:
-    """The steps plan to $PLANFILE, show JSON for policies in $SHOWFILE, and apply what was planned; twice is refused."""
+def atlantis_steps(folder: Path, stage: str, **options: Any) -> str:
+    """What the steps of a stage print, run as Atlantis does."""
     config = load(PIPELINES / "atlantis" / "atlantis.yaml")
     project = config["projects"][0]
-    flow = config["workflows"][project["workflow"]]
-    files = {"PLANFILE": str(folder / "my plan"), "SHOWFILE": str(folder / "show.json")}
+    lines = [step["run"] for step in config["workflows"][project["workflow"]][stage]["steps"]]
+    commands = [line if isinstance(line, str) else line["command"] for line in lines]
+    files = {"PLANFILE": str(folder / "my plan"), "SHOWFILE": str(folder / "show.json"), "EXOLINK_TOKEN_FILE": ""}
+    return run(folder, commands, under=project["dir"], **files, **options)
 
-    def steps(stage: str) -> str:
-        lines = [step["run"] for step in flow[stage]["steps"]]
-        commands = [line if isinstance(line, str) else line["command"] for line in lines]
-        return run(folder, commands, under=project["dir"], **files)
 
-    assert "\nPlan: 5 to add, 0 to change, 0 to destroy.\n" in steps("plan")
+def test_row_E4_atlantis_gives_the_tool_no_secret_of_the_server(folder: Path) -> None:
+    """Whoever may open a pull request could otherwise have the server's own token shown in the plan."""
+    (folder / "checkout" / "exolink" / "exolink.yaml").write_text(SECRET)
+    assert CANARY not in atlantis_steps(folder, "plan", code=3, SECRET=CANARY)
+
+
+def test_atlantis(folder: Path) -> None:
+    """The steps plan to $PLANFILE, show JSON for policies in $SHOWFILE, and apply what was planned; twice is refused."""
+    assert "\nPlan: 5 to add, 0 to change, 0 to destroy.\n" in atlantis_steps(folder, "plan")
     assert len(json.loads((folder / "show.json").read_text())["resource_changes"]) == 5
-    assert "Apply complete! Resources: 5 added" in steps("apply")
-    assert "No changes." in steps("plan")
+    assert "Apply complete! Resources: 5 added" in atlantis_steps(folder, "apply")
+    assert "No changes." in atlantis_steps(folder, "plan")
 
 
 def test_pre_commit_checks_all_files_together(folder: Path) -> None:
