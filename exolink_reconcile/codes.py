@@ -340,6 +340,12 @@ class Code(StrEnum):
         Exit.REFUSED,
     )
     E_LISTEN = _later("E-LISTEN", "The address to listen on is not one.", "Write HOST:PORT.", Exit.INVALID)
+    E_LOCK_LOST = _later(
+        "E-LOCK-LOST",
+        "The lock was lost while an apply worked.",
+        "Another apply may be at work: look who holds it (`locks`), then apply again.",
+        Exit.LOCKED,
+    )
     E_LOCKED = _later("E-LOCKED", "Another apply holds the lock.", "Wait for it, or give --lock-timeout.", Exit.LOCKED)
     E_MAX_SIZE = _later(
         "E-MAX-SIZE",
@@ -401,6 +407,12 @@ class Code(StrEnum):
         "Plan again and have that reviewed.",
         Exit.STALE,
         Exit.INCOMPLETE,
+    )
+    E_STATE_UNSAFE = _later(
+        "E-STATE-UNSAFE",
+        "The state is not what this tool made, or lies where others can change it.",
+        "Keep it in a folder of your own outside of every checkout: --state DIR.",
+        Exit.STORAGE,
     )
     E_STOPPED = _later(
         "E-STOPPED",

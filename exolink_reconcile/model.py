@@ -358,7 +358,8 @@ class Operation:
 
     `age` counts the seconds since it was last sent (a lower bound: no clock can make it older than it is) until the moment
     it was read from the state. `attempts`: how often it may have been sent. `answered`: the API answered it; `deleted`:
-    of a replace, that its delete was answered. `made_id`: the live id of what it made, where that was ever seen.
+    of a replace, that its delete was answered. `made_id`: the live id of what it made, where that was ever seen. `run` is
+    the run that intended it.
     """
 
     number: int
@@ -373,6 +374,7 @@ class Operation:
     made_id: int | None = None
     attempts: int = 1
     deleted: bool = False
+    run: str = ""
 
 
 @dataclass(frozen=True, slots=True)

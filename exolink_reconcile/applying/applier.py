@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from exolink_reconcile.applying import readback
 from exolink_reconcile.codes import Exit
 from exolink_reconcile.contract import Contract
-from exolink_reconcile.errors import ApiDenied, ApiError, NoClearAnswer, StorageFailed
+from exolink_reconcile.errors import ApiDenied, ApiError, Locked, NoClearAnswer, ReconcileError, StorageFailed
 from exolink_reconcile.live import live_state
 from exolink_reconcile.live.api import Api
 from exolink_reconcile.model import (
@@ -45,7 +45,12 @@ READ_BACK = 2.0  # seconds for each list after a signal: a CI system kills about
 _POLL_AFTER = (1.0, 2.0, 5.0, 10.0, 15.0, 30.0)
 _Place = tuple[str, Kind]
 # A step skipped for these reasons ends the run as the reason does, not just as incomplete.
-_SKIPPED_EXIT = {"E-STORAGE": Exit.STORAGE, "E-LIST-BLIND": Exit.UNKNOWN, "E-DENIED": Exit.DENIED}
+_SKIPPED_EXIT = {
+    "E-STORAGE": Exit.STORAGE,
+    "E-LOCK-LOST": Exit.LOCKED,
+    "E-LIST-BLIND": Exit.UNKNOWN,
+    "E-DENIED": Exit.DENIED,
+}
 
 
 class Stop:
@@ -71,10 +76,10 @@ class Record(Protocol):
     """Where intents and outcomes go; see journal.Journal, which promises more."""
 
     def intend(self, step: Step, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
-        """Make an intent durable. Raises StorageFailed: then the write must not be sent."""
+        """Make an intent durable. Raises StorageFailed, Locked: then the write must not be sent."""
 
     def sending(self, step: Step, api_date: float | None = None) -> None:
-        """Stamp an attempt right before it leaves. Raises StorageFailed: then it must not be sent."""
+        """Stamp an attempt right before it leaves. Raises StorageFailed, Locked: then it must not be sent."""
 
     def answered(self, step: Step, *, deleted: bool = False) -> None:
         """Remember that the write was answered, or of a replace the delete. Raises StorageFailed."""
@@ -144,8 +149,11 @@ def apply(
         settings.sleep(pause)
         run.read_again({each.address for each in left})
         left, notes = _verify(plan, desired, run)
-    if run.no_storage:
-        notes = (*notes, f"{run.no_storage}: what happened is not all on record; `unknowns` lists what is still open.")
+    if run.no_record:
+        notes = (
+            *notes,
+            f"{run.no_record.summary}: what happened is not all on record; `unknowns` lists what is still open.",
+        )
     counts = {(tenant, kind.kind): len(rows) for (tenant, kind), rows in run.rows.items()}
     return Result(outcomes, left, notes, run.exit_codes(outcomes), counts)
 
@@ -183,7 +191,7 @@ class _Run:
     missing_tenants: set[str] = field(default_factory=set)
     no_more: dict[tuple[Kind, Action], str] = field(default_factory=dict)
     denied: str = ""
-    no_storage: str = ""
+    no_record: ReconcileError | None = None  # the record fails, or the lock was lost: nothing more may be sent
     wrote: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
     listing: threading.Lock = field(default_factory=threading.Lock)
@@ -263,8 +271,8 @@ class _Run:
         tenant = step.address.tenant
         if self.stop.signal:
             return "E-INTERRUPTED", "interrupted before it started"
-        if self.no_storage:
-            return "E-STORAGE", f"{self.no_storage}; nothing was sent"
+        if self.no_record:
+            return self.no_record.code, f"{self.no_record.summary}; nothing was sent"
         if self.denied:
             return "E-DENIED", self.denied
         if step.creates and (blind := self.settings.blind.get((tenant, step.kind.kind))):
@@ -295,8 +303,8 @@ class _Run:
             )
             self.settings.starting(step)
             self._write(step)
-        except StorageFailed as error:
-            self.no_storage = error.summary
+        except (StorageFailed, Locked) as error:
+            self.no_record = error
             if id(step) not in self.sent:
                 self._skip(step, error.code, f"{error.summary}; nothing was sent")
         except NoClearAnswer as error:
@@ -469,8 +477,8 @@ class _Run:
         outcomes = [self.outcomes[id(step)] for group in groups for step in group.steps if id(step) in self.outcomes]
         try:
             self.settings.record.settle(outcomes)
-        except StorageFailed as error:
-            self.no_storage = error.summary
+        except (StorageFailed, Locked) as error:
+            self.no_record = self.no_record or error
 
     def _list_until(self, tenant: str, kind: Kind, sent: Sequence[readback.Sent]) -> readback.Listed:
         """The list as soon as it shows what was sent, or as it is when the settle window is over."""
@@ -515,8 +523,8 @@ class _Run:
     def exit_codes(self, outcomes: Iterable[Outcome]) -> tuple[Exit, ...]:
         """Every code that applies. A stale step is 6 as long as nothing was written, else one of the incomplete."""
         exits = {outcome.exit_code for outcome in outcomes} - {Exit.DONE}
-        if self.no_storage:
-            exits.add(Exit.STORAGE)
+        if self.no_record:
+            exits.add(self.no_record.exit_code)
         if Exit.STALE in exits and self.wrote:
             exits = (exits - {Exit.STALE}) | {Exit.INCOMPLETE}
         return tuple(sorted(exits))

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -15,7 +16,7 @@ from exolink_reconcile.cli.console import Console, Progress, leave
 from exolink_reconcile.cli.event_stream import EventStream
 from exolink_reconcile.cli.options import PLAN_OPTIONS, Options
 from exolink_reconcile.codes import Exit
-from exolink_reconcile.errors import PlanRefused, PlanStale, StorageFailed, problem
+from exolink_reconcile.errors import Locked, PlanRefused, PlanStale, StorageFailed, problem
 from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.live import connection
 from exolink_reconcile.live.api import Api
@@ -24,8 +25,8 @@ from exolink_reconcile.pipeline import PlannedRun, Wanted
 from exolink_reconcile.report import result_text, text
 from exolink_reconcile.saved_plan import reader
 from exolink_reconcile.saved_plan.reader import SavedPlan
-from exolink_reconcile.state import lock
-from exolink_reconcile.state.journal import Journal
+from exolink_reconcile.state import homes
+from exolink_reconcile.state.store import Store
 
 
 @dataclass(slots=True)
@@ -134,7 +135,7 @@ class Apply:
         if self.console.ask(question) != "yes":
             raise PlanRefused("E-NOT-APPROVED", "not approved. Nothing was written")
 
-    def _apply(self, run: PlannedRun, api: Api, journal: Journal, blind: Mapping[tuple[str, str], str]) -> Exit:
+    def _apply(self, run: PlannedRun, api: Api, journal: Store, blind: Mapping[tuple[str, str], str]) -> Exit:
 
         stop = Stop()
         progress = Progress(self.console, sum(1 for _ in run.plan.steps))
@@ -163,28 +164,22 @@ class Apply:
         return code
 
     @contextmanager
-    def _locked(self, wanted: Wanted) -> Iterator[Journal]:
+    def _locked(self, wanted: Wanted) -> Iterator[Store]:
         """The journal, with the tenants of the run locked: before anything is read."""
         options = self.options
-        folder = start.state_folder(options.state)
         origin = connection.origin(options.api_url)
-        with Journal(folder, origin) as journal:
-            if journal.is_new and os.environ.get("CI"):
-                self.console.err(
-                    f"The state folder {folder} is new: writes of an earlier run that got no answer are not remembered."
-                    " Keep it between runs (docs/state.md).\n"
-                )
-            with lock.hold(folder, origin, wanted.tenants, options.lock_timeout, self._tell):
-                yield journal
+        with (
+            homes.home(options.state, os.environ).open(origin) as store,
+            store.hold(wanted.tenants, options.lock_timeout, self._tell),
+        ):
+            yield store
 
-    def _settled_plan(
-        self, wanted: Wanted, api: Api, journal: Journal
-    ) -> tuple[PlannedRun, dict[tuple[str, str], str]]:
+    def _settled_plan(self, wanted: Wanted, api: Api, journal: Store) -> tuple[PlannedRun, dict[tuple[str, str], str]]:
         """The plan, after what earlier runs left open is settled; and the creates that a blind list keeps open."""
         operations = journal.open_operations(wanted.tenants)
         if operations:
             recovery.wait(api, operations, KINDS, self.options.settle, self._tell)
-        seen = journal.seen()
+        seen = dict(journal.seen())
         for op in operations:
             place = (op.address.tenant, op.address.kind)
             if op.action in ("delete", "replace") and place in seen:
@@ -192,13 +187,31 @@ class Apply:
         run = pipeline.plan(wanted, api, seen)
         settled = recovery.judge(api, operations, run.live, KINDS)
         run = self._not_hidden(wanted, api, journal, run, seen)
+        if self._may_have_forgotten(journal, run):
+            time.sleep(self.options.settle)
+            run = pipeline.plan(wanted, api, seen)
         if settled.outcomes:
             journal.settle_earlier(settled.outcomes)
             self.console.err(f"{settled.sentence}\n")
         return run, {(op.address.tenant, op.address.kind): str(op.address) for op in settled.blind}
 
+    def _may_have_forgotten(self, store: Store, run: PlannedRun) -> bool:
+        """Whether an earlier run, whose state was lost with its machine, may have creates under way; says so.
+
+        An emulator inside this process answers before the process ends.
+        """
+        if not (store.is_new and os.environ.get("CI") and any(step.creates for step in run.plan.steps)):
+            return False
+        if self.options.api_url.startswith(connection.EMULATOR):
+            return False
+        self._tell(
+            f"{store.where} is new: what an earlier run may have sent is not remembered. Waiting {self.options.settle:.0f} s"
+            " once, so that what it created shows up, before planning again. Keep the state between runs, or share one."
+        )
+        return True
+
     def _not_hidden(
-        self, wanted: Wanted, api: Api, journal: Journal, run: PlannedRun, seen: Mapping[tuple[str, str], int]
+        self, wanted: Wanted, api: Api, journal: Store, run: PlannedRun, seen: Mapping[tuple[str, str], int]
     ) -> PlannedRun:
         """The plan, made anew if a list did not yet show what an earlier run made moments ago."""
         creates = {step.address for step in run.plan.steps if step.creates and wanted.contract.offer(step.kind).get}
@@ -209,12 +222,12 @@ class Apply:
         recovery.wait(api, hidden, KINDS, self.options.settle, self._tell)
         return pipeline.plan(wanted, api, seen)
 
-    def _remember(self, journal: Journal, result: Result, code: Exit) -> Exit:
+    def _remember(self, journal: Store, result: Result, code: Exit) -> Exit:
         """Put the end of the run on record; a record that fails now is the exit code, the writes are done."""
         try:
             journal.saw(result.live_counts)
             journal.ended(code, result.totals)
-        except StorageFailed as error:
+        except (StorageFailed, Locked) as error:
             self.console.err(f"error: {error.code}: {error.summary}.\n")
             return Exit.worst((code, error.exit_code))
         return code

@@ -128,12 +128,14 @@ def _seconds(name: str, default: float, least: float, help: str) -> Callable[[_F
     return option(name, type=_Seconds(least), default=default, show_default=True, metavar="S", help=f"Seconds {help}")
 
 
-def _one_spelling(ctx: click.Context, parameter: click.Parameter, url: str) -> str:
+def one_spelling(ctx: click.Context, parameter: click.Parameter, url: str | None) -> str | None:
     """The URL as it is compared, locked and remembered: scheme and host in small letters, no default port, no slash
     at the end. What is no URL stays as it is, to be refused where it is used.
     """
     from urllib.parse import urlsplit
 
+    if url is None:
+        return None
     try:
         parts = urlsplit(url)
         port, host = parts.port, parts.hostname
@@ -162,7 +164,7 @@ reach = _together(
         "--api-url",
         default=DEFAULT_API_URL,
         show_default=True,
-        callback=_one_spelling,
+        callback=one_spelling,
         help="The API, or emulator:FILE.",
     ),
     option("--token-file", metavar="FILE", help="File with the bearer token; else EXOLINK_TOKEN."),
@@ -171,6 +173,8 @@ reach = _together(
     option("--parallelism", type=click.IntRange(1, 256), default=8, show_default=True, help="Requests at a time."),
     _seconds("--timeout", 60.0, 0.1, "for one request as a whole."),
 )
+
+state = option("--state", metavar="DIR", help="State folder; by default the user's.")
 
 shared = _together(
     reach,
@@ -181,7 +185,7 @@ shared = _together(
     option("--allow-deletes", type=click.IntRange(min=0), metavar="N", help="The number of all deletes of the plan."),
     option("--allow-shrunk", multiple=True, metavar="TENANT/KIND", help="This list may have shrunk to nothing."),
     option("--allow-inferred", is_flag=True, help="Writes that the contract only infers may be sent."),
-    option("--state", metavar="DIR", help="State folder; by default the user's."),
+    state,
     _seconds("--lock-timeout", 0.0, 0.0, "to wait for the lock."),
     _seconds("--settle", 90.0, 0.0, "a write may take to show up."),
 )

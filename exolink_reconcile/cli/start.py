@@ -1,20 +1,19 @@
 """Options to the start of a run: the files read, the API open, the memory of earlier runs. Shows the warnings."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 from exolink_reconcile import pipeline
 from exolink_reconcile.cli.console import Console
 from exolink_reconcile.cli.options import ApiOptions, Options
-from exolink_reconcile.errors import StorageFailed
 from exolink_reconcile.live import connection
 from exolink_reconcile.live.api import Api
 from exolink_reconcile.pipeline import Wanted
 from exolink_reconcile.planning.choices import Choices, ReviewedPlan
 from exolink_reconcile.report import diagnostics_text
-from exolink_reconcile.state import journal
+from exolink_reconcile.state import homes
+from exolink_reconcile.state.store import Memory
 
 
 def wanted(
@@ -54,14 +53,6 @@ def connected(options: ApiOptions, contract_text: str, console: Console) -> Iter
         yield api
 
 
-def memory(options: Options) -> journal.Memory:
-    """What earlier runs left, for a command that may not write; nothing where there is no state folder."""
-    try:
-        return journal.peek(state_folder(options.state), connection.origin(options.api_url))
-    except StorageFailed:
-        return journal.Memory()
-
-
-def state_folder(state: str | None) -> Path:
-    """The folder of `--state`, else the user's. Raises StorageFailed."""
-    return Path(state) if state else journal.default_folder(os.environ)
+def memory(options: Options, tenants: Sequence[str] = ()) -> Memory:
+    """What earlier runs left, for a command that may not write; `tenants` are those whose base is wanted."""
+    return homes.home(options.state, os.environ).memory(connection.origin(options.api_url), tenants)

@@ -1,11 +1,11 @@
 """What an apply did, and what earlier ones left open, to text: what went wrong first, then what to do next."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from exolink_reconcile.codes import Exit
 from exolink_reconcile.inert import inert
-from exolink_reconcile.model import Action, Operation, Outcome, Plan, Result, Status
+from exolink_reconcile.model import Action, Outcome, Plan, Result, Status
 from exolink_reconcile.report.text import FOLD_ALIKE
 
 
@@ -70,17 +70,3 @@ def _outcomes(outcomes: Sequence[Outcome], status: Status) -> list[str]:
         if len(shown) < len(same):
             lines.append(f"  … and {len(same) - len(shown)} more {status.value} for the same reason")
     return lines
-
-
-def unknowns(operations: Sequence[Operation], when: Callable[[float], str]) -> str:
-    """The writes whose outcome is not known, one a line; `when` puts seconds since the epoch in words."""
-    if not operations:
-        return "No write is unknown.\n"
-    lines = []
-    for each in operations:
-        what = "answered, but never showed up in the list" if each.answered else "sent, no clear answer"
-        lines.append(
-            f"  {each.action} {inert(str(each.address))}: {what}, since {when(each.intended_at)}, at {inert(each.origin)}"
-        )
-    lines.append("The next apply settles them by reading. `unknowns --forget ADDRESS` drops one for good.")
-    return "\n".join(lines) + "\n"

@@ -7,32 +7,32 @@ or in a later one. SQLite keeps it (WAL, synchronous=FULL); beside it stands the
 
 import contextlib
 import functools
-import getpass
 import json
 import os
 import sqlite3
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from exolink_reconcile.codes import Exit
-from exolink_reconcile.errors import StorageFailed
+from exolink_reconcile.errors import ReconcileError, StorageFailed
 from exolink_reconcile.model import Operation, Outcome, Status, Step, remote_id
 from exolink_reconcile.resource import Address
+from exolink_reconcile.state import audit, lock, store
+from exolink_reconcile.state import folder as folders
+from exolink_reconcile.state.store import Base, Lease, Memory, Write
 
 _APPLICATION_ID = 0x45584A4E  # "EXJN": tells a journal from any other database
-_VERSION = 2
 # A write whose intent was made durable at most this long ago needs no second stamp before it leaves: ages are counted
 # from the intent then, and are this much younger, never older.
 _FRESH = 1.0
 _DATE_RESOLUTION = 1.0  # seconds: what a Date header leaves out
 # A create that was answered, and that no list has shown yet: it must not be sent again before one does.
 _ANSWERED = ("E-LIST-BLIND", "E-UNVERIFIED")
-_TABLES = """
+_VERSION_1 = """
 CREATE TABLE IF NOT EXISTS op (
     number INTEGER PRIMARY KEY,
     run TEXT NOT NULL,
@@ -50,13 +50,7 @@ CREATE TABLE IF NOT EXISTS op (
     ticks REAL NOT NULL,
     answered INTEGER NOT NULL DEFAULT 0,
     made INTEGER,                     -- live id of what a create made
-    outcome TEXT,                     -- NULL while open
-    sent_at REAL,                     -- when it was last sent, where that is not when it was intended; by the same clocks
-    sent_boot TEXT,
-    sent_ticks REAL,
-    api_date REAL,                    -- the API's own clock then
-    attempts INTEGER NOT NULL DEFAULT 1,
-    deleted INTEGER NOT NULL DEFAULT 0  -- of a replace: the delete was answered
+    outcome TEXT                      -- NULL while open
 );
 CREATE INDEX IF NOT EXISTS op_open ON op (origin, tenant) WHERE outcome IS NULL;
 CREATE TABLE IF NOT EXISTS seen (
@@ -64,20 +58,34 @@ CREATE TABLE IF NOT EXISTS seen (
     PRIMARY KEY (origin, tenant, kind)
 );
 """
-
-
-# What version 1 lacked.
-_UPGRADE = """
-ALTER TABLE op ADD COLUMN sent_at REAL;
+_VERSION_2 = """
+ALTER TABLE op ADD COLUMN sent_at REAL;          -- when it was last sent, where that is not when it was intended
 ALTER TABLE op ADD COLUMN sent_boot TEXT;
 ALTER TABLE op ADD COLUMN sent_ticks REAL;
-ALTER TABLE op ADD COLUMN api_date REAL;
+ALTER TABLE op ADD COLUMN api_date REAL;         -- the API's own clock then
 ALTER TABLE op ADD COLUMN attempts INTEGER NOT NULL DEFAULT 1;
-ALTER TABLE op ADD COLUMN deleted INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE op ADD COLUMN deleted INTEGER NOT NULL DEFAULT 0;  -- of a replace: the delete was answered
+ALTER TABLE op ADD COLUMN who TEXT;
+ALTER TABLE op ADD COLUMN code TEXT;
+ALTER TABLE op ADD COLUMN detail TEXT;
+CREATE INDEX op_made ON op (origin, tenant, number) WHERE made IS NOT NULL;
+CREATE INDEX op_run ON op (run);
+CREATE TABLE base (
+    origin TEXT NOT NULL, tenant TEXT NOT NULL, kept_at REAL NOT NULL, content BLOB NOT NULL,  -- JSON, zlib
+    PRIMARY KEY (origin, tenant)
+);
 """
+_MIGRATIONS = (_VERSION_1, _VERSION_2)
+_VERSION = len(_MIGRATIONS)
+# What nothing that we made is larger than, and no statement of ours takes longer than: a file is not believed.
+_LONGEST = 64 * 2**20  # bytes of one value
+_MOST_TEXT = 256 * 2**20  # bytes of the writes that are read at once
+_MOST_STEPS = 100_000_000  # instructions of SQLite's machine for one question: some ten seconds
+_STEPS_AT_A_TIME = 100_000
+_OLD_IN_A_ROW = 500  # intents are made in the order of their numbers: behind so many old ones all are old
 _INTEND = (
-    "INSERT INTO op (run, digest, origin, tenant, kind, name, action, remote_id, before, after, intended_at, boot,"
-    " ticks, api_date) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO op (run, digest, who, origin, tenant, kind, name, action, remote_id, before, after, intended_at, boot,"
+    " ticks, api_date) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _SENDING = (
     "UPDATE op SET sent_at = ?, sent_boot = ?, sent_ticks = ?, api_date = coalesce(?, api_date),"
@@ -100,27 +108,62 @@ class _Waiting:
 class Journal:
     """The journal of one state folder, for one run against one origin; used from several threads."""
 
-    def __init__(self, folder: Path, origin: str, digest: str = "") -> None:
-        """Open it, make it if there is none.
+    def __init__(self, folder: Path, origin: str, digest: str = "", *, read_only: bool = False) -> None:
+        """Open it, make it if there is none. `read_only`: nothing is made or written, not even beside it.
 
         Raises:
             StorageFailed: the folder or the journal cannot be used, or is another version's.
 
         """
-        self.is_new = not (folder / "journal.db").exists()
         self.folder = folder
         self.origin = origin
         self.run = uuid.uuid4().hex[:12]
         self.digest = digest
+        self.who = audit.user()
         self.api_now: Callable[[], float | None] = lambda: None
         self._numbers: dict[int, int | None] = {}
         self._fresh: dict[int, float] = {}
         self._queue: list[_Waiting] = []
         self._queue_lock = threading.Lock()
         self._commit_lock = threading.Lock()
-        _prepare_folder(folder)
+        self._held: lock.Held | None = None
+        if not read_only:
+            folders.prepare(folder)
         with _storage("the journal cannot be opened"):
-            self._database = _open(folder / "journal.db")
+            path = folder / "journal.db"
+            self._database = _read_only(path) if read_only else _open(path)
+            known = "SELECT 1 FROM op WHERE origin = ?1 UNION ALL SELECT 1 FROM seen WHERE origin = ?1 LIMIT 1"
+            self.is_new = self._database.execute(known, (origin,)).fetchone() is None
+        self._files = {name: _identity(folder / name) for name in _FILES}
+
+    @property
+    def where(self) -> str:
+        """Where the state is kept, for people."""
+        return f"the folder {self.folder}"
+
+    @contextlib.contextmanager
+    def hold(self, tenants: Iterable[str], timeout: float, say: Callable[[str], None]) -> Iterator[None]:
+        """Hold the tenants of this run's API; see lock.hold."""
+        with lock.hold(self.folder, self.origin, tenants, timeout, say, run=self.run) as self._held:
+            yield
+
+    def may_send(self) -> None:
+        """Look whether lock and journal still are what others find at their paths: right before anything is written.
+
+        Raises:
+            Locked: a lock file was removed or replaced, so another apply may be at work.
+            StorageFailed: the journal was removed or replaced, so the next run would not know what this one sent.
+
+        """
+        for name, identity in self._files.items():
+            if identity is None:
+                self._files[name] = _identity(self.folder / name)  # the log is made by the first write
+            elif identity != _identity(self.folder / name):
+                raise StorageFailed(
+                    "E-STORAGE", f"the journal {self.folder / name} was removed or replaced while this apply worked"
+                )
+        if self._held is not None:
+            self._held.check()
 
     def close(self) -> None:
         """Close the file. What is open in it stays open."""
@@ -141,11 +184,13 @@ class Journal:
 
         Raises:
             StorageFailed: it is not durable, so the write must not be sent.
+            Locked: the lock was lost, so nothing may be sent.
 
         """
+        self.may_send()
         now = time.time(), _boot(), time.monotonic()
         row = (
-            self.run, self.digest, self.origin, *step.address, step.action.word,
+            self.run, self.digest, self.who, self.origin, *step.address, step.action.word,
             remote_id(step.before) if step.before is not None else None,
             json.dumps(before), json.dumps(after), *now, self.api_now(),
         )  # fmt: skip
@@ -160,8 +205,10 @@ class Journal:
 
         Raises:
             StorageFailed: the stamp is not durable, so the attempt must not be sent.
+            Locked: the lock was lost, so nothing may be sent.
 
         """
+        self.may_send()
         intended = self._fresh.pop(id(step), None)
         if intended is not None and time.monotonic() - intended < _FRESH:
             return
@@ -187,6 +234,8 @@ class Journal:
                 with self._queue_lock:
                     batch, self._queue = self._queue, []
                 self._commit(batch)
+        if isinstance(waiting.error, ReconcileError):
+            raise waiting.error
         if waiting.error is not None:
             raise StorageFailed("E-STORAGE", f"the journal cannot be written: {waiting.error}")
 
@@ -199,8 +248,9 @@ class Journal:
                     cursor = database.execute(waiting.statement, waiting.values)
                     if waiting.key is not None:
                         numbers[waiting.key] = cursor.lastrowid
+            self.may_send()  # what was committed to a file that is not at its path any more protects nobody
             self._numbers.update(numbers)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, ReconcileError) as error:
             for waiting in batch:
                 waiting.error = error
         for waiting in batch:
@@ -223,8 +273,16 @@ class Journal:
                     is_open = outcome.status is Status.UNKNOWN or outcome.code == "E-UNVERIFIED"
                     known = None if is_open else outcome.status.value
                     database.execute(
-                        "UPDATE op SET outcome = ?, answered = max(answered, ?), made = coalesce(?, made) WHERE number = ?",
-                        (known, outcome.step.creates and outcome.code in _ANSWERED, outcome.made, number),
+                        "UPDATE op SET outcome = ?, answered = max(answered, ?), made = coalesce(?, made), code = ?, detail = ?"
+                        " WHERE number = ?",
+                        (
+                            known,
+                            outcome.step.creates and outcome.code in _ANSWERED,
+                            outcome.made,
+                            outcome.code,
+                            outcome.detail,
+                            number,
+                        ),
                     )
             self._audit_outcomes(outcomes)
 
@@ -239,11 +297,22 @@ class Journal:
 
     def made_lately(self, tenants: Iterable[str], window: float) -> list[Operation]:
         """The creates of the last `window` seconds that are known to have made an object, with its id as `remote_id`."""
-        names = list(tenants)
-        where = f"made IS NOT NULL AND origin = ? AND tenant IN ({', '.join('?' * len(names))})"
         with _storage("the journal cannot be read"):
-            found = _operations(self._database, where, [self.origin, *names], id_column="made", api_now=self.api_now())
-        return [op for op in found if op.age < window]
+            made = [op for tenant in tenants for op in self._made_lately(tenant, window)]
+        return sorted(made, key=lambda op: op.number)
+
+    def _made_lately(self, tenant: str, window: float) -> Iterator[Operation]:
+        """Newest first, until so many in a row are old that all before them are: a journal may hold hundreds of thousands."""
+        statement = "SELECT * FROM op WHERE made IS NOT NULL AND origin = ? AND tenant = ? ORDER BY number DESC"
+        old, api_now = 0, self.api_now()
+        with _damage(), contextlib.closing(self._database.execute(statement, (self.origin, tenant))) as rows:
+            for row in rows:
+                operation = _operation(row, api_now, id_column="made")
+                old = old + 1 if operation.age >= window else 0
+                if old > _OLD_IN_A_ROW:
+                    return
+                if not old:
+                    yield operation
 
     def settle_earlier(self, operations: Mapping[int, str], made: Mapping[int, int] | None = None) -> None:
         """Close operations of an earlier run, by number, with the outcome that reading told.
@@ -262,15 +331,41 @@ class Journal:
                 ]
                 if None in rows:
                     raise sqlite3.DatabaseError("an operation that was open is not there any more")
-                lines = [_audited(dict(row)) for row in rows]
+                lines = [audit.write(row) for row in rows]
             self._append(lines)
 
-    def forget(self, address: str) -> int:
-        """Close the open operations at an address, of whatever origin; how many there were."""
-        parsed = Address.parse(address)
-        found = [op for op in self.open_operations() if op.address == parsed]
-        self.settle_earlier({op.number: "forgotten" for op in found})
-        return len(found)
+    def forget(self, operations: Iterable[Operation]) -> None:
+        """Close open operations for good, although nobody knows what became of them."""
+        self.settle_earlier({op.number: "forgotten" for op in operations})
+
+    # -------------------------------------------------------------------------------------------------------- history
+
+    def history(self, run: str | None = None) -> Iterator[Write]:
+        """The writes of earlier runs, or of one run, newest first."""
+        where, values = ("WHERE run = ?", [run]) if run is not None else ("", [])
+        with _storage("the journal cannot be read"), _damage():
+            for row in self._database.execute(f"SELECT * FROM op {where} ORDER BY number DESC", values):
+                yield _write(_Columns(row))
+
+    def leases(self) -> list[Lease]:
+        """Who holds which tenant of which API now."""
+        return lock.held(self.folder)
+
+    # ----------------------------------------------------------------------------------------------------------- base
+
+    def base(self, tenant: str) -> Base | None:
+        """What the last apply of a tenant declared and verified; None where there was none."""
+        with _storage("the journal cannot be read"):
+            return _base(self._database, self.origin, tenant)
+
+    def keep_base(self, tenant: str, declared: Mapping[Address, Mapping[str, Any]], keep: Container[Address]) -> None:
+        """Remember what was declared and verified, instead of what was remembered; see Store.keep_base."""
+        before = self.base(tenant)
+        content = store.pack_base(store.renewed_base(before, declared, keep))
+        with _storage("the journal cannot be written"), self._commit_lock, self._transaction() as database:
+            database.execute(
+                "INSERT OR REPLACE INTO base VALUES (?, ?, ?, ?)", (self.origin, tenant, time.time(), content)
+            )
 
     # ------------------------------------------------------------------------------------------------------ last seen
 
@@ -295,23 +390,12 @@ class Journal:
 
         """
         with _storage("the audit record cannot be written"):
-            self._append([{"event": "run started", "steps": steps}])
+            self._append([audit.run_started(steps)])
 
-    def ended(self, exit_code: Exit, totals: tuple[int, int, int]) -> None:
+    def ended(self, exit_code: int, totals: tuple[int, int, int]) -> None:
         """Put the end of a run on the audit record."""
-        added, changed, destroyed = totals
         with _storage("the audit record cannot be written"):
-            self._append(
-                [
-                    {
-                        "event": "run ended",
-                        "exit_code": exit_code,
-                        "added": added,
-                        "changed": changed,
-                        "destroyed": destroyed,
-                    }
-                ]
-            )
+            self._append([audit.run_ended(exit_code, totals)])
 
     def _audit_outcomes(self, outcomes: Iterable[Outcome]) -> None:
         numbers = {self._numbers[id(o.step)]: o for o in outcomes if id(o.step) in self._numbers}
@@ -319,34 +403,14 @@ class Journal:
         for number, outcome in numbers.items():
             row = self._database.execute("SELECT * FROM op WHERE number = ?", (number,)).fetchone()
             with _damage():
-                known = _audited(dict(row))
+                known = audit.write(row)
             lines.append({**known, "outcome": outcome.status.value, "code": outcome.code, "detail": outcome.detail})
-        lines += [
-            {
-                "event": "write",
-                "address": str(o.step.address),
-                "action": o.step.action.word,
-                "outcome": o.status.value,
-                "code": o.code,
-                "detail": o.detail,
-            }
-            for o in outcomes
-            if id(o.step) not in self._numbers
-        ]
+        lines += [audit.unsent(outcome) for outcome in outcomes if id(outcome.step) not in self._numbers]
         self._append(lines)
 
     def _append(self, lines: Iterable[Mapping[str, Any]]) -> None:
-        now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        who = {"time": now, "run": self.run, "user": user(), "origin": self.origin, "digest": self.digest}
-        text = "".join(json.dumps({**who, **line}) + "\n" for line in lines)
-        handle = os.open(self.folder / "audit.jsonl", os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-        try:
-            data = text.encode()
-            while data:
-                data = data[os.write(handle, data) :]
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        head = {"run": self.run, "user": self.who, "origin": self.origin, "digest": self.digest}
+        audit.append(self.folder / "audit.jsonl", head, lines)
 
     @contextlib.contextmanager
     def _transaction(self, *, lazy: bool = False) -> Iterator[sqlite3.Connection]:
@@ -361,69 +425,45 @@ class Journal:
             raise
 
 
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """What earlier runs left, for a command that may not write: open operations and last seen counts."""
+def peek(folder: Path, origin: str, tenants: Iterable[str] = ()) -> Memory:
+    """Read a journal without writing anything, not even beside it; empty where there is none.
 
-    operations: tuple[Operation, ...] = ()
-    seen: Mapping[tuple[str, str], int] | None = None
-
-
-def peek(folder: Path, origin: str) -> Memory:
-    """Read a journal without writing anything, not even beside it; empty where there is none or it cannot be read."""
-    path = folder / "journal.db"
-    # Where nobody writes there is no log beside it, and opening it `ro` would make one.
-    in_use = path.with_name("journal.db-wal").exists()
-    for mode in ("mode=ro", "mode=ro&immutable=1") if in_use else ("mode=ro&immutable=1",):
-        with contextlib.suppress(sqlite3.Error, OSError):
-            if not path.is_file():
-                return Memory()
-            database = sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True)
-            database.row_factory = sqlite3.Row
-            with contextlib.closing(database):
-                found = _operations(database, "outcome IS NULL AND origin = ?", [origin])
-                return Memory(tuple(found), _seen(database, origin))
-    return Memory()
-
-
-def default_folder(environment: Mapping[str, str]) -> Path:
-    """The user's state folder: $XDG_STATE_HOME/exolink-reconcile, else ~/.local/state/exolink-reconcile.
-
-    Raises:
-        StorageFailed: this user has no home.
-
+    `tenants` are those whose base is wanted. Where it cannot be read or must not be believed, `note` says so.
     """
-    base = environment.get("XDG_STATE_HOME")
+    path = folder / "journal.db"
     try:
-        return (Path(base) if base else Path.home() / ".local" / "state") / "exolink-reconcile"
-    except RuntimeError:
-        raise StorageFailed(
-            "E-STORAGE", "this user has no home folder to keep the state in: give --state DIR"
-        ) from None
+        if not os.path.lexists(folder):
+            return Memory()
+        folders.check(folder)
+        if not os.path.lexists(path):
+            return Memory()
+        with _storage("the journal cannot be read"), contextlib.closing(_read_only(path)) as database:
+            found = _operations(database, "outcome IS NULL AND origin = ?", [origin])
+            bases = {tenant: base for tenant in tenants if (base := _base(database, origin, tenant))}
+            return Memory(tuple(found), _seen(database, origin), bases)
+    except StorageFailed as error:
+        return Memory(note=error.summary)
 
 
-def user() -> str:
-    """Who runs this: the CI run where there is one, else the user of this machine."""
-    variables = ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID")
-    if all(os.environ.get(name) for name in variables):
-        server, repository, run = (os.environ[name] for name in variables)
-        return f"{os.environ.get('GITHUB_ACTOR', '?')} ({server}/{repository}/actions/runs/{run})"
-    if url := os.environ.get("CI_JOB_URL"):
-        return f"{os.environ.get('GITLAB_USER_LOGIN', '?')} ({url})"
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid {os.getuid()}"
-
-
-def _prepare_folder(folder: Path) -> None:
-    with _storage(f"the state folder {folder} cannot be used"):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        state = folder.stat()
-        if state.st_uid != os.getuid():
-            raise StorageFailed("E-STORAGE", f"the state folder {folder} belongs to another user")
-        if state.st_mode & 0o077:
-            folder.chmod(0o700)
+def _read_only(path: Path) -> sqlite3.Connection:
+    """A journal that nothing is written to, not even beside it. Raises as `_check` does."""
+    os.close(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK))
+    # Where nobody writes there is no log beside it, and opening it `ro` would make one.
+    modes = ("mode=ro", "mode=ro&immutable=1")
+    for mode in modes if path.with_name("journal.db-wal").exists() else modes[1:]:
+        database = sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True)
+        try:
+            _check(database, path)
+        except (sqlite3.Error, OSError):
+            database.close()
+            if mode == modes[-1]:
+                raise
+        except BaseException:
+            database.close()
+            raise
+        else:
+            return database
+    raise AssertionError("the last mode either opens or raises")
 
 
 def _open(path: Path) -> sqlite3.Connection:
@@ -434,51 +474,127 @@ def _open(path: Path) -> sqlite3.Connection:
         StorageFailed: it is no journal, or one of a newer version.
 
     """
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600))
-    path.chmod(0o600)
-    database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
-    database.row_factory = sqlite3.Row
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
     try:
-        with _damage():
-            facts = ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
-            application, version, tables = (database.execute(fact).fetchone()[0] for fact in facts)
-            if tables and application != _APPLICATION_ID:
-                raise StorageFailed("E-STORAGE", f"{path} is not a journal of this tool")
-            if version > _VERSION:
-                raise StorageFailed("E-STORAGE", f"{path} was written by a newer version of this tool: use that one")
-            database.execute("PRAGMA journal_mode=WAL")
-            database.execute("PRAGMA synchronous=FULL")
-            if version < _VERSION:
-                statements = _UPGRADE if version else _TABLES
-                database.executescript(
-                    f"BEGIN IMMEDIATE; {statements} PRAGMA application_id={_APPLICATION_ID}; PRAGMA user_version={_VERSION}; COMMIT;"
-                )
-            database.execute("BEGIN IMMEDIATE")  # writable, or an error now and not in the middle of an apply
-            database.execute("COMMIT")
+        if os.fstat(handle).st_uid != os.geteuid():
+            raise folders.unsafe(f"{path} belongs to another user")
+        os.fchmod(handle, 0o600)
+    finally:
+        os.close(handle)
+    database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
+    try:
+        version = _check(database, path)
+        database.execute("PRAGMA journal_mode=WAL")
+        if version < _VERSION:
+            statements = "".join(_MIGRATIONS[version:])
+            database.executescript(
+                f"BEGIN IMMEDIATE; {statements} PRAGMA application_id={_APPLICATION_ID}; PRAGMA user_version={_VERSION}; COMMIT;"
+            )
+        database.set_progress_handler(None, 0)
+        database.execute("BEGIN IMMEDIATE")  # writable, or an error now and not in the middle of an apply
+        database.execute("COMMIT")
     except BaseException:
         database.close()
         raise
     return database
 
 
-def _operations(
-    database: sqlite3.Connection,
-    where: str,
-    values: Sequence[Any],
-    *,
-    id_column: str = "remote_id",
-    api_now: float | None = None,
-) -> list[Operation]:
+def _check(database: sqlite3.Connection, path: Path) -> int:
+    """The version of a journal, 0 for an empty file. What is in it is not believed before it was looked at.
+
+    Raises:
+        sqlite3.Error, OSError: it cannot be read.
+        StorageFailed: it is not a journal of this tool, or was written by a newer version.
+
+    """
+    database.row_factory = sqlite3.Row
+    database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST)
+    database.set_progress_handler(_Patience(), _STEPS_AT_A_TIME)
+    database.execute("PRAGMA trusted_schema=OFF")
     with _damage():
-        rows = database.execute(f"SELECT * FROM op WHERE {where} ORDER BY number", values).fetchall()
-        return [
-            Operation(
-                row["number"], row["origin"], Address(row["tenant"], row["kind"], row["name"]), row["action"],
-                row[id_column], json.loads(row["after"]), row["intended_at"], _age(row, api_now), bool(row["answered"]),
-                row["made"], row["attempts"], bool(row["deleted"]),
-            )
-            for row in map(_Columns, rows)
-        ]  # fmt: skip
+        application, version = (
+            database.execute(f"PRAGMA {fact}").fetchone()[0] for fact in ("application_id", "user_version")
+        )
+        shape = frozenset(tuple(row) for row in database.execute(f"{_SHAPE} LIMIT 100"))
+    if shape and application != _APPLICATION_ID:
+        raise folders.unsafe(f"{path} is not a journal of this tool")
+    if version > _VERSION:
+        raise StorageFailed("E-STORAGE", f"{path} was written by a newer version of this tool: use that one")
+    if shape != _shape(version):
+        raise folders.unsafe(f"{path} is not as this tool made it: its tables were changed")
+    return int(version)
+
+
+@functools.cache
+def _shape(version: int) -> frozenset[tuple[str, ...]]:
+    """What the tables of a journal of this version look like."""
+    with contextlib.closing(sqlite3.connect(":memory:")) as database:
+        database.executescript("".join(_MIGRATIONS[:version]))
+        return frozenset(database.execute(_SHAPE))
+
+
+class _Patience:
+    """Ends a question that takes too long: its `__call__` is SQLite's progress handler."""
+
+    def __init__(self) -> None:
+        self._left = _MOST_STEPS
+
+    def __call__(self) -> bool:
+        self._left -= _STEPS_AT_A_TIME
+        return self._left < 0
+
+
+_SHAPE = "SELECT type, name, tbl_name, sql FROM sqlite_master"
+_FILES = ("journal.db", "journal.db-wal")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path, follow_symlinks=False)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _operations(
+    database: sqlite3.Connection, where: str, values: Sequence[Any], *, api_now: float | None = None
+) -> list[Operation]:
+    operations, size = [], 0
+    with _damage():
+        for row in database.execute(f"SELECT * FROM op WHERE {where} ORDER BY number", values):
+            size += len(row["before"]) + len(row["after"])
+            if size > _MOST_TEXT:
+                raise sqlite3.DatabaseError("it holds more open writes than any run makes")
+            operations.append(_operation(row, api_now))
+    return operations
+
+
+def _operation(row: sqlite3.Row, api_now: float | None, *, id_column: str = "remote_id") -> Operation:
+    columns = _Columns(row)
+    return Operation(
+        columns["number"], columns["origin"], Address(columns["tenant"], columns["kind"], columns["name"]),
+        columns["action"], columns[id_column], json.loads(columns["after"]), columns["intended_at"],
+        _age(columns, api_now), bool(columns["answered"]), columns["made"], columns["attempts"],
+        bool(columns["deleted"]), columns["run"],
+    )  # fmt: skip
+
+
+def _write(columns: Mapping[str, Any]) -> Write:
+    return Write(
+        columns["number"], columns["run"], columns["intended_at"], columns["who"] or "", columns["origin"],
+        Address(columns["tenant"], columns["kind"], columns["name"]), columns["action"], columns["remote_id"],
+        columns["made"], json.loads(columns["before"]), json.loads(columns["after"]), columns["outcome"],
+        columns["code"] or "", columns["detail"] or "",
+    )  # fmt: skip
+
+
+def _base(database: sqlite3.Connection, origin: str, tenant: str) -> Base | None:
+    with _damage():
+        if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'base'").fetchone():
+            return None
+        statement = "SELECT kept_at, content FROM base WHERE origin = ? AND tenant = ?"
+        row = database.execute(statement, (origin, tenant)).fetchone()
+        return None if row is None else store.unpack_base(tenant, row["kept_at"], row["content"])
 
 
 class _Columns(dict[str, Any]):
@@ -488,7 +604,11 @@ class _Columns(dict[str, Any]):
         return _ADDED[name]
 
 
-_ADDED = {"sent_at": None, "sent_boot": None, "sent_ticks": None, "api_date": None, "attempts": 1, "deleted": 0}
+_ADDED = {
+    **dict.fromkeys(("sent_at", "sent_boot", "sent_ticks", "api_date", "who", "code", "detail")),
+    "attempts": 1,
+    "deleted": 0,
+}
 
 
 def _age(row: Mapping[str, Any], api_now: float | None) -> float:
@@ -527,22 +647,6 @@ def _damage() -> Iterator[None]:
         yield
     except (ValueError, TypeError, LookupError) as error:
         raise sqlite3.DatabaseError(f"the journal is damaged ({type(error).__name__})") from None
-
-
-def _audited(row: Mapping[str, Any]) -> dict[str, Any]:
-    address = Address(row["tenant"], row["kind"], row["name"])
-    return {
-        "event": "write",
-        "run": row["run"],
-        "digest": row["digest"],
-        "address": str(address),
-        "action": row["action"],
-        "id": row["remote_id"],
-        "intended_at": row["intended_at"],
-        "before": json.loads(row["before"]),
-        "after": json.loads(row["after"]),
-        "outcome": row["outcome"],
-    }
 
 
 @contextlib.contextmanager

@@ -8,12 +8,52 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from exolink_reconcile.errors import Locked, StorageFailed
-from exolink_reconcile.state.journal import user
+from exolink_reconcile.state import audit
+from exolink_reconcile.state import folder as folders
+from exolink_reconcile.state.store import Lease
 
 _POLL = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class _Lock:
+    """One lock that we hold."""
+
+    path: Path
+    handle: int
+    tenant: str
+
+    @property
+    def is_at_its_path(self) -> bool:
+        """Whether the file that we hold is the one that others find; else two of us may hold "the" lock."""
+        try:
+            there = os.stat(self.path, follow_symlinks=False)
+        except OSError:
+            return False
+        ours = os.fstat(self.handle)
+        return (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The locks of a run."""
+
+    locks: list[_Lock]
+
+    def check(self) -> None:
+        """Look whether the locks still are what others find. Raises Locked: nothing more may be written."""
+        for lock in self.locks:
+            if not lock.is_at_its_path:
+                raise Locked(
+                    "E-LOCK-LOST",
+                    f"the lock of tenant {lock.tenant}, {lock.path}, was removed or replaced while this apply worked, so"
+                    " another apply may be at work",
+                )
 
 
 @contextlib.contextmanager
@@ -23,7 +63,8 @@ def hold(
     tenants: Iterable[str],
     timeout: float,
     say: Callable[[str], None] = lambda sentence: None,
-) -> Iterator[None]:
+    run: str = "",
+) -> Iterator[Held]:
     """Hold the locks of the tenants, taken in sorted order so that two runs cannot wait for each other.
 
     `timeout` is how many seconds to wait for all of them; `say` is told for whom.
@@ -34,52 +75,121 @@ def hold(
 
     """
     ends_at = time.monotonic() + timeout
-    with contextlib.ExitStack() as held:
+    locks: list[_Lock] = []
+    try:
         for tenant in sorted(tenants):
-            held.callback(os.close, _take(folder, origin, tenant, ends_at, say))
-        yield
+            locks.append(_take(folder, origin, tenant, ends_at, say, run))
+        yield Held(locks)
+    finally:
+        for lock in locks:
+            os.close(lock.handle)
 
 
-def _take(folder: Path, origin: str, tenant: str, ends_at: float, say: Callable[[str], None]) -> int:
+def _take(folder: Path, origin: str, tenant: str, ends_at: float, say: Callable[[str], None], run: str) -> _Lock:
+    path = path_of(folder, origin, tenant)
+    while True:
+        lock = _Lock(path, _opened(path), tenant)
+        try:
+            _wait(lock, ends_at, say)
+            if lock.is_at_its_path:  # not removed while we waited: then the one who holds the new file has the lock
+                _sign(lock, origin, run)
+                return lock
+        except OSError as error:
+            os.close(lock.handle)
+            raise StorageFailed("E-STORAGE", f"the lock {path} cannot be used: {error.strerror}") from None
+        except BaseException:
+            os.close(lock.handle)
+            raise
+        os.close(lock.handle)
+
+
+def path_of(folder: Path, origin: str, tenant: str) -> Path:
+    """The lock file of a tenant of an API."""
     name = hashlib.sha256(f"{origin}\0{tenant}".encode()).hexdigest()[:32]
-    path = folder / "locks" / f"{name}.lock"
+    return folder / "locks" / f"{name}.lock"
+
+
+def _opened(path: Path) -> int:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        if path.parent.is_symlink():
+            raise folders.unsafe(f"the folder of locks {path.parent} is a link")
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
     except OSError as error:
         raise StorageFailed("E-STORAGE", f"the lock {path} cannot be made: {error.strerror}") from None
-    said = False
+
+
+def _wait(lock: _Lock, ends_at: float, say: Callable[[str], None]) -> None:
+    told = False
+    while True:
+        try:
+            fcntl.flock(lock.handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() >= ends_at:
+                summary = f"tenant {lock.tenant} is locked by another apply: {_holder(lock.handle)}"
+                raise Locked("E-LOCKED", f"{summary}. Nothing was read; --lock-timeout S waits for it") from None
+            if not told:
+                left = ends_at - time.monotonic()
+                say(f"Waiting up to {left:.0f} s for the lock of tenant {lock.tenant}: {_holder(lock.handle)}.")
+                told = True
+            time.sleep(_POLL)
+
+
+def _sign(lock: _Lock, origin: str, run: str) -> None:
+    """Write down who holds it. For messages only: whether the lock is held is for the kernel to say."""
+    facts = {
+        "pid": os.getpid(), "user": audit.user(), "host": socket.gethostname(), "since": time.time(),
+        "origin": origin, "tenant": lock.tenant, "run": run,
+    }  # fmt: skip
+    text = json.dumps(facts)
+    os.ftruncate(lock.handle, 0)
+    os.pwrite(lock.handle, text.encode(), 0)
+
+
+def held(folder: Path) -> list[Lease]:
+    """The locks of a folder that somebody holds now; nothing is written, and none is taken for longer than a look."""
+    leases = []
     try:
-        while True:
+        paths = sorted((folder / "locks").glob("*.lock"))
+        for path in paths:
+            handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() >= ends_at:
-                    summary = f"tenant {tenant} is locked by another apply: {_holder(handle)}"
-                    raise Locked("E-LOCKED", f"{summary}. Nothing was read; --lock-timeout S waits for it") from None
-                if not said:
-                    left = ends_at - time.monotonic()
-                    say(f"Waiting up to {left:.0f} s for the lock of tenant {tenant}: {_holder(handle)}.")
-                    said = True
-                time.sleep(_POLL)
-        # Who holds it is written after it is held, and never asked for whether it is held: that is the kernel's to say.
-        since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime())
-        text = json.dumps({"pid": os.getpid(), "user": user(), "host": socket.gethostname(), "since": since})
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, text.encode(), 0)
+                if _is_held(handle):
+                    leases.append(_lease(handle))
+            finally:
+                os.close(handle)
     except OSError as error:
-        os.close(handle)
-        raise StorageFailed("E-STORAGE", f"the lock {path} cannot be used: {error.strerror}") from None
-    except BaseException:
-        os.close(handle)
-        raise
-    return handle
+        raise StorageFailed("E-STORAGE", f"the locks of {folder} cannot be read: {error.strerror}") from None
+    return leases
+
+
+def _is_held(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    fcntl.flock(handle, fcntl.LOCK_UN)
+    return False
+
+
+def _lease(handle: int) -> Lease:
+    facts: dict[str, Any] = {}
+    with contextlib.suppress(OSError, ValueError):
+        read = json.loads(os.pread(handle, 10_000, 0))
+        facts = read if isinstance(read, dict) else {}
+    since = facts.get("since")
+    text = {name: str(facts.get(name) or "") for name in ("origin", "tenant", "run", "user", "host")}
+    return Lease(
+        text["origin"], text["tenant"], None, text["run"], text["user"], text["host"],
+        float(since) if isinstance(since, (int, float)) else 0.0, None, None,
+    )  # fmt: skip
 
 
 def _holder(handle: int) -> str:
     try:
-        held = json.loads(os.pread(handle, 10_000, 0))
-        return f"pid {held['pid']} of user {held['user']} on {held['host']}, since {held['since']}"
-    except (OSError, ValueError, KeyError, TypeError):
+        facts = json.loads(os.pread(handle, 10_000, 0))
+        since = audit.time_of(float(facts["since"]))
+        return f"pid {facts['pid']} of user {facts['user']} on {facts['host']}, since {since}"
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
         return "it did not say who it is"

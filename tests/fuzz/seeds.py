@@ -42,7 +42,8 @@ def journals() -> list[bytes]:
         path = Path(name) / "journal.db"
         for statement in (
             "",
-            "INSERT INTO op VALUES (1, 'r', 'd', 'http://127.0.0.1', 'acme', 'cpms', 'A', 'create', 7, '{}', '{\"a\": 1}', 0, '', 0, 0, NULL, NULL)",
+            "INSERT INTO op (number, run, digest, origin, tenant, kind, name, action, remote_id, before, after,"
+            " intended_at, boot, ticks, answered, made, outcome) VALUES (1, 'r', 'd', 'http://127.0.0.1', 'acme', 'cpms', 'A', 'create', 7, '{}', '{\"a\": 1}', 0, '', 0, 0, NULL, NULL)",
         ):
             Journal(Path(name), "http://127.0.0.1").close()
             database = sqlite3.connect(path)

@@ -24,7 +24,8 @@ def damaged(folder: Path, statements: str) -> None:
     Journal(folder, ORIGIN).close()
     with contextlib.closing(sqlite3.connect(folder / "journal.db")) as database:
         database.execute(
-            "INSERT INTO op VALUES (1, 'r', 'd', ?, 'acme', 'cpms', 'A', 'create', 7, '{}', '{}', 0, '', 0, 0, NULL, NULL)",
+            "INSERT INTO op (number, run, digest, origin, tenant, kind, name, action, remote_id, before, after,"
+            " intended_at, boot, ticks, answered, made, outcome) VALUES (1, 'r', 'd', ?, 'acme', 'cpms', 'A', 'create', 7, '{}', '{}', 0, '', 0, 0, NULL, NULL)",
             (ORIGIN,),
         )
         for statement in statements.split("; "):

@@ -154,7 +154,7 @@ class Machine(RuleBasedStateMachine):
             ("applying.applier.apply", functools.partial(self.applied, applier.apply)),
             ("cli.start.connected", self.connected),
             ("cli.start.wanted", self.wanted),
-            ("cli.apply.Journal", functools.partial(MortalJournal, self)),
+            ("state.journal.Journal", functools.partial(MortalJournal, self)),
         ):
             self.patches.enter_context(patch(f"exolink_reconcile.{target}", new))
 

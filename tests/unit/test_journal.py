@@ -17,6 +17,8 @@ from exolink_reconcile.errors import StorageFailed
 from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.model import Action, Operation, Outcome, Status, Step
 from exolink_reconcile.resource import Address, row_model
+from exolink_reconcile.state import audit as audits
+from exolink_reconcile.state import folder as folders
 from exolink_reconcile.state import journal
 from exolink_reconcile.state.journal import Journal, Memory, peek
 
@@ -71,7 +73,10 @@ def test_a_new_state_and_one_that_was_there(tmp_path: Path) -> None:
         assert first.is_new
         first.started(1)
     with Journal(folder, ORIGIN) as second:
-        assert not second.is_new and second.run != first.run
+        assert second.is_new and second.run != first.run  # no apply has looked at this API yet
+        second.saw({("acme", "cpms"): 0})
+    with Journal(folder, ORIGIN) as third, Journal(folder, "https://other.example.com") as other:
+        assert not third.is_new and other.is_new
     modes = {path.name: path.stat().st_mode & 0o777 for path in (folder, folder / "journal.db", folder / "audit.jsonl")}
     assert modes == {"there": 0o700, "journal.db": 0o600, "audit.jsonl": 0o600}
 
@@ -102,18 +107,18 @@ def test_the_mark_of_a_journal(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", [0o755, 0o701, 0o770])
-def test_an_open_folder_is_closed(tmp_path: Path, mode: int) -> None:
-    """A state folder that others may look into is closed to them, and so is a journal."""
+def test_a_folder_that_was_there_keeps_its_mode(tmp_path: Path, mode: int) -> None:
+    """It may be shared with others on purpose; a journal that others may look into is closed to them."""
     tmp_path.chmod(mode)
     Journal(tmp_path, ORIGIN).close()
     (tmp_path / "journal.db").chmod(0o644)
     Journal(tmp_path, ORIGIN).close()
-    assert [path.stat().st_mode & 0o777 for path in (tmp_path, tmp_path / "journal.db")] == [0o700, 0o600]
+    assert [path.stat().st_mode & 0o777 for path in (tmp_path, tmp_path / "journal.db")] == [mode, 0o600]
 
 
 def test_the_folder_of_another_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """State that belongs to somebody else is not used."""
-    monkeypatch.setattr(os, "getuid", lambda: tmp_path.stat().st_uid + 1)
+    monkeypatch.setattr(os, "geteuid", lambda: tmp_path.stat().st_uid + 1)
     with pytest.raises(StorageFailed, match="E-STORAGE: .*another user"):
         Journal(tmp_path, ORIGIN)
     assert list(tmp_path.iterdir()) == []
@@ -142,7 +147,7 @@ def test_a_database_of_something_else(tmp_path: Path) -> None:
     """Another program's database is left as it is."""
     change(tmp_path, "CREATE TABLE theirs (x)")
     content = (tmp_path / "journal.db").read_bytes()
-    with pytest.raises(StorageFailed, match="E-STORAGE: .*not a journal"):
+    with pytest.raises(StorageFailed, match="E-STATE-UNSAFE: .*not a journal"):
         Journal(tmp_path, ORIGIN)
     assert (tmp_path / "journal.db").read_bytes() == content
 
@@ -185,7 +190,7 @@ def test_an_intent_is_on_disk(tmp_path: Path, action: Action, remote_id: int | N
     [op] = peek(tmp_path, ORIGIN).operations
     assert op == Operation(
         op.number, ORIGIN, Address("acme", "cpms", "A/b"), action.word, remote_id, {"displayName": "A/b"},
-        op.intended_at, op.age, False,
+        op.intended_at, op.age, False, run=opened.run,
     )  # fmt: skip
     assert start - 1 <= op.intended_at <= time.time() and 0 <= op.age < 60
     found = row(tmp_path, "A/b")
@@ -392,9 +397,15 @@ def test_a_journal_of_the_first_version(tmp_path: Path) -> None:
     """It is read as it is, upgraded by the first run that writes, and keeps what was open in it."""
     with Journal(tmp_path, ORIGIN) as opened:
         intended(opened, step())
-    for column in ("sent_at", "sent_boot", "sent_ticks", "api_date", "attempts", "deleted"):
-        change(tmp_path, f"ALTER TABLE op DROP COLUMN {column}")
-    change(tmp_path, "PRAGMA user_version=1")
+    with beside(tmp_path) as database:
+        [kept] = database.execute("SELECT * FROM op").fetchall()
+    (tmp_path / "journal.db").unlink()
+    with beside(tmp_path) as database:
+        database.executescript(
+            journal._VERSION_1 + f"PRAGMA application_id={journal._APPLICATION_ID}; PRAGMA user_version=1"
+        )
+        columns = [row["name"] for row in database.execute("PRAGMA table_info(op)")]
+        database.execute(f"INSERT INTO op VALUES ({', '.join('?' * len(columns))})", [kept[name] for name in columns])
     assert names(peek(tmp_path, ORIGIN).operations) == ["A"]
     with Journal(tmp_path, ORIGIN) as opened:
         [op] = opened.open_operations()
@@ -431,13 +442,12 @@ def test_what_reading_told_of_an_earlier_run(tmp_path: Path) -> None:
 
 
 def test_forget(tmp_path: Path) -> None:
-    """`unknowns --forget` closes what is open at one address, of whatever origin, and says how many there were."""
-    with Journal(tmp_path, "https://other.example.com") as other:
-        intended(other, step("A"))
+    """What is forgotten is closed, and nothing else."""
     with Journal(tmp_path, ORIGIN) as opened:
-        intended(opened, step("A"), step("B"))
-        assert [opened.forget(text) for text in ("acme/cpms/A", "acme/cpms/A", "A", "beta/cpms/B")] == [2, 0, 0, 0]
-        assert names(opened.open_operations()) == ["B"] and row(tmp_path)["outcome"] == "forgotten"
+        intended(opened, step("A"), step("A"), step("B"))
+        opened.forget(op for op in opened.open_operations() if op.address.name == "A")
+        assert names(opened.open_operations()) == ["B"]
+    assert [line["outcome"] for line in audit(tmp_path)] == ["forgotten", "forgotten"]
 
 
 # ---------------------------------------------------------------------------------------------------------- last seen
@@ -470,7 +480,7 @@ def test_counts_that_cannot_be_kept(tmp_path: Path) -> None:
 
 def test_the_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One JSON line a fact: who, when, which run and plan, what was there before, what was sent, what became of it."""
-    monkeypatch.setattr(journal, "user", lambda: "kim")
+    monkeypatch.setattr(audits, "user", lambda: "kim")
     deleted, never_sent = step("A", Action.DELETE), step("B", Action.UPDATE)
     with Journal(tmp_path, ORIGIN, "digest") as opened:
         opened.started(2)
@@ -588,9 +598,9 @@ def test_peek_while_another_applies(tmp_path: Path) -> None:
 
 
 def test_peek_at_what_is_no_journal(tmp_path: Path) -> None:
-    """Something else in its place is no memory, and no error."""
+    """Something else in its place is no memory, and no error; it is said."""
     (tmp_path / "journal.db").write_bytes(b"not a database" * 100)
-    assert peek(tmp_path, ORIGIN) == Memory()
+    assert peek(tmp_path, ORIGIN) == Memory(note="the journal cannot be read: file is not a database")
 
 
 # --------------------------------------------------------------------------------------------------------- who, where
@@ -599,9 +609,9 @@ def test_peek_at_what_is_no_journal(tmp_path: Path) -> None:
 def test_the_default_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     """State lives where the user's state lives."""
     monkeypatch.setenv("HOME", "/home/kim")
-    assert journal.default_folder({"XDG_STATE_HOME": "/state"}) == Path("/state/exolink-reconcile")
-    for environment in ({}, {"XDG_STATE_HOME": ""}):
-        assert journal.default_folder(environment) == Path("/home/kim/.local/state/exolink-reconcile")
+    assert folders.default({"XDG_STATE_HOME": "/state"}) == Path("/state/exolink-reconcile")
+    for environment in ({}, {"XDG_STATE_HOME": ""}, {"XDG_STATE_HOME": "relative/state"}):
+        assert folders.default(environment) == Path("/home/kim/.local/state/exolink-reconcile")
 
 
 CI = {"GITHUB_SERVER_URL": "https://github.com", "GITHUB_REPOSITORY": "o/r", "GITHUB_RUN_ID": "5"}
@@ -623,7 +633,7 @@ def test_who(variables: dict[str, str], who: str, monkeypatch: pytest.MonkeyPatc
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    assert journal.user() == who
+    assert audits.user() == who
 
 
 @pytest.mark.parametrize("error", [KeyError("no entry"), OSError("no user")])
@@ -636,7 +646,7 @@ def test_a_user_without_a_name(error: Exception, monkeypatch: pytest.MonkeyPatch
         raise error
 
     monkeypatch.setattr(getpass, "getuser", nobody)
-    assert journal.user() == f"uid {os.getuid()}"
+    assert audits.user() == f"uid {os.getuid()}"
 
 
 def test_a_user_without_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -647,9 +657,9 @@ def test_a_user_without_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Path, "home", nowhere)
     with pytest.raises(StorageFailed, match="--state DIR") as caught:
-        journal.default_folder({})
+        folders.default({})
     assert caught.value.code == "E-STORAGE"
-    assert journal.default_folder({"XDG_STATE_HOME": "/s"}) == Path("/s/exolink-reconcile")
+    assert folders.default({"XDG_STATE_HOME": "/s"}) == Path("/s/exolink-reconcile")
 
 
 def test_only_a_create_is_marked_as_answered(tmp_path: Path) -> None:
@@ -659,3 +669,211 @@ def test_only_a_create_is_marked_as_answered(tmp_path: Path) -> None:
         intended(opened, each)
         opened.settle([Outcome(each, Status.DONE, code="E-UNVERIFIED")])
         assert [op.answered for op in opened.open_operations()] == [False]
+
+
+# ---------------------------------------------------------------------------------------- what is removed while we work
+
+
+@pytest.mark.parametrize("name", ["journal.db", "journal.db-wal"])
+@pytest.mark.parametrize("how", ["removed", "replaced"])
+def test_row_A9_a_journal_that_goes(tmp_path: Path, name: str, how: str) -> None:
+    """An intent counts only while the journal is the file at its path: without it nothing may be sent."""
+    with Journal(tmp_path, ORIGIN) as opened:
+        sent = step("A")
+        intended(opened, sent)
+        opened.sending(sent)
+        content = (tmp_path / name).read_bytes()
+        (tmp_path / name).unlink()
+        if how == "replaced":
+            (tmp_path / name).write_bytes(content)
+        for attempt in (lambda: intended(opened, step("B")), lambda: opened.sending(sent), opened.may_send):
+            with pytest.raises(StorageFailed, match="removed or replaced"):
+                attempt()
+
+
+def test_row_A9_a_journal_that_goes_while_it_is_written(tmp_path: Path) -> None:
+    """It is looked at after the commit too."""
+    with Journal(tmp_path, ORIGIN) as opened:
+        intended(opened, step("A"))
+        look, looks = opened.may_send, []
+
+        def removed_after_the_first_look() -> None:
+            look()
+            if not looks:
+                (tmp_path / "journal.db").unlink()
+            looks.append(1)
+
+        opened.may_send = removed_after_the_first_look  # type: ignore[method-assign]
+        with pytest.raises(StorageFailed, match="removed or replaced"):
+            intended(opened, step("B"))
+
+
+# --------------------------------------------------------------------------------------------------- what is not ours
+
+NASTY = {
+    "a view without end": "CREATE VIEW v AS WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT x FROM n",
+    "a table that is a view": "DROP TABLE seen; CREATE VIEW seen AS WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x FROM n) SELECT x AS tenant, x AS kind, x AS rows, x AS origin FROM n",
+    "a trigger that swallows intents": "CREATE TRIGGER t BEFORE INSERT ON op BEGIN SELECT RAISE(IGNORE); END",
+    "a column that is computed": "ALTER TABLE op ADD COLUMN more TEXT AS (hex(zeroblob(1000000000)))",
+    "a table too many": "CREATE TABLE more (x)",
+    "an index that is unique": "CREATE UNIQUE INDEX u ON op (tenant)",
+    "a table too few": "DROP TABLE base",
+}
+
+
+@pytest.mark.parametrize("nasty", NASTY.values(), ids=list(NASTY))
+def test_row_E12_a_journal_that_somebody_made(tmp_path: Path, nasty: str) -> None:
+    """A journal is believed only if its tables are exactly those we make: apply refuses, plan says so, both at once."""
+    Journal(tmp_path, ORIGIN).close()
+    with beside(tmp_path) as database:
+        database.executescript(nasty)
+    with pytest.raises(StorageFailed, match="E-STATE-UNSAFE: .*journal.db is not as this tool made it"):
+        Journal(tmp_path, ORIGIN)
+    assert "not as this tool made it" in peek(tmp_path, ORIGIN).note
+
+
+def test_row_E12_a_journal_that_is_too_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No question to a journal runs without end, and no more is read at once than a run could have left."""
+    with Journal(tmp_path, ORIGIN) as opened:
+        intended(opened, *(step(f"N{number}") for number in range(50)))
+    for limit in ("_MOST_TEXT", "_MOST_STEPS"):
+        with monkeypatch.context() as patched:
+            patched.setattr(journal, limit, 100)
+            patched.setattr(journal, "_STEPS_AT_A_TIME", 100)
+            assert "journal cannot be read" in peek(tmp_path, ORIGIN).note
+    assert len(peek(tmp_path, ORIGIN).operations) == 50
+
+
+def test_row_E12_a_folder_that_is_a_link(tmp_path: Path) -> None:
+    """A link in its place is refused, and what it leads to keeps its mode and stays empty."""
+    (tmp_path / "victim").mkdir(mode=0o755)
+    (tmp_path / "state").symlink_to(tmp_path / "victim")
+    with pytest.raises(StorageFailed, match="E-STATE-UNSAFE: .*is a link"):
+        Journal(tmp_path / "state", ORIGIN)
+    assert "is a link" in peek(tmp_path / "state", ORIGIN).note
+    assert list((tmp_path / "victim").iterdir()) == [] and (tmp_path / "victim").stat().st_mode & 0o777 == 0o755
+
+
+@pytest.mark.parametrize("git", ["folder", "file"])
+@pytest.mark.parametrize("state", [".", "state", "a/b/state"])
+def test_row_E12_a_folder_in_a_work_tree(tmp_path: Path, git: str, state: str) -> None:
+    """Who may open a pull request could bring a journal along: nothing is made there, and plan says so of one that is."""
+    checkout = tmp_path / "checkout"
+    folder = checkout / state
+    Journal(folder, ORIGIN).close()
+    (checkout / ".git").mkdir() if git == "folder" else (checkout / ".git").write_text("gitdir: ../x", "utf-8")
+    for path in (folder, checkout / "new"):
+        with pytest.raises(StorageFailed, match="E-STATE-UNSAFE: .*Git work tree"):
+            Journal(path, ORIGIN)
+    assert "Git work tree" in peek(folder, ORIGIN).note
+    assert not (checkout / "new").exists()
+
+
+@pytest.mark.parametrize("kind", ["nfs4", "cifs", "fuse.sshfs", "9p"])
+def test_a_network_file_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """Two machines may both get a lock there, and SQLite's log is not safe: refused, with what to do instead."""
+    monkeypatch.setattr(folders, "file_system", lambda path: kind)
+    with pytest.raises(StorageFailed, match=rf"network file system \({kind}\).*postgresql://"):
+        Journal(tmp_path / "state", ORIGIN)
+    assert not (tmp_path / "state").exists()
+
+
+def test_the_file_system_is_known() -> None:
+    """Where the system tells, it is told; a path that is not there has none."""
+    assert folders.file_system(Path("/proc")) in ("proc", "")
+    assert folders.file_system(Path("/not/there")) == ""
+
+
+def test_row_C7_a_folder_that_may_not_be_entered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder of mode 0700 of another user is a storage failure that says so, never a bug; to plan a note."""
+    lstat, stat = os.lstat, Path.stat
+
+    def refused(path: Path, **options: Any) -> os.stat_result:
+        if path.name == "journal.db":
+            raise PermissionError(13, "Permission denied")
+        return stat(path, **options)
+
+    monkeypatch.setattr(Path, "stat", refused)
+    monkeypatch.setattr(os, "geteuid", lambda: lstat(tmp_path).st_uid + 1)
+    with pytest.raises(StorageFailed, match="belongs to another user"):
+        Journal(tmp_path, ORIGIN)
+    assert "belongs to another user" in peek(tmp_path, ORIGIN).note
+
+
+# -------------------------------------------------------------------------------------------------------- many writes
+
+
+def test_row_D10_what_is_closed_costs_nothing(tmp_path: Path) -> None:
+    """What an apply asks on its way is answered from an index, however many writes were made before."""
+    old = ("r", "d", "w", ORIGIN, "acme", "cpms", "A", "create", None, "{}", "{}", 1.0, "", 0.0, None)
+    with Journal(tmp_path, ORIGIN) as opened:
+        with opened._transaction() as database:
+            database.executemany(journal._INTEND, [old] * 20_000)
+            database.execute("UPDATE op SET outcome = 'done', made = number")
+        recent = step("New")
+        intended(opened, recent)
+        opened.settle([Outcome(recent, Status.DONE, made=7)])
+        steps = []
+        opened._database.set_progress_handler(lambda: steps.append(1), 100)
+        assert opened.open_operations(["acme"]) == []
+        assert [op.made_id for op in opened.made_lately(["acme"], 90.0)] == [7]
+        assert len(steps) * 100 < 30_000  # instructions of SQLite's machine; a look at each row takes ten times as many
+
+
+def test_a_write_of_long_ago_behind_a_wrong_clock(tmp_path: Path) -> None:
+    """A few old ones in between do not hide a young one: clocks go wrong, numbers do not."""
+    with Journal(tmp_path, ORIGIN) as opened:
+        steps = [step(f"N{number}") for number in range(5)]
+        intended(opened, *steps)
+        opened.settle([Outcome(each, Status.DONE, made=number) for number, each in enumerate(steps)])
+        change(tmp_path, "UPDATE op SET intended_at = 1, ticks = 1 WHERE number > 1")
+        assert names(opened.made_lately(["acme"], 600.0)) == ["N0"]
+
+
+# --------------------------------------------------------------------------------------------------------------- base
+
+
+def test_the_base(tmp_path: Path) -> None:
+    """What an apply declared and verified is remembered; what is kept out of it keeps what was remembered before."""
+    a, b, c = (Address("acme", "cpms", name) for name in "ABC")
+    with Journal(tmp_path, ORIGIN) as opened:
+        assert opened.base("acme") is None
+        opened.keep_base("acme", {a: {"url": "1", "interval": 30}, b: {"url": "2", "interval": 60}}, keep=())
+        opened.keep_base("acme", {a: {"url": "3"}, b: {"url": "9"}, c: {}}, keep={b})
+        opened.keep_base("beta", {}, keep=())
+        assert opened.base("acme").declared == {a: {"url": "3"}, b: {"url": "2", "interval": 60}, c: {}}
+    memory = peek(tmp_path, ORIGIN, ["acme", "beta", "gamma"])
+    assert set(memory.bases) == {"acme", "beta"} and memory.bases["acme"].declared[c] == {}
+    assert abs(memory.bases["acme"].when - time.time()) < 3600
+    assert peek(tmp_path, "https://other.example.com", ["acme"]).bases == {}
+
+
+def test_a_base_that_is_damaged(tmp_path: Path) -> None:
+    """It is a storage failure, to plan a note, and never a base."""
+    with Journal(tmp_path, ORIGIN) as opened:
+        opened.keep_base("acme", {}, keep=())
+        change(tmp_path, "UPDATE base SET content = x'00'")
+        with pytest.raises(StorageFailed, match="damaged"):
+            opened.base("acme")
+    assert "damaged" in peek(tmp_path, ORIGIN, ["acme"]).note
+
+
+# ------------------------------------------------------------------------------------------------------------ history
+
+
+def test_history(tmp_path: Path) -> None:
+    """Every write of every run, newest first: what was there, what was sent, and what became of it."""
+    create, delete = step("A"), step("B", Action.DELETE)
+    with Journal(tmp_path, ORIGIN) as first:
+        intended(first, create, delete)
+        first.settle([Outcome(create, Status.DONE, made=41), Outcome(delete, Status.FAILED, "no", "E-REJECTED")])
+    with Journal(tmp_path, ORIGIN) as second:
+        intended(second, step("C"))
+    with Journal(tmp_path, ORIGIN, read_only=True) as reading:
+        writes = list(reading.history())
+        assert [(w.address.name, w.outcome, w.code, w.made_id) for w in writes] == [
+            ("C", None, "", None), ("B", "failed", "E-REJECTED", None), ("A", "done", "", 41)
+        ]  # fmt: skip
+        assert [w.address.name for w in reading.history(first.run)] == ["B", "A"]
+    assert writes[1].before == {"displayName": "before"} and writes[2].after == {"displayName": "A"}
+    assert writes[0].who == audits.user()

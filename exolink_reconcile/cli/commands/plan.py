@@ -28,6 +28,7 @@ def plan(
     """Show what apply would do."""
     from exolink_reconcile import files, pipeline
     from exolink_reconcile.cli import checkout, start
+    from exolink_reconcile.inert import inert
     from exolink_reconcile.report.view import PlanView, render
     from exolink_reconcile.saved_plan import writer
 
@@ -37,6 +38,8 @@ def plan(
     with start.connected(options, wanted.contract_text, CONSOLE) as api:
         memory = start.memory(options)
         run = pipeline.plan(wanted, api, memory.seen or {})
+    if memory.note:
+        CONSOLE.err(f"Note: what earlier runs left is not known: {inert(memory.note)}.\n")
     if memory.operations:
         count = len(memory.operations)
         writes = "1 write of an earlier run is" if count == 1 else f"{count} writes of an earlier run are"

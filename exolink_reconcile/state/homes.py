@@ -1,0 +1,67 @@
+"""The option --state to the home of the state: a folder of this machine, or a database that machines share."""
+
+import os
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from exolink_reconcile.errors import StorageFailed
+from exolink_reconcile.state import folder as folders
+from exolink_reconcile.state import journal
+from exolink_reconcile.state.store import Memory, Store
+
+
+class Home(Protocol):
+    """Where state is kept. Every method may raise StorageFailed."""
+
+    @property
+    def where(self) -> str:
+        """For people; secrets masked."""
+
+    def open(self, origin: str) -> AbstractContextManager[Store]:
+        """The state of one API, for a run that writes."""
+
+    def read(self, origin: str = "") -> AbstractContextManager[Store] | None:
+        """The state, for a command that writes nothing; None where there is none yet."""
+
+    def memory(self, origin: str, tenants: Iterable[str]) -> Memory:
+        """What earlier runs left, for plan: never an error, but a note where it cannot be read."""
+
+
+def home(state: str | None, environment: Mapping[str, str]) -> Home:
+    """The home that --state names; without it the user's folder. Raises StorageFailed, InputError."""
+    return FolderHome(Path(state) if state else folders.default(environment), named=bool(state))
+
+
+@dataclass(frozen=True, slots=True)
+class FolderHome:
+    """A folder of this machine. `named`: the user named it."""
+
+    folder: Path
+    named: bool
+
+    @property
+    def where(self) -> str:
+        """For people."""
+        return f"the folder {self.folder}"
+
+    def open(self, origin: str) -> AbstractContextManager[Store]:
+        """The journal, made if there is none."""
+        return closing(journal.Journal(self.folder, origin))
+
+    def read(self, origin: str = "") -> AbstractContextManager[Store] | None:
+        """The journal as it is; nothing is written, not even beside it."""
+        if not os.path.lexists(self.folder):
+            if self.named:
+                raise StorageFailed("E-STORAGE", f"the state folder {self.folder} is not there")
+            return None
+        folders.check(self.folder)
+        if not os.path.lexists(self.folder / "journal.db"):
+            return None
+        return closing(journal.Journal(self.folder, origin, read_only=True))
+
+    def memory(self, origin: str, tenants: Iterable[str]) -> Memory:
+        """What earlier runs left; a folder that is not there yet is no more than empty."""
+        return journal.peek(self.folder, origin, tenants)

@@ -1,0 +1,191 @@
+"""What survives a run: one interface for the homes of state, and the values that they keep.
+
+    intend ──> sending ──> (the request) ──> answered ──> settle
+      │           │                                         │
+      durable     durable, each attempt                      closed, or open for the next run
+
+A write may be sent only when `intend` and then `sending` have returned: both look whether this run still holds its lock.
+"""
+
+import json
+import zlib
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from exolink_reconcile.model import Operation, Outcome, Step
+from exolink_reconcile.resource import Address
+
+_MOST_UNPACKED = 256 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """What an apply of a tenant declared and verified: by address its managed fields as JSON values, secrets masked.
+
+    `when` is in seconds since the epoch.
+    """
+
+    when: float
+    declared: Mapping[Address, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One write of the history. `outcome` is None while nobody knows; `made_id` is what a create made."""
+
+    number: int
+    run: str
+    when: float
+    who: str
+    origin: str
+    address: Address
+    action: str
+    remote_id: int | None
+    made_id: int | None
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
+    outcome: str | None
+    code: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """Who holds a tenant. Times are in seconds since the epoch; a folder's lock has no token and does not expire."""
+
+    origin: str
+    tenant: str
+    token: int | None
+    run: str
+    who: str
+    host: str
+    taken: float
+    last_seen: float | None
+    expires: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What earlier runs left, for a command that may not write: open operations and last seen counts."""
+
+    operations: tuple[Operation, ...] = ()
+    seen: Mapping[tuple[str, str], int] | None = None
+    bases: Mapping[str, Base] = field(default_factory=dict)
+    note: str = ""
+
+
+class Store(Protocol):
+    """The state of one API for one run; used from several threads. Every method may raise StorageFailed."""
+
+    run: str
+    digest: str
+    is_new: bool
+    api_now: Callable[[], float | None]
+
+    @property
+    def where(self) -> str:
+        """Where the state is kept, for people; secrets masked."""
+
+    def hold(self, tenants: Iterable[str], timeout: float, say: Callable[[str], None]) -> AbstractContextManager[None]:
+        """Hold the tenants. Raises Locked: somebody else holds one."""
+
+    def may_send(self) -> None:
+        """The last look right before a request that writes. Raises Locked, StorageFailed: then it must not be sent."""
+
+    def intend(self, step: Step, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+        """Make the intent of a write durable. Raises Locked, StorageFailed: then it must not be sent."""
+
+    def sending(self, step: Step, api_date: float | None = None) -> None:
+        """Stamp an attempt right before it leaves. Raises Locked, StorageFailed: then it must not be sent."""
+
+    def answered(self, step: Step, *, deleted: bool = False) -> None:
+        """Remember that a write was answered; `deleted`: only the delete of a replace."""
+
+    def settle(self, outcomes: Iterable[Outcome]) -> None:
+        """Close the writes whose outcome is known, and put every outcome on the audit record."""
+
+    def settle_earlier(self, operations: Mapping[int, str], made: Mapping[int, int] | None = None) -> None:
+        """Close writes of earlier runs, by number, with their outcome; `made` are the ids of what they made."""
+
+    def open_operations(self, tenants: Iterable[str] | None = None) -> list[Operation]:
+        """The writes that are still open, oldest first: of some tenants of this API, or all there are."""
+
+    def made_lately(self, tenants: Iterable[str], window: float) -> list[Operation]:
+        """The creates of the last `window` seconds that are known to have made an object, its id as `remote_id`."""
+
+    def forget(self, operations: Iterable[Operation]) -> None:
+        """Close open writes for good, although nobody knows what became of them."""
+
+    def seen(self) -> Mapping[tuple[str, str], int]:
+        """How many rows each list had when an apply last read it, by tenant and kind word."""
+
+    def saw(self, counts: Mapping[tuple[str, str], int]) -> None:
+        """Remember how many rows each list has."""
+
+    def base(self, tenant: str) -> Base | None:
+        """What the last apply of a tenant declared and verified; None where there was none."""
+
+    def keep_base(self, tenant: str, declared: Mapping[Address, Mapping[str, Any]], keep: Container[Address]) -> None:
+        """Remember what an apply declared and verified, instead of what was remembered.
+
+        `declared` are the managed fields of each address as JSON values, secrets masked. An address in `keep` keeps what
+        was remembered of it: it was held back, failed, or was no part of this run.
+        """
+
+    def history(self, run: str | None = None) -> Iterator[Write]:
+        """The writes of earlier runs, or of one run, newest first."""
+
+    def leases(self) -> list[Lease]:
+        """Who holds which tenant of which API now."""
+
+    def started(self, steps: int) -> None:
+        """Put the start of a run on the audit record: nothing may be written to the API without it."""
+
+    def ended(self, exit_code: int, totals: tuple[int, int, int]) -> None:
+        """Put the end of a run on the audit record."""
+
+    def close(self) -> None:
+        """Close it. What is open in it stays open."""
+
+
+def renewed_base(
+    before: Base | None, declared: Mapping[Address, Mapping[str, Any]], keep: Container[Address]
+) -> dict[Address, Mapping[str, Any]]:
+    """What a base becomes: what was declared now, but for the addresses that keep what was remembered of them."""
+    renewed = {address: fields for address, fields in declared.items() if address not in keep}
+    if before is not None:
+        renewed |= {address: fields for address, fields in before.declared.items() if address in keep}
+    return renewed
+
+
+def pack_base(declared: Mapping[Address, Mapping[str, Any]]) -> bytes:
+    """The bytes that keep a base: the addresses that declare the same fields together, column by column."""
+    groups: dict[tuple[str, tuple[str, ...]], tuple[list[str], list[tuple[Any, ...]]]] = {}
+    for address, fields in declared.items():
+        names, rows = groups.setdefault((address.kind, tuple(fields)), ([], []))
+        names.append(address.name)
+        rows.append(tuple(fields.values()))
+    packed = [
+        [kind, fields, names, [list(column) for column in zip(*rows, strict=True)]]
+        for (kind, fields), (names, rows) in groups.items()
+    ]
+    return zlib.compress(json.dumps(packed, ensure_ascii=False, separators=(",", ":")).encode(), 3)
+
+
+def unpack_base(tenant: str, when: float, content: bytes) -> Base:
+    """A base from its bytes. Raises ValueError, TypeError: they are damaged."""
+    unpacking = zlib.decompressobj()
+    try:
+        text = unpacking.decompress(content, _MOST_UNPACKED)
+    except zlib.error as error:
+        raise ValueError(str(error)) from None
+    if unpacking.unconsumed_tail:
+        raise ValueError("it is too large")
+    declared: dict[Address, Mapping[str, Any]] = {}
+    for kind, fields, names, columns in json.loads(text):
+        rows = zip(*columns, strict=True) if fields else (() for _ in names)
+        for name, values in zip(names, rows, strict=True):
+            declared[Address(tenant, kind, name)] = dict(zip(fields, values, strict=True))
+    return Base(float(when), declared)
