@@ -309,6 +309,12 @@ class Code(StrEnum):
         "See the message: its database, its address or its contract.",
         Exit.INVALID,
     )
+    E_EXISTS = _later(
+        "E-EXISTS",
+        "A file that would be written is there already.",
+        "Name another place, or say --overwrite where the command has it.",
+        Exit.INVALID,
+    )
     E_INFERRED = _later(
         "E-INFERRED",
         "A write is concluded from the documentation, not stated in it.",

@@ -122,6 +122,12 @@ def check(contract: Contract, desired: DesiredState) -> None:
         raise InputError(found)
 
 
+def broken_limit(offer: Offer, name: str, value: Any) -> str:
+    """How a value of a field breaks a limit of the contract, in words; empty where it does not."""
+    broken = (_broken(value, field.limits) for field in _limited(offer).get(name, ()))
+    return next(filter(None, broken), "")
+
+
 # --------------------------------------------------------------------------------------------------------- description
 
 

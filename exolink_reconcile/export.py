@@ -1,14 +1,18 @@
-"""Live state to YAML text that plans to no changes."""
+"""Live state to YAML or CSV text that plans to no changes.
+
+What is written may be shown by a CI runner. So in YAML, control characters and commands of a runner are written as escapes.
+CSV has none: what would need one is left out, with a warning.
+"""
 
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
 
-from exolink_reconcile.contract import Contract
+from exolink_reconcile.contract import Contract, broken_limit
 from exolink_reconcile.inert import inert
 from exolink_reconcile.resource import Kind, Row, compared, entry_model, folded, key
 from exolink_reconcile.secret_url import SecretUrl
@@ -29,9 +33,36 @@ def tenants(found: Mapping[str, Mapping[Kind, Sequence[Row]]], contract: Contrac
     for name, rows in found.items():
         writer = _Writer(name, contract, frozenset(taken))
         texts[name] = _tenant(name, rows, writer)
-        warnings += writer.warnings
+        warnings += [f"{what} is left out: {why}" for what, why in writer.left_out]
         taken |= writer.variables.keys()
     return texts, warnings
+
+
+def table(tenant: str, kind: Kind, rows: Sequence[Row], contract: Contract) -> tuple[str, list[str]]:
+    """The rows of one list as CSV, for `LISTFrom`, and a warning for each thing that it cannot or may not say."""
+    writer = _Writer(tenant, contract, frozenset())
+    names = (key(kind), *writer.writable(kind))
+    lines = [",".join(names)]
+    formulas = 0
+    for row in writer.declarable(kind, rows):
+        cells = [writer.cell(kind, row, name) for name in names]
+        if cells[0]:
+            lines.append(",".join(map(_csv_cell, cells)))
+            formulas += any(cell.startswith(_FORMULA) for cell in cells)
+    warnings = [f"{name} is left out: {why}" for name, why in writer.left_out]
+    if formulas:
+        rows_ = "1 row has" if formulas == 1 else f"{formulas} rows have"
+        warnings.append(f"{rows_} cells that a spreadsheet takes for formulas: import them as text")
+    return "\n".join(lines) + "\n", warnings
+
+
+_FORMULA = ("=", "+", "-", "@")
+
+
+def _csv_cell(text: str) -> str:
+    if re.search(r'[",;\t\r\n]|^\s|\s$|^(?:Plan:|No changes)', text):
+        return '"' + text.replace('"', '""') + '"'
+    return text
 
 
 def _tenant(name: str, rows: Mapping[Kind, Sequence[Row]], writer: "_Writer") -> str:
@@ -55,41 +86,76 @@ class _Writer:
         self.tenant = tenant
         self.taken = taken
         self.contract = contract
-        self.warnings: list[str] = []
+        self.left_out: list[tuple[str, str]] = []
         self.variables: dict[str, str] = {}
 
     def entries(self, kind: Kind, rows: Sequence[Row]) -> list[str]:
-        """The entries of one list, by name."""
-        folds = Counter(folded(getattr(row, key(kind))) for row in rows)
+        """The entries of one list, by name; a comment for each row that is left out."""
         lines: list[str] = []
+        before = len(self.left_out)
+        for row in self.declarable(kind, rows):
+            lines += self._comments("  ", before)
+            lines += [f"  - {key(kind)}: {_scalar(getattr(row, key(kind)))}", *self.fields(kind, row, "    ")]
+            before = len(self.left_out)
+        return [*lines, *self._comments("  ", before)]
+
+    def _comments(self, indent: str, start: int) -> list[str]:
+        return [f"{indent}# left out: {what}: {why}" for what, why in self.left_out[start:]]
+
+    def declarable(self, kind: Kind, rows: Sequence[Row]) -> Iterator[Row]:
+        """The rows that may be declared, by name."""
+        folds = Counter(folded(getattr(row, key(kind))) for row in rows)
         for row in sorted(rows, key=lambda row: (getattr(row, key(kind)), row.id)):
             name = getattr(row, key(kind))
             if why := self._undeclarable(kind, name, folds):
                 address = inert(f"{self.tenant}/{kind.kind}/{name}")
-                number = row.id
-                lines.append(f"  # left out: {address} (id {number}): {why}")
-                self.warnings.append(f"{address} (id {number}) is left out: {why}")
-                continue
-            fields = self.fields(kind, row, "    ")
-            lines += [f"  - {key(kind)}: {_scalar(name)}", *fields]
-        return lines
+                self.left_out.append((f"{address} (id {row.id})", why))
+            else:
+                yield row
+
+    def writable(self, kind: Kind) -> list[str]:
+        """The fields that the contract can write, without the key."""
+        offer = self.contract.offer(kind)
+        writable = {name for operation in (offer.create, offer.update) if operation for name in operation.fields}
+        return [name for name in compared(kind) if name in writable]
 
     def fields(self, kind: Kind, row: Row, indent: str) -> list[str]:
         """The fields that the contract can write; what it cannot would only be held back."""
-        offer = self.contract.offer(kind)
-        writable = {name for operation in (offer.create, offer.update) if operation for name in operation.fields}
         lines = []
-        for name in compared(kind):
+        for name in self.writable(kind):
             value = getattr(row, name)
-            if value is None or name not in writable:
+            if value is None:
                 continue
-            if not _declarable(kind, name, value):
-                address = inert(f"{self.tenant}/{kind.kind}/{getattr(row, key(kind))}")
-                lines.append(f"{indent}# left out: {name}, whose live value YAML may not declare")
-                self.warnings.append(f"{name} of {address} is left out: YAML may not declare its live value")
-                continue
-            lines.append(f"{indent}{name}: {self._value(kind, row, value)}")
+            before = len(self.left_out)
+            if self._may_declare(kind, row, name):
+                lines.append(f"{indent}{name}: {self._value(kind, row, value)}")
+            else:
+                lines += self._comments(indent, before)
         return lines
+
+    def cell(self, kind: Kind, row: Row, name: str) -> str:
+        """The text of a cell; empty where there is nothing that it could say."""
+        value = getattr(row, name)
+        if value is None or not self._may_declare(kind, row, name):
+            return ""
+        text = _escape(value if isinstance(value, str) else str(value))
+        if inert(text) != text:
+            self.left_out.append((self._named(kind, row, name), "it holds what a CI runner may take for a command"))
+            return ""
+        return text
+
+    def _may_declare(self, kind: Kind, row: Row, name: str) -> bool:
+        value = getattr(row, name)
+        if not _declarable(kind, name, value):
+            self.left_out.append((self._named(kind, row, name), "YAML may not declare its live value"))
+        elif broken := broken_limit(self.contract.offer(kind), name, value):
+            self.left_out.append((self._named(kind, row, name), f"it {inert(broken)}, says the contract"))
+        else:
+            return True
+        return False
+
+    def _named(self, kind: Kind, row: Row, name: str) -> str:
+        return f"{name} of {inert(f'{self.tenant}/{kind.kind}/{getattr(row, key(kind))}')}"
 
     def _value(self, kind: Kind, row: Row, value: Any) -> str:
         if isinstance(value, SecretUrl):
@@ -116,6 +182,8 @@ class _Writer:
     def _undeclarable(self, kind: Kind, name: str, folds: Mapping[str, int]) -> str:
         if not _declarable(kind, key(kind), name):
             return "its name is empty, or has control, bidi or zero-width characters"
+        if broken := broken_limit(self.contract.offer(kind), key(kind), name):
+            return f"its name {inert(broken)}, says the contract"
         if folds[folded(name)] > 1:
             return "another live object has the same name, or one that reads the same"
         return ""
@@ -138,7 +206,8 @@ def _scalar(text: str, *, escaped: bool = False) -> str:
 
 
 def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)  # JSON's strings are YAML's double-quoted ones
+    # JSON's strings are YAML's double-quoted ones, and the escapes of `inert` mean the same in them.
+    return inert(json.dumps(text, ensure_ascii=False))
 
 
 def _escape(text: str) -> str:

@@ -83,6 +83,7 @@ def option(name: str, *attribute: str, **settings: Any) -> Callable[[_F], _F]:
 PLAN_FORMATS = tuple(name for name in FORMATS if name != "gitlab")  # its counts are of a plan that was saved
 APPLY_FORMATS = ("text", "json")
 FINDINGS_FORMATS = ("text", "json", "github", "sarif", "codequality")
+EXPORT_FORMATS = ("yaml", "csv")
 
 
 class _Format(click.Choice[str]):
@@ -92,16 +93,17 @@ class _Format(click.Choice[str]):
         source = ctx.get_parameter_source(param.name or "") if ctx is not None and param is not None else None
         if (
             source is ParameterSource.ENVIRONMENT
-            and value in {*FORMATS, *FINDINGS_FORMATS}
+            and value in {*FORMATS, *FINDINGS_FORMATS, *EXPORT_FORMATS}
             and value not in self.choices
         ):
-            return "text"
+            return self.choices[0]
         return super().convert(value, param, ctx)
 
 
 def formats(names: Iterable[str]) -> Callable[[_F], _F]:
-    """The option that says how to show the result."""
-    return option("--format", type=_Format(tuple(names)), default="text", show_default=True, help="How to show it.")
+    """The option that says how to show the result; by default in the first of these formats."""
+    choices = tuple(names)
+    return option("--format", type=_Format(choices), default=choices[0], show_default=True, help="How to show it.")
 
 
 max_size = option(

@@ -76,6 +76,38 @@ def test_one_file_a_tenant(start: Callable[..., Cli]) -> None:
     assert cli("plan", "live", "--detailed-exitcode").counts(NO_CHANGES)
 
 
+def test_a_file_that_is_there_is_not_written_over(start: Callable[..., Cli]) -> None:
+    """Row D2: --out refuses a file that is there (3) and writes none of the others, unless --overwrite."""
+    cli = start(("acme", "beta"))
+    (cli.folder / "live").mkdir()
+    (cli.folder / "live/beta.yaml").write_text("# by hand\n")
+    refused = cli("export", "acme", "beta", "--out", "live", code=3)
+    assert "E-EXISTS" in refused.err and "live/beta.yaml" in refused.err
+    assert [path.name for path in (cli.folder / "live").iterdir()] == ["beta.yaml"]
+    assert (cli.folder / "live/beta.yaml").read_text() == "# by hand\n"
+    cli("export", "acme", "beta", "--out", "live", "--overwrite")
+    assert (cli.folder / "live/beta.yaml").read_text() != "# by hand\n"
+
+
+def test_the_schema_that_the_first_line_names_is_there(cli: Cli) -> None:
+    """Row D8: the modeline of a file written with --out points at a file that is there."""
+    cli("export", "acme", "--out", "live")
+    first = (cli.folder / "live/acme.yaml").read_text().partition("\n")[0]
+    assert (cli.folder / "live" / first.partition("$schema=")[2]).is_file()
+
+
+def test_chargers_as_csv(start: Callable[..., Cli]) -> None:
+    """--format csv writes the chargers of one tenant, with --out into TENANT.csv; two tenants are a usage error."""
+    cli = start(("acme", "beta"))
+    cli.world.add("acme", "charger", identity="CP-1", displayName='Lobby, "left"', profileId=2)
+    cli.world.add("acme", "cpms", displayName="A", url="wss://h/")
+    assert cli("export", "acme", "--format", "csv").out == 'identity,displayName,profileId\nCP-1,"Lobby, ""left""",2\n'
+    cli("export", "acme", "--format", "csv", "--out", "live")
+    assert [path.name for path in (cli.folder / "live").iterdir()] == ["acme.csv"]
+    cli("export", "acme", "--format", "csv", "--out", "live", code=3)
+    cli("export", "acme", "beta", "--format", "csv", code=3)
+
+
 def test_export_reads_all_or_nothing(cli: Cli) -> None:
     """A tenant that is not there is 4, a refused token 10, and nothing is printed as if it were the whole."""
     assert cli("export", "acme", "ghost", code=4).out == ""

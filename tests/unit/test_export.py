@@ -1,13 +1,17 @@
 """Live state to YAML that plans to no changes."""
 
+import json
 import re
 from typing import Any
 
 import pytest
-from support_pipeline import pipeline, read_yaml
+from ruamel.yaml import YAML
+from support_pipeline import CONTRACT_TEXT, pipeline, read_yaml
 from world import World
 
+from exolink_reconcile import export as exporter
 from exolink_reconcile.kinds import KINDS
+from exolink_reconcile.live import live_state
 
 TENANT, CPMS, CHARGER = KINDS
 
@@ -45,6 +49,12 @@ chargers:
 """,
         [],
     )
+
+
+def table(world: World) -> tuple[str, list[str]]:
+    with pipeline(world) as run:
+        live = live_state.read(run.api, {"acme": [TENANT, CHARGER]}, TENANT)
+        return exporter.table("acme", CHARGER, live.tenants["acme"].rows[CHARGER], run.contract)
 
 
 @pytest.mark.parametrize("kind", ["cpms", "charger"])
@@ -143,3 +153,65 @@ def test_a_variable_stands_for_one_password() -> None:
         variables = re.findall(r"\$\{env:(\w+)\}", text)
         desired = run.desired(text, dict(zip(variables, ("one", "two"), strict=True)))
         assert not run.plan(desired).differs
+
+
+def test_row_E13_no_command_of_a_runner_in_yaml() -> None:
+    """A runner that prints the export finds no command in it, and the values are what they were."""
+    world = World()
+    names = ["##vso[task.setvariable]x", "a ##[error]b", "::error::c", "###[d"]
+    for name in names:
+        world.add("acme", "charger", identity=name, displayName=name)
+    text, warnings = export(world)
+    assert warnings == [] and not re.search(r"##\[|##vso|::[a-z]", text)
+    declared = read_yaml(text).tenants[0].declared[CHARGER]
+    assert sorted(each.resource.identity for each in declared) == sorted(names)  # type: ignore[attr-defined]
+    with pipeline(world) as run:
+        assert not run.plan(text).differs
+
+
+def test_row_E13_csv_has_no_escapes() -> None:
+    """CSV cannot say such a value inertly: the cell stays empty, or the row goes, each with a warning."""
+    world = World()
+    for identity, name in (
+        ("CP-1", "##vso[a]b"),
+        ("##[error]", "x"),
+        ("CP-2", "Plan: 0 to add"),
+        ("Plan: 1 to add", "y"),
+    ):
+        world.add("acme", "charger", identity=identity, displayName=name)
+    text, warnings = table(world)
+    assert text == 'identity,displayName,profileId\nCP-1,,1\nCP-2,"Plan: 0 to add",1\n"Plan: 1 to add",y,1\n'
+    assert len(warnings) == 2 and not any("##" in each for each in warnings)
+
+
+def test_formulas_are_exported_with_a_warning() -> None:
+    """A cell is its text; what a spreadsheet makes of it is the user's to know."""
+    world = World()
+    world.add("acme", "charger", identity="=1+1", displayName="-")
+    world.add("acme", "charger", identity="CP-1", displayName="A")
+    text, [warning] = table(world)
+    assert "\n=1+1,-,1\n" in text and "1 row has cells that a spreadsheet takes for formulas" in warning
+
+
+def test_csv_leaves_out_what_yaml_may_not_declare() -> None:
+    """The same rows as in YAML, each with a warning."""
+    world = World()
+    for name in ("Twin", "Twin", "a\u202eb", "", "CP-1", "${env:X}", "a;b"):
+        world.add("acme", "charger", identity=name, displayName="x\ny" if name == "CP-1" else "x")
+    text, warnings = table(world)
+    assert text == 'identity,displayName,profileId\n$${env:X},x,1\nCP-1,,1\n"a;b",x,1\n' and len(warnings) == 5
+
+
+def test_what_breaks_a_limit_of_the_contract_is_left_out() -> None:
+    """A live value that plan would refuse as E-LIMIT is left out, whatever its pattern says."""
+    loaded = YAML(typ="safe").load(CONTRACT_TEXT)
+    limits = '"displayName": {"type": "string", "pattern": "^[A-Z] *$"'
+    contract_text = json.dumps(loaded).replace('"displayName": {"type": "string"', limits)
+    world = World()
+    world.add("acme", "charger", identity="CP-1", displayName="b")
+    world.add("acme", "charger", identity="CP-2", displayName="B")
+    with pipeline(world, contract_text=contract_text) as run:
+        text, warnings = run.export("acme")
+        assert "displayName: B" in text and "displayName: b" not in text
+        assert not run.plan(text).differs
+    assert len([each for each in warnings if "must match the pattern" in each]) == 1

@@ -1,46 +1,89 @@
-"""The export command: what is live to YAML."""
+"""The export command: what is live to YAML or CSV."""
 
 import os
+from collections.abc import Iterable
 from typing import Any
 
 import click
 
 from exolink_reconcile.cli.console import CONSOLE
-from exolink_reconcile.cli.options import ApiOptions, option, reach
+from exolink_reconcile.cli.options import EXPORT_FORMATS, ApiOptions, formats, option, reach
 from exolink_reconcile.codes import Exit
+
+_SCHEMA = "exolink-config.schema.json"
 
 
 @click.command()
 @click.argument("tenants", nargs=-1, required=True, metavar="TENANT...")
 @reach
 @option("--out", metavar="FOLDER", help="Write one file a tenant there instead of to stdout.")
-def export(tenants: tuple[str, ...], out: str | None, **reach: Any) -> Exit:
-    """Write YAML for what is live."""
-    from exolink_reconcile import export as exporter
-    from exolink_reconcile import files, pipeline
-    from exolink_reconcile.cli import start
+@option("--overwrite", is_flag=True, help="Write over files that are there.")
+@formats(EXPORT_FORMATS)
+def export(tenants: tuple[str, ...], out: str | None, overwrite: bool, format: str, **reach: Any) -> Exit:
+    """Write YAML for what is live.
+
+    With --format csv: the chargers of one tenant, as a table for `chargersFrom`.
+    """
     from exolink_reconcile.desired import desired_state
     from exolink_reconcile.errors import problem
-    from exolink_reconcile.kinds import KINDS
-    from exolink_reconcile.live import live_state
 
+    tenants = tuple(dict.fromkeys(tenants))
     for tenant in tenants:
         if not desired_state.is_tenant_name(tenant):
             raise problem("E-NAME", f"`{tenant}` is not a tenant's domain prefix")
-    options = ApiOptions(**reach)
-    contract_text, contract = pipeline.read_contract(options.contract)
-    listed = [kind for kind in KINDS if contract.offer(kind).list is not None]
-    with start.connected(options, contract_text, CONSOLE) as api:
-        live = live_state.read(api, dict.fromkeys(dict.fromkeys(tenants), listed), pipeline.TENANT)
-    texts, warnings = exporter.tenants({name: tenant.rows for name, tenant in live.tenants.items()}, contract)
+    if format == "csv" and len(tenants) > 1:
+        raise problem("E-USAGE", "--format csv writes the chargers of one tenant: name one")
+    paths = {tenant: os.path.join(out, f"{tenant}.{format}") for tenant in tenants} if out else {}
+    if not overwrite:
+        _refuse_existing(paths.values())
+    texts, warnings = _read(tenants, format, ApiOptions(**reach))
     for warning in warnings:
         CONSOLE.err(f"warning: {warning}\n")
     if out is None:
         CONSOLE.out("---\n".join(texts.values()))
-        return Exit.DONE
-    files.make_folder(out)
-    for tenant, text in texts.items():
-        path = os.path.join(out, f"{tenant}.yaml")
+    else:
+        _write(out, {paths[tenant]: text for tenant, text in texts.items()}, with_schema=format == "yaml")
+    return Exit.DONE
+
+
+def _refuse_existing(paths: Iterable[str]) -> None:
+    from exolink_reconcile.errors import problem
+
+    if existing := [path for path in paths if os.path.lexists(path)]:
+        are = "is there already" if len(existing) == 1 else "are there already"
+        raise problem("E-EXISTS", f"{', '.join(existing)} {are}; --overwrite writes over it. Nothing was written")
+
+
+def _read(tenants: tuple[str, ...], format: str, options: ApiOptions) -> tuple[dict[str, str], list[str]]:
+    """The text of each tenant, and the warnings."""
+    from exolink_reconcile import export as exporter
+    from exolink_reconcile import pipeline
+    from exolink_reconcile.cli import start
+    from exolink_reconcile.kinds import KINDS
+    from exolink_reconcile.live import live_state
+
+    contract_text, contract = pipeline.read_contract(options.contract)
+    charger = next(kind for kind in KINDS if kind.entries == "chargers")
+    kinds = (pipeline.TENANT, charger) if format == "csv" else KINDS
+    listed = [kind for kind in kinds if contract.offer(kind).list is not None]
+    with start.connected(options, contract_text, CONSOLE) as api:
+        live = live_state.read(api, dict.fromkeys(tenants, listed), pipeline.TENANT)
+    if format == "csv":
+        [tenant] = tenants
+        text, warnings = exporter.table(tenant, charger, live.tenants[tenant].rows.get(charger, ()), contract)
+        return {tenant: text}, warnings
+    return exporter.tenants({name: tenant.rows for name, tenant in live.tenants.items()}, contract)
+
+
+def _write(folder: str, texts: dict[str, str], *, with_schema: bool) -> None:
+    """Write the files, and beside them the schema that the first line of the YAML points at."""
+    from exolink_reconcile import files
+
+    files.make_folder(folder)
+    for path, text in texts.items():
         files.write(path, (text.encode(),), mode=0o644)
         CONSOLE.err(f"Wrote {path}\n")
-    return Exit.DONE
+    schema = os.path.join(folder, "schemas", _SCHEMA)
+    if with_schema and not os.path.lexists(schema):
+        files.make_folder(os.path.dirname(schema))
+        files.write(schema, (files.bundled(_SCHEMA).encode(),), mode=0o644)
