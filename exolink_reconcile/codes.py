@@ -243,13 +243,13 @@ class Code(StrEnum):
     )
     E_BAD_ANSWER = _later(
         "E-BAD-ANSWER",
-        "The API gave a field twice.",
+        "The API answered with another object, with one of another tenant, or gave a field twice.",
         "Report it to Exolink: the answer cannot be trusted.",
         Exit.NO_ANSWER,
     )
     E_BAD_LIST = _later(
         "E-BAD-LIST",
-        "A list of the API is not as it should be.",
+        "A list of the API is not whole, has a row of another tenant, or is otherwise not as it should be.",
         "Check --api-url, or report it to Exolink.",
         Exit.NO_ANSWER,
     )
@@ -262,7 +262,12 @@ class Code(StrEnum):
     E_BUG = _later(
         "E-BUG", "This tool has a bug.", "Run plan to see what is live, and report the command you ran.", Exit.BUG
     )
-    E_CA_FILE = _later("E-CA-FILE", "The file of certificates cannot be used.", "Correct --ca-file.", Exit.INVALID)
+    E_CA_FILE = _later(
+        "E-CA-FILE",
+        "The certificates that an option or variable names cannot be used.",
+        "Correct --ca-file, SSL_CERT_FILE or SSL_CERT_DIR, whichever the message names.",
+        Exit.INVALID,
+    )
     E_CANNOT_UPDATE = _later(
         "E-CANNOT-UPDATE",
         "The API offers no update of a field that differs.",
@@ -402,7 +407,10 @@ class Code(StrEnum):
         "E-REDIRECT", "The API answered with a redirect, which is never followed.", "Correct --api-url.", Exit.NO_ANSWER
     )
     E_PROXY = _later(
-        "E-PROXY", "The proxy that the environment names is no URL.", "Correct HTTPS_PROXY, or unset it.", Exit.INVALID
+        "E-PROXY",
+        "The proxy that the environment names cannot be used.",
+        "Correct the variable that the message names, or unset it.",
+        Exit.INVALID,
     )
     E_REJECTED = _later(
         "E-REJECTED", "The API refused a request.", "See its reason in the message.", Exit.NO_ANSWER, Exit.INCOMPLETE

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, create_model
 from pydantic_core import core_schema
 
 from exolink_reconcile.inert import HOSTILE
-from exolink_reconcile.secret_url import SecretUrl, masked
+from exolink_reconcile.secret_url import LONGEST_LIVE, SecretUrl, masked
 
 # ---------------------------------------------------------------------------------------------------------- addresses
 
@@ -73,7 +73,7 @@ def _flag() -> core_schema.CoreSchema:
 def _text(pattern: str | None = None) -> core_schema.CoreSchema:
     """YAML: text, without characters that hide. API: any text or number; a live name may be anything."""
     declared = core_schema.str_schema(strict=True, pattern=pattern)
-    live = core_schema.str_schema(coerce_numbers_to_str=True)
+    live = core_schema.str_schema(coerce_numbers_to_str=True, max_length=LONGEST_LIVE)
     return core_schema.json_or_python_schema(json_schema=live, python_schema=declared)
 
 

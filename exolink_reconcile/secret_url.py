@@ -9,6 +9,8 @@ from pydantic_core import PydanticCustomError, core_schema
 
 from exolink_reconcile.inert import hostile_character
 
+LONGEST_LIVE = 65_536  # characters; a longer value of the API spoils its row
+
 
 class SecretUrl:
     """A WebSocket URL whose password and query values are secret: `str` and `repr` mask them, equality does not."""
@@ -86,7 +88,9 @@ class SecretUrl:
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         declared = core_schema.no_info_plain_validator_function(_declared_url)
-        live = core_schema.no_info_after_validator_function(cls, core_schema.str_schema(coerce_numbers_to_str=True))
+        live = core_schema.no_info_after_validator_function(
+            cls, core_schema.str_schema(coerce_numbers_to_str=True, max_length=LONGEST_LIVE)
+        )
         return core_schema.json_or_python_schema(json_schema=live, python_schema=declared)
 
 

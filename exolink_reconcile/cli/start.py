@@ -49,7 +49,7 @@ def connected(options: ApiOptions, contract_text: str, console: Console) -> Iter
         parallelism=options.parallelism, contract=contract_text, environment=os.environ,
     ) as api:  # fmt: skip
         if api.proxy:
-            console.err(f"Going through the proxy {api.proxy_host}.\n")
+            console.err(f"Going through the proxy {api.proxy.host}.\n")
         yield api
 
 

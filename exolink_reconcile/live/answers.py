@@ -3,7 +3,8 @@
 import json
 import re
 import time
-from collections.abc import Iterable, Mapping
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC
 from urllib.parse import unquote, unquote_plus, urlsplit
@@ -13,24 +14,55 @@ from exolink_reconcile.live.pace import MAX_PAUSE
 from exolink_reconcile.live.quiet_httpx import httpx
 from exolink_reconcile.secret_url import SecretUrl
 
-MAX_ANSWER = 256 * 1024 * 1024
-_ANY_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?://|\\/\\/)[^\s\"'<>]+")
+MAX_ANSWER = 128 * 1024 * 1024
+_UNPACKED_AT_ONCE = 1024 * 1024
+_ANY_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}:(?://|\\/\\/)[^\s\"'<>]+")
+# Without a connection no request has left. A proxy that refuses was asked for the connection only.
+NOTHING_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
 _LINK_TARGET = re.compile("<[^>]*>")
 _REL_NEXT = re.compile(r'(?i)\s*rel\s*=\s*["\']?(?:[^"\']*\s)?next\b')
 _LONGEST_SAID, _SHOWN_SAID = 20_000, 500  # bytes of an answer that are looked at, characters that are shown
 
 
-def bounded(chunks: Iterable[bytes], method: str, path: str) -> bytes:
-    there: list[bytes] = []
+def body(response: httpx.Response, method: str, path: str) -> bytes:
+    """The body of an answer, unpacked and within its limit; no more than that is ever held.
+
+    Raises:
+        ApiSurprise: it is too large.
+        DecodingError: it is packed in a way that was not asked for, or is cut off.
+
+    """
+    pieces: list[bytes] = []
     size = 0
-    for chunk in chunks:
-        there.append(chunk)
-        size += len(chunk)
+    for piece in _unpacked(response):
+        pieces.append(piece)
+        size += len(piece)
         if size > MAX_ANSWER:
             raise ApiSurprise(
                 "E-TOO-LARGE", f"{method} {path}: the answer is larger than {MAX_ANSWER // 1024 // 1024} MiB"
             )
-    return b"".join(there)
+    return b"".join(pieces)
+
+
+def _unpacked(response: httpx.Response) -> Iterator[bytes]:
+    coding = response.headers.get("content-encoding", "").strip().lower()
+    stream = response.stream
+    assert isinstance(stream, httpx.SyncByteStream)
+    if coding in ("", "identity"):
+        yield from stream
+        return
+    if coding not in ("gzip", "x-gzip"):  # also two of them: 4 kB can unpack to 2.5 GB
+        raise httpx.DecodingError("another coding than gzip")
+    unpacking = zlib.decompressobj(16 + zlib.MAX_WBITS)
+    try:
+        for packed in stream:
+            while packed:
+                yield unpacking.decompress(packed, _UNPACKED_AT_ONCE)
+                packed = unpacking.unconsumed_tail
+    except zlib.error:
+        raise httpx.DecodingError("not gzip") from None
+    if unpacking.unused_data or not unpacking.eof:
+        raise httpx.DecodingError("cut off, or more than one answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +114,14 @@ def refusal(method: str, path: str, status: int, headers: Mapping[str, str], sai
 
 def redacted(headers: Mapping[str, str], body: bytes, token: str | None, sent: Iterable[SecretUrl]) -> str:
     """What the server said, without the token and the secrets of what was sent: servers quote what they refuse."""
-    said = _masked(_said(headers, body), [token or "", *(value for url in sent for value in url.secret_values)])
-    said = _ANY_URL.sub(lambda found: str(SecretUrl(found.group().replace("\\/", "/"))), said)
+    said = without_secrets(_said(headers, body), token, sent)
     return f": {said[:_SHOWN_SAID]}" if said else ""
+
+
+def without_secrets(text: str, token: str | None, sent: Iterable[SecretUrl] = ()) -> str:
+    """A text that is not ours, fit to be shown: every text that leaves this package from outside goes through here."""
+    text = _masked(text, [token or "", *(value for url in sent for value in url.secret_values)])
+    return _ANY_URL.sub(lambda match: str(SecretUrl(match.group().replace("\\/", "/"))), text)
 
 
 def _host(location: str) -> str:
@@ -130,16 +167,27 @@ def _masked(text: str, secrets: Iterable[str]) -> str:
 
 
 def reason(error: Exception) -> str:
-    """Why a request failed, without the header values that some httpx errors quote."""
-    if isinstance(error, httpx.LocalProtocolError):
-        return "the request could not be built"
-    words: dict[type[Exception], str] = {
-        httpx.ConnectTimeout: "no connection in time",
-        httpx.ReadTimeout: "no whole answer in time",
-        httpx.WriteTimeout: "the request could not be sent in time",
-        httpx.PoolTimeout: "no connection in time",
-    }
-    return words.get(type(error)) or re.sub(r"^\[Errno -?\d+\] ", "", str(error)) or type(error).__name__
+    """Why a request failed, in our own words: errors of HTTP quote what the other side sent, tokens included."""
+    if isinstance(error, httpx.ProxyError):
+        status = str(error)[:3]
+        return f"the proxy refused the connection{f' ({status})' if status.isascii() and status.isdigit() else ''}"
+    for kind, words in _REASONS.items():
+        if isinstance(error, kind):
+            return words
+    if isinstance(error, (httpx.NetworkError, OSError)):  # the system's words: connection refused, certificate expired
+        return re.sub(r"^\[Errno -?\d+\] ", "", str(error)) or type(error).__name__
+    return type(error).__name__
+
+
+_REASONS: Mapping[type[Exception], str] = {
+    httpx.LocalProtocolError: "the request could not be built",
+    httpx.RemoteProtocolError: "the answer is not HTTP, or was cut off",
+    httpx.DecodingError: "the answer could not be unpacked",
+    httpx.ConnectTimeout: "no connection in time",
+    httpx.ReadTimeout: "no whole answer in time",
+    httpx.WriteTimeout: "the request could not be sent in time",
+    httpx.PoolTimeout: "no connection in time",
+}
 
 
 def is_final(error: Exception) -> bool:

@@ -19,10 +19,10 @@ from urllib.parse import urlsplit
 
 from exolink_reconcile import __version__
 from exolink_reconcile.errors import ApiRejected, ApiSurprise, ApiUnreachable, NoClearAnswer
-from exolink_reconcile.live import answers, urls
+from exolink_reconcile.live import answers, trust, urls
 from exolink_reconcile.live.pace import Pace
 from exolink_reconcile.live.quiet_httpx import httpx
-from exolink_reconcile.live.transport import Deadline, OneConnection, ssl_context
+from exolink_reconcile.live.transport import Deadline, OneConnection
 from exolink_reconcile.resource import Kind
 from exolink_reconcile.secret_url import SecretUrl
 
@@ -30,7 +30,7 @@ CONNECT_TIMEOUT = 10.0
 _HEADERS = {
     "User-Agent": f"exolink-reconcile/{__version__}",
     "Accept": "application/json",
-    "Accept-Encoding": "gzip, deflate",
+    "Accept-Encoding": "gzip",
     "Connection": "keep-alive",
 }
 _KNOWN_URLS = 100
@@ -107,12 +107,6 @@ class Api:
         self._clock: float | None = None
         self.proxy = None if transport else urls.proxy_for(self._base)
         self.pool = ThreadPoolExecutor(max_workers=parallelism, thread_name_prefix="exolink")
-
-    @property
-    def proxy_host(self) -> str:
-        """Host and port of the proxy in use, without its credentials."""
-        parts = urlsplit(self.proxy or "")
-        return f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
 
     def now(self) -> float | None:
         """The API's own clock, in seconds since the epoch, as its answers' `Date` tells; None where it never said."""
@@ -192,13 +186,13 @@ class Api:
             attempt += 1
             try:
                 status, headers, answer = self._send(method, path, content, attempt)
-            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            except answers.NOTHING_LEFT as error:
                 if answers.is_final(error) or not self._try_again(attempt):  # nothing has left: no write is in doubt
                     raise self._unreachable(method, path, error) from None
                 continue
             except (httpx.TransportError, httpx.DecodingError) as error:
                 if not (repeatable and self._try_again(attempt)):
-                    raise NoClearAnswer("E-AMBIGUOUS", f"{method} {path}: {answers.reason(error)}") from None
+                    raise NoClearAnswer("E-AMBIGUOUS", f"{method} {path}: {self._reason(error)}") from None
                 continue
             except ApiSurprise as error:
                 if error.code != "E-TOO-LARGE":  # nothing was sent
@@ -226,12 +220,18 @@ class Api:
         return status, headers, body
 
     def _unreachable(self, method: str, path: str, error: Exception) -> ApiUnreachable:
-        """What went wrong and, where there was no connection at all, with whom: most likely the URL is not right."""
-        nobody = isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout))
-        where = f" (no connection to {self._base}: is --api-url right, and reachable from here?)" if nobody else ""
+        """What went wrong and, where there was no connection at all, with whom: most likely that is not right."""
+        where = ""
         if "CERTIFICATE" in str(error).upper():
             where = f" (the certificate of {self._base} is not trusted: --ca-file FILE names others to trust)"
-        return ApiUnreachable("E-UNREACHABLE", f"{method} {path}: {answers.reason(error)}{where}")
+        elif self.proxy:
+            where = f" (through the proxy {self.proxy.host}, which {self.proxy.variable} names)"
+        elif isinstance(error, answers.NOTHING_LEFT):
+            where = f" (no connection to {self._base}: is --api-url right, and reachable from here?)"
+        return ApiUnreachable("E-UNREACHABLE", f"{method} {path}: {self._reason(error)}{where}")
+
+    def _reason(self, error: Exception) -> str:
+        return answers.without_secrets(answers.reason(error), self._token)
 
     def _renew(self, refused: str | None) -> bool:
         """Whether there is another token than the one that was refused; asked for once however many threads want it."""
@@ -257,7 +257,7 @@ class Api:
             status = response.status_code
             self._note(response, started)
             try:
-                return status, response.headers, answers.bounded(response.iter_bytes(), method, path)
+                return status, response.headers, answers.body(response, method, path)
             finally:
                 response.close()
         finally:
@@ -325,10 +325,10 @@ class Api:
         """A transport with one connection. httpx's pool gets slower with every connection it holds; one a thread does not."""
         with self._lock:
             if self._ssl_context is None and self._origin[0] == "https":  # made once: it costs 30 ms
-                self._ssl_context = ssl_context(self._ca_file)
+                self._ssl_context = trust.context(self._ca_file)
         deadline = Deadline()
         self._threads.deadline = deadline
-        return OneConnection(self._ssl_context, deadline, self.proxy)
+        return OneConnection(self._ssl_context, deadline, self.proxy.url if self.proxy else None)
 
     def _try_again(self, attempt: int, status: int = 0, headers: Mapping[str, str] = MappingProxyType({})) -> bool:
         """Whether to try once more, after a pause. A throttled origin is paused for every thread, as long as it asks."""

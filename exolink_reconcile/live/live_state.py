@@ -5,9 +5,9 @@ import json
 import re
 from collections.abc import Container, Mapping, Sequence
 from concurrent.futures import Future
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import FailFast, TypeAdapter, ValidationError
 
 from exolink_reconcile.codes import Exit
 from exolink_reconcile.errors import ApiError, ApiRejected, ApiSurprise, ApiUnreachable
@@ -17,6 +17,7 @@ from exolink_reconcile.model import LiveState, LiveTenant, remote_id
 from exolink_reconcile.resource import Kind, Row, fields, key, row_model
 
 _T = TypeVar("_T")
+_MOST_ROWS = 1_000_000
 
 
 def read(api: Api, wanted: Mapping[str, Sequence[Kind]], tenant_kind: Kind, *, absent_ok: bool = False) -> LiveState:
@@ -74,6 +75,8 @@ def _rows(
             "E-BAD-LIST", f"{where} is one page of several ({listing.next_page} header): not all of it came"
         )
     data = listing.data
+    if data.count(b"{") > _MOST_ROWS:
+        raise ApiSurprise("E-BAD-LIST", f"{where} has more than {_MOST_ROWS:,} objects")
     try:
         rows = _list_adapter(kind).validate_json(data, extra="ignore")
     except ValidationError as error:
@@ -250,7 +253,7 @@ def _bad(what: str, error: ValidationError, data: bytes) -> ApiSurprise:
 @functools.cache
 def _list_adapter(kind: Kind) -> TypeAdapter[list[Row]]:
     model: Any = row_model(kind)
-    return TypeAdapter(list[model])
+    return TypeAdapter(Annotated[list[model], FailFast()])  # of a million bad rows the first says it all
 
 
 @functools.cache

@@ -1,19 +1,12 @@
-"""One connection a thread, whose every wait ends at the deadline of its request."""
+"""One connection a thread, whose every wait, the name look-up included, ends at the deadline of its request."""
 
 import ssl
 import time
 from contextlib import suppress
 from typing import Any
 
-from exolink_reconcile.errors import problem
+from exolink_reconcile.live import names
 from exolink_reconcile.live.quiet_httpx import httpcore, httpx
-
-
-def ssl_context(ca_file: str | None) -> ssl.SSLContext:
-    try:
-        return httpx.create_ssl_context() if ca_file is None else ssl.create_default_context(cafile=ca_file)
-    except (OSError, ssl.SSLError) as error:
-        raise problem("E-CA-FILE", f"--ca-file {ca_file} cannot be used: {error.strerror or error}") from None
 
 
 class OneConnection(httpx.HTTPTransport):
@@ -31,6 +24,7 @@ class OneConnection(httpx.HTTPTransport):
             self._pool = httpcore.HTTPProxy(
                 proxy_url=str(url.copy_with(userinfo=b"")),
                 proxy_auth=user,
+                proxy_ssl_context=context if url.scheme == "https" else None,
                 ssl_context=context,
                 max_connections=1,
                 keepalive_expiry=5.0,
@@ -68,8 +62,17 @@ class _DeadlineBackend(httpcore.NetworkBackend):
         socket_options: Any = None,
     ) -> httpcore.NetworkStream:
         left = self._deadline.left(timeout, httpcore.ConnectTimeout)
-        stream = self._inner.connect_tcp(host, port, left, local_address, socket_options)
-        return _DeadlineStream(stream, self._deadline)
+        addresses = names.look_up(host, port, left)
+        for number, address in enumerate(addresses, start=1):
+            left = self._deadline.left(timeout, httpcore.ConnectTimeout)
+            try:
+                stream = self._inner.connect_tcp(address, port, left, local_address, socket_options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout):
+                if number == len(addresses):
+                    raise
+            else:
+                return _DeadlineStream(stream, self._deadline)
+        raise httpcore.ConnectError("the name has no address")
 
 
 class _DeadlineStream(httpcore.NetworkStream):

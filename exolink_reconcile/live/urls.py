@@ -1,7 +1,9 @@
 """Where requests may go: the base URL, its origin, what is loopback, the proxy on the way."""
 
-import urllib.request
-from ipaddress import ip_address
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
 from urllib.parse import quote, urlsplit
 
 from exolink_reconcile.errors import ApiSurprise, problem
@@ -55,20 +57,78 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def proxy_for(base_url: str) -> str | None:
-    """The proxy that the environment names for this URL. Loopback and plain http never go through one."""
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """The proxy to go through, and the variable that names it. `url` holds its credentials: it is never shown."""
+
+    url: str
+    variable: str
+
+    @property
+    def host(self) -> str:
+        """Host and port, without credentials."""
+        parts = urlsplit(self.url)
+        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+        return f"{host}:{parts.port}"
+
+
+def proxy_for(base_url: str, environment: Mapping[str, str] = os.environ) -> Proxy | None:
+    """The proxy that the environment names for this URL, read as curl reads it. Loopback and plain http have none.
+
+    Raises:
+        InputError: what is named cannot be used: it is never passed over in silence.
+
+    """
     parts = urlsplit(base_url)
     if parts.scheme != "https" or not parts.hostname or is_loopback(parts.hostname):
         return None
-    if urllib.request.proxy_bypass(parts.hostname):
+    variable = next(
+        (name for name in ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY") if environment.get(name)), ""
+    )
+    without = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
+    if not variable or _is_exempt(parts.hostname, parts.port or 443, without):
         return None
-    proxy = urllib.request.getproxies().get("https")
+    return Proxy(_proxy_url(environment[variable].strip(), variable), variable)
+
+
+def _proxy_url(text: str, variable: str) -> str:
+    """The URL of a proxy, whole: `HOST:PORT` means http."""
+    url = text if "://" in text else f"http://{text}"
+    scheme = url.partition("://")[0].lower()
+    if scheme not in ("http", "https"):
+        said = scheme if scheme.isascii() and scheme.isalnum() and len(scheme) < 20 else "something else"
+        raise problem("E-PROXY", f"{variable} names a proxy of scheme {said}: only http:// and https:// can be used")
     try:
-        if not proxy or urlsplit(proxy).scheme not in ("http", "https"):
-            return None
-        if urlsplit(proxy).hostname and urlsplit(proxy).port != 0:
-            httpx.URL(proxy)
-            return proxy
+        parts = urlsplit(url)
+        if parts.hostname and parts.port != 0 and parts.path in ("", "/") and not any(c.isspace() for c in url):
+            port = parts.port or (443 if scheme == "https" else 1080)  # curl's defaults
+            whole = url if parts.port else f"{scheme}://{parts.netloc.rstrip(':')}:{port}"
+            httpx.URL(whole)
+            return whole
     except (ValueError, httpx.InvalidURL):
         pass
-    raise problem("E-PROXY", "the proxy that the environment names for https is no URL (HTTPS_PROXY)")
+    raise problem("E-PROXY", f"the proxy that {variable} names is not a URL: write http://HOST:PORT")
+
+
+def _is_exempt(host: str, port: int, no_proxy: str) -> bool:
+    """Whether NO_PROXY names this host: a name with all below it, an address, a network, or `*` for everything."""
+    host = host.lower().rstrip(".")
+    for entry in no_proxy.lower().replace(",", " ").split():
+        if entry == "*":
+            return True
+        name, colon, stated = entry.rpartition(":")
+        if colon and stated.isascii() and stated.isdigit() and ":" not in name.strip("[]"):
+            if int(stated) != port:
+                continue
+            entry = name
+        name = entry.strip("[]").removeprefix("*").strip(".")
+        if name and (host == name or host.endswith(f".{name}") or _is_in_network(host, name)):
+            return True
+    return False
+
+
+def _is_in_network(host: str, network: str) -> bool:
+    try:
+        return ip_address(host) in ip_network(network, strict=False)
+    except ValueError:
+        return False

