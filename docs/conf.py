@@ -30,7 +30,7 @@ NAVIGATION = {
         "apply-events",
         "state",
     ],
-    "Background": ["how-it-works", "reliability", "performance"],
+    "Background": ["how-it-works", "security", "reliability", "performance", "versions"],
     "Decisions": sorted(f"adr/{page.stem}" for page in DOCS.glob("adr/*.md")),
 }  # fmt: skip
 _placed = {"index"}.union(*NAVIGATION.values())
