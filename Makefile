@@ -1,13 +1,20 @@
-# Everything a person or CI types. Each target makes its own virtual environment first; `make demo` needs nothing else.
+# Everything that people and CI type. Each target makes its own virtual environment first, with the versions of ci/requirements-dev.txt.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-long browser check lint format schemas docs site locks judges editor fuzz mutation bench profile clean
+.DEFAULT_GOAL := help
+.PHONY: help demo unit test test-long browser check lint format schemas docs site locks judges editor fuzz mutation bench profile dist wheels-only clean
+
+help:                     ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(STAMP)            ## the main job on the embedded emulator: plan, apply, drift, repair
 	$(BIN)/exolink-reconcile demo
+
+unit: $(STAMP)            ## what runs without a process or a server: seconds
+	$(BIN)/python -m pytest -n 2 tests/unit tests/kinds tests/golden
 
 test: $(STAMP)            ## the whole fast suite
 	$(BIN)/python -m pytest -n 4
@@ -28,7 +35,7 @@ lint: $(STAMP)            ## format, lint, types, import contracts, the API desc
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python -m openapi_spec_validator schemas/exolink-api.openapi.yaml
 
-format: $(STAMP)
+format: $(STAMP)          ## write the code as the formatter and the linter want it
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
@@ -47,11 +54,23 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 locks: $(STAMP)           ## what the action and the image install, by hash; add UPGRADE=--upgrade for the newest
 	$(LOCK) $(UPGRADE) -o ci/requirements.txt pyproject.toml
 	echo 'hatchling>=1.27' | $(LOCK) $(UPGRADE) -o ci/build-requirements.txt -
+	$(LOCK) $(UPGRADE) --group release -o ci/release-requirements.txt
+	$(LOCK) $(UPGRADE) --group dev --group docs -o ci/requirements-dev.txt pyproject.toml
+
+dist: $(STAMP)            ## wheel, source and SBOM into dist/, built with the locked backend
+	rm -rf dist .cache/release
+	$(BIN)/uv build --quiet --out-dir dist --build-constraints ci/build-requirements.txt --require-hashes
+	$(BIN)/uv venv --quiet --python $(BIN)/python .cache/release
+	$(BIN)/uv pip install --quiet --python .cache/release/bin/python --require-hashes --only-binary :all: -r ci/release-requirements.txt
+	.cache/release/bin/cyclonedx-py requirements --output-reproducible --pyproject pyproject.toml -o dist/sbom.cdx.json ci/requirements.txt
+
+wheels-only: dist         ## does it install without a compiler: each Python and platform that we name
+	bash tests/judges/wheels.sh dist/*.whl
 
 fuzz: $(STAMP)            ## atheris over YAML, lists, journal and neutraliser: 60 s each
 	bash tests/fuzz/run.sh 60
 
-mutation: $(STAMP)        ## small mistakes in planner, differ, journal, retries: which ones no test notices (20 minutes)
+mutation: $(STAMP)        ## small mistakes in the code: which ones no test notices (20 minutes)
 	$(BIN)/python tests/mutation/run.py
 
 judges: $(STAMP)          ## terraform, OPA, checkov ... read our plan JSON (installs them; minutes)
@@ -69,11 +88,11 @@ bench: $(STAMP)           ## the goals of docs/performance.md, measured beside T
 profile: $(STAMP)         ## where the time and memory of a plan of 100,000 chargers go
 	$(BIN)/python -m benchmarks.profile
 
-$(STAMP): pyproject.toml
+$(STAMP): pyproject.toml ci/requirements-dev.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --editable . --group dev --group docs
+	$(BIN)/python -m pip install --quiet "$$(sed -n 's/^\(uv==[^ ]*\).*/\1/p' ci/requirements-dev.txt)"
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint ci/requirements-dev.txt --editable . --group dev --group docs
 	touch $(STAMP)
 
-clean:
-	rm -rf $(VENV) .cache site
+clean:                    ## remove what the targets made
+	rm -rf $(VENV) .cache site dist

