@@ -10,6 +10,9 @@ def main() -> None:
 
         print(f"exolink-reconcile {__version__}")
         return
+    if sys.platform == "win32":  # signals, locks and file modes, which the safety rests on, are others there
+        print("error: exolink-reconcile needs Linux or macOS; on Windows, run it in WSL.", file=sys.stderr)
+        sys.exit(3)
     from exolink_reconcile.cli import commands
 
     commands.run(sys.argv[1:])

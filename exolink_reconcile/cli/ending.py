@@ -75,6 +75,9 @@ def _failed(error: Exception) -> Exit:
     if isinstance(error, ReconcileError):
         CONSOLE.err(f"error: {error.code}: {inert(error.summary).rstrip('.?')}.\n")
         return error.exit_code
+    if isinstance(error, ImportError) and error.name == "_ruamel_yaml":
+        CONSOLE.err("error: E-USAGE: this Python lacks the C parser of ruamel.yaml: install ruamel.yaml.clib.\n")
+        return Exit.INVALID
     # Where, but no values: a local may hold a token.
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
