@@ -176,7 +176,28 @@ reach = _together(
     _seconds("--timeout", 60.0, 0.1, "for one request as a whole."),
 )
 
-state = option("--state", metavar="DIR", help="State folder; by default the user's.")
+
+def _no_password(ctx: click.Context, parameter: click.Parameter, state: str | None) -> str | None:
+    """A state whose URL has no password, unless it comes from the environment: others see the command line."""
+    source = ctx.get_parameter_source(parameter.name or "")
+    if state is not None and source is ParameterSource.COMMANDLINE:
+        from exolink_reconcile.state import database_url
+
+        if database_url.is_database(state) and database_url.has_password(state):
+            raise click.BadParameter(
+                "every user of this machine can read a password on the command line. Keep the URL in EXOLINK_STATE, or"
+                " the password in PGPASSFILE, PGSERVICE or PGPASSWORD."
+            )
+    return state
+
+
+state = option(
+    "--state",
+    metavar="DIR|URL",
+    callback=_no_password,
+    shell_complete=names_of("dir"),
+    help="State folder, by default the user's; or postgresql://HOST/DATABASE, for many machines.",
+)
 
 shared = _together(
     reach,

@@ -1,5 +1,6 @@
 """Runs and writes to the audit record: who did what, one JSON value a fact, secrets masked."""
 
+import calendar
 import getpass
 import json
 import os
@@ -89,3 +90,28 @@ def append(path: Path, head: Mapping[str, Any], lines: Iterable[Mapping[str, Any
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def prune(path: Path, before: float) -> int:
+    """Throw away the lines that are older than a moment; how many. What is not a line of ours stays. Raises OSError."""
+    try:
+        lines = path.read_bytes().splitlines(keepends=True)
+    except FileNotFoundError:
+        return 0
+    kept = [line for line in lines if not _is_older(line, before)]
+    if len(kept) < len(lines):
+        scratch = path.with_name(path.name + ".new")
+        handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.writelines(kept)
+            file.flush()
+            os.fsync(handle)
+        scratch.replace(path)
+    return len(lines) - len(kept)
+
+
+def _is_older(line: bytes, before: float) -> bool:
+    try:
+        return calendar.timegm(time.strptime(json.loads(line)["time"], "%Y-%m-%dT%H:%M:%SZ")) < before
+    except (ValueError, TypeError, KeyError):
+        return False

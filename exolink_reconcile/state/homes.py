@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Protocol
 
 from exolink_reconcile.errors import StorageFailed
+from exolink_reconcile.state import database_url, journal
 from exolink_reconcile.state import folder as folders
-from exolink_reconcile.state import journal
+from exolink_reconcile.state.database_url import Database
 from exolink_reconcile.state.store import Memory, Store
 
 
@@ -32,6 +33,8 @@ class Home(Protocol):
 
 def home(state: str | None, environment: Mapping[str, str]) -> Home:
     """The home that --state names; without it the user's folder. Raises StorageFailed, InputError."""
+    if state and database_url.is_database(state):
+        return DatabaseHome(database_url.parse(state))
     return FolderHome(Path(state) if state else folders.default(environment), named=bool(state))
 
 
@@ -65,3 +68,35 @@ class FolderHome:
     def memory(self, origin: str, tenants: Iterable[str]) -> Memory:
         """What earlier runs left; a folder that is not there yet is no more than empty."""
         return journal.peek(self.folder, origin, tenants)
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseHome:
+    """A PostgreSQL database that machines share. Its driver is imported only here."""
+
+    database: Database
+
+    @property
+    def where(self) -> str:
+        """For people; secrets masked."""
+        return self.database.shown
+
+    def open(self, origin: str) -> AbstractContextManager[Store]:
+        """The state of one API. Tables are never made here: see `store init`."""
+        from exolink_reconcile.state.postgres import PostgresStore
+
+        return closing(PostgresStore(self.database, origin))
+
+    def read(self, origin: str = "") -> AbstractContextManager[Store] | None:
+        """The state; nothing is written."""
+        return self.open(origin)
+
+    def memory(self, origin: str, tenants: Iterable[str]) -> Memory:
+        """What earlier runs left."""
+        try:
+            with self.open(origin) as store:
+                operations = [op for op in store.open_operations() if op.origin == origin]
+                bases = {tenant: base for tenant in tenants if (base := store.base(tenant))}
+                return Memory(tuple(operations), store.seen(), bases)
+        except StorageFailed as error:
+            return Memory(note=error.summary)

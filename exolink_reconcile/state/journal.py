@@ -23,7 +23,7 @@ from exolink_reconcile.model import Operation, Outcome, Status, Step, remote_id
 from exolink_reconcile.resource import Address
 from exolink_reconcile.state import audit, lock, store
 from exolink_reconcile.state import folder as folders
-from exolink_reconcile.state.store import Base, Lease, Memory, Write
+from exolink_reconcile.state.store import Base, Content, Lease, Memory, Write
 
 _APPLICATION_ID = 0x45584A4E  # "EXJN": tells a journal from any other database
 # A write whose intent was made durable at most this long ago needs no second stamp before it leaves: ages are counted
@@ -280,7 +280,7 @@ class Journal:
                             outcome.step.creates and outcome.code in _ANSWERED,
                             outcome.made,
                             outcome.code,
-                            outcome.detail,
+                            store.storable(outcome.detail),
                             number,
                         ),
                     )
@@ -346,6 +346,33 @@ class Journal:
         with _storage("the journal cannot be read"), _damage():
             for row in self._database.execute(f"SELECT * FROM op {where} ORDER BY number DESC", values):
                 yield _write(_Columns(row))
+
+    def content(self) -> Content:
+        """All that is remembered, to be taken elsewhere."""
+        with _storage("the journal cannot be read"), _damage():
+            writes = [_Columns(row) for row in self._database.execute("SELECT * FROM op ORDER BY number")]
+            counts = [dict(row) for row in self._database.execute("SELECT * FROM seen")]
+            has_bases = self._database.execute("SELECT 1 FROM sqlite_master WHERE name = 'base'").fetchone()
+            bases = self._database.execute("SELECT * FROM base").fetchall() if has_bases else []
+        return Content(writes, [tuple(row) for row in bases], counts)
+
+    def prune(self, days: int) -> tuple[int, int]:
+        """Throw away closed writes and audit lines that are older; how many of each."""
+        before = time.time() - days * 86_400
+        with _storage("the journal cannot be written"), self._commit_lock:
+            with self._transaction() as database:
+                writes = database.execute(
+                    "DELETE FROM op WHERE outcome IS NOT NULL AND max(intended_at, coalesce(sent_at, 0)) < ?", (before,)
+                ).rowcount
+            self._database.execute("VACUUM")
+            lines = audit.prune(self.folder / "audit.jsonl", before)
+        return writes, lines
+
+    def counts(self) -> tuple[int, int]:
+        """How many writes are open, and how many are closed."""
+        with _storage("the journal cannot be read"):
+            row = self._database.execute("SELECT count(*) - count(outcome), count(outcome) FROM op").fetchone()
+            return int(row[0]), int(row[1])
 
     def leases(self) -> list[Lease]:
         """Who holds which tenant of which API now."""

@@ -9,7 +9,7 @@ A write may be sent only when `intend` and then `sending` have returned: both lo
 
 import json
 import zlib
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -64,6 +64,15 @@ class Lease:
     taken: float
     last_seen: float | None
     expires: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """All that a folder remembers: writes by column name; bases as origin, tenant, when, bytes; counts by column name."""
+
+    writes: Sequence[Mapping[str, Any]]
+    bases: Sequence[tuple[str, str, float, bytes]]
+    seen: Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +157,11 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Close it. What is open in it stays open."""
+
+
+def storable(text: str) -> str:
+    """A text that every home can hold: what a server said may have anything in it."""
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
 
 
 def renewed_base(

