@@ -443,7 +443,12 @@ class Code(StrEnum):
         "Addresses are TENANT/KIND/NAME.",
         Exit.INVALID,
     )
-    E_TOKEN = _later("E-TOKEN", "There is no usable token.", "Give --token-file or EXOLINK_TOKEN.", Exit.DENIED)
+    E_TOKEN = _later(
+        "E-TOKEN",
+        "There is no usable token; or, of `locks --break` (7), the tenant is not held by the token given.",
+        "Give --token-file or EXOLINK_TOKEN; or the token that `locks` shows.",
+        Exit.DENIED,
+    )
     E_TOO_LARGE = _later(
         "E-TOO-LARGE", "An answer of the API is larger than this tool reads.", "Check --api-url.", Exit.NO_ANSWER
     )

@@ -66,7 +66,7 @@ def _csv_cell(text: str) -> str:
 
 
 def _tenant(name: str, rows: Mapping[Kind, Sequence[Row]], writer: "_Writer") -> str:
-    lines = [f"tenant: {_scalar(name)}"]
+    lines = [f"tenant: {scalar(name)}"]
     for kind, found in rows.items():
         if kind.entries is None:
             lines += [line for row in found for line in writer.fields(kind, row, "")]
@@ -95,7 +95,7 @@ class _Writer:
         before = len(self.left_out)
         for row in self.declarable(kind, rows):
             lines += self._comments("  ", before)
-            lines += [f"  - {key(kind)}: {_scalar(getattr(row, key(kind)))}", *self.fields(kind, row, "    ")]
+            lines += [f"  - {key(kind)}: {scalar(getattr(row, key(kind)))}", *self.fields(kind, row, "    ")]
             before = len(self.left_out)
         return [*lines, *self._comments("  ", before)]
 
@@ -163,10 +163,10 @@ class _Writer:
             parts = _escape(url).split("\0")
             # Odd parts are the names of secrets: each becomes a variable that the reader must set.
             text = "".join(self._variable(kind, row, part) if index % 2 else part for index, part in enumerate(parts))
-            return _quoted(text) if len(parts) > 1 else _scalar(text, escaped=True)
+            return _quoted(text) if len(parts) > 1 else scalar(text, escaped=True)
         if isinstance(value, bool):
             return "true" if value else "false"
-        return _scalar(value) if isinstance(value, str) else str(value)
+        return scalar(value) if isinstance(value, str) else str(value)
 
     def _variable(self, kind: Kind, row: Row, what: str) -> str:
         name = getattr(row, key(kind))
@@ -200,7 +200,7 @@ def _declarable(kind: Kind, name: str, value: Any) -> bool:
     return True
 
 
-def _scalar(text: str, *, escaped: bool = False) -> str:
+def scalar(text: str, *, escaped: bool = False) -> str:
     text = text if escaped else _escape(text)
     return text if _PLAIN.fullmatch(text) and not _LOOKS_TYPED.fullmatch(text) else _quoted(text)
 

@@ -7,6 +7,9 @@ from typing import Any
 from exolink_reconcile.inert import inert
 from exolink_reconcile.model import Operation
 from exolink_reconcile.state.audit import time_of
+from exolink_reconcile.state.store import Lease, Write
+
+MASK = "***"
 
 
 def unknowns(format: str, operations: Sequence[Operation], in_flight: Container[int] = ()) -> str:
@@ -37,6 +40,126 @@ def _unknown(op: Operation) -> dict[str, Any]:
         "when": time_of(op.intended_at),
         "answered": op.answered,
     }
+
+
+def history(format: str, writes: Sequence[Write]) -> str:
+    """The writes of earlier runs, newest first."""
+    if format == "json":
+        return _document("writes", [_write(write) for write in writes])
+    if not writes:
+        return "No write is on record.\n"
+    lines: list[str] = []
+    run = ""
+    for write in writes:
+        if write.run != run:
+            run = write.run
+            lines.append(f"run {inert(run)}, {time_of(write.when)}, by {inert(write.who)}, at {inert(write.origin)}")
+        lines.append(f"  {write.action} {inert(str(write.address))}{_told(write)}")
+    return "\n".join(lines) + "\n"
+
+
+def _told(write: Write) -> str:
+    """What a write changed and what became of it."""
+    outcome, detail = _outcome(write)
+    fields = "; ".join(
+        f"{inert(name)}: {_shown(before)} -> {_shown(after)}" for name, (before, after) in _changes(write).items()
+    )
+    end = outcome + (f" ({inert(write.code)})" if write.code else "") + (f": {inert(detail)}" if detail else "")
+    return f" [{end}]" + (f" {fields}" if fields and write.action != "delete" else "")
+
+
+def _shown(value: Any) -> str:
+    return "nothing" if value is None else inert(str(value))
+
+
+# How a later run closed a write, in the words that a run has for its own.
+_SETTLED_LATER = {
+    "applied": ("done", "settled by a later run: it had been applied"),
+    "not applied": ("failed", "settled by a later run: it had not been applied"),
+    "forgotten": ("unknown", "forgotten: nobody knows what became of it"),
+}
+
+
+def _outcome(write: Write) -> tuple[str, str]:
+    if write.outcome is None:
+        return "unknown", write.detail
+    return _SETTLED_LATER.get(write.outcome, (write.outcome, write.detail))
+
+
+def _write(write: Write) -> dict[str, Any]:
+    outcome, detail = _outcome(write)
+    return {
+        "run": write.run,
+        "when": time_of(write.when),
+        "who": write.who,
+        "api_url": write.origin,
+        "address": str(write.address),
+        "action": write.action,
+        "id": write.remote_id if write.made_id is None else write.made_id,
+        "fields": {name: {"before": before, "after": after} for name, (before, after) in _changes(write).items()},
+        "outcome": outcome,
+        "code": write.code,
+        "detail": detail,
+    }
+
+
+def _changes(write: Write) -> Mapping[str, tuple[Any, Any]]:
+    """What a write changed, by field: before and after. Of a secret only that it may have changed."""
+    names = write.before if write.action == "delete" else write.after
+    changed = {}
+    for name in names:
+        before = write.before.get(name)
+        after = None if write.action == "delete" else write.after.get(name)
+        if before != after or MASK in str(after):
+            changed[name] = (before, after)
+    return changed
+
+
+def locks(format: str, leases: Sequence[Lease]) -> str:
+    """Who holds which tenant now."""
+    if format == "json":
+        return _document("locks", [_lock(lease) for lease in leases])
+    if not leases:
+        return "No tenant is held.\n"
+    lines = []
+    for lease in leases:
+        token = "" if lease.token is None else f", token {lease.token}"
+        ends = (
+            ""
+            if lease.expires is None
+            else f", last seen {_time(lease.last_seen)}, ends {_time(lease.expires)} unless renewed"
+        )
+        lines.append(
+            f"  {inert(lease.tenant or 'a tenant')} at {inert(lease.origin or 'an API')}: held by {inert(lease.who)} on"
+            f" {inert(lease.host)} since {_time(lease.taken)}{token}, run {inert(lease.run)}{ends}"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def broken(lease: Lease) -> str:
+    """What was done when a lease was taken away."""
+    return (
+        f"Took the lock of tenant {inert(lease.tenant)} away from {inert(lease.who)} on {inert(lease.host)} (run"
+        f" {inert(lease.run)}). That run stops before its next write; the next apply waits for what it left open.\n"
+    )
+
+
+def _lock(lease: Lease) -> dict[str, Any]:
+    return {
+        "api_url": lease.origin,
+        "tenant": lease.tenant,
+        "token": lease.token,
+        "run": lease.run,
+        "who": lease.who,
+        "host": lease.host,
+        "taken": _time(lease.taken),
+        "last_seen": _time(lease.last_seen),
+        "expires": _time(lease.expires),
+    }
+
+
+def _time(seconds: float | None) -> str | None:
+    return None if seconds is None else time_of(seconds)
 
 
 def _document(name: str, entries: Sequence[Mapping[str, Any]]) -> str:
