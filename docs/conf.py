@@ -30,7 +30,7 @@ NAVIGATION = {
         "apply-events",
         "state",
     ],
-    "Background": ["how-it-works", "security", "reliability", "performance", "versions"],
+    "Background": ["how-it-works", "architecture", "security", "reliability", "performance", "versions"],
     "Decisions": sorted(f"adr/{page.stem}" for page in DOCS.glob("adr/*.md")),
 }  # fmt: skip
 _placed = {"index"}.union(*NAVIGATION.values())
