@@ -8,15 +8,19 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from exolink_reconcile.errors import InputError, problem
 from exolink_reconcile.model import Declared, DesiredState, Diagnostic
+from exolink_reconcile.patterns import Patterns
 from exolink_reconcile.resource import Address, Kind, fields, name_of
 from exolink_reconcile.secret_url import SecretUrl
 
 EVIDENCE = "x-exolink-evidence"
 _JSON_TYPES = {"string": ("string",), "integer": ("integer", "number"), "boolean": ("boolean",)}
+_JSON_LIMIT, _YAML_LIMIT = 16, 2  # MiB; a description as YAML takes minutes and gigabytes beyond that
+_UNSENT = ("authorization", "accept", "content-type")  # OpenAPI ignores parameters for these headers
 _NUMBER = (int, float)
 _SCHEMA_LIMITS: Mapping[str, tuple[type, ...]] = {
     "minimum": _NUMBER,
@@ -26,7 +30,9 @@ _SCHEMA_LIMITS: Mapping[str, tuple[type, ...]] = {
     "minLength": (int,),
     "maxLength": (int,),
     "pattern": (str,),
+    "multipleOf": _NUMBER,
     "enum": (list, tuple),
+    "const": (object,),
 }
 Json = Mapping[str, Any]
 
@@ -103,6 +109,7 @@ def check(contract: Contract, desired: DesiredState) -> None:
 
     """
     found: list[Diagnostic] = []
+    patterns = Patterns()
     for tenant in desired.tenants:
         for kind in sorted(tenant.mentioned, key=lambda kind: kind.kind):
             offer = contract.offer(kind)
@@ -117,14 +124,15 @@ def check(contract: Contract, desired: DesiredState) -> None:
             limited = _limited(offer)
             if limited:
                 for declared in tenant.declared[kind]:
-                    found.extend(_broken_limits(tenant.name, kind, declared, limited))
+                    found.extend(_broken_limits(tenant.name, kind, declared, limited, patterns))
     if found:
         raise InputError(found)
 
 
 def broken_limit(offer: Offer, name: str, value: Any) -> str:
     """How a value of a field breaks a limit of the contract, in words; empty where it does not."""
-    broken = (_broken(value, field.limits) for field in _limited(offer).get(name, ()))
+    patterns = Patterns()
+    broken = (_broken(value, field.limits, patterns) for field in _limited(offer).get(name, ()))
     return next(filter(None, broken), "")
 
 
@@ -132,8 +140,13 @@ def broken_limit(offer: Offer, name: str, value: Any) -> str:
 
 
 def _load(text: str, name: str) -> Json:
+    is_json = text.lstrip("\ufeff \t\r\n").startswith("{")
+    limit = _JSON_LIMIT if is_json else _YAML_LIMIT
+    if len(text) > limit * 1024 * 1024:
+        hint = "" if is_json else f" (as JSON it may have {_JSON_LIMIT} MiB)"
+        raise problem("E-CONTRACT", f"{name} is larger than {limit} MiB{hint}")
     try:
-        if text.lstrip("\ufeff \t\r\n").startswith("{"):
+        if is_json:
             loaded = json.loads(text.lstrip("\ufeff"))
         else:
             from ruamel.yaml import YAML
@@ -161,7 +174,9 @@ class _Description:
         self.name = name
         info = root.get("info")
         self.title = str(info.get("title", "")) if isinstance(info, dict) else ""
-        self.paths = {_template(str(path)): (str(path), item) for path, item in root["paths"].items()}
+        self.paths: dict[str, list[tuple[str, Json]]] = {}
+        for path, item in root["paths"].items():
+            self.paths.setdefault(_template(str(path)), []).append((str(path), self.mapping(item)))
 
     def offer(self, kind: Kind) -> Offer:
         """What is there for a kind. A kind without a list has only its item."""
@@ -175,81 +190,181 @@ class _Description:
         )
 
     def operation(self, method: str, path: str) -> Operation | None:
-        """The operation at a path template, or None."""
-        _, item = self.paths.get(_template(path), ("", None))
-        operation = self.mapping(item).get(method)
-        if operation is None:
+        """The operation at a path template, or None. It may stand under any of the paths that differ in names only."""
+        offered = [
+            (written, item) for written, item in self.paths.get(_template(path), ()) if item.get(method) is not None
+        ]
+        if len(offered) > 1:
+            both = " and ".join(f"`{_short(written)}`" for written, _ in offered[:2])
+            raise problem("E-CONTRACT", f"{self.name} describes {method.upper()} {path} twice: at {both}")
+        if not offered:
             return None
-        operation = self.mapping(operation)
+        written, item = offered[0]
+        operation = self.mapping(item[method])
+        self.check_parameters(f"{method.upper()} {_short(written)}", item, operation, written, path)
+        if method == "get" and not path.endswith("}"):
+            self.check_list(f"GET {_short(written)}", operation)
         body = self.mapping(self.mapping(operation.get("requestBody")).get("content"))
         schema = self.mapping(body.get("application/json")).get("schema")
         inferred = operation.get(EVIDENCE) == "inferred"
-        properties: dict[str, Any] = {}
+        properties: dict[str, list[Any]] = {}
         required: set[str] = set()
-        for part in self.parts(schema, 0):
-            properties.update(self.mapping(part.get("properties")))
+        for part in self.parts(schema):
+            for name, value in self.mapping(part.get("properties")).items():
+                properties.setdefault(str(name), []).append(value)
             required.update(str(name) for name in self.sequence(part, "required"))
-        taken = {str(name): self.field(str(name), value, inferred) for name, value in properties.items()}
+        taken = {name: self.field(name, {"allOf": values}, inferred) for name, values in properties.items()}
         writable = {name: field for name, field in taken.items() if field is not None}
         read_only = taken.keys() - writable.keys()  # what is required of an answer, not of a request
         return Operation(method.upper(), path, inferred, writable, frozenset(required - read_only))
+
+    def check_parameters(self, place: str, item: Json, operation: Json, written: str, path: str) -> None:
+        """Refuse what this tool would have to send and does not, and an item that is found by anything but its id."""
+        parameters = {
+            (str(parameter.get("in")), str(parameter.get("name"))): parameter
+            for owner in (item, operation)
+            for parameter in map(self.mapping, self.sequence(owner, "parameters"))
+        }
+        for (where, name), parameter in parameters.items():
+            is_header = where == "header" and name.lower() in _UNSENT
+            if where in ("query", "header", "cookie") and parameter.get("required") is True and not is_header:
+                raise problem(
+                    "E-CONTRACT",
+                    f"{self.name} needs the {where} parameter `{_short(name)}` for {place}: this tool sends none",
+                )
+        if not path.endswith("{id}"):
+            return
+        name = written.rstrip("/").rpartition("/")[2].strip("{}")
+        schema = parameters.get(("path", name), {}).get("schema")
+        types = {str(kind) for part in self.parts(schema) for kind in _types(part)}
+        if (types and not types & {"integer", "number"}) or not (types or name.lower().endswith("id")):
+            raise problem(
+                "E-CONTRACT", f"{self.name} addresses {place} by `{_short(name)}`, which is not the integer id"
+            )
+
+    def check_list(self, place: str, operation: Json) -> None:
+        """Refuse a list that is not an array: an object around it holds pages, or anything."""
+        responses = {str(status): answer for status, answer in self.mapping(operation.get("responses")).items()}
+        for status in ("200", "2XX", "2xx", "default"):
+            content = self.mapping(self.mapping(responses.get(status)).get("content"))
+            schema = self.mapping(content.get("application/json")).get("schema")
+            parts = list(self.parts(schema))
+            types = {kind for part in parts for kind in _types(part)}
+            if (types and "array" not in types) or (not types and any("properties" in part for part in parts)):
+                raise problem(
+                    "E-CONTRACT", f"{self.name} says that {place} does not answer with a list but with something else"
+                )
+            if types:
+                return
 
     def field(self, name: str, schema: Any, inferred: bool) -> Field | None:
         """A field of a body, or None for one that is read-only."""
         types: tuple[str, ...] = ()
         limits: dict[str, Any] = {}
-        for part in self.parts(schema, 0):
+        for part in self.parts(schema):
             if part.get("readOnly") is True:
                 return None
             inferred = inferred or part.get(EVIDENCE) == "inferred"
-            stated = part.get("type")
-            if stated is not None:
-                types = tuple(str(each) for each in stated) if isinstance(stated, list) else (str(stated),)
-            limits.update({limit: part[limit] for limit in _SCHEMA_LIMITS if limit in part})
-        for limit, value in limits.items():
-            if not isinstance(value, _SCHEMA_LIMITS[limit]):
-                raise problem("E-CONTRACT", f"{self.name} gives `{name}` a `{limit}` that is none: {str(value)[:80]}")
+            types = _types(part) or types
+            for limit, value in part.items():
+                if limit in _SCHEMA_LIMITS:
+                    if not _is_limit(limit, value):
+                        said = f"`{_short(name)}` a `{limit}` that is none"
+                        raise problem("E-CONTRACT", f"{self.name} gives {said}: {_short(value)}")
+                    _narrow(limits, limit, value)
         return Field(name, inferred, types, limits)
 
-    def parts(self, schema: Any, depth: int) -> Iterator[Json]:
-        """A schema and everything its `allOf` adds."""
-        if depth > 32:
+    def parts(self, schema: Any) -> Iterator[Json]:
+        """A schema and everything its `allOf` and `$ref` add, each once however often it is referred to."""
+        yield from self._parts(schema, set(), [])
+
+    def _parts(self, schema: Any, done: set[int], above: list[int]) -> Iterator[Json]:
+        if not isinstance(schema, dict):
+            return
+        if id(schema) in above or len(above) > 200:
             raise problem("E-CONTRACT", f"{self.name} has schemas that refer to each other without end")
-        resolved = self.mapping(schema)
-        for part in self.sequence(resolved, "allOf"):
-            yield from self.parts(part, depth + 1)
-        yield resolved
+        if id(schema) in done:
+            return
+        done.add(id(schema))
+        above.append(id(schema))
+        if "$ref" in schema:
+            yield from self._parts(self.follow(schema["$ref"]), done, above)
+        for part in self.sequence(schema, "allOf"):
+            yield from self._parts(part, done, above)
+        above.pop()
+        yield schema
 
     def sequence(self, schema: Json, word: str) -> Sequence[Any]:
         """The list under a word of a schema; empty where there is none."""
         found = schema.get(word) or ()
         if not isinstance(found, (list, tuple)):
-            raise problem("E-CONTRACT", f"{self.name} has a schema whose `{word}` is no list: {str(found)[:80]}")
+            raise problem("E-CONTRACT", f"{self.name} has a schema whose `{word}` is no list: {_short(found)}")
         return found
 
     def mapping(self, value: Any) -> Json:
-        """A mapping with its `$ref` followed; empty for what is none."""
+        """A mapping with its `$ref` followed, and what stands beside the `$ref`; empty for what is none."""
+        beside: dict[str, Any] = {}
         for _ in range(32):
             if not isinstance(value, dict):
-                return {}
+                return beside
             if "$ref" not in value:
-                return value
-            value = self.follow(str(value["$ref"]))
+                return {**value, **beside} if beside else value
+            beside = {**{name: own for name, own in value.items() if name != "$ref"}, **beside}
+            value = self.follow(value["$ref"])
         raise problem("E-CONTRACT", f"{self.name} has references that go round in a circle")
 
-    def follow(self, reference: str) -> Any:
+    def follow(self, reference: Any) -> Any:
         """What a reference inside the file points at."""
-        if not reference.startswith("#/"):
+        if not isinstance(reference, str) or not reference.startswith("#/"):
             raise problem(
-                "E-CONTRACT", f"{self.name} refers to `{reference}`: only references inside the file are followed"
+                "E-CONTRACT",
+                f"{self.name} refers to `{_short(reference)}`: only references inside the file are followed",
             )
         here: Any = self.root
         for part in reference[2:].split("/"):
             part = part.replace("~1", "/").replace("~0", "~")
             if not isinstance(here, dict) or part not in here:
-                raise problem("E-CONTRACT", f"{self.name} refers to `{reference}`, which it does not have")
+                raise problem("E-CONTRACT", f"{self.name} refers to `{_short(reference)}`, which it does not have")
             here = here[part]
         return here
+
+
+def _short(value: object) -> str:
+    """A value of the file, for a message; of a list or mapping, which may be endless, only what it is."""
+    return str(value)[:80] if isinstance(value, (str, int, float)) or value is None else f"a {type(value).__name__}"
+
+
+def _types(schema: Json) -> tuple[str, ...]:
+    stated = schema.get("type")
+    if stated is None:
+        return ()
+    return tuple(map(_short, stated)) if isinstance(stated, list) else (_short(stated),)
+
+
+def _is_limit(limit: str, value: object) -> bool:
+    if isinstance(value, bool) and limit != "const":
+        return limit in ("exclusiveMinimum", "exclusiveMaximum")
+    return isinstance(value, _SCHEMA_LIMITS[limit]) and not (limit == "multipleOf" and value <= 0)  # type: ignore[operator]
+
+
+def _narrow(limits: dict[str, Any], limit: str, value: Any) -> None:
+    """Add a limit to those there are: all hold together."""
+    if limit == "const":
+        limit, value = "enum", [value]
+    if limit not in limits:
+        limits[limit] = value
+    elif limit == "enum":
+        limits[limit] = [one for one in limits[limit] if one in value]
+    elif limit in ("pattern", "multipleOf"):
+        limits[limit] = tuple(dict.fromkeys((*_several(limits[limit]), value)))
+    elif limit in ("minimum", "exclusiveMinimum", "minLength"):
+        limits[limit] = max(limits[limit], value)
+    else:
+        limits[limit] = min(limits[limit], value)
+
+
+def _several(value: Any) -> tuple[Any, ...]:
+    return value if isinstance(value, tuple) else (value,)
 
 
 def _template(path: str) -> str:
@@ -282,33 +397,37 @@ def _limited(offer: Offer) -> dict[str, list[Field]]:
 
 
 def _broken_limits(
-    tenant: str, kind: Kind, declared: Declared, limited: Mapping[str, list[Field]]
+    tenant: str, kind: Kind, declared: Declared, limited: Mapping[str, list[Field]], patterns: Patterns
 ) -> Iterator[Diagnostic]:
     for name, limits in limited.items():
         if name not in declared.resource.model_fields_set:
             continue
         value = getattr(declared.resource, name)
         for field in limits:
-            if broken := _broken(value, field.limits):
+            if broken := _broken(value, field.limits, patterns):
                 address = Address(tenant, kind.kind, name_of(declared.resource))
                 yield Diagnostic("E-LIMIT", f"{name} of {address} {broken}, says the contract", declared.source)
                 break
 
 
-def _broken(value: Any, limits: Mapping[str, Any]) -> str:
+def _broken(value: Any, limits: Mapping[str, Any], patterns: Patterns) -> str:
     """How a value breaks a limit, in words; empty when it does not. JSON Schema's meaning of each keyword."""
     if "enum" in limits and value not in limits["enum"] and not isinstance(value, SecretUrl):
-        return f"must be one of {', '.join(map(str, limits['enum']))}"
+        return f"must be one of {', '.join(map(_short, limits['enum']))}"
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return _broken_number(value, limits)
     text = value.reveal() if isinstance(value, SecretUrl) else value
-    if isinstance(text, str):
-        if len(text) < limits.get("minLength", 0):
-            return f"must have at least {limits['minLength']} characters"
-        if len(text) > limits.get("maxLength", len(text)):
-            return f"must have at most {limits['maxLength']} characters"
-        if "pattern" in limits and not _searches(str(limits["pattern"]), text):
-            return f"must match the pattern {limits['pattern']}"
+    return _broken_text(text, limits, patterns) if isinstance(text, str) else ""
+
+
+def _broken_text(text: str, limits: Mapping[str, Any], patterns: Patterns) -> str:
+    if len(text) < limits.get("minLength", 0):
+        return f"must have at least {limits['minLength']} characters"
+    if len(text) > limits.get("maxLength", len(text)):
+        return f"must have at most {limits['maxLength']} characters"
+    for pattern in _several(limits.get("pattern", ())):
+        if not patterns.allow(pattern, text):
+            return f"must match the pattern {pattern[:200]}"
     return ""
 
 
@@ -327,11 +446,15 @@ def _broken_number(value: float, limits: Mapping[str, Any]) -> str:
         return f"must be more than {above}"
     if below is not None and below is not False and value >= below:
         return f"must be less than {below}"
+    for unit in _several(limits.get("multipleOf", ())):
+        if not _is_multiple(value, unit):
+            return f"must be a multiple of {unit}"
     return ""
 
 
-def _searches(pattern: str, text: str) -> bool:
+def _is_multiple(value: float, unit: float) -> bool:
+    """In decimal, as it is written: 0.3 is a multiple of 0.1. What has no end is left to the API."""
     try:
-        return re.search(pattern, text) is not None
-    except re.error:
-        return True  # ECMAScript syntax that Python does not have: the API will judge
+        return Decimal(str(value)) % Decimal(str(unit)) == 0
+    except ArithmeticError:
+        return True

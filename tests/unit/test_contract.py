@@ -13,6 +13,7 @@ from exolink_reconcile import contract
 from exolink_reconcile.errors import InputError
 from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.model import Action
+from exolink_reconcile.patterns import Patterns
 
 TENANT, CPMS, CHARGER = KINDS
 BUNDLED = YAML(typ="safe").load(CONTRACT_TEXT)
@@ -225,6 +226,9 @@ def test_types_that_agree(stated: Any) -> None:
         ({"maximum": 5, "exclusiveMaximum": True}, 4, 5),
         ({"minimum": 5, "exclusiveMinimum": False}, 5, 4),
         ({"enum": [30, 60]}, 60, 61),
+        ({"multipleOf": 5}, 15, 16),
+        ({"multipleOf": 2.5}, 5, 6),
+        ({"const": 30}, 30, 31),
     ],
 )
 def test_limits_of_numbers(limits: Any, good: int, bad: int) -> None:
@@ -246,6 +250,7 @@ def test_limits_of_numbers(limits: Any, good: int, bad: int) -> None:
         ({"pattern": "^[A-Z]+$"}, "AB", "aB"),
         ({"pattern": "B"}, "ABA", "AA"),
         ({"enum": ["x", "y"]}, "x", "z"),
+        ({"const": "x"}, "x", "y"),
     ],
 )
 def test_limits_of_text(limits: Any, good: str, bad: str) -> None:
@@ -374,3 +379,172 @@ def test_many_references_take_no_time() -> None:
     schemas["N28"] = {"type": "object"}
     schemas["CpmsUpdate"] = {"$ref": "#/components/schemas/N14"}
     assert parse(description).offer(CPMS).update is not None
+
+
+# ------------------------------------------------------------------------------------- what a description may not say
+
+
+def paths(**changes: Any) -> dict[str, Any]:
+    """The bundled description with operations of the list and the item of CPMS changed."""
+    description = loaded()
+    for method, change in changes.items():
+        name = "/tenant/{tenant}/cpms" if method == "list" else "/tenant/{tenant}/cpms/{cpmsId}"
+        description["paths"][name]["get" if method == "list" else method].update(change)
+    return description
+
+
+PAGE = {"in": "query", "name": "page", "required": True, "schema": {"type": "integer"}}
+
+
+@pytest.mark.parametrize(
+    "parameter", [PAGE, {"$ref": "#/components/parameters/Page"}, PAGE | {"in": "header", "name": "X-Page"}]
+)
+def test_row_A6_a_list_that_needs_paging(parameter: Any) -> None:
+    """A list that must be asked for page by page is refused: this tool would take a page for the whole."""
+    description = paths(list={"parameters": [parameter]})
+    description["components"]["parameters"]["Page"] = PAGE
+    assert parameter.get("name", "page") in refused(description)
+    description["paths"]["/tenant/{tenant}/cpms"]["get"]["parameters"] = [{**PAGE, "required": False}]
+    assert parse(description).offer(CPMS).list
+    del description["paths"]["/tenant/{tenant}/cpms"]["post"]
+    description["paths"]["/tenant/{tenant}/cpms"]["parameters"].append(PAGE)
+    assert parse(description).offer(CPMS).list, "the operation's own parameter stands over the path's"
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "object", "properties": {"data": {"type": "array"}}},
+        {"properties": {"items": {}}},
+        {"$ref": "#/components/schemas/Cpms"},
+        {"type": ["object", "null"]},
+        {"allOf": [{"$ref": "#/components/schemas/Cpms"}]},
+    ],
+)
+@pytest.mark.parametrize("status", ["200", "2XX", "default"])
+def test_row_A6_a_list_that_is_not_an_array(schema: Any, status: str) -> None:
+    """A list that is answered inside of something else is refused."""
+    answer = {"responses": {status: {"content": {"application/json": {"schema": schema}}}}}
+    assert "list" in refused(paths(list=answer))
+
+
+@pytest.mark.parametrize(
+    "schema", [{"type": "array"}, {"type": ["array", "null"]}, {}, {"items": {"type": "object"}}, None]
+)
+def test_row_A6_a_list_that_may_be_an_array(schema: Any) -> None:
+    """An array is fine, and so is a description that says nothing."""
+    assert (
+        parse(paths(list={"responses": {"200": {"content": {"application/json": {"schema": schema}}}}}))
+        .offer(CPMS)
+        .list
+    )
+
+
+def item(name: str, schema: Any) -> dict[str, Any]:
+    """The bundled description with chargers addressed by another parameter."""
+    description = loaded()
+    value = description["paths"].pop("/tenant/{tenant}/charger/{chargerId}")
+    value["parameters"] = [{"in": "path", "name": name, "required": True} | ({"schema": schema} if schema else {})]
+    description["paths"][f"/tenant/{{tenant}}/charger/{{{name}}}"] = value
+    return description
+
+
+@pytest.mark.parametrize(("name", "schema"), [("identity", None), ("identity", {"type": "string"}), ("chargerId", {"type": "string"}), ("key", {}), ("chargerId", {"allOf": [{"type": "string"}]})])  # fmt: skip
+def test_row_F20_an_item_that_is_not_found_by_its_id(name: str, schema: Any) -> None:
+    """A path that takes a charger's identity would delete the charger *called* 501: refused."""
+    assert f"`{name}`" in refused(item(name, schema))
+
+
+@pytest.mark.parametrize(("name", "schema"), [("id", None), ("charger_id", {}), ("number", {"type": "integer"}), ("x", {"type": ["integer", "string"]})])  # fmt: skip
+def test_row_F20_an_item_that_is_found_by_its_id(name: str, schema: Any) -> None:
+    """An integer, or what is called an id and not said to be anything else."""
+    assert parse(item(name, schema)).offer(CHARGER).update
+
+
+def test_row_F20_keywords_beside_a_reference() -> None:
+    """What stands beside a `$ref` counts, in a schema as in everything else."""
+    create = cpms_create(
+        {"$ref": "#/components/schemas/Base", "required": ["url"], "properties": {"interval": {"$ref": "#/components/schemas/N", "maximum": 5}}},
+        Base={"properties": {"url": {"type": "string"}}}, N={"type": "integer", "minimum": 2, "maximum": 9},
+    )  # fmt: skip
+    assert set(create.fields) == {"url", "interval"} and create.required == {"url"}
+    assert create.fields["interval"].limits == {"minimum": 2, "maximum": 5}
+    description = loaded()
+    description["components"]["pathItems"] = {"P": {"get": DONE}}
+    description["paths"]["/tenant/{tenant}/cpms/{cpmsId}"] = {"$ref": "#/components/pathItems/P", "put": DONE}
+    offer = parse(description).offer(CPMS)
+    assert offer.get and offer.update
+
+
+def test_row_F20_templates_that_differ_in_a_name() -> None:
+    """Operations of one path may stand under several spellings of it; the same operation twice is refused."""
+    description = loaded()
+    put = description["paths"]["/tenant/{tenant}/cpms/{cpmsId}"].pop("put")
+    description["paths"]["/tenant/{t}/cpms/{id}/"] = {"put": put}
+    offer = parse(description).offer(CPMS)
+    assert offer.update and offer.get and offer.delete
+    description["paths"]["/tenant/{t}/cpms/{id}/"]["get"] = DONE
+    assert "twice" in refused(description)
+
+
+def test_limits_add_up() -> None:
+    """Of limits that are given in several places all hold."""
+    create = cpms_create(
+        {"allOf": [{"properties": {"interval": {"maximum": 5, "enum": [1, 2, 3], "multipleOf": 2}}}, {"properties": {"interval": {"maximum": 9, "minimum": 1, "enum": [2, 3, 4]}}}]}
+    )  # fmt: skip
+    assert create.fields["interval"].limits == {"maximum": 5, "minimum": 1, "enum": [2, 3], "multipleOf": 2}
+
+
+@pytest.mark.parametrize("schema", [{"multipleOf": 0}, {"multipleOf": -1}, {"multipleOf": "2"}, {"minLength": True}, {"maximum": True}])  # fmt: skip
+def test_limits_that_are_none(schema: Any) -> None:
+    """A limit that cannot be one is refused."""
+    with pytest.raises(InputError, match="E-CONTRACT"):
+        cpms_create({"properties": {"interval": schema}})
+
+
+# ------------------------------------------------------------------------------------------------------ bounded in time
+
+
+@pytest.mark.parametrize("pattern", ["^(a+)+$", "(a|a)*b", "^(a?){40}a{40}$", "a?" * 40 + "a{40}", "(a*)*b", "(?:a{1,40}){1,40}b", "(.*)=\\1", "(?=(a+)+b)", "^" + "(a|b|)" * 40 + "c", "a*" * 20 + "b", "\\p{L}+", "(", "x" * 2_000])  # fmt: skip
+def test_row_E18_patterns_end(pattern: str) -> None:
+    """A pattern that could take long, or that is none here, is left to the API: it refuses nothing, and at once."""
+    assert Patterns().allow(pattern, "a" * 39 + "!")
+
+
+@pytest.mark.parametrize(("pattern", "good", "bad"), [("^[A-Z]{2}-[0-9]+$", "CP-1", "cp-1"), ("^wss?://[^/]+(/.*)?$", "wss://h", "http://h"), ("^(AC|DC)$", "AC", "XC"), ("^([0-9a-f]{2}:){5}[0-9a-f]{2}$", "00:11:22:33:44:55", "00"), ("^\\d+$", "5", "٥"), ("^\\S.*\\S$", "a b", " a")])  # fmt: skip
+def test_row_E18_patterns_that_people_write(pattern: str, good: str, bad: str) -> None:
+    """Plain patterns are judged here, as ECMAScript means them."""
+    assert Patterns().allow(pattern, good) and not Patterns().allow(pattern, bad)
+
+
+def test_row_E18_the_budget_is_for_all_of_them() -> None:
+    """Many texts and slow patterns together end as well: what is over the budget is left to the API."""
+    patterns = Patterns(steps=1_000)
+    assert [patterns.allow("^b*$", "a" * 30) for _ in range(3)] == [False, True, True]
+
+
+def test_row_E18_a_reference_counts_once() -> None:
+    """`allOf` doubled thirty-one times, by references or YAML aliases, is thirty-one schemas."""
+    description = loaded()
+    schemas = description["components"]["schemas"]
+    for number in range(31):
+        link = {"$ref": f"#/components/schemas/N{number + 1}"}
+        schemas[f"N{number}"] = {"allOf": [link, link]}
+    schemas["N31"] = {"properties": {"url": {"type": "string"}}}
+    schemas["CpmsUpdate"] = {"$ref": "#/components/schemas/N0"}
+    update = parse(description).offer(CPMS).update
+    assert update and set(update.fields) == {"url"}
+
+
+def test_row_E18_a_description_of_aliases() -> None:
+    """Nothing that YAML multiplies by aliases is ever written out, not even in a message."""
+    lines = "".join(f"a{n + 1}: &a{n + 1} {{allOf: [*a{n}, *a{n}, *a{n}]}}\n" for n in range(40))
+    refused(
+        f"openapi: 3.1.0\na0: &a0 {{type: object}}\n{lines}paths: {{/tenant/{{tenant}}: {{get: {{requestBody: {{content: {{application/json: {{schema: {{allOf: *a40}}}}}}}}}}}}}}\n"
+    )
+
+
+@pytest.mark.parametrize("text", ["{" + " " * 17_000_000 + "}", "a: 1\n" * 500_000])
+def test_row_E18_a_huge_description(text: str) -> None:
+    """A file that would take minutes to read is refused by its size."""
+    assert "larger than" in refused(text)
