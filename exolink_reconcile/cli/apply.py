@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from exolink_reconcile import __version__, files, pipeline
-from exolink_reconcile.applying import applier, recovery
+from exolink_reconcile.applying import applier, recovery, verified
 from exolink_reconcile.applying.applier import Stop
 from exolink_reconcile.cli import event_stream, start
 from exolink_reconcile.cli.console import Console, Progress, leave
@@ -88,9 +88,17 @@ class Apply:
             self._check_rails(run)
             journal.saw(_counts(run.live))
             if not run.plan.waves:
+                self._keep_base(journal, wanted, run)
                 return self._nothing_to_do(run, blind)
             self._approve(run)
-            return self._apply(run, api, journal, blind)
+            return self._apply(wanted, run, api, journal, blind)
+
+    def _keep_base(self, store: Store, wanted: Wanted, run: PlannedRun, result: Result | None = None) -> None:
+        """Remember what is declared and verified to be so, for each tenant of the run."""
+        not_verified = verified.NotVerified(run.plan, wanted.choices, result)
+        for tenant in run.desired.tenants:
+            if tenant.name in run.plan.tenants:
+                store.keep_base(tenant.name, verified.declared(tenant), not_verified)
 
     def _check_approval(self) -> None:
 
@@ -135,7 +143,9 @@ class Apply:
         if self.console.ask(question) != "yes":
             raise PlanRefused("E-NOT-APPROVED", "not approved. Nothing was written")
 
-    def _apply(self, run: PlannedRun, api: Api, journal: Store, blind: Mapping[tuple[str, str], str]) -> Exit:
+    def _apply(
+        self, wanted: Wanted, run: PlannedRun, api: Api, journal: Store, blind: Mapping[tuple[str, str], str]
+    ) -> Exit:
 
         stop = Stop()
         progress = Progress(self.console, sum(1 for _ in run.plan.steps))
@@ -154,11 +164,12 @@ class Apply:
         with self._signals(stop):
             result = applier.apply(run.plan, run.desired, run.contract, api, stop, settings, run.live)
             progress.end()
-            code = self._remember(journal, result, _code_of(result, run.plan, stop))
+            code = self._remember(journal, wanted, run, result, _code_of(result, run.plan, stop))
             self.events.result(result, code)
             if self.format != "json":
                 self.console.out(result_text.result(result, run.plan))
         if stop.signal:
+            journal.close()  # its locks are free before anybody sees us end
             self.events.end(code)
             leave(code)  # a thread may still wait for an answer: nobody waits for it
         return code
@@ -222,10 +233,11 @@ class Apply:
         recovery.wait(api, hidden, KINDS, self.options.settle, self._tell)
         return pipeline.plan(wanted, api, seen)
 
-    def _remember(self, journal: Store, result: Result, code: Exit) -> Exit:
+    def _remember(self, journal: Store, wanted: Wanted, run: PlannedRun, result: Result, code: Exit) -> Exit:
         """Put the end of the run on record; a record that fails now is the exit code, the writes are done."""
         try:
             journal.saw(result.live_counts)
+            self._keep_base(journal, wanted, run, result)
             journal.ended(code, result.totals)
         except (StorageFailed, Locked) as error:
             self.console.err(f"error: {error.code}: {error.summary}.\n")

@@ -1,0 +1,45 @@
+"""A run that ended to what it verified: the base that later plans compare with."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from exolink_reconcile.model import DesiredTenant, Outcome, Plan, Result
+from exolink_reconcile.planning.choices import Choices
+from exolink_reconcile.resource import Address, attributes, fields, key
+from exolink_reconcile.secret_url import masked
+
+
+def declared(tenant: DesiredTenant) -> dict[Address, Mapping[str, Any]]:
+    """The managed fields of each address that the documents declare, as JSON values, secrets masked.
+
+    Left out: the key, and what is sent on create only and never compared.
+    """
+    found: dict[Address, Mapping[str, Any]] = {}
+    for kind, entries in tenant.declared.items():
+        names = [name for name in fields(kind) if name != key(kind)]
+        values_of = attributes(tuple(names))
+        for entry in entries:
+            managed = entry.resource.model_fields_set.difference(entry.create_only)
+            values = dict(zip(names, values_of(entry.resource), strict=True))
+            address = Address(tenant.name, kind.kind, getattr(entry.resource, key(kind)))
+            found[address] = {name: masked(values[name]) for name in names if name in managed}
+    return found
+
+
+class NotVerified:
+    """The addresses of which a run does not say that they are as declared: these keep the base that they had.
+
+    They were left out by the choices, held back, not done, or still differed afterwards.
+    """
+
+    def __init__(self, plan: Plan, choices: Choices, result: Result | None = None) -> None:
+        outcomes: Iterable[Outcome] = result.outcomes if result is not None else ()
+        done = {outcome.step.address for outcome in outcomes if not outcome.exit_code}
+        self._addresses = {each.address for each in plan.held_back}
+        self._addresses |= {step.address for step in plan.steps if step.address not in done}
+        self._addresses |= {left.address for left in result.left} if result is not None else set()
+        self._choices = choices
+
+    def __contains__(self, address: object) -> bool:
+        """Whether this address keeps the base that it had."""
+        return address in self._addresses or not (isinstance(address, Address) and self._choices.cover(address))
