@@ -223,10 +223,32 @@ class Code(StrEnum):
     )
     W_UNUSED = _input(
         "W-UNUSED",
-        "A CSV file of a folder is named by no document.",
-        "Name it in `chargersFrom` or `cpmsFrom`, or move it away.",
+        "Nothing uses it: a CSV file that no document names, or defaults of a document without that list.",
+        "Name the file in `chargersFrom` or `cpmsFrom`, or move it away; move defaults beside their list.",
     )
-    W_SECRET = _input("W-SECRET", "A password is written out in the YAML.", "Keep it in a variable: ${env:NAME}.")
+    W_SECRET = _input(
+        "W-SECRET",
+        "A password, or what may be a secret of a URL, is written out in the YAML.",
+        "Keep it in a variable: ${env:NAME}.",
+    )
+    W_CONFUSABLE = _input(
+        "W-CONFUSABLE",
+        "Two names look alike: some of their characters are different ones that look the same.",
+        "Make sure that both are meant; copy the name from the one that is right.",
+    )
+    W_GLOB = _input(
+        "W-GLOB",
+        "A glob of `policy` matches nothing, or has marks that are nothing special in a glob.",
+        "Correct it: only `*` and `?` are special, and case counts.",
+    )
+    W_INCOMPLETE = _input(
+        "W-INCOMPLETE", "An entry lacks what the API needs to create such an object.", "Write it in the entry."
+    )
+    W_UNREAD = _input(
+        "W-UNREAD",
+        "Something in a folder cannot be read: a link that leads nowhere, no regular file, a folder without rights.",
+        "Take it away, or make it readable: --prune deletes nothing while something was not read.",
+    )
 
     E_AMBIGUOUS = _later(
         "E-AMBIGUOUS",

@@ -1,80 +1,119 @@
-"""A URL that holds secrets: compared and sent as it is, shown and stored masked."""
+"""A URL that holds secrets: compared and sent as it is, shown and stored masked.
 
+Secret are the password, the values of the query and of path parameters (`;token=…`), the fragment, and what YAML took from
+the environment into any part but scheme, host and port. Of a text that is not well formed only scheme and host are not.
+"""
+
+import hashlib
 import re
-from collections.abc import Callable
-from typing import Any
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
 
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import PydanticCustomError, core_schema
 
 from exolink_reconcile.inert import hostile_character
+from exolink_reconcile.references import Expanded, Reference, as_written
+
+_MASK = "***"
 
 LONGEST_LIVE = 65_536  # characters; a longer value of the API spoils its row
 
 
 class SecretUrl:
-    """A WebSocket URL whose password and query values are secret: `str` and `repr` mask them, equality does not."""
+    """A URL whose secrets `str` and `repr` mask; equality is of the whole text.
 
-    __slots__ = ("_text",)
+    `references` say which characters came from which variable; `hidden` are the parts that are masked whole, because the
+    URL that is declared for this live one takes something in them from the environment.
+    """
 
-    def __init__(self, text: str) -> None:
-        self._text = text
+    __slots__ = ("_text", "_written", "hidden", "references")
+
+    def __init__(
+        self, text: str, *, written: str | None = None, references: Iterable[Reference] = (), hidden: Iterable[str] = ()
+    ) -> None:
+        self._text = str(text)
+        self._written = text if written is None else written
+        self.references = tuple(references)
+        self.hidden = frozenset(hidden)
 
     def reveal(self) -> str:
         """The URL as it is. For a request body and for checking limits: the result is never shown, logged or stored."""
         return self._text
 
     @property
+    def fingerprint(self) -> str:
+        """What the digest of a plan covers: where each secret comes from, the variable's name or the literal.
+
+        A hash over the URL as the YAML writes it, `${env:NAME}` in its place: another variable or another literal gives
+        another one, a new value of the same variable does not.
+        """
+        return hashlib.sha256(self._written.encode("utf-8", "surrogatepass")).hexdigest()
+
+    @property
     def declarable(self) -> bool:
         """Whether YAML may declare it."""
         return _is_url(self._text)
 
+    def masked_like(self, declared: "SecretUrl") -> "SecretUrl":
+        """The same live URL, which also hides the parts that the declared one takes from the environment."""
+        parts = _parts(declared._text) or ()
+        taken = {part.name for part in parts for ref in declared.references if _overlap(part, ref)}
+        return SecretUrl(self._text, written=self._written, references=self.references, hidden=self.hidden | taken)
+
     def rewrite(self, secret: Callable[[str, str], str]) -> str:
-        """The URL with each secret part replaced by `secret(what, value)`; `what` is "password" or a query name."""
-        # A live URL may be anything: where it is not well formed, all before its last @ is taken for a user's.
-        user_info, at, text = ("", "", self._text) if self.declarable else self._text.rpartition("@")
-        head, hash_, fragment = text.partition("#")
-        head, mark, query = head.partition("?")
-        scheme, slashes, rest = head.partition("://") if self.declarable else ("", "", head)
-        host, slash, path = rest.partition("/") if self.declarable else (rest, "", "")
-        if self.declarable:
-            user_info, at, host = host.rpartition("@")
-        user, colon, password = user_info.partition(":")
-        if not colon and re.search("[?=#]", user):  # not a user's name after all: a query with an @ in it
-            user, password = "", user
-        shown_password = secret("password", password) if password else ""
-        shown_query = "&".join(_rewrite_parameter(part, secret) for part in query.split("&")) if mark else ""
-        return "".join(
-            (scheme, slashes, user, colon, shown_password, at, host, slash, path, mark, shown_query, hash_, fragment)
-        )
+        """The URL with each secret replaced by `secret(what, value)`.
+
+        `what` is "password", the name in a query or path parameter, "query", "fragment", or the part of the URL that came
+        from the environment.
+        """
+        pieces, at = [], 0
+        for what, start, end, _ in self._secrets():
+            pieces += [self._text[at:start], secret(what, self._text[start:end])]
+            at = end
+        return "".join((*pieces, self._text[at:]))
 
     @property
     def has_secret(self) -> bool:
         """Whether anything in the URL is masked when shown."""
-        return bool(self.secrets)
+        return bool(self._secrets())
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What is secret in it: "password", and the names of its query."""
-        return tuple(what for what, _ in self._parts())
+        """What is secret in it: "password", the names of its query, and so on, as for `rewrite`."""
+        return tuple(span.name for span in self._secrets())
+
+    @property
+    def literal_secrets(self) -> tuple[str, ...]:
+        """What is secret in it and written out: nothing of it came from the environment."""
+        return tuple(span.name for span in self._secrets() if not any(_overlap(span, each) for each in self.references))
 
     @property
     def secret_values(self) -> tuple[str, ...]:
         """The secrets themselves: to be searched for in what will be shown, never to be shown."""
-        return tuple(value for _, value in self._parts())
+        return tuple(self._text[start:end] for _, start, end, _ in self._secrets())
 
-    def _parts(self) -> list[tuple[str, str]]:
-        found: list[tuple[str, str]] = []
+    def _secrets(self) -> list["_Span"]:
+        """The secret stretches of the text, in order, none of them empty or overlapping another."""
+        parts = _parts(self._text)
+        if parts is None:
+            return list(_secrets_of_odd_text(self._text))
+        spans = [span for part in parts for span in self._secrets_of(part)]
+        return [span for span in spans if span.start < span.end]
 
-        def note(what: str, value: str) -> str:
-            found.append((what, value))
-            return value
-
-        self.rewrite(note)
-        return found
+    def _secrets_of(self, part: "_Span") -> Iterator["_Span"]:
+        if part.name in _OPEN:
+            return
+        if part.secret or part.name in self.hidden:
+            yield part
+            return
+        for reference in self.references:
+            if _overlap(part, reference):
+                yield _Span(part.name, max(part.start, reference.start), min(part.end, reference.end))
 
     def __str__(self) -> str:
-        return self.rewrite(lambda what, value: "***")
+        return self.rewrite(lambda what, value: _MASK)
 
     def __repr__(self) -> str:
         return f"SecretUrl({str(self)!r})"
@@ -103,16 +142,113 @@ def masked(value: Any) -> Any:
     return [masked(each) for each in value] if isinstance(value, (list, tuple)) else value
 
 
-def _rewrite_parameter(part: str, secret: Callable[[str, str], str]) -> str:
-    name, equals, value = part.partition("=")
-    if not equals:  # `?abcdef`: a bare value may be a key, so it is one
-        return secret("query", name) if name else ""
-    return f"{name}={secret(name, value)}" if value else part
+def may_be(value: Any, stored: Any) -> bool:
+    """Whether a live value can be the one that was stored masked: what the mask hides is not compared."""
+    if not isinstance(value, SecretUrl) or not isinstance(stored, str):
+        return bool(masked(value) == stored)
+    live, kept = _WELL_FORMED.fullmatch(value.reveal()), _WELL_FORMED.fullmatch(stored)
+    if live is None or kept is None:
+        return str(value) == stored
+    return all(map(_can_be, live.groups(), kept.groups()))
+
+
+def _can_be(part: str | None, kept: str | None) -> bool:
+    if part is None or kept is None:
+        return part is kept
+    return re.fullmatch(".*".join(map(re.escape, kept.split(_MASK))), part) is not None
+
+
+def quoted(text: str) -> str:
+    """Text of the YAML in a message: it may come from the environment, or be a URL in the wrong place."""
+    text = as_written(text)
+    return f"`{(str(SecretUrl(text)) if '://' in text or '@' in text else text)[:80]}`"
+
+
+class _Span(NamedTuple):
+    """A stretch of a URL: which part, from where to before where, and whether it is secret in itself."""
+
+    name: str
+    start: int
+    end: int
+    secret: bool = False
+
+
+_OPEN = frozenset({"scheme", "host", "port"})
+_WELL_FORMED = re.compile(
+    r"(?i)(?P<scheme>[a-z][a-z0-9+.-]*)://"
+    r"(?:(?P<user>[^\s/?#@:\\]*)(?::(?P<password>[^\s/?#@\\]*))?@)?"
+    r"(?P<host>\[[0-9a-f:.]+\]|[^\s/?#@:\[\]\\]+)(?::(?P<port>[0-9]{1,5}))?"
+    r"(?:/(?P<path>[^\s?#]*))?(?:\?(?P<query>[^\s#]*))?(?:#(?P<fragment>\S*))?"
+)
+_PATH_PARAMETER = re.compile(r";([^/;=]*)=([^/;]*)")
+# Where something that is not a URL still says its host beyond doubt: nothing after it could be a user's end.
+_ODD = re.compile(
+    r"(?i)[a-z][a-z0-9+.-]*://(?P<user>[^/?#@\\]*@)?(?P<host>[a-z0-9.-]+(?::[0-9]{1,5})?)(?=[/?#]|$)[^@]*"
+)
+
+
+def _parts(text: str) -> list[_Span] | None:
+    """The parts of a URL in order, those of path and query one by one; None where it is not well formed."""
+    found = _WELL_FORMED.fullmatch(text)
+    if found is None or hostile_character(text):
+        return None
+    spans = [_Span(name, *found.span(name), name in ("password", "fragment")) for name in _WELL_FORMED.groupindex]
+    parts: list[_Span] = []
+    for span in spans:
+        if span.start < 0:
+            continue
+        if span.name == "path":
+            parts += _path_parts(text, span)
+        elif span.name == "query":
+            parts += _query_parts(text, span)
+        else:
+            parts.append(span)
+    return parts
+
+
+def _path_parts(text: str, path: _Span) -> Iterator[_Span]:
+    at = path.start
+    for parameter in _PATH_PARAMETER.finditer(text, path.start, path.end):
+        yield _Span("path", at, parameter.start(2))
+        yield _Span(parameter[1] or "path", *parameter.span(2), True)
+        at = parameter.end()
+    yield _Span("path", at, path.end)
+
+
+def _query_parts(text: str, query: _Span) -> Iterator[_Span]:
+    at = query.start
+    for parameter in text[query.start : query.end].split("&"):
+        name, equals, value = parameter.partition("=")
+        middle = at + len(name) + len(equals)
+        if equals:
+            yield _Span("query name", at, at + len(name))
+            yield _Span(name, middle, middle + len(value), True)
+        else:  # `?abcdef`: a bare value may be a key, so it is one
+            yield _Span("query", at, middle, True)
+        at += len(parameter) + 1
+
+
+def _secrets_of_odd_text(text: str) -> Iterator[_Span]:
+    found = _ODD.fullmatch(text)
+    if found is None:
+        scheme = re.match(r"(?i)[a-z][a-z0-9+.-]*://", text)
+        yield from [_Span("URL", scheme.end() if scheme else 0, len(text))] if text else []
+        return
+    if found["user"]:
+        yield _Span("user", found.start("user"), found.end("user") - 1)
+    start = found.end("host") + (text[found.end("host") :][:1] == "/")
+    if start < len(text):
+        yield _Span("path", start, len(text))
+
+
+def _overlap(part: _Span, reference: Reference) -> bool:
+    return part.start < reference.end and reference.start < part.end
 
 
 _URL = re.compile(
-    r"(?i)wss?://(?:[^\s/?#@]*@)?(?:\[[0-9a-f:.]+\]|[^\s/?#@:\[\]]+)(?::(?P<port>[0-9]{1,5}))?(?:[/?#]\S*)?"
+    r"(?i)wss?://(?:[^\s/?#@\\]*@)?(?:\[[0-9a-f:.]+\]|[^\s/?#@:\[\]\\]+)(?::(?P<port>[0-9]{1,5}))?(?:[/?#]\S*)?"
 )
+_NO_URL = "not a WebSocket URL: write ws://HOST/PATH or wss://HOST/PATH, percent-encode spaces and the like"
 
 
 def _declared_url(text: object) -> SecretUrl:
@@ -121,11 +257,48 @@ def _declared_url(text: object) -> SecretUrl:
         return text
     if not isinstance(text, str):
         raise PydanticCustomError("url", "a URL must be text")
-    if not _is_url(text):
-        raise PydanticCustomError(
-            "url", "not a WebSocket URL: write ws://HOST/PATH or wss://HOST/PATH, percent-encode spaces and the like"
+    references = text.references if isinstance(text, Expanded) else ()
+    written = text.written if isinstance(text, Expanded) else text
+    if stray := next((each for each in references if not _stays_in_its_part(text, each)), None):
+        raise _refused(
+            f"the value of the environment variable {stray.name} does not stay in its part of the URL:"
+            " in it `/ ? # @ : \\` and blanks must be percent-encoded"
         )
-    return SecretUrl(text)
+    if not _is_url(text):
+        names = ", ".join(dict.fromkeys(each.name for each in references))
+        raise _refused(f"with the value of {names} this is {_NO_URL}" if names else _hinted(text))
+    return SecretUrl(text, written=written, references=references)
+
+
+def _refused(message: str) -> PydanticCustomError:
+    # Braces would be taken for places to fill in.
+    return PydanticCustomError("url", "{message}", {"message": message})
+
+
+def _hinted(text: str) -> str:
+    scheme = re.match(r"(?i)http(s?)://", text)
+    return f"{_NO_URL}. Did you mean `ws{scheme[1].lower()}://`?" if scheme else _NO_URL
+
+
+_DELIMITER = re.compile(r"[\s/?#@:\\]")
+_BEFORE_HOST = re.compile(r"(?i)wss?://(?:[^\s/?#@]*@)?")
+_IPV6 = re.compile(r"(?i)\[[0-9a-f:.]+\]")
+_HOST_AND_PORT = re.compile(rf"(?i)(?:{_IPV6.pattern[4:]}|[^\s/?#@:\[\]\\]+)(?::[0-9]{{1,5}})?")
+
+
+def _stays_in_its_part(text: str, reference: Reference) -> bool:
+    """Whether what came from a variable fills only the part of the URL that its reference stands in."""
+    value = text[reference.start : reference.end]
+    if (reference.start, reference.end) == (0, len(text)):
+        return True
+    before, after = text[: reference.start], text[reference.end :]
+    in_authority = not re.search("[/?#]", before.partition("://")[2])
+    plain = unicodedata.normalize("NFKC", value)  # what some programs make of it before they look for a host
+    if not _DELIMITER.search(plain) and not (in_authority and re.search(r"[\[\]]", plain)):
+        return True
+    if not _BEFORE_HOST.fullmatch(before) or after[:1] not in ("", "/", "?", "#", ":"):
+        return False
+    return bool((_IPV6 if after.startswith(":") else _HOST_AND_PORT).fullmatch(value))
 
 
 def _is_url(text: str) -> bool:

@@ -5,9 +5,9 @@ in another. Lists are validated in bulk by pydantic; only when a list has a bad 
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
@@ -16,21 +16,22 @@ from exolink_reconcile import globs
 from exolink_reconcile.desired import checks
 from exolink_reconcile.desired.checks import POLICY_LISTS, TenantDraft
 from exolink_reconcile.desired.documents import Document
-from exolink_reconcile.desired.nodes import Expanded, Node, Unresolved
-from exolink_reconcile.desired.problems import Problems, hostile, in_order, nearest, quoted
+from exolink_reconcile.desired.nodes import Node
+from exolink_reconcile.desired.problems import (
+    Problems,
+    Spot,
+    at_item,
+    at_key,
+    at_value,
+    hostile,
+    in_order,
+)
 from exolink_reconcile.errors import InputError
 from exolink_reconcile.inert import hostile_character
 from exolink_reconcile.model import Declared, DesiredState, DesiredTenant, Diagnostic, Pattern, Policy, Removed, Source
-from exolink_reconcile.resource import (
-    WHOLE_NUMBER,
-    Kind,
-    Resource,
-    compared,
-    entry_model,
-    fields,
-    key,
-)
-from exolink_reconcile.secret_url import SecretUrl
+from exolink_reconcile.references import Diagnosed, Expanded, Unresolved, as_written
+from exolink_reconcile.resource import WHOLE_NUMBER, Address, Kind, Resource, compared, entry_model, fields, key
+from exolink_reconcile.secret_url import SecretUrl, quoted
 
 _TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
 _BATCH = 5000  # entries: what pydantic is given and what it makes are not in memory for all of 100,000 at once
@@ -43,19 +44,22 @@ def build(
     *,
     config_digest: str = "",
     problems: Iterable[Diagnostic] = (),
+    covers: Callable[[Address], bool] | None = None,
 ) -> DesiredState:
     """What the documents declare. `problems` are what reading them already found.
+
+    `covers` tells which addresses this run is about; of others a variable need not be set. None: of all.
 
     Raises:
         InputError: with every diagnostic of every file, in the order of files and lines.
 
     """
-    builder = _Builder(kinds)
+    builder = _Builder(kinds, covers)
     tenants = builder.tenants(documents)
-    found = [*problems, *builder.problems.located()]
-    if any(diagnostic.severity == "error" for diagnostic in found):
-        raise InputError(in_order(found))
-    return DesiredState(tenants, config_digest, tuple(in_order(found)))
+    diagnostics = in_order([*problems, *builder.problems.diagnostics()], builder.problems.more)
+    if any(diagnostic.severity == "error" for diagnostic in diagnostics):
+        raise InputError(diagnostics)
+    return DesiredState(tenants, config_digest, tuple(diagnostics))
 
 
 def is_tenant_name(text: str) -> bool:
@@ -66,24 +70,18 @@ def is_tenant_name(text: str) -> bool:
 class _Builder:
     """Builds tenants and collects what is wrong on the way."""
 
-    def __init__(self, kinds: Sequence[Kind]) -> None:
+    def __init__(self, kinds: Sequence[Kind], covers: Callable[[Address], bool] | None) -> None:
         self.kinds = kinds
+        self.covers = covers
         self.problems = Problems()
-        self.report = self.problems.report
         self.document_kind = next(kind for kind in kinds if kind.entries is None)
-        self.listed = [kind for kind in kinds if kind.entries is not None]
+        self.listed = {str(kind.entries): kind for kind in kinds if kind.entries is not None}
+        self.by_word = {kind.kind: kind for kind in self.listed.values()}
         self.tables = [facts.named_by.table for kind in kinds for facts in fields(kind).values() if facts.named_by]
         self.document_fields = compared(self.document_kind)
         self.top_level = [
-            "tenant",
-            *self.document_fields,
-            "policy",
-            *self.tables,
-            "defaults",
-            *(str(kind.entries) for kind in self.listed),
-            "removed",
-            "$schema",
-        ]
+            "tenant", *self.document_fields, "policy", *self.tables, "defaults", *self.listed, "removed", "$schema",
+        ]  # fmt: skip
 
     # ------------------------------------------------------------------------------------------------------- documents
 
@@ -91,48 +89,36 @@ class _Builder:
         """Every tenant, sorted by name."""
         drafts: dict[str, TenantDraft] = {}
         for document in documents:
-            name = self._tenant_name(document)
+            name = self._tenant_name(document.body)
             drafts.setdefault(name, TenantDraft(name)).documents.append(document)
         self._check_tenant_names(drafts.values())
         for tenant in drafts.values():
             for document in tenant.documents:
-                self._top_level(document, tenant)
+                self._top_level(document.body, tenant)
             for document in tenant.documents:
                 self._lists(document, tenant)
-            checks.check(tenant, self.listed, self.problems)
+            checks.check(tenant, list(self.listed.values()), self.problems)
         return tuple(self._finish(drafts[name]) for name in sorted(drafts))
 
-    def _tenant_name(self, document: Document) -> str:
+    def _tenant_name(self, body: Node) -> str:
         """Whose document it is; a stand-in where that cannot be told, so that the rest of it is checked all the same."""
-        body = document.body
-        stand_in = Unresolved(f"(tenant of {document.source(body)})")
         for name in body:
             if name not in self.top_level:
-                self.report(
-                    document, body, name, "key", "E-UNKNOWN-KEY", f"unknown key `{name}`", nearest(name, self.top_level)
-                )
+                self.problems.unknown(body, name, f"unknown key `{name}`", self.top_level)
         tenant = body.get("tenant")
+        stand_in = Diagnosed(f"(tenant of {body.source})")
         if tenant is None:
-            self.report(
-                document,
-                body,
-                None,
-                "key",
-                "E-REQUIRED",
-                "a document needs `tenant`",
-                "Write `tenant: PREFIX`, the tenant's domain prefix.",
-            )
+            hint = "Write `tenant: PREFIX`, the tenant's domain prefix."
+            self.problems.missing(body, "tenant", "a document needs `tenant`", hint)
         elif not isinstance(tenant, str):
-            self.report(document, body, "tenant", "value", "E-TYPE", "`tenant` must be text")
+            self.problems.error("E-TYPE", at_value(body, "tenant"), "`tenant` must be text")
         elif isinstance(tenant, Unresolved):
-            return tenant or stand_in
+            self._needs(tenant, at_value(body, "tenant"))
+            return stand_in if isinstance(tenant, Diagnosed) else tenant
         elif not _TENANT.fullmatch(tenant):
-            self.report(
-                document,
-                body,
-                "tenant",
-                "value",
+            self.problems.error(
                 "E-NAME",
+                at_value(body, "tenant"),
                 f"`tenant` must be a domain prefix, not {quoted(tenant)}",
                 "It has letters, digits, `-`, `_` and `.`, and starts with a letter or digit.",
             )
@@ -141,199 +127,216 @@ class _Builder:
         return stand_in
 
     def _check_tenant_names(self, tenants: Iterable[TenantDraft]) -> None:
-        seen: dict[str, TenantDraft] = {}
+        by_fold: dict[str, TenantDraft] = {}
         for tenant in tenants:
             if isinstance(tenant.name, Unresolved):
                 continue
-            other = seen.setdefault(tenant.name.casefold(), tenant)
+            other = by_fold.setdefault(tenant.name.casefold(), tenant)
             if other is not tenant:
-                place = other.documents[0].source(other.documents[0].body)
-                document = tenant.documents[0]
-                self.report(
-                    document,
-                    document.body,
-                    "tenant",
-                    "value",
-                    "E-SAME-NAME",
-                    f"tenant `{tenant.name}` differs from `{other.name}` ({place}) in case only",
-                )
+                place = other.documents[0].body.source
+                summary = f"tenant `{tenant.shown}` differs from `{other.shown}` ({place}) in case only"
+                self.problems.error("E-SAME-NAME", at_value(tenant.documents[0].body, "tenant"), summary)
 
-    def _top_level(self, document: Document, tenant: TenantDraft) -> None:
-        self._document_fields(document, tenant)
-        self._policy(document, tenant)
+    def _needs(self, value: Any, spot: Spot) -> None:
+        """Report the variables that a value needs and that are not set."""
+        for name in value.missing if isinstance(value, Unresolved) else ():
+            summary = f"the environment variable {name} is not set, or empty"
+            self.problems.error("E-ENV", spot, summary, "Set it, then run again.")
+
+    def _needs_all(self, node: Node) -> None:
+        for name, value in node.items():
+            self._needs(value, at_value(node, name))
+            for index, item in enumerate(value) if isinstance(value, list) else ():
+                self._needs(item, at_item(node, name, index))
+
+    def _is_covered(self, tenant: TenantDraft, kind: Kind, name: Any) -> bool:
+        """Whether this run is about an object: always, where its name is not known."""
+        if self.covers is None or not isinstance(name, str) or isinstance(name, Unresolved):
+            return True
+        return self.covers(Address(tenant.name, kind.kind, name))
+
+    def _top_level(self, body: Node, tenant: TenantDraft) -> None:
+        self._document_fields(body, tenant)
+        self._policy(body, tenant)
         for table in self.tables:
-            self._table(document, tenant, table)
+            self._table(body, tenant, table)
 
-    def _document_fields(self, document: Document, tenant: TenantDraft) -> None:
+    def _document_fields(self, body: Node, tenant: TenantDraft) -> None:
         """The fields of the tenant itself, which stand at the top of its document."""
-        body = document.body
         kind = self.document_kind
         values = {name: body[name] for name in self.document_fields if name in body}
         managed = {name: value for name, value in values.items() if not isinstance(value, Unresolved)}
-        for name in values:
-            other = tenant.written.setdefault(("", name), (document, body, name))
-            if other[1] is not body:
-                self.report(
-                    document,
-                    body,
-                    name,
-                    "key",
-                    "E-DUPLICATE-ADDRESS",
-                    f"`{name}` of tenant {tenant.name} is given twice",
-                    also=other,
-                )
+        for name, value in values.items():
+            other = tenant.spots.setdefault(("", name), at_key(body, name))
+            if other.node is not body:
+                summary = f"`{name}` of tenant {tenant.shown} is given twice"
+                self.problems.error("E-DUPLICATE-ADDRESS", at_key(body, name), summary, also=other)
+            if self._is_covered(tenant, kind, tenant.name):
+                self._needs(value, at_value(body, name))
         try:
             resource = entry_model(kind).model_validate({key(kind): tenant.name, **managed})
         except ValidationError as error:
             for details in error.errors(include_url=False):
                 if details["loc"][0] != key(kind):  # an unresolved prefix need not be a name yet
-                    self._report_value(document, body, kind, details, details["loc"])
+                    self._report_value(body, kind, details, details["loc"])
             return
         if not tenant.declared[kind]:
-            tenant.declared[kind].append(Declared(resource, document.source(body)))
+            tenant.declared[kind].append(Declared(resource, body.source))
         elif values:
             before = tenant.declared[kind][0].resource.model_dump(exclude_unset=True)
             merged = entry_model(kind).model_validate({**before, **managed})
-            tenant.declared[kind][0] = Declared(merged, document.source(body))
+            tenant.declared[kind][0] = Declared(merged, body.source)
 
-    def _policy(self, document: Document, tenant: TenantDraft) -> None:
-        policy = self._mapping(document, document.body, "policy", list(POLICY_LISTS))
-        for name, patterns in (policy or {}).items():
-            if name not in POLICY_LISTS or _is_diagnosed(patterns):
+    def _policy(self, body: Node, tenant: TenantDraft) -> None:
+        policy = self._mapping(body, "policy", list(POLICY_LISTS))
+        if policy is None:
+            return
+        self._needs_all(policy)
+        for name, patterns in policy.items():
+            if name not in POLICY_LISTS or isinstance(patterns, Diagnosed):
                 continue
             if not isinstance(patterns, list):
-                self.report(document, policy, name, "value", "E-TYPE", f"`{name}` must be a list of KIND/NAME globs")  # type: ignore[arg-type]
+                summary = f"`{name}` must be a list of KIND/NAME globs"
+                self.problems.error("E-TYPE", at_value(policy, name), summary, f'Write `{name}: ["charger/CP-*"]`.')
                 continue
             for index, pattern in enumerate(patterns):
-                self._pattern(document, tenant, policy, name, index, pattern)  # type: ignore[arg-type]
+                if not isinstance(pattern, Unresolved):
+                    self._pattern(tenant, at_item(policy, name, index), pattern)
 
-    def _pattern(
-        self, document: Document, tenant: TenantDraft, policy: Node, name: str, index: int, pattern: Any
-    ) -> None:
-        if isinstance(pattern, Unresolved):
-            return
-        words = [kind.kind for kind in self.kinds]
+    def _pattern(self, tenant: TenantDraft, spot: Spot, pattern: Any) -> None:
         if not isinstance(pattern, str):
-            self.report(document, policy, name, index, "E-TYPE", "a glob must be text: KIND/NAME")
+            self.problems.error("E-TYPE", spot, "a glob must be text: KIND/NAME")
             return
         if bad := hostile_character(pattern):
-            self.report(document, policy, name, index, "E-GLOB", hostile("the glob", bad), "It would match nothing.")
+            self.problems.error("E-GLOB", spot, hostile("the glob", bad), "It would match nothing.")
             return
-        exact = name == "allowReplace"
+        words = [kind.kind for kind in self.kinds]
+        exact = spot.key == "allowReplace"
         if pattern in words and not exact:
-            pattern = f"{pattern}/*"
+            pattern = Expanded(f"{pattern}/*", f"{as_written(pattern)}/*")
         word = pattern.partition("/")[0]
-        known = (
-            word in words and "/" in pattern if exact else any(globs.may_match_below(pattern, f"{w}/") for w in words)
-        )
+        if exact:
+            known = word in words and "/" in pattern
+        else:
+            known = any(globs.may_match_below(pattern, f"{w}/") for w in words)
         if not known:
-            what = "names no kind" if exact else "can match no kind"
-            self.report(
-                document,
-                policy,
-                name,
-                index,
-                "E-GLOB",
-                f"`{pattern}` {what}",
-                f"It is KIND/NAME. {nearest(word, words)}",
-            )
+            problem = "names no kind" if exact else "can match no kind"
+            hint = self.problems.nearest("" if isinstance(pattern, Expanded) else word, words)
+            self.problems.error("E-GLOB", spot, f"{quoted(pattern)} {problem}", f"It is KIND/NAME. {hint}")
             return
-        tenant.policy[name].append(Pattern(pattern, document.source(policy)))
+        if not exact and re.search(r"[\[{]", pattern):
+            self.problems.warn(
+                "W-GLOB",
+                spot,
+                f"{quoted(pattern)}: `[` and `{{` stand for themselves in a glob",
+                "Only * and ? are; write one glob for each alternative.",
+            )
+        tenant.policy[str(spot.key)].append(Pattern(pattern, spot.node.source))
 
-    def _table(self, document: Document, tenant: TenantDraft, table: str) -> None:
+    def _table(self, body: Node, tenant: TenantDraft, table: str) -> None:
         """`profiles` and its like: names for numbers."""
-        rows = self._mapping(document, document.body, table, None)
+        rows = self._mapping(body, table, None)
         known = tenant.tables.setdefault(table, {})
-        for name, number in (rows or {}).items():
-            assert rows is not None
+        if rows is None:
+            return
+        self._needs_all(rows)
+        for name, number in rows.items():
             if "${" in name:
                 continue  # diagnosed where it was read
             if (bad := hostile_character(name)) or not name.strip():
-                self.report(document, rows, name, "key", "E-NAME", hostile("a name", bad))
+                self.problems.error("E-NAME", at_key(rows, name), hostile("a name", bad))
             elif isinstance(number, Unresolved):
                 known.setdefault(name, 0)
             elif not isinstance(number, str) or not re.fullmatch(WHOLE_NUMBER, number):
-                self.report(document, rows, name, "value", "E-TYPE", f"`{name}` must be {_MEANT['integer']}")
+                self.problems.error("E-TYPE", at_value(rows, name), f"`{name}` must be {_MEANT['integer']}")
                 known.setdefault(name, 0)
-            elif other := tenant.written.get((table, name)):
-                self.report(
-                    document,
-                    rows,
-                    name,
-                    "key",
-                    "E-DUPLICATE-KEY",
-                    f"`{name}` is given twice in {table} of tenant {tenant.name}",
-                    also=other,
-                )
+            elif other := tenant.spots.get((table, name)):
+                summary = f"`{name}` is given twice in {table} of tenant {tenant.shown}"
+                self.problems.error("E-DUPLICATE-KEY", at_key(rows, name), summary, also=other)
             else:
                 known[name] = int(number)
-                tenant.written[table, name] = (document, rows, name)
+                tenant.spots[table, name] = at_key(rows, name)
 
-    def _mapping(self, document: Document, node: Node, name: str, known: list[str] | None) -> Node | None:
-        """The mapping under a key; says so when it is none or has unknown keys."""
+    def _mapping(self, node: Node, name: str, known: list[str] | None) -> Node | None:
+        """The mapping under a key; says so when it is not one or has unknown keys."""
         value = node.get(name)
-        if value is None or _is_diagnosed(value):
+        if value is None or isinstance(value, Diagnosed):
             return None
         if not isinstance(value, Node):
-            self.report(document, node, name, "value", "E-TYPE", f"`{name}` must be a mapping")
+            self._needs(value, at_value(node, name))
+            self.problems.error("E-TYPE", at_value(node, name), f"`{name}` must be a mapping")
             return None
         for inner in value:
             if known is not None and inner not in known:
-                self.report(
-                    document,
-                    value,
-                    inner,
-                    "key",
-                    "E-UNKNOWN-KEY",
-                    f"unknown key `{inner}` in `{name}`",
-                    nearest(inner, known),
-                )
+                self.problems.unknown(value, inner, f"unknown key `{inner}` in `{name}`", known)
         return value
 
     # ----------------------------------------------------------------------------------------------------------- lists
 
     def _lists(self, document: Document, tenant: TenantDraft) -> None:
-        all_defaults = self._mapping(document, document.body, "defaults", [str(kind.entries) for kind in self.listed])
-        for kind in self.listed:
-            assert kind.entries is not None
-            defaults = self._defaults(document, tenant, kind, all_defaults)
-            if kind.entries in document.body:
-                self._entries(document, tenant, kind, defaults)
-        self._removed(document, tenant)
+        body = document.body
+        all_defaults = self._mapping(body, "defaults", list(self.listed))
+        for entries, kind in self.listed.items():
+            nodes = self._entry_nodes(body, entries, f"- {key(kind)}: NAME")
+            defaults = self._defaults(tenant, kind, all_defaults, nodes)
+            for start in range(0, len(nodes), _BATCH):
+                self._entries(document, tenant, kind, nodes[start : start + _BATCH], defaults)
+        for node in self._entry_nodes(body, "removed", f"- {next(iter(self.by_word))}: NAME"):
+            self._removed_entry(tenant, node)
+
+    def _entry_nodes(self, body: Node, name: str, example: str) -> list[Node]:
+        """The mappings of a list; what is not one is reported."""
+        value = body.get(name)
+        if value is None or isinstance(value, Diagnosed):
+            return []
+        if not isinstance(value, list):
+            self._needs(value, at_value(body, name))
+            detail = f"Start each entry with a dash: `{example}`."
+            self.problems.error("E-TYPE", at_value(body, name), f"`{name}` must be a list", detail)
+            return []
+        nodes = [node for node in value if node.__class__ is Node]
+        for index, node in enumerate(value) if len(nodes) < len(value) else ():
+            self._needs(node, at_item(body, name, index))
+            if node.__class__ is not Node and not isinstance(node, Diagnosed):
+                summary = f"an entry of `{name}` must be a mapping, like `{example}`"
+                self.problems.error("E-TYPE", at_item(body, name, index), summary)
+        return nodes
 
     def _defaults(
-        self, document: Document, tenant: TenantDraft, kind: Kind, all_defaults: Node | None
+        self, tenant: TenantDraft, kind: Kind, all_defaults: Node | None, nodes: Sequence[Node]
     ) -> dict[str, Any]:
         """The valid defaults of a kind, as entries would write them, with names already turned into numbers."""
-        assert kind.entries is not None
-        if all_defaults is None or kind.entries not in all_defaults:
+        entries = str(kind.entries)
+        node = self._mapping(all_defaults, entries, None) if all_defaults is not None else None
+        if node is None or all_defaults is None:
             return {}
+        if any(self._is_covered(tenant, kind, each.get(key(kind))) for each in nodes):
+            self._needs_all(node)
         allowed = [name for name in _entry_keys(kind) if name not in (key(kind), "id")]
-        node = self._mapping(document, all_defaults, kind.entries, None)
-        if node is None:
-            return {}
         usable = dict(node)
         for name in node:
             if name in (key(kind), "id"):
-                self.report(
-                    document, node, name, "key", "E-DEFAULT", f"`{name}` cannot be a default: it names one object"
-                )
+                summary = f"`{name}` cannot be a default: it names one object"
+                self.problems.error("E-DEFAULT", at_key(node, name), summary)
                 del usable[name]
             elif name not in allowed:
-                self._report_unknown(document, node, kind, name, allowed)
+                self._report_unknown(node, kind, name, allowed)
                 del usable[name]
-        values = self._resolve(document, tenant, kind, node, usable)
+        values = self._resolve(tenant, kind, node, usable)
         try:
             entry_model(kind).model_validate({key(kind): "x", **values})
         except ValidationError as error:
             for details in error.errors(include_url=False):
-                self._report_value(document, node, kind, details, details["loc"])
+                self._report_value(node, kind, details, details["loc"])
                 values.pop(str(details["loc"][0]), None)
+        if values and not nodes:
+            summary = f"the defaults of `{entries}` have no effect: this document has no `{entries}`"
+            self.problems.warn(
+                "W-UNUSED", at_key(all_defaults, entries), summary, "Defaults are for their own document."
+            )
         return values
 
-    def _resolve(
-        self, document: Document, tenant: TenantDraft, kind: Kind, node: Node, values: dict[str, Any]
-    ) -> dict[str, Any]:
+    def _resolve(self, tenant: TenantDraft, kind: Kind, node: Node, values: dict[str, Any]) -> dict[str, Any]:
         """`values` with names turned into numbers, and without what is not known yet."""
         resolved = {name: _known(value) for name, value in values.items() if not isinstance(value, Unresolved)}
         for facts in _named(kind):
@@ -342,95 +345,72 @@ class _Builder:
             if mark.alias not in values:
                 continue
             if facts.name in values:
-                self.report(
-                    document,
-                    node,
-                    mark.alias,
-                    "key",
-                    "E-CONFLICT",
-                    f"`{mark.alias}` and `{facts.name}` say the same thing",
-                    "Keep one of them.",
-                )
+                summary = f"`{mark.alias}` and `{facts.name}` say the same thing"
+                self.problems.error("E-CONFLICT", at_key(node, mark.alias), summary, "Keep one of them.")
             name = resolved.pop(mark.alias, None)
             table = tenant.tables.get(mark.table, {})
             if name is None:
                 continue
+            spot = at_value(node, mark.alias)
             if not isinstance(name, str):
-                self.report(document, node, mark.alias, "value", "E-TYPE", f"`{mark.alias}` must be {_MEANT['string']}")
+                self.problems.error("E-TYPE", spot, f"`{mark.alias}` must be {_MEANT['string']}")
             elif name in table:
                 resolved[facts.name] = table[name]
             else:
-                hint = nearest(name, table) if table else f"Name it in `{mark.table}`."
-                self.report(
-                    document,
-                    node,
-                    mark.alias,
-                    "value",
-                    "E-PROFILE",
-                    f"no `{name}` in {mark.table} of tenant {tenant.name}",
-                    hint,
-                )
+                hint = f"Name it in `{mark.table}`."
+                if table:
+                    hint = self.problems.nearest("" if isinstance(name, Expanded) else name, table)
+                summary = f"no {quoted(name)} in {mark.table} of tenant {tenant.shown}"
+                self.problems.error("E-PROFILE", spot, summary, hint)
         return resolved
 
-    def _entries(self, document: Document, tenant: TenantDraft, kind: Kind, defaults: dict[str, Any]) -> None:
-        assert kind.entries is not None
-        written = document.body[kind.entries]
-        if _is_diagnosed(written):
-            return
-        if not isinstance(written, list):
-            self.report(document, document.body, kind.entries, "value", "E-TYPE", f"`{kind.entries}` must be a list")
-            return
-        nodes: list[Node] = []
-        for index, node in enumerate(written):
-            if node.__class__ is Node:
-                nodes.append(node)
-            elif not _is_diagnosed(node):
-                self.report(
-                    document,
-                    document.body,
-                    kind.entries,
-                    index,
-                    "E-TYPE",
-                    f"an entry of `{kind.entries}` must be a mapping, like `- {key(kind)}: NAME`",
-                )
+    def _entries(
+        self, document: Document, tenant: TenantDraft, kind: Kind, nodes: list[Node], defaults: dict[str, Any]
+    ) -> None:
+        values = self._entry_values(document, tenant, kind, nodes, defaults)
+        resources = self._validate(kind, nodes, values)
+        declared = tenant.declared[kind]
         path = document.path
-        for start in range(0, len(nodes), _BATCH):
-            batch = nodes[start : start + _BATCH]
-            resources = self._validate(
-                document, kind, batch, self._entry_values(document, tenant, kind, batch, defaults)
-            )
-            tenant.declared[kind].extend(
-                Declared(resource, Source(path, node.line, node.column))
-                for node, resource in zip(batch, resources, strict=True)
-                if resource is not None
-            )
+        declared.extend(
+            Declared(resource, Source(path, node.line, node.column))
+            for node, resource in zip(nodes, resources, strict=True)
+            if resource is not None
+        )
+        if b"${" in document.data:
+            for node in nodes:
+                _note_written(tenant, node.get(key(kind)), node.get("id"))
 
     def _entry_values(
         self, document: Document, tenant: TenantDraft, kind: Kind, nodes: list[Node], defaults: dict[str, Any]
     ) -> list[dict[str, Any]]:
         """What pydantic gets for each entry. An entry with nothing to resolve and no defaults is passed on as it is."""
-        aliases = [facts.named_by.alias for facts in _named(kind) if facts.named_by]
-        if not document.unresolved and not any(alias in node for alias in aliases for node in nodes):
+        named = {facts.named_by.alias: facts.name for facts in _named(kind) if facts.named_by}
+        if not document.unresolved and not any(alias in node for alias in named for node in nodes):
             return [{**defaults, **node} for node in nodes] if defaults else list[dict[str, Any]](nodes)
         values = []
         for node in nodes:
-            if not document.unresolved and not any(alias in node for alias in aliases):
+            if not document.unresolved and not any(alias in node for alias in named):
                 values.append({**defaults, **node})
                 continue
-            own = self._resolve(document, tenant, kind, node, node)
-            for name, value in node.items():
-                if isinstance(value, Unresolved) and name not in _entry_keys(kind):
-                    self._report_unknown(document, node, kind, name, _entry_keys(kind))
-            if isinstance(node.get(key(kind)), Unresolved):
-                own[key(kind)] = f"(name at {document.source(node)})"
-            if isinstance(node.get("id"), Unresolved):
-                tenant.unsure.add(document.source(node))
+            own = self._resolve(tenant, kind, node, node)
+            if document.unresolved:
+                self._unresolved_entry(tenant, kind, node, own)
             values.append({**defaults, **own})
         return values
 
-    def _validate(
-        self, document: Document, kind: Kind, nodes: list[Node], values: list[dict[str, Any]]
-    ) -> list[Resource | None]:
+    def _unresolved_entry(self, tenant: TenantDraft, kind: Kind, node: Node, own: dict[str, Any]) -> None:
+        """What is to be said and noted of an entry some of whose values may not be known."""
+        if self._is_covered(tenant, kind, node.get(key(kind))):
+            self._needs_all(node)
+        for name, value in node.items():
+            if isinstance(value, Unresolved) and name not in _entry_keys(kind):
+                self._report_unknown(node, kind, name, _entry_keys(kind))
+        if isinstance(node.get(key(kind)), Unresolved):
+            own[key(kind)] = f"(name at {node.source})"
+        if isinstance(node.get("id"), Unresolved):
+            tenant.unsure.add(node.source)
+
+    def _validate(self, kind: Kind, nodes: list[Node], values: list[dict[str, Any]]) -> list[Resource | None]:
         """One resource an entry. A bad one's problems are reported, and its name still counts; None where it has none."""
         adapter = _list_adapter(kind)
         try:
@@ -440,168 +420,120 @@ class _Builder:
             for details in error.errors(include_url=False):
                 index = int(details["loc"][0])
                 bad.add(index)
-                self._report_value(document, nodes[index], kind, details, details["loc"][1:])
+                self._report_value(nodes[index], kind, details, details["loc"][1:])
             good = iter(adapter.validate_python([each for index, each in enumerate(values) if index not in bad]))
             resources = [_only_name(kind, each) if i in bad else next(good) for i, each in enumerate(values)]
-        self._warn_literal_passwords(document, kind, nodes, resources)
+        self._warn_literal_secrets(kind, nodes, resources)
         return resources
 
-    def _warn_literal_passwords(
-        self, document: Document, kind: Kind, nodes: list[Node], resources: list[Resource | None]
-    ) -> None:
+    def _warn_literal_secrets(self, kind: Kind, nodes: list[Node], resources: list[Resource | None]) -> None:
         for name in (facts.name for facts in fields(kind).values() if facts.secret):
             for node, resource in zip(nodes, resources, strict=True):
-                url, text = getattr(resource, name, None), node.get(name)
-                written = text.written if isinstance(text, Expanded) else text
-                if isinstance(url, SecretUrl) and "password" in url.secrets and _has_literal_password(written):
-                    self.report(
-                        document,
-                        node,
-                        name,
-                        "value",
-                        "W-SECRET",
-                        f"a password is written out in `{name}`",
-                        "Write ${env:NAME} in its place.",
-                        "warning",
-                    )
+                url = getattr(resource, name, None) if name in node else None
+                if isinstance(url, SecretUrl) and url.literal_secrets:
+                    what = "a password" if "password" in url.literal_secrets else "what may be a secret"
+                    summary = f"{what} is written out in `{name}`"
+                    self.problems.warn("W-SECRET", at_value(node, name), summary, "Write ${env:NAME} in its place.")
 
-    def _report_value(
-        self, document: Document, node: Node, kind: Kind, details: ErrorDetails, loc: tuple[int | str, ...]
-    ) -> None:
+    def _report_value(self, node: Node, kind: Kind, details: ErrorDetails, loc: tuple[int | str, ...]) -> None:
         """Put one pydantic error in a user's words. Never quotes a secret."""
         name = str(loc[0]) if loc else ""
         facts = fields(kind).get(name)
+        given = details["input"]
+        spot = at_value(node, name)
         match details["type"]:
             case "missing":
-                self.report(document, node, None, "key", "E-REQUIRED", f"`{name}` is required")
+                self.problems.missing(node, name, f"`{name}` is required")
             case "extra_forbidden":
-                self._report_unknown(document, node, kind, name, _entry_keys(kind))
+                self._report_unknown(node, kind, name, _entry_keys(kind))
             case "url":
-                self.report(document, node, name, "value", "E-URL", details["msg"])
+                self.problems.error("E-URL", spot, details["msg"])
             case _ if name == "createOnly":
-                item: Literal["value"] | int = "value"
-                summary, hint = "`createOnly` is a list of fields", f"Fields here: {', '.join(compared(kind))}."
-                if len(loc) > 1 and isinstance(loc[1], int):
-                    item = loc[1]
-                    if isinstance(given := details["input"], str) and not isinstance(given, Expanded):
-                        summary, hint = f"no field {quoted(given)} to list here", nearest(given, compared(kind))
-                self.report(document, node, name, item, "E-CREATE-ONLY", summary, hint)
+                self._report_create_only(node, kind, given, loc)
             case "string_pattern_mismatch" if facts is not None and facts.json_type == "string":
-                bad = hostile_character(str(details["input"]))
-                self.report(document, node, name, "value", "E-NAME", hostile(f"`{name}`", bad))
+                bad = hostile_character(str(given))
+                self.problems.error("E-NAME", spot, hostile(f"`{name}`", bad))
             case _:
                 meant = _MEANT["integer"] if name == "id" or facts is None else _MEANT[facts.json_type]
-                given = details["input"]
-                secret = isinstance(given, Expanded) or (facts is not None and facts.secret)
+                secret = facts is not None and facts.secret
                 but = f", not {quoted(given)}" if isinstance(given, str) and not secret else ""
-                self.report(document, node, name, "value", "E-TYPE", f"`{name}` must be {meant}{but}")
+                self.problems.error("E-TYPE", spot, f"`{name}` must be {meant}{but}")
 
-    def _report_unknown(self, document: Document, node: Node, kind: Kind, name: str, known: list[str]) -> None:
-        if name in kind.reported:
-            self.report(
-                document,
-                node,
-                name,
-                "key",
-                "E-READ-ONLY",
-                f"`{name}` is read-only: the API reports it",
-                "Leave it out.",
-            )
-            return
-        self.report(
-            document, node, name, "key", "E-UNKNOWN-KEY", f"unknown key `{name}` in a {kind.kind}", nearest(name, known)
-        )
-
-    def _removed(self, document: Document, tenant: TenantDraft) -> None:
-        written = document.body.get("removed")
-        if written is None or _is_diagnosed(written):
-            return
-        if not isinstance(written, list):
-            self.report(document, document.body, "removed", "value", "E-TYPE", "`removed` must be a list")
-            return
-        for index, node in enumerate(written):
-            if isinstance(node, Node):
-                self._removed_entry(document, tenant, node)
-            elif not _is_diagnosed(node):
-                self.report(
-                    document,
-                    document.body,
-                    "removed",
-                    index,
-                    "E-TYPE",
-                    "an entry of `removed` must be a mapping, like `- cpms: NAME`",
-                )
-
-    def _removed_entry(self, document: Document, tenant: TenantDraft, node: Node) -> None:
-        by_word = {kind.kind: kind for kind in self.listed}
-        known = [*by_word, "id", "reason"]
-        for name in node:
-            if name == self.document_kind.kind:
-                self.report(
-                    document, node, name, "key", "E-TENANT", "a tenant cannot be removed: this tool never deletes one"
-                )
+    def _report_create_only(self, node: Node, kind: Kind, given: Any, loc: tuple[int | str, ...]) -> None:
+        known = compared(kind)
+        if len(loc) > 1 and isinstance(loc[1], int):
+            spot = at_item(node, "createOnly", loc[1])
+            if isinstance(given, str):
+                hint = self.problems.nearest("" if isinstance(given, Expanded) else given, known)
+                self.problems.error("E-CREATE-ONLY", spot, f"no field {quoted(given)} to list here", hint)
                 return
-            if name not in known:
-                self.report(
-                    document,
-                    node,
-                    name,
-                    "key",
-                    "E-UNKNOWN-KEY",
-                    f"unknown key `{name}` in `removed`",
-                    nearest(name, known),
-                )
-        words = [word for word in by_word if word in node]
-        if len(words) != 1:
-            said = f"names {' and '.join(words)}" if words else "names no kind"
-            self.report(
-                document,
-                node,
-                None,
-                "key",
-                "E-REQUIRED",
-                f"an entry of `removed` {said}",
-                f"Give one of {', '.join(by_word)}, with the name.",
-            )
+        else:
+            spot = at_value(node, "createOnly")
+        detail = f"Fields here: {', '.join(known)}."
+        self.problems.error("E-CREATE-ONLY", spot, "`createOnly` is a list of fields", detail)
+
+    def _report_unknown(self, node: Node, kind: Kind, name: str, known: list[str]) -> None:
+        if name in kind.reported:
+            summary = f"`{name}` is read-only: the API reports it"
+            self.problems.error("E-READ-ONLY", at_key(node, name), summary, "Leave it out.")
             return
+        self.problems.unknown(node, name, f"unknown key `{name}` in a {kind.kind}", known)
+
+    # --------------------------------------------------------------------------------------------------------- removed
+
+    def _removed_entry(self, tenant: TenantDraft, node: Node) -> None:
+        known = [*self.by_word, "id", "reason"]
+        if self.document_kind.kind in node:
+            summary = "a tenant cannot be removed: this tool never deletes one"
+            self.problems.error("E-TENANT", at_key(node, self.document_kind.kind), summary)
+            return
+        for name in node:
+            if name not in known:
+                self.problems.unknown(node, name, f"unknown key `{name}` in `removed`", known)
+        words = [word for word in self.by_word if word in node]
+        if len(words) != 1:
+            problem = f"names {' and '.join(words)}" if words else "names no kind"
+            detail = f"Give one of {', '.join(self.by_word)}, with the name."
+            self.problems.error("E-REQUIRED", Spot(node), f"an entry of `removed` {problem}", detail)
+            return
+        if self._is_covered(tenant, self.by_word[words[0]], node[words[0]]):
+            self._needs_all(node)
         for name, value in node.items():
             if name in known and not isinstance(value, str):
-                self.report(
-                    document,
-                    node,
-                    name,
-                    "value",
-                    "E-TYPE",
-                    f"`{name}` must be {_MEANT['integer' if name == 'id' else 'string']}",
-                )
+                meant = _MEANT["integer" if name == "id" else "string"]
+                self.problems.error("E-TYPE", at_value(node, name), f"`{name}` must be {meant}")
                 return
-        pin = node.get("id")
+        self._removed_object(tenant, words[0], node)
+
+    def _removed_object(self, tenant: TenantDraft, word: str, node: Node) -> None:
+        name, pin = node[word], node.get("id")
         if pin is not None and not isinstance(pin, Unresolved) and not re.fullmatch(WHOLE_NUMBER, pin):
-            self.report(document, node, "id", "value", "E-TYPE", f"`id` must be {_MEANT['integer']}, not {quoted(pin)}")
+            summary = f"`id` must be {_MEANT['integer']}, not {quoted(pin)}"
+            self.problems.error("E-TYPE", at_value(node, "id"), summary)
             return
-        name = node[words[0]]
         if isinstance(name, Unresolved) or isinstance(pin, Unresolved):
             return
         if (bad := hostile_character(name)) or not name.strip():
-            self.report(document, node, words[0], "value", "E-NAME", hostile(f"`{words[0]}`", bad))
+            self.problems.error("E-NAME", at_value(node, word), hostile(f"`{word}`", bad))
             return
+        _note_written(tenant, name, pin)
         number = int(pin) if pin is not None else None
-        removed = Removed(name, number, str(node.get("reason", "")), document.source(node))
-        tenant.removed[by_word[words[0]]].append(removed)
+        # The reason is for people only: what came from the environment is of no use to them, and may be a secret.
+        removed = Removed(str(name), number, as_written(node.get("reason", "")), node.source)
+        tenant.removed[self.by_word[word]].append(removed)
 
     def _finish(self, tenant: TenantDraft) -> DesiredTenant:
         # Sorted: which of two patterns is named as the reason must not depend on the order of the files.
         policy = Policy(**{POLICY_LISTS[name]: tuple(sorted(patterns)) for name, patterns in tenant.policy.items()})
         claimed = frozenset(
             kind
-            for kind in self.listed
+            for kind in self.listed.values()
             if any(globs.may_match_below(p.glob, f"{kind.kind}/") for p in policy.exclusive)
         )
         used = frozenset(kind for kind in self.kinds if tenant.declared.get(kind) or tenant.removed.get(kind))
-        first = tenant.documents[0]
         return DesiredTenant(
-            name=tenant.name,
-            source=first.source(first.body),
+            name=str(tenant.name),
+            source=tenant.documents[0].body.source,
             declared={kind: tuple(tenant.declared.get(kind, ())) for kind in self.kinds},
             removed={kind: tuple(tenant.removed.get(kind, ())) for kind in self.kinds},
             policy=policy,
@@ -638,20 +570,14 @@ def _only_name(kind: Kind, values: Mapping[str, Any]) -> Resource | None:
     return entry_model(kind).model_construct(**only)
 
 
-def _is_diagnosed(value: Any) -> bool:
-    """Whether nothing is there because of a problem that was reported already."""
-    return isinstance(value, Unresolved) and not value
+def _note_written(tenant: TenantDraft, name: Any, pin: Any) -> None:
+    """Remember how the file writes a name or id that came from the environment."""
+    if isinstance(name, Expanded):
+        tenant.names[str(name)] = name.written
+    if isinstance(pin, Expanded) and re.fullmatch(WHOLE_NUMBER, pin):
+        tenant.ids[int(pin)] = pin.written
 
 
 def _known(value: Any) -> Any:
     """A list without what is not known yet; anything else as it is."""
     return [each for each in value if not isinstance(each, Unresolved)] if isinstance(value, list) else value
-
-
-def _has_literal_password(written: object) -> bool:
-    """Whether the YAML itself has a password in this URL, and not a reference in its place."""
-    if not isinstance(written, str):
-        return False
-    user_info = written.partition("://")[2].partition("/")[0].rpartition("@")[0]
-    password = user_info.partition(":")[2].replace("$${", "")
-    return bool(password) and "${" not in password

@@ -21,6 +21,7 @@ import re
 from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from _ruamel_yaml import CParser
@@ -38,12 +39,18 @@ from ruamel.yaml.events import (
 from ruamel.yaml.reader import ReaderError
 
 from exolink_reconcile.desired import plain_lists
-from exolink_reconcile.desired.nodes import Expanded, Node, Unresolved
+from exolink_reconcile.desired.nodes import File, Node
 from exolink_reconcile.desired.plain_lists import Run
+from exolink_reconcile.desired.repeats import Repeats
 from exolink_reconcile.model import Diagnostic, Source
+from exolink_reconcile.references import Diagnosed, Environment, Unresolved, expand
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_DEPTH = 32
+MAX_LINES = 1_000_000
+_MAX_EVENTS = 3_000_000  # of the parser: values, and the beginnings and ends of lists and mappings
+_MOST = 10_000  # problems that are kept of a file
+_TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _UNUSUAL = _NULLS | {"<<"}
 # libyaml ends a line at them, YAML 1.2, editors and `git diff` do not: text that looks like a comment could declare things.
@@ -53,146 +60,177 @@ _STAND_INS = {":": "\ue05a", "?": "\ue05b"}
 _BACK = str.maketrans({stand_in: character for character, stand_in in _STAND_INS.items()})
 _INNER = re.compile(rb"(?<=[^\s\"'\[\]{},])(?::(?=[^\s\[\]{},])|\?)")
 _OLD_YAML = ("found unexpected ':'", "did not find expected ',' or '}'", "did not find expected ',' or ']'")
-_REFERENCE = re.compile(r"\$\$\{|\$\{([^}]*)(\}?)")
-_VARIABLE = re.compile(r"env:([A-Za-z_][A-Za-z0-9_]*)")
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One YAML mapping of a file. `data` are the bytes of the whole file, kept so that places can be found later.
+    """One YAML mapping of a file. `unresolved` says that some value in it is `Unresolved`."""
 
-    `unresolved` says that some value in it is `Unresolved`.
-    """
-
-    path: str
     body: Node
-    data: bytes
     unresolved: bool = False
 
-    def source(self, node: Node) -> Source:
-        """The place of a mapping: its first key."""
-        return Source(self.path, node.line, node.column)
+    @property
+    def path(self) -> str:
+        """The path of its file, as the user gave it."""
+        return self.body.file.path
+
+    @property
+    def data(self) -> bytes:
+        """The bytes of its file."""
+        return self.body.file.data
 
 
-def read(path: str, data: bytes, environment: Mapping[str, str] | None) -> tuple[list[Document], list[Diagnostic]]:
+def read(
+    path: str,
+    data: bytes,
+    environment: Mapping[str, str] | None,
+    allowed: Sequence[str] | None = None,
+) -> tuple[list[Document], list[Diagnostic]]:
     """The documents of one file and every problem in it.
 
-    `environment` gives `${env:NAME}` its value; None checks the syntax only. What could not be read is `Unresolved`.
+    `environment` gives `${env:NAME}` its value; None checks the syntax only. `allowed` are globs on the variables that may
+    be named; None allows all but our own. What could not be read is `Unresolved`.
     """
-    reader = _Reader(path, data, environment)
-    if reader.check_encoding():
+    reader = _Reader(path, data, None if environment is None else Environment(environment, allowed))
+    if reader.check_bytes():
         reader.read()
-    return reader.documents, reader.diagnostics
+    return reader.documents, reader.diagnostics()
 
 
 class _Reader:
     """Reads one file: the documents it found, and the problems."""
 
-    def __init__(self, path: str, data: bytes, environment: Mapping[str, str] | None) -> None:
-        self.path = path
-        self.data = data
+    def __init__(self, path: str, data: bytes, environment: Environment | None) -> None:
+        self.file = File(path, data)
         self.environment = environment
         self.documents: list[Document] = []
-        self.diagnostics: list[Diagnostic] = []
+        self.problems: list[Diagnostic] = []
+        self.repeats = Repeats()
+        self.noted = 0
         self.unresolved = False
         self.runs: dict[tuple[int, int], Run] = {}
+        self.marks = False, False
 
-    def check_encoding(self) -> bool:
+    def check_bytes(self) -> bool:
         """Whether the bytes are UTF-8 of a bearable size; says so otherwise."""
-        if len(self.data) > MAX_BYTES:
-            self._problem(
-                "E-SIZE",
-                f"the file is larger than {MAX_BYTES // 1024 // 1024} MiB",
-                1,
-                1,
-                "Split it: a tenant may be spread over files.",
-            )
+        data = self.file.data
+        if len(data) > MAX_BYTES:
+            self._too_large(f"{MAX_BYTES // 1024 // 1024} MiB")
             return False
-        if self.data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
             self._problem("E-ENCODING", "the file is UTF-16, not UTF-8", 1, 1, "Save it as UTF-8.")
             return False
         try:
-            text = self.data.decode("utf-8")
+            text = data.decode("utf-8")
         except UnicodeDecodeError as error:
-            self._problem("E-ENCODING", "the file is not UTF-8", *_place(self.data, error.start), "Save it as UTF-8.")
+            self._problem("E-ENCODING", "the file is not UTF-8", *_place(data, error.start), "Save it as UTF-8.")
+            return False
+        if data.count(b"\n") + data.count(b"\r") > MAX_LINES:
+            self._too_large(f"{MAX_LINES:,} lines")
             return False
         if found := _OTHER_BREAKS.search(text):
             summary = f"a line break that only some programs show: U+{ord(found.group()):04X}"
-            place = _place(self.data, len(text[: found.start()].encode()))
+            place = _place(data, len(text[: found.start()].encode()))
             self._problem("E-SYNTAX", summary, *place, "Take out each of them; inside quotes write it as an escape.")
             # A space in their place, so that all else has the lines that everybody sees.
-            self.data = _OTHER_BREAKS.sub(" ", text).encode()
+            self._use(_OTHER_BREAKS.sub(" ", text).encode())
         return True
 
+    def _use(self, data: bytes) -> None:
+        self.file = File(self.file.path, data)
+
+    def _too_large(self, limit: str) -> None:
+        self._problem(
+            "E-SIZE", f"the file is larger than {limit}", 1, 1, "Split it: a tenant may be spread over files."
+        )
+
     def read(self) -> None:
-        """Fill `documents` and `diagnostics`."""
+        """Fill `documents` and note the problems."""
+        data = self.file.data
+        before = list(self.problems)
         if self._read_without_runs():
             return
-        before = len(self.diagnostics)
+        self._forget(before)
         try:
-            self._read_documents(parse_events(self.data))
+            self._read_documents(parse_events(data))
         except _Unreadable as error:
             self._at(error.code, error.summary, error.event)
         except MarkedYAMLError as error:
-            if error.problem in _OLD_YAML and (shielded := _shield(self.data)) != self.data:
-                self.data, self.documents = shielded, []
-                del self.diagnostics[before:]
-                self.read()
+            if error.problem in _OLD_YAML and (shielded := _shield(data)) != data:
+                other = shielded
+            elif error.problem == _SURROGATE and (joined := _join_surrogates(data)) != data:
+                other = joined
+            else:
+                self._report_syntax(error)
                 return
-            mark = error.problem_mark or error.context_mark
-            line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-            summary, detail = self._explain(error, line)
-            self._problem("E-SYNTAX", summary, line, column, detail)
+            self._use(other)
+            self._forget(before)
+            self.read()
         except ReaderError as error:
-            place = _place(self.data, error.position)
+            place = _place(data, error.position)
             detail = "Control characters cannot be written in YAML."
             self._problem("E-SYNTAX", f"not YAML: {error.reason}", *place, detail)
 
+    def _forget(self, before: list[Diagnostic]) -> None:
+        """Go back to before anything was read: what was noted then stays."""
+        self.documents, self.unresolved, self.runs = [], False, {}
+        self.problems, self.repeats = list(before), Repeats()
+
     def _read_without_runs(self) -> bool:
-        """Whether there are plain lists, and the file could be read with them cut out. If not, nothing is kept of it."""
-        cut = cut_lists(self.data)
+        """Whether there are plain lists, and the file could be read with them cut out. If not, no document is kept."""
+        cut = cut_lists(self.file.data)
         if cut is None:
             return False
-        before = len(self.diagnostics)
         self.runs = {run.place: run for run in cut.runs}
         with suppress(YAMLError, _Unreadable):
             self._read_documents(parse_events(cut.rest()))
             if not self.runs:  # the parser met each of them
                 return True
-        self.documents, self.diagnostics[before:], self.unresolved, self.runs = [], [], False, {}
         return False
 
-    def _explain(self, error: MarkedYAMLError, line: int) -> tuple[str, str]:
-        lines = self.data.split(b"\n", line)
+    def _report_syntax(self, error: MarkedYAMLError) -> None:
+        mark = error.problem_mark or error.context_mark
+        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        lines = self.file.data.split(b"\n", line)
         text = lines[line - 1] if line <= len(lines) else b""
-        if b"\t" in text[: len(text) - len(text.lstrip())]:
-            return "not YAML: a tab indents this line", "Indent with spaces."
-        context = f" ({error.context})" if error.context else ""
-        return f"not YAML: {error.problem or 'cannot be read'}{context}", ""
+        summary, detail = _explain(error, text)
+        self._problem("E-SYNTAX", summary, line, column, detail)
+
+    def diagnostics(self) -> list[Diagnostic]:
+        """What is wrong; of equal problems the first ones, and a count of the rest."""
+        return self.repeats.told(self.problems)
 
     def _problem(self, code: str, summary: str, line: int, column: int, detail: str = "") -> None:
-        self.diagnostics.append(Diagnostic(code, summary, Source(self.path, line, column), detail))
+        self.noted += 1
+        if self.repeats.is_news(self.file.path, code, summary) and len(self.problems) < _MOST:
+            self.problems.append(Diagnostic(code, summary, Source(self.file.path, line, column), detail))
 
     def _at(self, code: str, summary: str, event: Any, detail: str = "") -> None:
         mark = event.start_mark
         self._problem(code, summary, mark.line + 1, mark.column + 1, detail)
 
     def _read_documents(self, events: Iterator[Any]) -> None:
+        # Looked for once in the bytes: where a file has none of these marks, no scalar of it can have a tag, an anchor or
+        # a reference, and a block mapping starts where its first key does.
+        data = self.file.data
+        plain = not any(mark in data for mark in (b"!", b"&", b"$"))
+        self.marks = plain, not any(mark in data for mark in (b"? ", b"?\n", b"?\r", b"?\t"))
+        events = _bounded(events)
         for event in events:
             kind = event.__class__
             if kind is DocumentStartEvent:
-                before = len(self.diagnostics)
+                before = self.noted
                 first = next(events)
                 body = self._value(events, first)
-                if body is None and len(self.diagnostics) == before and not first.value:
+                if body is None and self.noted == before and not first.value:
                     continue  # an empty document declares nothing; a file of nothing else is the caller's to judge
                 if isinstance(body, Node):
-                    self.documents.append(Document(self.path, body, self.data, self.unresolved))
-                elif body is None and len(self.diagnostics) == before:
+                    self.documents.append(Document(body, self.unresolved))
+                elif body is None and self.noted == before:
                     self._at(
                         "E-NULL", "no value here", first, "A document is a mapping that starts with `tenant: NAME`."
                     )
-                elif len(self.diagnostics) == before:
+                elif self.noted == before:
                     self._at("E-TYPE", "a document is a mapping that starts with `tenant: NAME`", first)
             elif kind is StreamEndEvent:
                 return
@@ -207,12 +245,9 @@ class _Reader:
         if kind is AliasEvent:
             return self._alias(event)
         self._check_properties(event)
-        # Looked for once in the bytes: where a file has none of these marks, no scalar of it can have a tag, an anchor or
-        # a reference, and a block mapping starts where its first key does.
-        plain = not any(mark in self.data for mark in (b"!", b"&", b"$"))
-        no_explicit_key = not any(mark in self.data for mark in (b"? ", b"?\n", b"?\r", b"?\t"))
+        plain, no_explicit_key = self.marks
         placed = False
-        root: Any = _new_node(event) if kind is MappingStartEvent else []
+        root: Any = self._new_node(event) if kind is MappingStartEvent else []
         stack: list[tuple[Any, bool]] = []
         here: Any = root
         in_mapping = kind is MappingStartEvent
@@ -238,15 +273,15 @@ class _Reader:
                 if not plain:
                     self._check_properties(event)
                 if len(stack) + 2 > MAX_DEPTH:
-                    raise _Unreadable("E-DEPTH", f"nested deeper than {MAX_DEPTH} levels", event)
-                child: Any = _new_node(event) if kind is MappingStartEvent else []
+                    raise _Unreadable("E-DEPTH", _TOO_DEEP, event)
+                child: Any = self._new_node(event) if kind is MappingStartEvent else []
                 placed = no_explicit_key and not event.flow_style
                 if in_mapping:
                     here[key] = child
                 else:
                     here.append(child)
                     if self.runs and kind is MappingStartEvent and (child.line, child.column) in self.runs:
-                        here += self.runs.pop((child.line, child.column)).inner
+                        here += self._inner(self.runs.pop((child.line, child.column)))
                 stack.append((here, in_mapping))
                 here, in_mapping, key = child, kind is MappingStartEvent, None
             elif kind is MappingEndEvent or kind is SequenceEndEvent:
@@ -261,6 +296,17 @@ class _Reader:
                 here.append(self._alias(event))
         return root
 
+    def _new_node(self, event: Any) -> Node:
+        node = Node()
+        node.file = self.file
+        node.line, node.column = event.start_mark.line + 1, event.start_mark.column + 1  # moved by its first key
+        return node
+
+    def _inner(self, run: Run) -> list[Node]:
+        for node in run.inner:
+            node.file = self.file
+        return run.inner
+
     def _scalar(self, event: Any) -> str:
         self._check_properties(event)
         if _is_null(event):
@@ -271,39 +317,15 @@ class _Reader:
                 'Leave the field out, or quote it if the text itself is meant: "null".',
             )
             self.unresolved = True
-            return Unresolved()
+            return Diagnosed()
         return self._expand(event)
 
     def _expand(self, event: Any) -> str:
-        unknown = False
-
-        def value(found: re.Match[str]) -> str:
-            nonlocal unknown
-            if found.group() == "$${":
-                return "${"
-            name = _VARIABLE.fullmatch(found[1])
-            if name is None or not found[2]:
-                # Not quoted: what stands there may be a password, and all that follows it.
-                self._at(
-                    "E-ENV",
-                    "`${` starts no reference here",
-                    event,
-                    "Write ${env:NAME}, with letters, digits and _ in NAME, or $${ for a literal ${.",
-                )
-                unknown = True
-                return ""
-            if self.environment is None:
-                unknown = True
-                return found.group()
-            if not (known := self.environment.get(name[1], "")):
-                state = "empty" if name[1] in self.environment else "not set"
-                self._at("E-ENV", f"the environment variable {name[1]} is {state}", event, "Set it, then run again.")
-                unknown = True
-            return known
-
-        text = _REFERENCE.sub(value, event.value)
-        self.unresolved |= unknown
-        return Unresolved(text) if unknown else Expanded(text, event.value) if text != event.value else text
+        value, problems = expand(event.value, self.environment)
+        for code, summary, detail in problems:
+            self._at(code, summary, event, detail)
+        self.unresolved |= isinstance(value, Unresolved)
+        return value
 
     def _key(self, here: Node, event: Any) -> str:
         key: str = event.value
@@ -338,6 +360,8 @@ class _Reader:
             nodes -= depth == 0
             if not nodes:
                 return
+            if depth > MAX_DEPTH:
+                raise _Unreadable("E-DEPTH", _TOO_DEEP, event)
             event = next(events)
 
     def _check_properties(self, event: Any) -> None:
@@ -348,10 +372,10 @@ class _Reader:
                 "E-TAG", "tags are not supported", event, "Every value is plain text; its field says what it means."
             )
 
-    def _alias(self, event: Any) -> Unresolved:
+    def _alias(self, event: Any) -> Diagnosed:
         self._at("E-ALIAS", "aliases are not supported", event, "Use `defaults` for what many entries share.")
         self.unresolved = True
-        return Unresolved()
+        return Diagnosed()
 
 
 class _Unreadable(Exception):
@@ -360,6 +384,53 @@ class _Unreadable(Exception):
     def __init__(self, code: str, summary: str, event: Any) -> None:
         super().__init__(summary)
         self.code, self.summary, self.event = code, summary, event
+
+
+def _bounded(events: Iterator[Any]) -> Iterator[Any]:
+    return chain(islice(events, _MAX_EVENTS), _too_many(events))
+
+
+def _too_many(events: Iterator[Any]) -> Iterator[Any]:
+    for event in events:
+        raise _Unreadable("E-SIZE", f"more than {_MAX_EVENTS:,} values in one file: split it", event)
+    yield from ()
+
+
+_QUOTE = "Put the whole value in quotes."
+
+
+def _explain(error: MarkedYAMLError, line: bytes) -> tuple[str, str]:
+    """What is wrong with a line that is not YAML, and what to do. The line is not quoted: it may hold a password."""
+    if b"\t" in line[: len(line) - len(line.lstrip())]:
+        return "not YAML: a tab indents this line", "Indent with spaces."
+    context = f" ({error.context})" if error.context else ""
+    summary = f"not YAML: {error.problem or 'cannot be read'}{context}"
+    if error.problem == "mapping values are not allowed in this context":
+        if b"${" in line or re.search(rb":\s.*:(\s|$)", line):
+            return summary, f'A value with a colon and a blank after it must be quoted: `key: "Lobby: left"`. {_QUOTE}'
+        return summary, "Look at the indent of this line and the one above: keys of one mapping start in one column."
+    if error.problem in _OLD_YAML and b"${" in line:
+        return summary, f'Between braces `${{env:NAME}}` must be quoted: `{{url: "${{env:NAME}}"}}`. {_QUOTE}'
+    if error.problem in ("did not find expected key", "did not find expected '-' indicator"):
+        hint = "Look at the indent of this line: keys of one mapping, and dashes of one list, start in one column."
+        return summary, f"{hint} Text that starts with a mark like ` or %, or goes on after a quote, must be quoted."
+    if error.problem == "found character that cannot start any token":
+        return summary, f"Text that starts with @, ` or % must be quoted. {_QUOTE}"
+    return summary, ""
+
+
+_SURROGATE = "found invalid Unicode character escape code"
+_PAIR = re.compile(rb"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
+
+
+def _join_surrogates(data: bytes) -> bytes:
+    """The text with each pair of escapes that JSON writes for one character as YAML writes it."""
+
+    def joined(pair: re.Match[bytes]) -> bytes:
+        high, low = int(pair[2], 16), int(pair[3], 16)
+        return b"%s\\U%08x" % (pair[1], 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00))
+
+    return _PAIR.sub(joined, data)
 
 
 def cut_lists(data: bytes) -> "_Cut | None":
@@ -413,12 +484,6 @@ def _place(data: bytes, position: int) -> tuple[int, int]:
     """Line and column, 1-based, of a byte."""
     before = data[:position]
     return before.count(b"\n") + 1, len(before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace")) + 1
-
-
-def _new_node(event: Any) -> Node:
-    node = Node()
-    node.line, node.column = event.start_mark.line + 1, event.start_mark.column + 1  # moved by its first key
-    return node
 
 
 def _is_null(event: Any) -> bool:

@@ -1,35 +1,29 @@
-"""What YAML text is read to: mappings that know where they stand, and scalars whose text is not what the file has."""
+"""What text is read to: mappings that know where they stand."""
 
+from dataclasses import dataclass
 from typing import Any
+
+from exolink_reconcile.model import Source
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class File:
+    """A file that was read: its path as the user gave it, and its bytes, kept so that places can be found later."""
+
+    path: str
+    data: bytes
 
 
 class Node(dict[str, Any]):
-    """A YAML mapping: text keys in the order of the file, and the place of its first key."""
+    """A mapping: text keys in the order of the file, the file, and the place of its first key."""
 
-    __slots__ = ("column", "line")
+    __slots__ = ("column", "file", "line")
 
+    file: File
     line: int
     column: int
 
-
-class Unresolved(str):
-    """A scalar whose value is not known: `${env:…}` read without an environment, or something already diagnosed."""
-
-    __slots__ = ()
-
-
-class Expanded(str):
-    """A scalar in which `${env:…}` was replaced: what it holds stood in the environment, not in the file.
-
-    `written` is what the file has.
-    """
-
-    __slots__ = ("written",)
-
-    written: str
-
-    def __new__(cls, text: str, written: str) -> "Expanded":
-        """The text, and what it was made from."""
-        made = super().__new__(cls, text)
-        made.written = written
-        return made
+    @property
+    def source(self) -> Source:
+        """The place of a mapping: its first key."""
+        return Source(self.file.path, self.line, self.column)

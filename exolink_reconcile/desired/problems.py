@@ -1,134 +1,196 @@
 """What is wrong and where, to diagnostics with their places, in the order of files and lines."""
 
 import difflib
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Literal, NamedTuple
 
-from exolink_reconcile.desired import places as yaml_places
-from exolink_reconcile.desired.documents import Document
-from exolink_reconcile.desired.nodes import Node
+from exolink_reconcile.desired import places
+from exolink_reconcile.desired.nodes import File, Node
 from exolink_reconcile.desired.places import Places
+from exolink_reconcile.desired.repeats import Repeats
 from exolink_reconcile.model import Diagnostic, Source
-from exolink_reconcile.secret_url import SecretUrl
 
+MOST = 1_000  # diagnostics in all
+_MOST_KEPT = 10_000  # before they are sorted
 _FEW = 20  # known names in a hint
+_LONGEST = 64  # characters of a word that may be a misspelt one
+_COMPARISONS = 100_000  # of words, in all
 
 
-class _Finding(NamedTuple):
-    """A diagnostic whose place is still to be found: a key of a mapping, its value, an item of its list, or itself."""
+class Spot(NamedTuple):
+    """A place whose line is still to be found: a mapping, a key in it, the value of the key, or an item of that list."""
 
-    document: Document
     node: Node
-    key: str | None
-    part: Literal["key", "value"] | int
+    key: str | None = None
+    part: Literal["key", "value"] | int = "key"
+
+
+def at_key(node: Node, key: str) -> Spot:
+    """The spot of a key."""
+    return Spot(node, key)
+
+
+def at_value(node: Node, key: str) -> Spot:
+    """The spot of the value of a key."""
+    return Spot(node, key, "value")
+
+
+def at_item(node: Node, key: str, index: int) -> Spot:
+    """The spot of an item of the list that is the value of a key."""
+    return Spot(node, key, index)
+
+
+class Found(NamedTuple):
+    """The places in files that were walked over, by file."""
+
+    places: Mapping[File, Mapping[tuple[int, int], Mapping[str, Places]]]
+
+    def source(self, spot: Spot) -> Source:
+        """Where a spot is; that of its mapping where it was not found."""
+        node, key, part = spot
+        place = (node.line, node.column)
+        found = self.places.get(node.file, {}).get(place, {}).get(key or "")
+        if found is not None:
+            place = found.key if part == "key" else found.value
+            if isinstance(part, int) and part < len(found.items):
+                place = found.items[part]
+        return Source(node.file.path, *place)
+
+
+def find(spots: Iterable[Spot]) -> Found:
+    """The places of spots: one more walk over each file that has any."""
+    wanted: dict[File, set[tuple[int, int]]] = defaultdict(set)
+    for node, key, _ in spots:
+        if key is not None:
+            wanted[node.file].add((node.line, node.column))
+    return Found({file: places.locate(file.data, marks) for file, marks in wanted.items()})
+
+
+class _Problem(NamedTuple):
     diagnostic: Diagnostic
-    also: "tuple[Document, Node, str] | None" = None
+    spot: Spot | None
+    also: Spot | None
+    missing: tuple[Source, str] | None
 
 
 class Problems:
     """What was found wrong so far."""
 
     def __init__(self) -> None:
-        self.findings: list[_Finding] = []
+        self._problems: list[_Problem] = []
+        self._repeats = Repeats()
+        self._misspelt: set[tuple[Source, str]] = set()
+        self._comparisons = _COMPARISONS
+        self.more = 0  # that were not kept, because nobody reads so many
 
-    def report(
-        self,
-        document: Document,
-        node: Node,
-        key: str | None,
-        part: Literal["key", "value"] | int,
-        code: str,
-        summary: str,
-        detail: str = "",
-        severity: Literal["error", "warning"] = "error",
-        also: "tuple[Document, Node, str] | None" = None,
+    def error(
+        self, code: str, where: Spot | Source, summary: str, detail: str = "", *, also: Spot | None = None
     ) -> None:
-        """Note a problem at a key of `node` (None: at the node itself), its value, or item `part` of its list.
+        """Note an error. `also` is a second place, with which the summary ends."""
+        self._add(Diagnostic(code, summary, None, detail), where, also)
 
-        `also` is a key in a mapping of a document, whose place the summary ends with.
-        """
-        diagnostic = Diagnostic(code, summary, None, detail, severity)
-        self.findings.append(_Finding(document, node, key, part, diagnostic, also))
+    def warn(self, code: str, where: Spot | Source, summary: str, detail: str = "") -> None:
+        """Note a warning."""
+        self._add(Diagnostic(code, summary, None, detail, "warning"), where)
 
-    def located(self) -> list[Diagnostic]:
-        """The findings with their places: one more walk over each file that has any."""
-        wanted: dict[str, set[tuple[int, int]]] = defaultdict(set)
-        data: dict[str, bytes] = {}
-        for finding in self.findings:
-            here = [(finding.document, finding.node)] if finding.key is not None else []
-            for document, node in [*here, *([finding.also[:2]] if finding.also else [])]:
-                wanted[document.path].add((node.line, node.column))
-                data[document.path] = document.data
-        places = {path: yaml_places.locate(data[path], marks) for path, marks in wanted.items()}
-        return [_located(finding, places) for finding in self.findings]
+    def missing(self, node: Node, key: str, summary: str, detail: str = "") -> None:
+        """Note that a mapping lacks a key; nothing is said where a misspelt key explains it."""
+        self._add(Diagnostic("E-REQUIRED", summary, None, detail), Spot(node), missing=(node.source, key))
 
-    def at(self, source: Source, code: str, summary: str, detail: str = "") -> None:
-        node = Node()
-        node.line, node.column = source.line, source.column
-        self.report(Document(source.path, node, b""), node, None, "key", code, summary, detail)
+    def unknown(self, node: Node, key: str, summary: str, known: Iterable[str]) -> None:
+        """Note an unknown key, with a hint which one may be meant."""
+        meant, hint = self._nearest(key, known)
+        if meant:
+            self._misspelt.add((node.source, meant))
+        self._add(Diagnostic("E-UNKNOWN-KEY", summary, None, hint), at_key(node, key))
+
+    def nearest(self, word: str, known: Iterable[str]) -> str:
+        """A hint that names the nearest known word, or some of them."""
+        return self._nearest(word, known)[1]
+
+    def _nearest(self, word: str, known: Iterable[str]) -> tuple[str | None, str]:
+        names = [name for name in known if len(name) <= _LONGEST]
+        if self._comparisons >= len(names) and len(word) <= _LONGEST:
+            self._comparisons -= len(names)
+            return nearest(word, names)
+        return nearest("", names)
+
+    def _add(
+        self,
+        diagnostic: Diagnostic,
+        where: Spot | Source,
+        also: Spot | None = None,
+        missing: tuple[Source, str] | None = None,
+    ) -> None:
+        spot = where if isinstance(where, Spot) else None
+        source = None if isinstance(where, Spot) else where
+        path = where.node.file.path if isinstance(where, Spot) else where.path
+        if not self._repeats.is_news(path, diagnostic.code, diagnostic.summary):
+            return
+        if len(self._problems) >= _MOST_KEPT:
+            self.more += 1
+            return
+        self._problems.append(_Problem(replace(diagnostic, source=source), spot, also, missing))
+
+    def diagnostics(self) -> list[Diagnostic]:
+        """The problems with their places, without those that another one explains."""
+        problems = [each for each in self._problems if each.missing is None or each.missing not in self._misspelt]
+        found = find(spot for each in problems for spot in (each.spot, each.also) if spot is not None)
+        placed = [
+            replace(each.diagnostic, source=found.source(each.spot)) if each.spot else each.diagnostic
+            for each in problems
+        ]
+        return [
+            replace(told, summary=f"{told.summary}: also at {found.source(each.also)}")
+            if each.also is not None and told.summary == each.diagnostic.summary
+            else told
+            for each, told in zip(problems, self._repeats.told(placed), strict=True)
+        ]
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """A hint that names the nearest known word, or lists them all."""
-    known = list(known)
-    close = difflib.get_close_matches(word, known, n=1) or difflib.get_close_matches(
-        word.lower(), {name.lower(): name for name in known}, n=1
+def in_order(diagnostics: Iterable[Diagnostic], more: int = 0) -> list[Diagnostic]:
+    """Each diagnostic once, in the order of files, lines and columns; of very many the first, and a count of the rest.
+
+    What else is wrong with a key explains that it is not known.
+    """
+    once = dict.fromkeys(diagnostics)
+    wrong = {each.source for each in once if each.code in ("E-MERGE", "E-NULL", "E-ENV", "E-DUPLICATE-KEY")}
+    told = sorted(
+        (each for each in once if each.code != "E-UNKNOWN-KEY" or each.source not in wrong),
+        key=lambda each: (each.source or Source("", 0, 0), each.code == "E-REQUIRED"),
     )
-    by_lower = {name.lower(): name for name in known}
+    if len(told) <= MOST:
+        return told
+    errors_first = sorted(told, key=lambda each: each.severity != "error")
+    kept = set(errors_first[:MOST])
+    rest = errors_first[MOST]
+    summary = f"and {len(told) - MOST + more} more problems"
+    return [
+        *(each for each in told if each in kept),
+        Diagnostic(rest.code, summary, rest.source, "Fix these first.", rest.severity),
+    ]
+
+
+def nearest(word: str, known: Iterable[str]) -> tuple[str | None, str]:
+    """The known word that is nearest, None where none is near; and a hint that names it, or some of those known."""
+    names = list(known)
+    by_lower = {name.lower(): name for name in names}
+    close = (
+        difflib.get_close_matches(word, names, n=1) or difflib.get_close_matches(word.lower(), by_lower, n=1)
+        if word
+        else []
+    )
     if close:
-        return f"Did you mean `{by_lower[close[0].lower()]}`?"
-    more = f" and {len(known) - _FEW} more" if len(known) > _FEW else ""
-    return f"Known here: {', '.join(known[:_FEW])}{more}."
-
-
-def quoted(text: str) -> str:
-    """Text of the YAML in a message: it may be a URL in the wrong place."""
-    return f"`{str(SecretUrl(text))[:80]}`"
+        meant = by_lower[close[0].lower()]
+        return meant, f"Did you mean `{meant}`?"
+    more = f" and {len(names) - _FEW} more" if len(names) > _FEW else ""
+    return None, f"Known here: {', '.join(names[:_FEW])}{more}."
 
 
 def hostile(what: str, bad: str | None) -> str:
+    """Why a name or text cannot be taken."""
     if bad is None:
         return f"{what} is blank"
     return f"{what} has a control, bidi or zero-width character: U+{ord(bad):04X}"
-
-
-_Found = Mapping[str, Mapping[tuple[int, int], Mapping[str, Places]]]
-
-
-def _located(finding: _Finding, places: _Found) -> Diagnostic:
-    d = finding.diagnostic
-    source = _place(finding.document, finding.node, finding.key, finding.part, places)
-    summary = f"{d.summary}: also at {_place(*finding.also, 'key', places)}" if finding.also else d.summary
-    return Diagnostic(d.code, summary, source, d.detail, d.severity)
-
-
-def _place(
-    document: Document, node: Node, key: str | None, part: Literal["key", "value"] | int, places: _Found
-) -> Source:
-    here = (node.line, node.column)
-    found = places.get(document.path, {}).get(here, {}).get(key or "")
-    if found is not None:
-        here = found.key if part == "key" else found.value
-        if isinstance(part, int) and part < len(found.items):
-            here = found.items[part]
-    return Source(document.path, *here)
-
-
-def in_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
-    """Each diagnostic once, in the order of files, lines and columns, without those that another one explains.
-
-    A misspelt key explains the one that is missing; what else is wrong with a key explains that it is not known.
-    """
-    found = list(dict.fromkeys(diagnostics))
-    misspelt = {(each.source, each.detail) for each in found if each.code == "E-UNKNOWN-KEY"}
-    no_keys = {each.source for each in found if each.code in ("E-MERGE", "E-NULL", "E-ENV", "E-DUPLICATE-KEY")}
-
-    def is_explained(each: Diagnostic) -> bool:
-        if each.code == "E-REQUIRED" and (name := re.search("`[^`]+`", each.summary)):
-            return (each.source, f"Did you mean {name.group()}?") in misspelt
-        return each.code == "E-UNKNOWN-KEY" and each.source in no_keys
-
-    told = [each for each in found if not is_explained(each)]
-    return sorted(told, key=lambda each: (each.source or Source("", 0, 0), each.code == "E-REQUIRED"))

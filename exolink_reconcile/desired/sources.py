@@ -1,6 +1,6 @@
 """Plan and documents to causes: the places in the YAML that make a plan do what it does.
 
-Terms. A *cause* is a place; a *spot* is the same before its line is known: a key in a mapping of a document. A field's
+Terms. A *cause* is a place; a *spot* is the same before its line is known. A field's
 value stands in the entry itself or, where the entry does not write it, in the `defaults` of its document; and a value
 written by name (`profile: night`) gets its number from a table of the tenant (`profiles`), perhaps in another file.
 
@@ -18,9 +18,10 @@ from itertools import islice
 from typing import NamedTuple
 
 from exolink_reconcile import globs
-from exolink_reconcile.desired import places as yaml_places
+from exolink_reconcile.desired import problems
 from exolink_reconcile.desired.documents import Document
 from exolink_reconcile.desired.nodes import Node
+from exolink_reconcile.desired.problems import Spot, at_item, at_value
 from exolink_reconcile.model import Action, FieldChange, HeldBack, Plan, Source, Step
 from exolink_reconcile.resource import Address, NamedBy, fields
 
@@ -56,11 +57,11 @@ def find(plan: Plan, documents: Sequence[Document]) -> tuple[Caused, ...]:
     """
     differences = list(_differences(plan))
     finder = _Finder(documents, (item.source for item, _ in differences))
-    found = [(item, field, tuple(finder.spots(item, field))) for item, field in differences]
-    places = _Places(spot for _, _, spots in found for spot in spots)
+    rows = [(item, field, tuple(finder.places(item, field))) for item, field in differences]
+    found = problems.find(place.spot for _, _, places in rows for place in places)
     return tuple(
-        Caused(item, field, tuple(places.cause(spot) for spot in spots) or _recorded(item))
-        for item, field, spots in found
+        Caused(item, field, tuple(Cause(found.source(spot), section) for spot, section in places) or _recorded(item))
+        for item, field, places in rows
     )
 
 
@@ -82,34 +83,31 @@ def _recorded(item: Step | HeldBack) -> tuple[Cause, ...]:
     return (Cause(item.source),) if item.source else ()
 
 
-class _Spot(NamedTuple):
-    """A key in a mapping of a document, or item `item` of the list that is its value."""
+class _Place(NamedTuple):
+    """Where a cause is, before its line is known, and the section that it stands in."""
 
-    document: Document
-    node: Node
-    key: str
+    spot: Spot
     section: str = ""
-    item: int | None = None
 
 
 class _Finder:
-    """Finds the spots of differences. `sources` are the entries that will be asked for."""
+    """Finds the places of differences. `sources` are the entries that will be asked for."""
 
     def __init__(self, documents: Sequence[Document], sources: Iterable[Source | None]) -> None:
         self.by_tenant: dict[str, list[Document]] = defaultdict(list)
         self.entries: dict[Source, tuple[Document, Node]] = {}
-        self.tables: dict[tuple[str, str], tuple[dict[str, _Spot], set[str]]] = {}
-        self.patterns: dict[tuple[str, str], list[tuple[str, _Spot]]] = {}
+        self.tables: dict[tuple[str, str], tuple[dict[str, _Place], set[str]]] = {}
+        self.patterns: dict[tuple[str, str], list[tuple[str, _Place]]] = {}
         wanted = set(sources)
         for document in documents:
             self.by_tenant[document.body["tenant"]].append(document)
             lists = (value for value in document.body.values() if isinstance(value, list))
             for node in (node for nodes in lists for node in nodes if isinstance(node, Node)):
-                if (source := document.source(node)) in wanted:
+                if (source := node.source) in wanted:
                     self.entries[source] = (document, node)
 
-    def spots(self, item: Step | HeldBack, field: FieldChange | None) -> Iterator[_Spot]:
-        """The spots of one difference, the most likely first; none where the place of its entry says it all."""
+    def places(self, item: Step | HeldBack, field: FieldChange | None) -> Iterator[_Place]:
+        """The places of one difference, the most likely first; none where the place of its entry says it all."""
         pruned = item.pruned if isinstance(item, Step) else item.source is None and item.action is Action.DELETE
         if pruned:
             yield from self._pattern("exclusive", item.address)
@@ -117,19 +115,17 @@ class _Finder:
         if field is not None:
             yield from self._field(item, field)
         elif isinstance(item, HeldBack) and item.code in _ABOUT_ID and item.source in self.entries:
-            document, node = self.entries[item.source]
+            _, node = self.entries[item.source]
             if "id" in node:
-                yield _Spot(document, node, "id")
+                yield _Place(at_value(node, "id"))
         if isinstance(item, HeldBack) and item.code == "E-PROTECTED":
             yield from self._pattern("protect", item.address)
 
-    def _field(self, item: Step | HeldBack, field: FieldChange) -> Iterator[_Spot]:
+    def _field(self, item: Step | HeldBack, field: FieldChange) -> Iterator[_Place]:
         kind, tenant = item.kind, item.address.tenant
         if kind.entries is None:
-            written = (
-                _Spot(each, each.body, field.field) for each in self.by_tenant[tenant] if field.field in each.body
-            )
-            yield from islice(written, 1)
+            bodies = (each.body for each in self.by_tenant[tenant] if field.field in each.body)
+            yield from (_Place(at_value(body, field.field)) for body in islice(bodies, 1))
             return
         if item.source not in self.entries:
             return
@@ -138,61 +134,39 @@ class _Finder:
         named_by = fields(kind)[field.field].named_by
         for section, mapping in (("", node), ("defaults", defaults)):
             if field.field in mapping:
-                yield _Spot(document, mapping, field.field, section)
+                yield _Place(at_value(mapping, field.field), section)
                 return
             if named_by is not None and named_by.alias in mapping:
-                yield from self._named(tenant, _Spot(document, mapping, named_by.alias, section), named_by, field)
+                yield from self._named(tenant, _Place(at_value(mapping, named_by.alias), section), named_by, field)
                 return
 
-    def _named(self, tenant: str, spot: _Spot, named_by: NamedBy, field: FieldChange) -> Iterator[_Spot]:
-        """The spot of a name and that of its number, the one that was edited (as far as can be told) first."""
+    def _named(self, tenant: str, place: _Place, named_by: NamedBy, field: FieldChange) -> Iterator[_Place]:
+        """The place of a name and that of its number, the one that was edited (as far as can be told) first."""
         rows, known = self._table(tenant, named_by.table)
-        number = rows.get(spot.node[spot.key])
+        number = rows.get(place.spot.node[str(place.spot.key)])
         numbers = (number,) if number else ()
         switched = field.before is None or str(field.before) in known
-        yield from (spot, *numbers) if switched else (*numbers, spot)
+        yield from (place, *numbers) if switched else (*numbers, place)
 
-    def _table(self, tenant: str, table: str) -> tuple[dict[str, _Spot], set[str]]:
+    def _table(self, tenant: str, table: str) -> tuple[dict[str, _Place], set[str]]:
         """The rows of a tenant's table by name, and the numbers it has, as text."""
         if (tenant, table) not in self.tables:
-            parts = [(each, each.body[table]) for each in self.by_tenant[tenant] if table in each.body]
-            rows = {name: _Spot(document, part, name, table) for document, part in parts for name in part}
-            self.tables[tenant, table] = rows, {number for _, part in parts for number in part.values()}
+            parts = [each.body[table] for each in self.by_tenant[tenant] if table in each.body]
+            rows = {name: _Place(at_value(part, name), table) for part in parts for name in part}
+            self.tables[tenant, table] = rows, {number for part in parts for number in part.values()}
         return self.tables[tenant, table]
 
-    def _pattern(self, name: str, address: Address) -> Iterator[_Spot]:
+    def _pattern(self, name: str, address: Address) -> Iterator[_Place]:
         """The first pattern of a policy list that matches the address, as the planner takes it."""
-        matching = (spot for glob, spot in self._patterns(address.tenant, name) if globs.matches(glob, address.local))
+        matching = (place for glob, place in self._patterns(address.tenant, name) if globs.matches(glob, address.local))
         yield from islice(matching, 1)
 
-    def _patterns(self, tenant: str, name: str) -> list[tuple[str, _Spot]]:
+    def _patterns(self, tenant: str, name: str) -> list[tuple[str, _Place]]:
         if (tenant, name) not in self.patterns:
-            policies = [(each, each.body.get("policy", {})) for each in self.by_tenant[tenant]]
+            policies = [each.body.get("policy", {}) for each in self.by_tenant[tenant]]
             self.patterns[tenant, name] = [
-                (glob if re.search("[/*?]", glob) else f"{glob}/*", _Spot(document, policy, name, name, index))
-                for document, policy in policies
+                (glob if re.search("[/*?]", glob) else f"{glob}/*", _Place(at_item(policy, name, index), name))
+                for policy in policies
                 for index, glob in enumerate(policy.get(name, ()))
             ]
         return self.patterns[tenant, name]
-
-
-class _Places:
-    """The places of spots: one walk over each file that has any."""
-
-    def __init__(self, spots: Iterable[_Spot]) -> None:
-        wanted: dict[str, set[tuple[int, int]]] = defaultdict(set)
-        data: dict[str, bytes] = {}
-        for spot in spots:
-            wanted[spot.document.path].add((spot.node.line, spot.node.column))
-            data[spot.document.path] = spot.document.data
-        self.found = {path: yaml_places.locate(data[path], marks) for path, marks in wanted.items()}
-
-    def cause(self, spot: _Spot) -> Cause:
-        """Where the value of a spot stands: that is what an edit changes, also when its key is on a line before."""
-        path, here = spot.document.path, (spot.node.line, spot.node.column)
-        places = self.found[path].get(here, {}).get(spot.key)
-        if places is not None:
-            here = places.value
-            if spot.item is not None and spot.item < len(places.items):
-                here = places.items[spot.item]
-        return Cause(Source(path, *here), spot.section)

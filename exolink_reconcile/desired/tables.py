@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from exolink_reconcile.desired.nodes import Node
 from exolink_reconcile.model import Diagnostic, Source
-from exolink_reconcile.secret_url import SecretUrl
+from exolink_reconcile.secret_url import quoted
 
 IGNORE = "~ignore"
 DELIMITERS = (",", ";", "\t")
@@ -403,7 +403,7 @@ _QUOTABLE = 80
 
 def _quoted(text: str) -> str:
     """Text of a header in a message: without a header it is a row, which may hold a password."""
-    return f"`{SecretUrl(text[:_QUOTABLE])!s}`"
+    return quoted(text[:_QUOTABLE])
 
 
 def _problem(path: str, line: int, column: int, summary: str, detail: str) -> Diagnostic:

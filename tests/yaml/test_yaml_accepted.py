@@ -66,8 +66,6 @@ FINE: dict[str, str | bytes | Mapping[str, str]] = {
     "protected-case-counts": HEAD + "policy: {protect: [charger/cp-*]}\nremoved:\n  - charger: CP-1\n",
     "protected-another-kind": HEAD + "policy: {protect: [cpms]}\nremoved:\n  - charger: cpms\n",
     "protected-whole-name": HEAD + "policy: {protect: [charger/CP]}\nremoved:\n  - charger: CP-1\n  - charger: XCP\n",
-    "protected-brackets-are-plain": HEAD
-    + "policy: {protect: ['charger/[C]P', 'charger/{C}P']}\nremoved:\n  - charger: CP\n",
     "protected-dot-is-plain": HEAD + "policy: {protect: [cpms/a.b]}\nremoved:\n  - cpms: axb\n",
     "protected-one-character": HEAD
     + "policy: {protect: ['charger/CP-?']}\nremoved:\n  - charger: CP-10\n  - charger: CP-\n",
