@@ -70,11 +70,17 @@ def wanted(
     api_url: str,
     contract_path: str | None,
     choices: Choices,
+    env_allow: Sequence[str] | None = None,
     keep_documents: bool = False,
 ) -> Wanted:
-    """Read the files and check them against the contract and the choices. Raises InputError with every problem."""
-    inputs = input_files.read(paths, environment)
-    desired = desired_state.build(inputs.documents, KINDS, config_digest=inputs.digest, problems=inputs.problems)
+    """Read the files and check them against the contract and the choices. Raises InputError with every problem.
+
+    `env_allow` are globs on the variables that YAML may name; None allows all but our own.
+    """
+    inputs = input_files.read(paths, environment, env_allow)
+    desired = desired_state.build(
+        inputs.documents, KINDS, config_digest=inputs.digest, problems=inputs.problems, covers=choices.cover
+    )
     text, contract = read_contract(contract_path)
     try:
         contracts.check(contract, desired)

@@ -68,9 +68,12 @@ class Diagnosed(Unresolved):
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """The variables that YAML may name, and their values. `allowed` are globs on names; None allows all but our own."""
+    """The variables that YAML may name, and their values; without values only the syntax is checked.
 
-    values: Mapping[str, str]
+    `allowed` are globs on names; None allows all but our own.
+    """
+
+    values: Mapping[str, str] | None
     allowed: Sequence[str] | None = None
 
     def allows(self, name: str) -> bool:
@@ -86,10 +89,10 @@ class Problem(NamedTuple):
     detail: str
 
 
-def expand(text: str, environment: Environment | None) -> tuple[str, Sequence[Problem]]:
+def expand(text: str, environment: Environment) -> tuple[str, Sequence[Problem]]:
     """The text with each reference replaced by its value, and what is wrong with them.
 
-    Without an environment only the syntax is checked, and the text is `Unresolved` where it has a reference.
+    Without values the text is `Unresolved` where it has a reference.
     """
     pieces: list[str] = []
     references: list[Reference] = []
@@ -104,19 +107,19 @@ def expand(text: str, environment: Environment | None) -> tuple[str, Sequence[Pr
         elif isinstance(name := _nameable(found, environment), Problem):
             return Diagnosed(), (name,)
         else:
-            value = environment.values.get(name, "") if environment else ""
+            value = environment.values.get(name, "") if environment.values is not None else ""
             references.append(Reference(length, length + len(value), name))
             missing += [] if value else [name]
         pieces.append(value)
         length += len(value)
     if missing:
-        return Unresolved(text, missing if environment else ()), ()
+        return Unresolved(text, () if environment.values is None else missing), ()
     if not pieces:
         return text, ()
     return Expanded("".join((*pieces, text[at:])), text, references), ()
 
 
-def _nameable(found: re.Match[str], environment: Environment | None) -> str | Problem:
+def _nameable(found: re.Match[str], environment: Environment) -> str | Problem:
     """The variable that a reference names, or why it may not be used."""
     variable = _VARIABLE.fullmatch(found[1]) if found[2] else None
     if variable is None:
@@ -128,7 +131,7 @@ def _nameable(found: re.Match[str], environment: Environment | None) -> str | Pr
     if name.upper().startswith(_OWN):
         detail = f"Variables that start with {_OWN} are this tool's own, its token among them. Use another name."
         return Problem("E-ENV", f"the environment variable {name} cannot be used in YAML", detail)
-    if environment is not None and not environment.allows(name):
+    if not environment.allows(name):
         detail = f"Whoever runs this allows it with --env-allow {name}. Where CI is set, none is allowed without it."
         return Problem("E-ENV", f"the environment variable {name} is not allowed in YAML", detail)
     return name

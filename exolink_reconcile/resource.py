@@ -9,7 +9,7 @@ import functools
 import operator
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, make_dataclass
+from dataclasses import dataclass, make_dataclass, replace
 from dataclasses import field as dataclass_field
 from itertools import chain
 from types import MappingProxyType
@@ -268,6 +268,21 @@ def masked_values(objects: Iterable[Resource | Row], names: tuple[str, ...]) -> 
 def masked_fields(resource: Resource | Row, names: tuple[str, ...]) -> dict[str, Any]:
     """The fields as they may be shown and stored: secrets masked."""
     return dict(zip(names, masked_values([resource], names)[0]))
+
+
+def masked_like(row: Row, declared: Resource) -> Row:
+    """A live row that hides in its URLs what the declared one takes from the environment."""
+    hidden: dict[str, Any] = {}
+    for name in _secret_fields(type(declared)):
+        live, desired = getattr(row, name), getattr(declared, name)
+        if isinstance(live, SecretUrl) and isinstance(desired, SecretUrl) and desired.references:
+            hidden[name] = live.masked_like(desired)
+    return replace(row, **hidden) if hidden else row  # type: ignore[type-var]
+
+
+@functools.cache
+def _secret_fields(kind: Kind) -> tuple[str, ...]:
+    return tuple(name for name, facts in fields(kind).items() if facts.secret)
 
 
 _PLAIN = frozenset({str, int, float, bool, type(None)})

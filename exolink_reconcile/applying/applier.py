@@ -35,7 +35,7 @@ from exolink_reconcile.model import (
     remote_id,
 )
 from exolink_reconcile.planning import differ
-from exolink_reconcile.resource import Address, Kind, Row, fields, masked_fields
+from exolink_reconcile.resource import Address, Kind, Row, fields, masked_fields, masked_like
 
 STAGES = (1, 10)
 FAILURES_IN_A_ROW = 10
@@ -339,7 +339,8 @@ class _Run:
             return None
         self.checked[id(step)] = (found[0], found[1] if first else {})
         reported = {name: found[1].get(name) for name in step.kind.reported if name in found[1]}
-        return {**reported, **masked_fields(found[0], ("id", *fields(step.kind)))}
+        row = masked_like(found[0], step.declared.resource) if step.declared else found[0]
+        return {**reported, **masked_fields(row, ("id", *fields(step.kind)))}
 
     def _read_again(self, step: Step, before: Row) -> tuple[Row, Mapping[str, Any]] | None:
         """The object now. What has no GET, or is not found by it, is looked for in the wave's list."""

@@ -20,7 +20,7 @@ from typing import Any
 
 from exolink_reconcile.model import Action, Operation, Step, remote_id
 from exolink_reconcile.resource import Address, Kind, Row, folded, key
-from exolink_reconcile.secret_url import masked
+from exolink_reconcile.secret_url import may_be
 
 NOTHING: Mapping[Any, Any] = MappingProxyType({})
 
@@ -90,7 +90,7 @@ class Write:
     def differing(self, row: Row) -> list[str]:
         """The sent fields that a row has otherwise."""
         if self.masked:
-            return [name for name, value in self.values.items() if masked(getattr(row, name, None)) != value]
+            return [name for name, value in self.values.items() if not may_be(getattr(row, name, None), value)]
         return [name for name, value in self.values.items() if getattr(row, name) != value]
 
 

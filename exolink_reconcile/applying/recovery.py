@@ -13,7 +13,7 @@ from exolink_reconcile.live import live_state
 from exolink_reconcile.live.api import Api
 from exolink_reconcile.model import LiveState, Operation, remote_id
 from exolink_reconcile.resource import Kind, Row, key
-from exolink_reconcile.secret_url import masked
+from exolink_reconcile.secret_url import may_be
 
 _POLL = 2.0
 
@@ -119,5 +119,5 @@ def _applied(op: Operation, kind: Kind, rows: Sequence[Row]) -> bool:
         return all(remote_id(row) != op.remote_id for row in rows)
     if op.action == "update":
         row = next((row for row in rows if remote_id(row) == op.remote_id), None)
-        return row is not None and all(masked(getattr(row, name, None)) == value for name, value in op.after.items())
+        return row is not None and all(may_be(getattr(row, name, None), value) for name, value in op.after.items())
     return any(getattr(row, key(kind)) == op.address.name and remote_id(row) != op.remote_id for row in rows)

@@ -46,6 +46,7 @@ class Options(ApiOptions):
     state: str | None
     lock_timeout: float
     settle: float
+    env_allow: tuple[str, ...] = ()
 
     @property
     def recorded(self) -> dict[str, Any]:
@@ -199,6 +200,11 @@ state = option(
     help="State folder, by default the user's; or postgresql://HOST/DATABASE, for many machines.",
 )
 
+env_allow = option(
+    "--env-allow", multiple=True, metavar="GLOB",
+    help="YAML may name these environment variables. Without it: all where CI is not set, else none.",
+)  # fmt: skip
+
 shared = _together(
     reach,
     option("--target", multiple=True, metavar="GLOB", help="Only these addresses (TENANT/KIND/NAME)."),
@@ -208,6 +214,7 @@ shared = _together(
     option("--allow-deletes", type=click.IntRange(min=0), metavar="N", help="The number of all deletes of the plan."),
     option("--allow-shrunk", multiple=True, metavar="TENANT/KIND", help="This list may have shrunk to nothing."),
     option("--allow-inferred", is_flag=True, help="Writes that the contract only infers may be sent."),
+    env_allow,
     state,
     _seconds("--lock-timeout", 0.0, 0.0, "to wait for the lock."),
     _seconds("--settle", 90.0, 0.0, "a write may take to show up."),

@@ -27,10 +27,19 @@ def wanted(
     """What the files and options want. Raises InputError with every problem."""
     wanted = pipeline.wanted(
         options.paths, os.environ, api_url=options.api_url, contract_path=options.contract,
-        choices=choices(options, reviewed=reviewed, saved=saved), keep_documents=keep_documents,
+        choices=choices(options, reviewed=reviewed, saved=saved), env_allow=allowed_variables(options.env_allow),
+        keep_documents=keep_documents,
     )  # fmt: skip
     console.err(diagnostics_text.diagnostics(wanted.desired.warnings))
     return wanted
+
+
+def allowed_variables(env_allow: Sequence[str]) -> Sequence[str] | None:
+    """Globs on the environment variables that YAML may name; None for all but our own.
+
+    In CI none, where nothing was said: whoever may open a pull request would read every secret of the job.
+    """
+    return env_allow if env_allow or os.environ.get("CI") else None
 
 
 def choices(options: Options, *, reviewed: bool, saved: ReviewedPlan | None = None) -> Choices:

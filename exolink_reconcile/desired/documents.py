@@ -91,7 +91,7 @@ def read(
     `environment` gives `${env:NAME}` its value; None checks the syntax only. `allowed` are globs on the variables that may
     be named; None allows all but our own. What could not be read is `Unresolved`.
     """
-    reader = _Reader(path, data, None if environment is None else Environment(environment, allowed))
+    reader = _Reader(path, data, Environment(environment, allowed))
     if reader.check_bytes():
         reader.read()
     return reader.documents, reader.diagnostics()
@@ -100,7 +100,7 @@ def read(
 class _Reader:
     """Reads one file: the documents it found, and the problems."""
 
-    def __init__(self, path: str, data: bytes, environment: Environment | None) -> None:
+    def __init__(self, path: str, data: bytes, environment: Environment) -> None:
         self.file = File(path, data)
         self.environment = environment
         self.documents: list[Document] = []

@@ -25,7 +25,7 @@ class Inputs:
     digest: str
 
 
-def read(paths: Sequence[str], environment: Mapping[str, str] | None) -> Inputs:
+def read(paths: Sequence[str], environment: Mapping[str, str] | None, allowed: Sequence[str] | None = None) -> Inputs:
     """Every document of the files and folders named; without a path those of `exolink.yaml`, else of `exolink/`."""
     found: list[Document] = []
     problems: list[Diagnostic] = []
@@ -47,7 +47,7 @@ def read(paths: Sequence[str], environment: Mapping[str, str] | None) -> Inputs:
             if data is None:
                 continue
             digests.append(f"{file}\0{hashlib.sha256(data).hexdigest()}\0")
-            documents, more = yaml_documents.read(file, data, environment)
+            documents, more = yaml_documents.read(file, data, environment, allowed)
             found += documents
             problems += more
             if not documents and not more and os.path.isdir(path):

@@ -26,7 +26,7 @@ from exolink_reconcile.model import (
     Unmanaged,
     remote_id,
 )
-from exolink_reconcile.resource import Address, Kind, Row, attributes, compared, folded, key
+from exolink_reconcile.resource import Address, Kind, Row, attributes, compared, folded, key, masked_like
 
 
 def diff(desired: DesiredState, live: LiveState) -> Changes:
@@ -143,7 +143,8 @@ class _Kind:
         live, desired = self.values(row), self.values(declared.resource)
         if live == desired:  # most objects are as declared in every field: two calls in C find that out
             return
-        if fields := _field_changes(self.fields, declared, live, desired):
+        row = masked_like(row, declared.resource)
+        if fields := _field_changes(self.fields, declared, self.values(row), desired):
             address = Address(self.tenant.name, self.kind.kind, name)
             self.changes.append(Change(address, self.kind, row, declared, fields))
 

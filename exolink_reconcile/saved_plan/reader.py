@@ -26,7 +26,7 @@ from exolink_reconcile.planning.choices import ReviewedPlan
 from exolink_reconcile.resource import Address, Kind, Row, entry_model, fields, key, name_of, row_model
 from exolink_reconcile.saved_plan import writer
 from exolink_reconcile.saved_plan.format import HeldBackChange, Place, PlanDocument, PlannedChange, ResourceChange
-from exolink_reconcile.secret_url import SecretUrl, masked
+from exolink_reconcile.secret_url import SecretUrl, may_be
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +237,7 @@ def _is_live(
     if any(held.address == address for held in plan.held_back) or not _is_declared(desired, address):
         return False
     after = row.change.after or {}
-    return any(all(masked(getattr(each, name)) == after[name] for name in change.fields) for each in there)
+    return any(all(may_be(getattr(each, name), after[name]) for name in change.fields) for each in there)
 
 
 def _is_declared(desired: DesiredState, address: Address) -> bool:
