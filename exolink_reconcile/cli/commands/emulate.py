@@ -1,42 +1,66 @@
 """The emulate command: the API served on this machine, to try things out."""
 
+import shlex
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from exolink_reconcile.cli.console import CONSOLE
 from exolink_reconcile.cli.ending import Terminated
 from exolink_reconcile.cli.options import option
 from exolink_reconcile.codes import Exit
 
+_DEFAULT_TOKEN = "dev"
+
 
 @click.command()
 @option("--listen", default="127.0.0.1:8480", show_default=True, metavar="HOST:PORT", help="Where to listen.")
 @option("--database", default="exolink-emulator.db", show_default=True, metavar="FILE", help="Where to keep the data.")
 @option("--tenant", multiple=True, metavar="PREFIX", help="A tenant that exists; may be given again.  [default: acme]")
-@option("--token", default="dev", show_default=True, help="The development token that requests must carry.")
+@option("--token", default=_DEFAULT_TOKEN, show_default=True, help="The development token that requests must carry.")
 @option("--contract", metavar="FILE", help="OpenAPI description that replaces the bundled one.")
 def emulate(listen: str, database: str, tenant: tuple[str, ...], token: str, contract: str | None) -> Exit:
     """Serve the API locally (SQLite), to try things out."""
     from exolink_reconcile import emulator, pipeline
     from exolink_reconcile.errors import problem
+    from exolink_reconcile.live.urls import is_loopback
 
     host, _, port = listen.rpartition(":")
-    if not host or not port.isdigit() or int(port) > 65535:
+    host = host.strip("[]")
+    if not host or not (port.isascii() and port.isdigit()) or int(port[:6]) > 65535:
         raise problem("E-LISTEN", f"--listen {listen} is not HOST:PORT")
+    if token == _DEFAULT_TOKEN and not is_loopback(host):
+        raise problem(
+            "E-LISTEN",
+            f"{host} can be reached from other machines, and everybody knows the token `{token}`: give --token",
+        )
     tenants = tenant or ("acme",)
 
     def ready(real_host: str, real_port: int) -> None:
-        url = f"http://{real_host}:{real_port}"
+        url = _url(real_host, real_port)
         CONSOLE.err(f"The emulator listens on {url}, database {database}, tenants {', '.join(tenants)}.\n")
-        shown = token if token == "dev" else "..."  # it may come from EXOLINK_TOKEN, and be a real one
-        CONSOLE.err(f"Try: EXOLINK_TOKEN={shown} exolink-reconcile plan --api-url {url}\n")
+        reachable = _url({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(real_host, real_host), real_port)
+        if is_loopback(reachable.removeprefix("http://").rpartition(":")[0].strip("[]")):
+            CONSOLE.err(f"Try: {_token_variable(token)}exolink-reconcile plan --api-url {reachable}\n")
+        else:
+            CONSOLE.err("plan and apply take http:// for this machine only: elsewhere, put TLS in front of it.\n")
 
     try:
         app = emulator.application(Path(database), pipeline.contract_text(contract), tenants=tenants, token=token)
-        emulator.serve(app, host.strip("[]"), int(port), ready=ready)
+        emulator.serve(app, host, int(port), ready=ready)
     except emulator.EmulatorError as error:
         raise problem("E-EMULATOR", str(error)) from None
     except (KeyboardInterrupt, Terminated):
         pass
     return Exit.DONE
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _token_variable(token: str) -> str:
+    """What goes before a command that needs the token: nothing where the environment has it, which may be a real one."""
+    source = click.get_current_context().get_parameter_source("token")
+    return "" if source is ParameterSource.ENVIRONMENT else f"EXOLINK_TOKEN={shlex.quote(token)} "
