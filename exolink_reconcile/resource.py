@@ -218,6 +218,13 @@ def compared(kind: Kind) -> tuple[str, ...]:
 
 
 @functools.cache
+def entry_keys(kind: Kind) -> tuple[str, ...]:
+    """The keys that an entry of a list may have."""
+    aliases = [facts.named_by.alias for facts in fields(kind).values() if facts.named_by]
+    return (*fields(kind), *aliases, "id", "createOnly")
+
+
+@functools.cache
 def entry_model(kind: Kind) -> type[Resource]:
     """What YAML may say of one resource: the fields, `id` to pin one live object, `createOnly`."""
     names: Any = Literal.__getitem__(compared(kind))

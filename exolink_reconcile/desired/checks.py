@@ -27,6 +27,7 @@ class TenantDraft:
     documents: list[Document] = field(default_factory=list)
     tables: dict[str, dict[str, int]] = field(default_factory=dict)
     spots: dict[tuple[str, str], Spot] = field(default_factory=dict)
+    tables_named: dict[object, Spot] = field(default_factory=dict)
     policy: dict[str, list[Pattern]] = field(default_factory=lambda: {name: [] for name in POLICY_LISTS})
     declared: dict[Kind, list[Declared]] = field(default_factory=lambda: defaultdict(list))
     removed: dict[Kind, list[Removed]] = field(default_factory=lambda: defaultdict(list))

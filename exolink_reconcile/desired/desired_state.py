@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from exolink_reconcile import globs
-from exolink_reconcile.desired import checks
+from exolink_reconcile.desired import checks, table_lists
 from exolink_reconcile.desired.checks import POLICY_LISTS, TenantDraft
 from exolink_reconcile.desired.documents import Document
 from exolink_reconcile.desired.nodes import Node
@@ -30,7 +30,17 @@ from exolink_reconcile.errors import InputError
 from exolink_reconcile.inert import hostile_character
 from exolink_reconcile.model import Declared, DesiredState, DesiredTenant, Diagnostic, Pattern, Policy, Removed, Source
 from exolink_reconcile.references import Diagnosed, Expanded, Unresolved, as_written
-from exolink_reconcile.resource import WHOLE_NUMBER, Address, Kind, Resource, compared, entry_model, fields, key
+from exolink_reconcile.resource import (
+    WHOLE_NUMBER,
+    Address,
+    Kind,
+    Resource,
+    compared,
+    entry_keys,
+    entry_model,
+    fields,
+    key,
+)
 from exolink_reconcile.secret_url import SecretUrl, quoted
 
 _TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
@@ -80,7 +90,8 @@ class _Builder:
         self.tables = [facts.named_by.table for kind in kinds for facts in fields(kind).values() if facts.named_by]
         self.document_fields = compared(self.document_kind)
         self.top_level = [
-            "tenant", *self.document_fields, "policy", *self.tables, "defaults", *self.listed, "removed", "$schema",
+            "tenant", *self.document_fields, "policy", *self.tables, "defaults", *self.listed,
+            *map(table_lists.key_of, self.listed.values()), "removed", "$schema",
         ]  # fmt: skip
 
     # ------------------------------------------------------------------------------------------------------- documents
@@ -139,9 +150,7 @@ class _Builder:
 
     def _needs(self, value: Any, spot: Spot) -> None:
         """Report the variables that a value needs and that are not set."""
-        for name in value.missing if isinstance(value, Unresolved) else ():
-            summary = f"the environment variable {name} is not set, or empty"
-            self.problems.error("E-ENV", spot, summary, "Set it, then run again.")
+        self.problems.needs(value, spot)
 
     def _needs_all(self, node: Node) -> None:
         for name, value in node.items():
@@ -278,9 +287,13 @@ class _Builder:
         all_defaults = self._mapping(body, "defaults", list(self.listed))
         for entries, kind in self.listed.items():
             nodes = self._entry_nodes(body, entries, f"- {key(kind)}: NAME")
-            defaults = self._defaults(tenant, kind, all_defaults, nodes)
+            tables = self._entry_nodes(body, table_lists.key_of(kind), "- file: PATH.csv")
+            defaults = self._defaults(tenant, kind, all_defaults, [*nodes, *tables])
             for start in range(0, len(nodes), _BATCH):
                 self._entries(document, tenant, kind, nodes[start : start + _BATCH], defaults)
+            batches = table_lists.batches(document, tables, kind, self.problems, tenant.tables_named, _BATCH)
+            for table, batch in batches:
+                self._entries(table, tenant, kind, batch, defaults)
         for node in self._entry_nodes(body, "removed", f"- {next(iter(self.by_word))}: NAME"):
             self._removed_entry(tenant, node)
 
@@ -312,7 +325,7 @@ class _Builder:
             return {}
         if any(self._is_covered(tenant, kind, each.get(key(kind))) for each in nodes):
             self._needs_all(node)
-        allowed = [name for name in _entry_keys(kind) if name not in (key(kind), "id")]
+        allowed = [name for name in entry_keys(kind) if name not in (key(kind), "id")]
         usable = dict(node)
         for name in node:
             if name in (key(kind), "id"):
@@ -403,8 +416,8 @@ class _Builder:
         if self._is_covered(tenant, kind, node.get(key(kind))):
             self._needs_all(node)
         for name, value in node.items():
-            if isinstance(value, Unresolved) and name not in _entry_keys(kind):
-                self._report_unknown(node, kind, name, _entry_keys(kind))
+            if isinstance(value, Unresolved) and name not in entry_keys(kind):
+                self._report_unknown(node, kind, name, entry_keys(kind))
         if isinstance(node.get(key(kind)), Unresolved):
             own[key(kind)] = f"(name at {node.source})"
         if isinstance(node.get("id"), Unresolved):
@@ -445,7 +458,7 @@ class _Builder:
             case "missing":
                 self.problems.missing(node, name, f"`{name}` is required")
             case "extra_forbidden":
-                self._report_unknown(node, kind, name, _entry_keys(kind))
+                self._report_unknown(node, kind, name, entry_keys(kind))
             case "url":
                 self.problems.error("E-URL", spot, details["msg"])
             case _ if name == "createOnly":
@@ -472,7 +485,7 @@ class _Builder:
         detail = f"Fields here: {', '.join(known)}."
         self.problems.error("E-CREATE-ONLY", spot, "`createOnly` is a list of fields", detail)
 
-    def _report_unknown(self, node: Node, kind: Kind, name: str, known: list[str]) -> None:
+    def _report_unknown(self, node: Node, kind: Kind, name: str, known: Sequence[str]) -> None:
         if name in kind.reported:
             summary = f"`{name}` is read-only: the API reports it"
             self.problems.error("E-READ-ONLY", at_key(node, name), summary, "Leave it out.")
@@ -551,12 +564,6 @@ def _list_adapter(kind: Kind) -> TypeAdapter[list[Resource]]:
 @cache
 def _named(kind: Kind) -> list[Any]:
     return [facts for facts in fields(kind).values() if facts.named_by]
-
-
-@cache
-def _entry_keys(kind: Kind) -> list[str]:
-    aliases = [facts.named_by.alias for facts in _named(kind)]
-    return [*fields(kind), *aliases, "id", "createOnly"]
 
 
 def _only_name(kind: Kind, values: Mapping[str, Any]) -> Resource | None:

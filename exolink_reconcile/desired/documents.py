@@ -20,7 +20,7 @@ The C parser must really be in use: the pure one is 25 times slower, and ruamel.
 import re
 from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import Any, NamedTuple
 
@@ -42,6 +42,7 @@ from exolink_reconcile.desired import plain_lists
 from exolink_reconcile.desired.nodes import File, Node
 from exolink_reconcile.desired.plain_lists import Run
 from exolink_reconcile.desired.repeats import Repeats
+from exolink_reconcile.desired.tables import TableFile
 from exolink_reconcile.model import Diagnostic, Source
 from exolink_reconcile.references import Diagnosed, Environment, Unresolved, expand
 
@@ -64,10 +65,14 @@ _OLD_YAML = ("found unexpected ':'", "did not find expected ',' or '}'", "did no
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One YAML mapping of a file. `unresolved` says that some value in it is `Unresolved`."""
+    """One YAML mapping of a file. `unresolved` says that some value in it is `Unresolved`.
+
+    `tables` are the files that its `LISTFrom` name, by the place of the item that does.
+    """
 
     body: Node
     unresolved: bool = False
+    tables: Mapping[tuple[int, int], TableFile] = field(default_factory=dict)
 
     @property
     def path(self) -> str:

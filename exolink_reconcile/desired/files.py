@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from exolink_reconcile.desired import documents as yaml_documents
+from exolink_reconcile.desired import table_files
 from exolink_reconcile.desired.documents import MAX_BYTES, Document
 from exolink_reconcile.errors import problem
 from exolink_reconcile.model import Diagnostic, Source
@@ -64,8 +65,11 @@ def read(paths: Sequence[str], environment: Mapping[str, str] | None, allowed: S
                     "Nothing declared is never read as `nothing wanted`.",
                 )
             )
+    documents, tables = table_files.with_tables(found, environment)
+    digests += tables.digests
+    problems += tables.unused(paths or (_default_path(),))
     whole = hashlib.sha256("".join(sorted(digests)).encode("utf-8", "surrogateescape"))
-    return Inputs(tuple(found), tuple(problems), whole.hexdigest())
+    return Inputs(tuple(documents), tuple(problems), whole.hexdigest())
 
 
 def _default_path() -> str:

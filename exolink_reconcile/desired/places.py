@@ -14,8 +14,11 @@ from ruamel.yaml.events import (
     SequenceStartEvent,
 )
 
+from exolink_reconcile.desired import tables
 from exolink_reconcile.desired.documents import MAX_DEPTH, cut_lists, parse_events
+from exolink_reconcile.desired.nodes import File
 from exolink_reconcile.desired.plain_lists import Run
+from exolink_reconcile.desired.tables import Table
 
 
 class Places(NamedTuple):
@@ -24,6 +27,19 @@ class Places(NamedTuple):
     key: tuple[int, int]
     value: tuple[int, int]
     items: list[tuple[int, int]]
+
+
+def of_file(file: File, wanted: Iterable[tuple[int, int]]) -> Mapping[tuple[int, int], Mapping[str, Places]]:
+    """Where each key and value stands in the mappings at the `wanted` places of a file, YAML or a table."""
+    return _in_table(file, wanted) if isinstance(file, Table) else locate(file.data, wanted)
+
+
+def _in_table(table: Table, wanted: Iterable[tuple[int, int]]) -> dict[tuple[int, int], dict[str, Places]]:
+    found: dict[tuple[int, int], dict[str, Places]] = {}
+    for line, spans in tables.locate(table, (line for line, _ in wanted)).items():
+        cells = ((name, (span.line, span.column)) for name, span in zip(table.fields, spans) if name is not None)
+        found[line, 1] = {name: Places(cell, cell, []) for name, cell in cells}
+    return found
 
 
 def locate(data: bytes, wanted: Iterable[tuple[int, int]]) -> dict[tuple[int, int], dict[str, Places]]:

@@ -11,6 +11,7 @@ from exolink_reconcile.desired.nodes import File, Node
 from exolink_reconcile.desired.places import Places
 from exolink_reconcile.desired.repeats import Repeats
 from exolink_reconcile.model import Diagnostic, Source
+from exolink_reconcile.references import Unresolved
 
 MOST = 1_000  # diagnostics in all
 _MOST_KEPT = 10_000  # before they are sorted
@@ -65,7 +66,7 @@ def find(spots: Iterable[Spot]) -> Found:
     for node, key, _ in spots:
         if key is not None:
             wanted[node.file].add((node.line, node.column))
-    return Found({file: places.locate(file.data, marks) for file, marks in wanted.items()})
+    return Found({file: places.of_file(file, marks) for file, marks in wanted.items()})
 
 
 class _Problem(NamedTuple):
@@ -105,6 +106,13 @@ class Problems:
         if meant:
             self._misspelt.add((node.source, meant))
         self._add(Diagnostic("E-UNKNOWN-KEY", summary, None, hint), at_key(node, key))
+
+    def needs(self, value: object, spot: Spot) -> None:
+        """Note the variables that a value needs and that are not set."""
+        for name in value.missing if isinstance(value, Unresolved) else ():
+            self.error(
+                "E-ENV", spot, f"the environment variable {name} is not set, or empty", "Set it, then run again."
+            )
 
     def nearest(self, word: str, known: Iterable[str]) -> str:
         """A hint that names the nearest known word, or some of them."""

@@ -13,17 +13,17 @@ Only for those who ask: finding lines means walking over the files once more.
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import NamedTuple
 
 from exolink_reconcile import globs
-from exolink_reconcile.desired import problems
+from exolink_reconcile.desired import problems, table_lists
 from exolink_reconcile.desired.documents import Document
 from exolink_reconcile.desired.nodes import Node
 from exolink_reconcile.desired.problems import Spot, at_item, at_value
 from exolink_reconcile.model import Action, FieldChange, HeldBack, Plan, Source, Step
-from exolink_reconcile.resource import Address, NamedBy, fields
+from exolink_reconcile.resource import Address, Kind, NamedBy, fields
 
 # What these say is about the pinned id, where the entry has one.
 _ABOUT_ID = frozenset({"E-NOT-LIVE", "E-OTHER-NAME", "E-PINNED"})
@@ -56,7 +56,8 @@ def find(plan: Plan, documents: Sequence[Document]) -> tuple[Caused, ...]:
     `documents` are those that the plan was made from. Each field of an update or a replace is a row of its own.
     """
     differences = list(_differences(plan))
-    finder = _Finder(documents, (item.source for item, _ in differences))
+    kinds = dict.fromkeys(item.kind for item, _ in differences)
+    finder = _Finder(documents, (item.source for item, _ in differences), kinds)
     rows = [(item, field, tuple(finder.places(item, field))) for item, field in differences]
     found = problems.find(place.spot for _, _, places in rows for place in places)
     return tuple(
@@ -83,6 +84,12 @@ def _recorded(item: Step | HeldBack) -> tuple[Cause, ...]:
     return (Cause(item.source),) if item.source else ()
 
 
+def _entries_of_tables(document: Document, kinds: Iterable[Kind], lines: Mapping[str, Sequence[int]]) -> Iterator[Node]:
+    """The entries that the document has from tables, on these lines of these paths."""
+    for kind in kinds if document.tables else ():
+        yield from table_lists.entries_at(document, kind, lambda path: lines.get(path, ()))
+
+
 class _Place(NamedTuple):
     """Where a cause is, before its line is known, and the section that it stands in."""
 
@@ -93,18 +100,24 @@ class _Place(NamedTuple):
 class _Finder:
     """Finds the places of differences. `sources` are the entries that will be asked for."""
 
-    def __init__(self, documents: Sequence[Document], sources: Iterable[Source | None]) -> None:
+    def __init__(self, documents: Sequence[Document], sources: Iterable[Source | None], kinds: Iterable[Kind]) -> None:
         self.by_tenant: dict[str, list[Document]] = defaultdict(list)
         self.entries: dict[Source, tuple[Document, Node]] = {}
+        lines: dict[str, list[int]] = defaultdict(list)
         self.tables: dict[tuple[str, str], tuple[dict[str, _Place], set[str]]] = {}
         self.patterns: dict[tuple[str, str], list[tuple[str, _Place]]] = {}
         wanted = set(sources)
+        for source in wanted:
+            if source is not None:
+                lines[source.path].append(source.line)
         for document in documents:
             self.by_tenant[document.body["tenant"]].append(document)
             lists = (value for value in document.body.values() if isinstance(value, list))
             for node in (node for nodes in lists for node in nodes if isinstance(node, Node)):
                 if (source := node.source) in wanted:
                     self.entries[source] = (document, node)
+            for node in _entries_of_tables(document, kinds, lines):
+                self.entries[node.source] = (document, node)
 
     def places(self, item: Step | HeldBack, field: FieldChange | None) -> Iterator[_Place]:
         """The places of one difference, the most likely first; none where the place of its entry says it all."""

@@ -14,24 +14,38 @@ is wider than the header no more cells are made than the header has.
 
 import re
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import islice
 from typing import NamedTuple
 
-from exolink_reconcile.desired.nodes import Node
+from exolink_reconcile.desired.nodes import File, Node
 from exolink_reconcile.model import Diagnostic, Source
+from exolink_reconcile.references import Problem
 from exolink_reconcile.secret_url import quoted
 
 IGNORE = "~ignore"
 DELIMITERS = (",", ";", "\t")
 MAX_BYTES = 64 * 1024 * 1024
+MAX_LINES = 1_000_000
 MAX_COLUMNS = 1_000
 MAX_ROW = 256 * 1024  # characters
 _SAVE_AS = "Save it as CSV in UTF-8; in Excel that is `CSV UTF-8`."
 
-# The text of a cell to its value, and each problem of a reference in it: code, summary, detail.
-Expand = Callable[[str], tuple[str, Sequence[tuple[str, str, str]]]]
+# The text of a cell to its value, and what is wrong with the references in it.
+Expand = Callable[[str], tuple[str, Sequence[Problem]]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TableFile(File):
+    """The bytes of a file that an item of `LISTFrom` names, or the `problem` that it has none.
+
+    Two of one `identity` are one file.
+    """
+
+    identity: object = None
+    expand: Expand = lambda text: (text, ())
+    problem: Problem | None = None
 
 
 class Span(NamedTuple):
@@ -43,20 +57,21 @@ class Span(NamedTuple):
     column: int
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+@dataclass(frozen=True, slots=True, eq=False)
+class Table(File):
     """A CSV file whose header can be read. `text` has no byte order mark.
 
-    The header starts at `start`, on line `line`; the rows below it start at `body`.
+    The header starts at `start`, on line `line`; the rows below it start at `body`. `fields` has the field of each column,
+    None where it is for none; it is empty until `with_fields`.
     """
 
-    path: str
     text: str
     delimiter: str
     names: tuple[str, ...]
     line: int
     start: int
     body: int
+    fields: tuple[str | None, ...] = ()
 
     def header(self) -> list[Span]:
         """Where the names of the columns stand."""
@@ -69,10 +84,10 @@ def parse(path: str, data: bytes, familiar: Container[str] = ()) -> Table | Diag
     They decide about the delimiter: the one that finds most of them in the header is meant.
     """
     text = _decode(path, data)
-    return text if isinstance(text, Diagnostic) else _with_header(path, text, familiar)
+    return text if isinstance(text, Diagnostic) else _with_header(path, data, text, familiar)
 
 
-def fields(
+def with_fields(
     table: Table,
     columns: Mapping[str, str],
     *,
@@ -80,8 +95,8 @@ def fields(
     known: Sequence[str],
     reported: Collection[str],
     nearest: Callable[[str, Iterable[str]], str],
-) -> tuple[list[str | None], list[Diagnostic]]:
-    """The field that each column is for, None where it is for none, and what is wrong with the header.
+) -> tuple[Table, list[Diagnostic]]:
+    """The table with the field of each column, and what is wrong with its header.
 
     `columns` translates names to fields or to `~ignore`; a name that it lacks is a field's own.
     """
@@ -120,17 +135,17 @@ def fields(
         span = spans[0]
         detail = f"Name it `{key}`, or say which one it is: `columns: {{NAME: {key}}}`."
         report("E-REQUIRED", f"no column for `{key}`", detail)
-    return meant, problems
+    return replace(table, fields=tuple(meant)), problems
 
 
-def entries(table: Table, fields: Sequence[str | None], expand: Expand) -> Iterator[Node | Diagnostic]:
+def entries(table: Table, expand: Expand) -> Iterator[Node | Diagnostic]:
     """Each row as an entry, and what is wrong with rows and references, in the order of the lines.
 
-    `fields` has the field of each column; of None there is no value. An empty cell is a field left out.
+    An empty cell is a field left out, and so is a column that is for no field.
     """
-    unnamed = [index for index, name in enumerate(table.names) if not name and fields[index] is None]
-    names = [name or "" for name in fields]
-    some_left_out = None in fields
+    fields = [name or "" for name in table.fields]
+    unnamed = [index for index, name in enumerate(table.names) if not name and not fields[index]]
+    some_left_out = "" in fields
     has_references = "${" in table.text
     for row in _rows(table):
         if isinstance(row, Diagnostic):
@@ -142,16 +157,35 @@ def entries(table: Table, fields: Sequence[str | None], expand: Expand) -> Itera
             detail = "Name its column in the header, or empty the cell. Cells that hold a delimiter need quotes."
             yield _problem(table.path, span.line, span.column, "a cell in a column without a name", detail)
             continue
-        if "" in cells:
-            entry = Node((name, cell) for name, cell in zip(names, cells, strict=True) if cell and name)
-        else:
-            entry = Node(zip(names, cells, strict=True))
-            if some_left_out:
-                entry.pop("", None)
-        entry.line, entry.column = line, 1
+        entry = _entry(fields, cells, some_left_out)
+        entry.file, entry.line, entry.column = table, line, 1
         if has_references and any("${" in cell for cell in entry.values()):
-            yield from _expanded(table, entry, fields, start, expand)
+            yield from _expanded(table, entry, start, expand)
         yield entry
+
+
+def entries_at(table: Table, lines: Iterable[int]) -> Iterator[Node]:
+    """The entries whose rows start on these lines, with their cells as they are written."""
+    fields = [name or "" for name in table.fields]
+    for line, spans in locate(table, lines).items():
+        cells = [_unquoted(table.text[span.start : span.end]) for span in spans]
+        if len(cells) == len(fields):
+            entry = _entry(fields, cells, some_left_out=True)
+            entry.file, entry.line, entry.column = table, line, 1
+            yield entry
+
+
+def _entry(fields: Sequence[str], cells: Sequence[str], some_left_out: bool) -> Node:
+    if "" in cells:
+        return Node((name, cell) for name, cell in zip(fields, cells, strict=True) if cell and name)
+    entry = Node(zip(fields, cells, strict=True))
+    if some_left_out:
+        entry.pop("", None)
+    return entry
+
+
+def _unquoted(cell: str) -> str:
+    return cell[1:-1].replace('""', '"') if cell.startswith('"') else cell
 
 
 def locate(table: Table, lines: Iterable[int]) -> dict[int, list[Span]]:
@@ -180,12 +214,15 @@ def _decode(path: str, data: bytes) -> str | Diagnostic:
     except UnicodeDecodeError as error:
         before = data[: error.start].decode("utf-8-sig", "replace")
         return Diagnostic("E-ENCODING", "the file is not UTF-8", Source(path, *_place(before, len(before))), _SAVE_AS)
+    if text.count("\n") > MAX_LINES:
+        summary = f"the file has more than {MAX_LINES:,} lines"
+        return Diagnostic("E-SIZE", summary, Source(path, 1, 1), "Split it: a list may come from several tables.")
     if (at := text.find("\0")) >= 0:
         return _problem(path, *_place(text, at), "a NUL character", f"This is not text. {_SAVE_AS}")
     return text
 
 
-def _with_header(path: str, text: str, familiar: Container[str]) -> Table | Diagnostic:
+def _with_header(path: str, data: bytes, text: str, familiar: Container[str]) -> Table | Diagnostic:
     at = _BLANK.match(text).end()  # type: ignore[union-attr]  # it matches the empty text
     line = text.count("\n", 0, at) + 1
     if at == len(text):
@@ -202,7 +239,7 @@ def _with_header(path: str, text: str, familiar: Container[str]) -> Table | Diag
         if score > best:
             best = score
             body = _after_line(text, match.end())
-            table = Table(path, text, delimiter, tuple(names), line, at, body)
+            table = Table(path, data, text, delimiter, tuple(names), line, at, body)
     if table is None:
         return _explained(path, text, _grammar(_likely(text, at)), at, line)[0]
     if len(table.names) > MAX_COLUMNS:
@@ -300,9 +337,7 @@ def _rows(table: Table) -> Iterator[_Row | Diagnostic]:
             yield _ragged(table, first, count)
 
 
-def _expanded(
-    table: Table, entry: Node, fields: Sequence[str | None], start: int, expand: Expand
-) -> Iterator[Diagnostic]:
+def _expanded(table: Table, entry: Node, start: int, expand: Expand) -> Iterator[Diagnostic]:
     """Give the entry the values of its references."""
     spans = None
     for name, cell in entry.items():
@@ -312,7 +347,7 @@ def _expanded(
         entry[name] = value
         for code, summary, detail in problems:
             spans = spans or _spans(table.text, table.delimiter, start, entry.line)
-            span = spans[fields.index(name)]
+            span = spans[table.fields.index(name)]
             yield Diagnostic(code, summary, Source(table.path, span.line, span.column), detail)
 
 

@@ -28,10 +28,10 @@ def read(text: str | bytes, columns: Mapping[str, str] | None = None) -> list[ob
     parsed = tables.parse("t.csv", text.encode() if isinstance(text, str) else text, (*KNOWN, *(columns or ())))
     if isinstance(parsed, Diagnostic):
         return [shown(parsed)]
-    fields, problems = tables.fields(parsed, columns or {}, key="identity", **FIELDS)  # type: ignore[arg-type]
+    parsed, problems = tables.with_fields(parsed, columns or {}, key="identity", **FIELDS)  # type: ignore[arg-type]
     if problems:
         return [shown(each) for each in problems]
-    found = tables.entries(parsed, fields, lambda text: (text, ()))
+    found = tables.entries(parsed, lambda text: (text, ()))
     return [dict(each) if isinstance(each, Node) else shown(each) for each in found]
 
 
@@ -182,9 +182,11 @@ def test_places_of_cells_are_where_an_editor_shows_them() -> None:
 
 def test_a_reference_gets_its_value_and_its_problem_a_place() -> None:
     """What stands for a value is handed over cell by cell."""
-    parsed = table("identity,displayName\na,${env:X}\n${env:Y},${env:X}\n")
+    parsed, _ = tables.with_fields(
+        table("identity,displayName\na,${env:X}\n${env:Y},${env:X}\n"), {}, key="identity", **FIELDS
+    )  # type: ignore[arg-type]
     values = {"${env:X}": ("x", ()), "${env:Y}": ("", [("E-ENV", "not set", "Set it.")])}
-    found = list(tables.entries(parsed, ["identity", "displayName"], lambda text: values[text]))
+    found = list(tables.entries(parsed, lambda text: values[text]))
     problem = found.pop(1)
     assert found == [{"identity": "a", "displayName": "x"}, {"identity": "", "displayName": "x"}]
     assert isinstance(problem, Diagnostic) and shown(problem) == "3:1 E-ENV not set"

@@ -1,0 +1,105 @@
+"""Documents to the same with the bytes of the tables that they name."""
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from exolink_reconcile.desired.documents import Document
+from exolink_reconcile.desired.nodes import Node
+from exolink_reconcile.desired.tables import MAX_BYTES, TableFile
+from exolink_reconcile.model import Diagnostic, Source
+from exolink_reconcile.references import Environment, Problem, Unresolved, as_written, expand
+
+MAX_BYTES_IN_ALL = 128 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class TableFiles:
+    """Reads the tables that documents name, each once. `digests` are over the path and the bytes of each."""
+
+    environment: Environment | None
+    digests: list[str] = field(default_factory=list)
+    _by_identity: dict[tuple[int, int], bytes] = field(default_factory=dict)
+
+    def attach(self, document: Document) -> Document:
+        """The document with its tables, where it names any."""
+        files = {
+            (item.line, item.column): self._file(document, item["file"])
+            for name, items in document.body.items()
+            if name.endswith("From") and isinstance(items, list)
+            for item in items
+            if isinstance(item, Node) and isinstance(item.get("file"), str) and not isinstance(item["file"], Unresolved)
+        }
+        return replace(document, tables=files) if files else document
+
+    def unused(self, paths: Iterable[str]) -> Iterator[Diagnostic]:
+        """A warning for each CSV file of a folder that no document names."""
+        for path in paths:
+            for folder, folders, names in os.walk(path):
+                folders[:] = sorted(name for name in folders if not name.startswith("."))
+                for name in sorted(names):
+                    if name.lower().endswith(".csv") and not name.startswith("."):
+                        yield from self._unused(os.path.join(folder, name))
+
+    def _unused(self, path: str) -> Iterator[Diagnostic]:
+        try:
+            state = os.stat(path)
+        except OSError:
+            return
+        if (state.st_dev, state.st_ino) not in self._by_identity:
+            summary = "a table that no document names"
+            detail = "Name it in `chargersFrom` or `cpmsFrom`, or move it away."
+            yield Diagnostic("W-UNUSED", summary, Source(path, 1, 1), detail, "warning")
+
+    def _file(self, document: Document, file: str) -> TableFile:
+        folder = os.path.dirname(document.path)
+        # What came from the environment is not shown: not as the place of an entry either.
+        shown = os.path.join(folder, as_written(file))
+        path = os.path.join(folder, file)
+        try:
+            if not _is_inside(path, folder or "."):
+                detail = "Tables stand in the folder of the YAML file that names them, or below it."
+                problem = Problem("E-LINK", f"the table {shown} is outside of the YAML's folder", detail)
+                return TableFile(shown, b"", problem=problem)
+            data, identity = self._read(path)
+        except (OSError, ValueError) as error:
+            reason = (error.strerror if isinstance(error, OSError) else None) or "this cannot be the name of a file"
+            detail = "`file` is relative to the folder of the YAML file."
+            return TableFile(
+                shown, b"", problem=Problem("E-READ", f"the table {shown} cannot be read: {reason}", detail)
+            )
+        if identity not in self._by_identity:
+            self._by_identity[identity] = data
+            self.digests.append(f"{shown}\0{hashlib.sha256(data).hexdigest()}\0")
+        if sum(map(len, self._by_identity.values())) > MAX_BYTES_IN_ALL:
+            self._by_identity[identity] = data = b""
+            summary = f"the tables are larger than {MAX_BYTES_IN_ALL // 1024 // 1024} MiB in all"
+            return TableFile(shown, data, problem=Problem("E-SIZE", summary, "Plan fewer of them at a time."))
+        return TableFile(shown, data, identity, lambda text: expand(text, self.environment))
+
+    def _read(self, path: str) -> tuple[bytes, tuple[int, int]]:
+        """The bytes of a regular file, one more than it may have at most; and what tells it from others."""
+        state = os.stat(path)
+        identity = state.st_dev, state.st_ino
+        if identity in self._by_identity:
+            return self._by_identity[identity], identity
+        if not stat.S_ISREG(state.st_mode):
+            raise OSError(0, "it is not a regular file")
+        with Path(path).open("rb") as file:
+            return file.read(MAX_BYTES + 1), identity
+
+
+def with_tables(
+    documents: Sequence[Document], environment: Mapping[str, str] | None, allowed: Sequence[str] | None = None
+) -> tuple[list[Document], TableFiles]:
+    """The documents with their tables, and what was read for them."""
+    files = TableFiles(None if environment is None else Environment(environment, allowed))
+    return [files.attach(document) for document in documents], files
+
+
+def _is_inside(path: str, folder: str) -> bool:
+    root, target = os.path.realpath(folder), os.path.realpath(path)
+    return os.path.commonpath((root, target)) == root

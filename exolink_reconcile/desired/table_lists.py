@@ -1,0 +1,153 @@
+"""A document's `LISTFrom` to the entries of its tables, and everything that is wrong with them."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from exolink_reconcile.desired import tables
+from exolink_reconcile.desired.documents import Document
+from exolink_reconcile.desired.nodes import Node
+from exolink_reconcile.desired.problems import Problems, Spot, at_key, at_value
+from exolink_reconcile.desired.tables import IGNORE, Expand, Table, TableFile
+from exolink_reconcile.model import Diagnostic
+from exolink_reconcile.references import Diagnosed, Unresolved
+from exolink_reconcile.resource import Kind, entry_keys, key
+from exolink_reconcile.secret_url import quoted
+
+_KEYS = ("file", "columns")
+
+
+def key_of(kind: Kind) -> str:
+    """The key of a document whose tables hold entries of this kind."""
+    return f"{kind.entries}From"
+
+
+def batches(
+    document: Document,
+    items: Sequence[Node],
+    kind: Kind,
+    problems: Problems,
+    tables_before: dict[object, Spot],
+    size: int,
+) -> Iterator[tuple[Document, list[Node]]]:
+    """The entries of the tables in batches, each with a document that stands for the table.
+
+    `items` are the entries of `LISTFrom`; `tables_before` are the tables that the tenant named, and where.
+    """
+    for item in items:
+        opened = _open(document, item, kind, problems, tables_before)
+        if opened is not None:
+            table, expand = opened
+            stand_in = Node()
+            stand_in.file, stand_in.line, stand_in.column = table, 1, 1
+            whole = Document(stand_in, unresolved="${" in table.text)
+            for nodes in _batches(table, expand, problems, size):
+                yield whole, nodes
+
+
+def entries_at(document: Document, kind: Kind, lines: Callable[[str], Sequence[int]]) -> Iterator[Node]:
+    """The entries that the document has from tables and whose rows start on the lines that `lines` wants of a path."""
+    items = document.body.get(key_of(kind), ())
+    for item in items if isinstance(items, list) else ():
+        file = document.tables.get((item.line, item.column)) if isinstance(item, Node) else None
+        if file is not None and (wanted := lines(file.path)):
+            opened = _open(document, item, kind, Problems(), {})
+            if opened is not None:
+                yield from tables.entries_at(opened[0], wanted)
+
+
+def _batches(table: Table, expand: Expand, problems: Problems, size: int) -> Iterator[list[Node]]:
+    nodes: list[Node] = []
+    for entry in tables.entries(table, expand):
+        if isinstance(entry, Diagnostic):
+            _report(problems, entry)
+            continue
+        nodes.append(entry)
+        if len(nodes) == size:
+            yield nodes
+            nodes = []
+    if nodes:
+        yield nodes
+
+
+def _open(
+    document: Document, item: Node, kind: Kind, problems: Problems, tables_before: dict[object, Spot]
+) -> tuple[Table, Expand] | None:
+    """The table of an item of `LISTFrom`, if its header can be read, and what gives its references their values."""
+    for name in item:
+        if name not in _KEYS:
+            problems.unknown(item, name, f"unknown key `{name}` in `{key_of(kind)}`", _KEYS)
+    columns = _columns(item, kind, problems)
+    file = _file(document, item, kind, problems)
+    if file is None or columns is None:
+        return None
+    if file.problem is not None:
+        problems.error(file.problem.code, at_value(item, "file"), file.problem.summary, file.problem.detail)
+        return None
+    if (before := tables_before.setdefault(file.identity, at_value(item, "file"))).node is not item:
+        summary = f"the table {file.path} is named twice"
+        problems.error("E-TABLE", at_value(item, "file"), summary, "Keep one of the places.", also=before)
+        return None
+    known = [name for name in entry_keys(kind) if name != "createOnly"]
+    table = tables.parse(file.path, file.data, {*known, *kind.reported, *columns})
+    if isinstance(table, Diagnostic):
+        _report(problems, table)
+        return None
+    for name in columns:
+        if name not in table.names:
+            summary = f"the header of {file.path} has no column {quoted(name)}"
+            problems.error("E-UNKNOWN-KEY", at_key(item["columns"], name), summary, problems.nearest(name, table.names))
+    table, wrong = tables.with_fields(
+        table, columns, key=key(kind), known=known, reported=kind.reported, nearest=problems.nearest
+    )
+    for each in wrong:
+        _report(problems, each)
+    return None if wrong else (table, file.expand)
+
+
+def _file(document: Document, item: Node, kind: Kind, problems: Problems) -> TableFile | None:
+    value = item.get("file")
+    if value is None:
+        problems.missing(item, "file", f"an item of `{key_of(kind)}` needs `file`", "Write `file: PATH.csv`.")
+    elif isinstance(value, Unresolved):
+        problems.needs(value, at_value(item, "file"))
+    elif not isinstance(value, str) or not value:
+        problems.error("E-TYPE", at_value(item, "file"), "`file` must be the path of a CSV file")
+    else:
+        return document.tables.get((item.line, item.column))
+    return None
+
+
+def _columns(item: Node, kind: Kind, problems: Problems) -> dict[str, str] | None:
+    """What `columns` says of each name; None where it is not all known."""
+    value = item.get("columns")
+    if value is None:
+        return {}
+    if not isinstance(value, Node):
+        if not isinstance(value, Diagnosed):
+            summary = "`columns` must be a mapping, of names in the header to fields"
+            problems.error("E-TYPE", at_value(item, "columns"), summary, f"Write `columns: {{OCPP ID: {key(kind)}}}`.")
+        return None
+    known = [name for name in entry_keys(kind) if name != "createOnly"]
+    columns: dict[str, str] = {}
+    for name, meant in value.items():
+        if isinstance(meant, Unresolved):
+            problems.needs(meant, at_value(value, name))
+            return None
+        if not isinstance(meant, str):
+            problems.error("E-TYPE", at_value(value, name), f"{quoted(name)} must name a field, or `{IGNORE}`")
+        elif meant == "createOnly":
+            problems.error(
+                "E-UNKNOWN-KEY",
+                at_value(value, name),
+                "`createOnly` is a list, which no cell can hold",
+                "Write it in `defaults`.",
+            )
+        elif meant not in known and meant != IGNORE:
+            hint = problems.nearest(meant, [*known, IGNORE])
+            problems.error("E-UNKNOWN-KEY", at_value(value, name), f"no field {quoted(meant)} in a {kind.kind}", hint)
+        columns[name] = meant if isinstance(meant, str) else IGNORE
+    return columns
+
+
+def _report(problems: Problems, diagnostic: Diagnostic) -> None:
+    assert diagnostic.source is not None
+    problems.error(diagnostic.code, diagnostic.source, diagnostic.summary, diagnostic.detail)
