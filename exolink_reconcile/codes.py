@@ -161,6 +161,11 @@ class Code(StrEnum):
         "E-GLOB", "A pattern of `policy` can match no kind of object.", "Write KIND/NAME, such as charger/CP-*."
     )
     E_KEY = _input("E-KEY", "A key is a list or a mapping.", "Write the key as plain text.")
+    E_LINK = _input(
+        "E-LINK",
+        "A file stands outside of the folder that may be read.",
+        "Put it inside: links lead nowhere else, and tables stand in the folder of their YAML file.",
+    )
     E_MERGE = _input("E-MERGE", "A YAML merge key is used.", "Put what entries share under `defaults`.")
     E_NAME = _input(
         "E-NAME",

@@ -65,7 +65,7 @@ def read(paths: Sequence[str], environment: Mapping[str, str] | None, allowed: S
                     "Nothing declared is never read as `nothing wanted`.",
                 )
             )
-    documents, tables = table_files.with_tables(found, environment)
+    documents, tables = table_files.with_tables(found, environment, allowed)
     digests += tables.digests
     problems += tables.unused(paths or (_default_path(),))
     whole = hashlib.sha256("".join(sorted(digests)).encode("utf-8", "surrogateescape"))

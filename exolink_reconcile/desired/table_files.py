@@ -20,7 +20,7 @@ MAX_BYTES_IN_ALL = 128 * 1024 * 1024
 class TableFiles:
     """Reads the tables that documents name, each once. `digests` are over the path and the bytes of each."""
 
-    environment: Environment | None
+    environment: Environment
     digests: list[str] = field(default_factory=list)
     _by_identity: dict[tuple[int, int], bytes] = field(default_factory=dict)
 
@@ -96,7 +96,7 @@ def with_tables(
     documents: Sequence[Document], environment: Mapping[str, str] | None, allowed: Sequence[str] | None = None
 ) -> tuple[list[Document], TableFiles]:
     """The documents with their tables, and what was read for them."""
-    files = TableFiles(None if environment is None else Environment(environment, allowed))
+    files = TableFiles(Environment(environment, allowed))
     return [files.attach(document) for document in documents], files
 
 
