@@ -362,6 +362,12 @@ class Code(StrEnum):
         Exit.INTERRUPTED,
         Exit.TERMINATED,
     )
+    E_CONTRADICTED = _later(
+        "E-CONTRADICTED",
+        "A list contradicts what the plan saw, so nothing more is written in that tenant.",
+        "Plan again: the list that the plan was made from was not whole, or another hand writes at the same time.",
+        Exit.INCOMPLETE,
+    )
     E_LIMIT = _later(
         "E-LIMIT", "A value breaks a limit of the contract.", "Change the value in the YAML.", Exit.INVALID
     )

@@ -74,9 +74,16 @@ class ApiSurprise(ApiError):
 
 
 class NoClearAnswer(ApiError):
-    """A write may or may not have happened. Never to be sent again before reading tells."""
+    """A write may or may not have happened. Never to be sent again before reading tells.
+
+    `retry_after` is what the answer asked for in its header, as it stands there.
+    """
 
     exit_code = Exit.UNKNOWN
+
+    def __init__(self, code: str, summary: str, retry_after: str | None = None) -> None:
+        super().__init__(code, summary)
+        self.retry_after = retry_after
 
 
 class PlanRefused(ReconcileError):

@@ -19,6 +19,7 @@ from exolink_reconcile.references import Expanded, Reference, as_written
 _MASK = "***"
 
 LONGEST_LIVE = 65_536  # characters; a longer value of the API spoils its row
+_ANY_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}:(?://|\\/\\/)[^\s\"'<>]+")
 
 
 class SecretUrl:
@@ -140,6 +141,11 @@ def masked(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: masked(value[name]) for name in sorted(value)}
     return [masked(each) for each in value] if isinstance(value, (list, tuple)) else value
+
+
+def masked_text(text: str) -> str:
+    """A text with the secrets of everything in it that looks like a URL masked."""
+    return _ANY_URL.sub(lambda match: str(SecretUrl(match.group().replace("\\/", "/"))), text)
 
 
 def may_be(value: Any, stored: Any) -> bool:

@@ -17,6 +17,8 @@ from world import World
 from exolink_reconcile import contract
 from exolink_reconcile import export as exporter
 from exolink_reconcile.applying import applier
+from exolink_reconcile.applying.settings import Settings
+from exolink_reconcile.applying.waiting import Stop
 from exolink_reconcile.desired import desired_state, documents
 from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.live import live_state
@@ -99,8 +101,8 @@ def run_plan(
     plan: Plan, desired: DesiredState, offers: contract.Contract, api: Api, before: LiveState | None = None
 ) -> Result:
     """Apply without waiting for anything."""
-    settings = applier.Settings(settle=0.0, sleep=lambda seconds: None)
-    return applier.apply(plan, desired, offers, api, applier.Stop(), settings, before)
+    settings = Settings(settle=0.0, sleep=lambda seconds: None)
+    return applier.apply(plan, desired, offers, api, Stop(), settings, before)
 
 
 def as_json(plan: Plan) -> str:

@@ -125,12 +125,10 @@ def _updated(knowledge: Knowledge, window: float) -> tuple[Verdict, Row | None]:
         return Verdict.VANISHED, None
     if seen is None:
         return Verdict.WAIT, None
-    as_before = knowledge.checked is not None and all(
-        getattr(knowledge.checked, name) == getattr(seen.row, name) for name in knowledge.write.differing(seen.row)
-    )
+    unchanged = as_before(knowledge, seen.row)
     if seen.at >= late:
-        return (Verdict.UNSEEN if as_before and said is not Said.YES else Verdict.DIFFERENT), seen.row
-    return (Verdict.DIFFERENT if said is Said.YES and not as_before else Verdict.WAIT), seen.row
+        return (Verdict.UNSEEN if unchanged and said is not Said.YES else Verdict.DIFFERENT), seen.row
+    return (Verdict.DIFFERENT if said is Said.YES and not unchanged else Verdict.WAIT), seen.row
 
 
 def _deleted(knowledge: Knowledge, window: float) -> Verdict:
@@ -150,6 +148,12 @@ def _deleted(knowledge: Knowledge, window: float) -> Verdict:
     if knowledge.target_seen is not None and knowledge.target_seen.at >= late:
         return Verdict.BLIND if said is Said.YES else Verdict.UNSEEN
     return Verdict.WAIT
+
+
+def as_before(knowledge: Knowledge, row: Row) -> bool:
+    """Whether a row is, where it is not as it was sent, as it was right before the write."""
+    checked, names = knowledge.checked, knowledge.write.differing(row)
+    return checked is not None and all(getattr(checked, name) == getattr(row, name) for name in names)
 
 
 def asks(knowledge: Knowledge, window: float) -> bool:

@@ -148,8 +148,8 @@ class Knowledge:
     # ------------------------------------------------------------------------------------------------------ what we do
 
     def sending(self, verb: Verb, at: float) -> "Knowledge":
-        """An attempt is about to leave."""
-        return replace(self, attempts=(*self.attempts, Attempt(verb, at)))
+        """An attempt is about to leave. One that is still open then did nothing: only such are repeated unasked."""
+        return replace(self, attempts=(*self._closed(), Attempt(verb, at)))
 
     def ended(self, end: End, detail: str = "", code: str = "") -> "Knowledge":
         """The last attempt ended; the first thing that is known of its end stands."""
@@ -160,7 +160,10 @@ class Knowledge:
 
     def not_sent(self) -> "Knowledge":
         """The last attempt did not leave after all."""
-        return replace(self, attempts=self.attempts[:-1])
+        return replace(self, attempts=self._closed())
+
+    def _closed(self) -> tuple[Attempt, ...]:
+        return self.attempts[:-1] if self.attempts and self.attempts[-1].end is End.OPEN else self.attempts
 
     # ------------------------------------------------------------------------------------------------------ what reads say
 
@@ -208,10 +211,11 @@ class Knowledge:
         return [attempt for attempt in self.attempts if attempt.verb is verb and attempt.end is not End.REFUSED]
 
     def detail(self, verb: Verb) -> str:
-        """Why the attempts of a verb are not simply answered: the reason of the one that tells most."""
+        """Why the attempts of a verb are not simply answered; what was unclear comes before what was refused later."""
         reasons = [attempt for attempt in self.attempts if attempt.verb is verb and attempt.detail]
-        unclear = [attempt.detail for attempt in reasons if attempt.end is End.UNCLEAR]
-        return unclear[-1] if unclear else reasons[-1].detail if reasons else "no answer came"
+        unclear = [attempt for attempt in reasons if attempt.end is End.UNCLEAR][-1:]
+        refused = [attempt for attempt in reasons[-1:] if attempt.end is End.REFUSED]
+        return "; then ".join(attempt.detail for attempt in (*unclear, *refused)) or "no answer came"
 
     def code(self, verb: Verb) -> str:
         """The word of the last refusal."""

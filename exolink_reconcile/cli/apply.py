@@ -10,7 +10,8 @@ from typing import Any
 
 from exolink_reconcile import __version__, files, pipeline
 from exolink_reconcile.applying import applier, recovery, verified
-from exolink_reconcile.applying.applier import Stop
+from exolink_reconcile.applying.settings import Settings
+from exolink_reconcile.applying.waiting import Stop
 from exolink_reconcile.cli import event_stream, start
 from exolink_reconcile.cli.console import Console, Progress, leave
 from exolink_reconcile.cli.event_stream import EventStream
@@ -154,7 +155,7 @@ class Apply:
             self.events.answered(step)
             progress.step(f"{step.action.word} {text.value(str(step.address))}")
 
-        settings = applier.Settings(
+        settings = Settings(
             settle=self.options.settle, record=journal, blind=blind, starting=self.events.started, sent=sent,
             waiting=self._tell,
         )  # fmt: skip

@@ -12,11 +12,10 @@ from urllib.parse import unquote, unquote_plus, urlsplit
 from exolink_reconcile.errors import ApiDenied, ApiRejected, ApiSurprise, ApiUnreachable
 from exolink_reconcile.live.pace import MAX_PAUSE
 from exolink_reconcile.live.quiet_httpx import httpx
-from exolink_reconcile.secret_url import SecretUrl
+from exolink_reconcile.secret_url import SecretUrl, masked_text
 
 MAX_ANSWER = 128 * 1024 * 1024
 _UNPACKED_AT_ONCE = 1024 * 1024
-_ANY_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}:(?://|\\/\\/)[^\s\"'<>]+")
 # Without a connection no request has left. A proxy that refuses was asked for the connection only.
 NOTHING_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
 _LINK_TARGET = re.compile("<[^>]*>")
@@ -121,7 +120,7 @@ def redacted(headers: Mapping[str, str], body: bytes, token: str | None, sent: I
 def without_secrets(text: str, token: str | None, sent: Iterable[SecretUrl] = ()) -> str:
     """A text that is not ours, fit to be shown: every text that leaves this package from outside goes through here."""
     text = _masked(text, [token or "", *(value for url in sent for value in url.secret_values)])
-    return _ANY_URL.sub(lambda match: str(SecretUrl(match.group().replace("\\/", "/"))), text)
+    return masked_text(text)
 
 
 def _host(location: str) -> str:

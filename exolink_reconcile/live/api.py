@@ -1,8 +1,8 @@
 """HTTP to the Exolink API: the only sender.
 
 It builds each URL itself, checks the origin before the token is attached, follows no redirect, bounds the size and the
-total time of every answer, and decides what may be sent again: a read may, a write that is repeatable by nature (PUT,
-DELETE) may, a create may not once its first byte can have left.
+total time of every answer, and sends again what certainly did nothing: a read, and a write that did not leave or that the
+API put off (429). Whether a write without a clear answer may be repeated is not decided here.
 """
 
 import json
@@ -52,6 +52,10 @@ class Exchange:
     status: int | None
     ms: float
     attempt: int
+
+
+def _nothing() -> None:
+    """Nothing."""
 
 
 class Api:
@@ -145,21 +149,32 @@ class Api:
                 return None
             raise
 
-    def create(self, kind: Kind, tenant: str, body: Mapping[str, Any]) -> None:
+    # `leaving` is called right before a request leaves, each time and after every wait; what it raises stops the request.
+
+    def create(self, kind: Kind, tenant: str, body: Mapping[str, Any], leaving: Callable[[], None] = _nothing) -> None:
         """Create one object. Raises NoClearAnswer when it may have been created all the same."""
-        self._write("POST", urls.path(kind.collection, tenant), body)
+        self._write("POST", urls.path(kind.collection, tenant), body, leaving)
 
-    def update(self, kind: Kind, tenant: str, remote_id: int, body: Mapping[str, Any]) -> None:
-        """Update one object."""
-        self._write("PUT", urls.path(kind.item, tenant, remote_id), body)
+    def update(
+        self, kind: Kind, tenant: str, remote_id: int, body: Mapping[str, Any], leaving: Callable[[], None] = _nothing
+    ) -> None:
+        """Update one object. Raises NoClearAnswer when it may have been updated all the same."""
+        self._write("PUT", urls.path(kind.item, tenant, remote_id), body, leaving)
 
-    def delete(self, kind: Kind, tenant: str, remote_id: int) -> None:
-        """Delete one object; already gone is done."""
+    def delete(self, kind: Kind, tenant: str, remote_id: int, leaving: Callable[[], None] = _nothing) -> bool:
+        """Delete one object; False where it is gone already. Raises NoClearAnswer when it may have been deleted."""
         try:
-            self._write("DELETE", urls.path(kind.item, tenant, remote_id), None)
+            self._write("DELETE", urls.path(kind.item, tenant, remote_id), None, leaving)
         except ApiRejected as error:
-            if error.status != 404:
+            if error.status not in (404, 410):
                 raise
+            return False
+        return True
+
+    def may_repeat(self, number: int, error: NoClearAnswer) -> bool:
+        """Whether a write whose attempt of this number got no clear answer may be tried once more; pauses before."""
+        headers = {} if error.retry_after is None else {"retry-after": error.retry_after}
+        return self._try_again(number, 0, headers)
 
     # ------------------------------------------------------------------------------------------------------- sending
 
@@ -178,22 +193,19 @@ class Api:
             if not ((status == 429 or status >= 500) and self._try_again(attempt, status, headers)):
                 raise answers.refusal("GET", path, status, headers, answers.redacted(headers, body, self._token, ()))
 
-    def _write(self, method: str, path: str, body: Mapping[str, Any] | None) -> None:
+    def _write(self, method: str, path: str, body: Mapping[str, Any] | None, leaving: Callable[[], None]) -> None:
         content = None if body is None else json.dumps(_revealed(body), ensure_ascii=False).encode()
-        repeatable = method != "POST"
         attempt = 0
         while True:
             attempt += 1
             try:
-                status, headers, answer = self._send(method, path, content, attempt)
+                status, headers, answer = self._send(method, path, content, attempt, leaving)
             except answers.NOTHING_LEFT as error:
                 if answers.is_final(error) or not self._try_again(attempt):  # nothing has left: no write is in doubt
                     raise self._unreachable(method, path, error) from None
                 continue
             except (httpx.TransportError, httpx.DecodingError) as error:
-                if not (repeatable and self._try_again(attempt)):
-                    raise NoClearAnswer("E-AMBIGUOUS", f"{method} {path}: {self._reason(error)}") from None
-                continue
+                raise NoClearAnswer("E-AMBIGUOUS", f"{method} {path}: {self._reason(error)}") from None
             except ApiSurprise as error:
                 if error.code != "E-TOO-LARGE":  # nothing was sent
                     raise
@@ -202,21 +214,24 @@ class Api:
                 if answers.is_page(headers, answer):  # of a proxy or a login: it says nothing of the write
                     raise NoClearAnswer("E-AMBIGUOUS", f"{method} {path}: a web page answered ({status}), not the API")
                 return
-            if status >= 500 or (not repeatable and 300 <= status < 400):
-                if not (repeatable and self._try_again(attempt, status, headers)):
-                    raise NoClearAnswer("E-AMBIGUOUS", f"{method} {path}: the API answered {status}")
-            elif not (status == 429 and self._try_again(attempt, status, headers)):
+            if status >= 500 or (method == "POST" and 300 <= status < 400):
+                raise NoClearAnswer(
+                    "E-AMBIGUOUS", f"{method} {path}: the API answered {status}", headers.get("retry-after")
+                )
+            if not (status == 429 and self._try_again(attempt, status, headers)):
                 secrets = [value for value in (body or {}).values() if isinstance(value, SecretUrl)]
                 raise answers.refusal(
                     method, path, status, headers, answers.redacted(headers, answer, self._token, secrets)
                 )
 
-    def _send(self, method: str, path: str, content: bytes | None, attempt: int) -> tuple[int, httpx.Headers, bytes]:
+    def _send(
+        self, method: str, path: str, content: bytes | None, attempt: int, leaving: Callable[[], None] = _nothing
+    ) -> tuple[int, httpx.Headers, bytes]:
         """One request as a whole; repeated once with a renewed token when the API does not know ours any more."""
         token = self._token
-        status, headers, body = self._send_once(method, path, content, token, attempt)
+        status, headers, body = self._send_once(method, path, content, token, attempt, leaving)
         if status == 401 and self._renew(token):
-            return self._send_once(method, path, content, self._token, attempt)
+            return self._send_once(method, path, content, self._token, attempt, leaving)
         return status, headers, body
 
     def _unreachable(self, method: str, path: str, error: Exception) -> ApiUnreachable:
@@ -241,13 +256,20 @@ class Api:
             return self._token != refused
 
     def _send_once(
-        self, method: str, path: str, content: bytes | None, token: str | None, attempt: int
+        self,
+        method: str,
+        path: str,
+        content: bytes | None,
+        token: str | None,
+        attempt: int,
+        leaving: Callable[[], None],
     ) -> tuple[int, httpx.Headers, bytes]:
         """One request as a whole: status, headers, body within its limits."""
         started = self._pace.wait(self._sleep)
         self._requests += 1
         transport = self._transport()
         request = self._request(method, path, content, token)
+        leaving()
         backend: Deadline | None = getattr(self._threads, "deadline", None)
         if backend is not None:
             backend.at = time.monotonic() + self._timeout

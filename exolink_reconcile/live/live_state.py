@@ -119,6 +119,20 @@ def read_whole(
     api: Api, kind: Kind, tenant: str, identifier: int | None = None
 ) -> tuple[Row, Mapping[str, Any]] | None:
     """One live object, and the row as the API answered it, with the fields that no kind knows. Raises as `read_one`."""
+    found = read_item_whole(api, kind, tenant, identifier)
+    return None if found is None or found[0].deletedAt else found
+
+
+def read_item(api: Api, kind: Kind, tenant: str, identifier: int | None = None) -> Row | None:
+    """One object, with `deletedAt` where the API says that it was deleted; None for a 404. Raises as `read_one`."""
+    found = read_item_whole(api, kind, tenant, identifier)
+    return found[0] if found is not None else None
+
+
+def read_item_whole(
+    api: Api, kind: Kind, tenant: str, identifier: int | None = None
+) -> tuple[Row, Mapping[str, Any]] | None:
+    """`read_item`, and the row as the API answered it."""
     data = api.get(kind, tenant, identifier)
     if data is None:
         return None
@@ -136,7 +150,7 @@ def read_whole(
         api.tenant_ids[tenant] = remote_id(row)
     elif _is_of_another_tenant(data, api.tenant_ids.get(tenant)):
         raise ApiSurprise("E-BAD-ANSWER", f"{answer} belongs to another tenant (tenantId)")
-    return None if row.deletedAt else (row, json.loads(data))
+    return row, json.loads(data)
 
 
 _BETWEEN_ROWS = re.compile(rb"\}\s*,\s*\{")

@@ -29,6 +29,7 @@ from support_pipeline import CONTRACT_TEXT, contract_of, document, read_yaml
 from world import World
 
 from exolink_reconcile.applying import applier, recovery
+from exolink_reconcile.applying.settings import Settings
 from exolink_reconcile.cli.apply import Apply
 from exolink_reconcile.cli.console import Console
 from exolink_reconcile.cli.options import Options
@@ -146,11 +147,10 @@ class Machine(RuleBasedStateMachine):
         self.wrong: list[str] = []
         self.patches = contextlib.ExitStack()
         for target, new in (
-            ("applying.applier.time", self.clock),
             ("state.journal.time", self.clock),
             ("applying.recovery.time", self.clock),
             ("applying.recovery.wait", functools.partial(recovery.wait, sleep=self.clock.sleep)),
-            ("applying.applier.Settings", functools.partial(applier.Settings, sleep=self.clock.sleep)),
+            ("cli.apply.Settings", functools.partial(Settings, sleep=self.clock.sleep, clock=self.clock.monotonic)),
             ("applying.applier.apply", functools.partial(self.applied, applier.apply)),
             ("cli.start.connected", self.connected),
             ("cli.start.wanted", self.wanted),

@@ -2,8 +2,7 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,6 +10,8 @@ from support_pipeline import document, pipeline
 from world import Answer, World
 
 from exolink_reconcile.applying import applier
+from exolink_reconcile.applying.settings import Settings
+from exolink_reconcile.applying.waiting import Stop
 from exolink_reconcile.model import Outcome, Plan, Result, Status
 from exolink_reconcile.report import result_text
 
@@ -48,16 +49,10 @@ class Clock:
     def __init__(self, settle: float, said: list[str] | None = None) -> None:
         self.now = 0.0
         waiting = said.append if said is not None else lambda sentence: None
-        self.settings = applier.Settings(settle=settle, sleep=self.sleep, waiting=waiting)
+        self.settings = Settings(settle=settle, sleep=self.sleep, waiting=waiting, clock=lambda: self.now)
 
     def sleep(self, seconds: float) -> None:
         self.now += seconds
-
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(applier.time, "monotonic", lambda: self.now)
-            yield
 
 
 def refuse(method: str, part: str, status: int = 400) -> Callable[[str, str], Answer | None]:
@@ -100,9 +95,11 @@ def test_totals_and_outcomes() -> None:
     assert result_text.result(result, plan).endswith("Apply complete! Resources: 2 added, 1 changed, 2 destroyed.\n")
 
 
-@pytest.mark.parametrize(("count", "expected"), [(1, [1]), (2, [1, 1]), (11, [1, 10]), (12, [1, 11]), (40, [1, 39])])
+@pytest.mark.parametrize(
+    ("count", "expected"), [(1, [1]), (2, [1, 1]), (11, [1, 10]), (12, [1, 10, 1]), (40, [1, 10, 29])]
+)
 def test_the_first_goes_alone(count: int, expected: list[int]) -> None:
-    """The first create of a kind is read back before any other is sent."""
+    """Creates go one, then ten, then the rest, each stage read back before the next."""
     world = World()
     with pipeline(world) as run:
         run.apply(document("acme", chargers=chargers(count)))
@@ -389,8 +386,7 @@ def test_an_update_may_take_a_while_to_show(reads: int, expected: dict[str, int]
         desired = run.desired(document("acme", cpms=entries))
         plan = run.plan(desired)
         clock = Clock(settle=20.0, said=said)
-        with clock.running():
-            result = applier.apply(plan, desired, run.contract, run.api, applier.Stop(), clock.settings)
+        result = applier.apply(plan, desired, run.contract, run.api, Stop(), clock.settings)
     assert statuses(result) == expected and said[:1] == [
         "Waiting up to 20 s for the API to show what was written to cpms of tenant acme."
     ]
@@ -417,8 +413,7 @@ def test_a_replaced_object_may_take_a_while_to_go() -> None:
             desired = run.desired(document("acme", policy=policy, cpms=[{"displayName": "R", **CPMS, "interval": 9}]))
             plan = run.plan(desired)
             clock = Clock(settle=20.0)
-            with clock.running():
-                result = applier.apply(plan, desired, run.contract, run.api, applier.Stop(), clock.settings)
+            result = applier.apply(plan, desired, run.contract, run.api, Stop(), clock.settings)
         assert summary(result) == [("cpms/R", *expected)]
 
 
@@ -444,8 +439,8 @@ def test_a_name_that_the_api_changes() -> None:
     with pipeline(world) as run:
         desired = run.desired(document("acme", chargers=[{"identity": f"cp-{n}", **CHARGER} for n in range(3)]))
         plan, before = run.plan(desired), run.live(desired)
-        settings = applier.Settings(settle=0.0, sleep=lambda seconds: None)
-        result = applier.apply(plan, desired, run.contract, run.api, applier.Stop(), settings, before)
+        settings = Settings(settle=0.0, sleep=lambda seconds: None)
+        result = applier.apply(plan, desired, run.contract, run.api, Stop(), settings, before)
     assert [code for _, _, code in summary(result)] == ["E-NORMALISED", "E-STOPPED", "E-STOPPED"]
     assert result.outcomes[0].detail == "identity: sent cp-0, stored CP-0" and len(world.writes) == 1
 
@@ -458,7 +453,7 @@ def test_an_item_that_is_not_found_is_looked_for_in_the_list() -> None:
         result = run.apply(document("acme", chargers=chargers(3, profileId=2)))
     assert statuses(result) == {"done": 3} and result.totals == (0, 3, 0)
     lists = [request for request in world.log if request.method == "GET" and request.path.endswith("/charger")]
-    assert len(lists) == 4  # the plan's, one for all that were not found, the canary's, the last
+    assert len(lists) == 5  # the plan's, one for each stage, the canary's, the last
 
 
 @pytest.mark.parametrize("known", [True, False])
@@ -469,8 +464,8 @@ def test_what_differed_before_is_no_news(known: bool) -> None:
         desired = run.desired(document("acme", chargers=chargers(5)))
         plan = run.plan(desired, targets=("acme/charger/CP-001",))
         before = run.live(desired) if known else None
-        settings = applier.Settings(settle=0.0, sleep=lambda seconds: None)
-        result = applier.apply(plan, desired, run.contract, run.api, applier.Stop(), settings, before)
+        settings = Settings(settle=0.0, sleep=lambda seconds: None)
+        result = applier.apply(plan, desired, run.contract, run.api, Stop(), settings, before)
     assert [("acme/charger/CP-000 among them" in note) for note in result.notes] == ([] if known else [True])
 
 
@@ -628,9 +623,9 @@ def test_stopped_before_it_starts() -> None:
     world = World()
     with pipeline(world) as run:
         desired = run.desired(document("acme", chargers=chargers(3)))
-        stop = applier.Stop()
+        stop = Stop()
         stop.ask(15)
-        settings = applier.Settings(settle=0.0, sleep=lambda seconds: None)
+        settings = Settings(settle=0.0, sleep=lambda seconds: None)
         result = applier.apply(run.plan(desired), desired, run.contract, run.api, stop, settings)
     assert world.writes == [] and {code for _, _, code in summary(result)} == {"E-INTERRUPTED"}
 
@@ -649,6 +644,6 @@ def test_a_slow_list_is_waited_for() -> None:
     world.alter = alter
     with pipeline(world) as run:
         desired = run.desired(document("acme", chargers=chargers(1)))
-        settings = applier.Settings(settle=90.0, sleep=waits.append)
-        result = applier.apply(run.plan(desired), desired, run.contract, run.api, applier.Stop(), settings)
+        settings = Settings(settle=90.0, sleep=waits.append)
+        result = applier.apply(run.plan(desired), desired, run.contract, run.api, Stop(), settings)
     assert statuses(result) == {"done": 1} and len(waits) == 3 and sum(waits) <= 90

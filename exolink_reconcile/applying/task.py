@@ -1,0 +1,74 @@
+"""One step of a plan in the hands of the applier: what is known of it, and how it ended."""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from exolink_reconcile.applying.knowledge import NOTHING, Knowledge, Said, Verb
+from exolink_reconcile.codes import Exit
+from exolink_reconcile.model import Outcome, Status, Step
+
+# A step skipped for these reasons ends the run as the reason does, not just as incomplete.
+_EXITS = {
+    "E-STORAGE": Exit.STORAGE, "E-LIST-BLIND": Exit.UNKNOWN, "E-DENIED": Exit.DENIED, "E-STALE": Exit.STALE,
+    "E-LOCK-LOST": Exit.LOCKED, "E-LOCKED": Exit.LOCKED, "E-STATE-UNSAFE": Exit.STORAGE,
+}  # fmt: skip
+
+
+class Withheld(Exception):
+    """A request must not leave: a code and a sentence."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code, self.reason = code, reason
+
+
+@dataclass(slots=True)
+class Task:
+    """One step: what is known of its write, why it was withheld, and its outcome.
+
+    `whole` is the target as the API answered it right before the write, of the first task of a group only; `already` says
+    why nothing had to be sent, `recorded` that the intent is on record. The knowledge is replaced under a lock: a read may
+    come in while an answer does.
+    """
+
+    step: Step
+    knowledge: Knowledge
+    whole: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
+    already: str = ""
+    recorded: bool = False
+    withheld: tuple[str, str] | None = None
+    outcome: Outcome | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def learn(self, change: Callable[[Knowledge], Knowledge]) -> Knowledge:
+        """Replace what is known by what `change` makes of it."""
+        with self.lock:
+            self.knowledge = change(self.knowledge)
+            return self.knowledge
+
+    @property
+    def touched(self) -> bool:
+        """Whether a list has something to tell of it: a request left that may have an effect, or none was needed."""
+        return bool(self.already) or any(self.knowledge.effective(verb) for verb in Verb)
+
+    @property
+    def may_be_in_flight(self) -> bool:
+        """Whether a request of it may have had an effect."""
+        return any(self.knowledge.effective(verb) for verb in Verb)
+
+    @property
+    def may_have_created(self) -> bool:
+        """Whether a row of its name may be its own."""
+        return self.knowledge.said(Verb.CREATE) in (Said.UNCLEAR, Said.YES)
+
+    @property
+    def may_have_deleted(self) -> bool:
+        """Whether its target may be gone because of it."""
+        return self.knowledge.said(Verb.DELETE) in (Said.UNCLEAR, Said.YES)
+
+
+def skipped(task: Task, code: str, reason: str) -> Outcome:
+    """The outcome of a step of which nothing was sent."""
+    return Outcome(task.step, Status.SKIPPED, reason, code, _EXITS.get(code, Exit.INCOMPLETE))

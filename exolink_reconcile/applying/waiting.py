@@ -1,0 +1,61 @@
+"""The wish to stop, and waiting for what a read does not show yet: one loop for all that waits."""
+
+import time
+from collections.abc import Callable
+from itertools import chain, repeat
+
+SAME_WISH = 0.2  # seconds: a person who presses Ctrl-C again is not that quick
+_SLICE = 0.2  # seconds: how late a wish to stop may be seen while waiting
+_PAUSES = (1.0, 2.0, 5.0, 10.0, 15.0)
+_LONGEST_PAUSE = 30.0
+_SHORTEST_PAUSE = 0.05
+
+
+class Stop:
+    """Asked by a signal: no new write starts. `signal` is its number, 0 while nobody asked."""
+
+    def __init__(self) -> None:
+        self.signal = 0
+        self.at_once = False
+        self._asked_at = 0.0
+
+    def ask(self, signal: int) -> None:
+        """Stop as soon as what is in flight has ended; asked again, at once.
+
+        `timeout` signals the process and then its group: what comes at nearly the same time is the same wish.
+        """
+        now = time.monotonic()
+        self.at_once |= self.signal != 0 and now - self._asked_at > SAME_WISH
+        self._asked_at = self._asked_at if self.signal else now
+        self.signal = signal
+
+    def sleep(self, seconds: float) -> None:
+        """Sleep, unless somebody wishes to stop."""
+        ends_at = time.monotonic() + seconds
+        while not self.signal and (left := ends_at - time.monotonic()) > 0:
+            time.sleep(min(left, _SLICE))
+
+
+def wait_until(
+    told: Callable[[], bool],
+    seconds: float,
+    *,
+    stop: Stop,
+    clock: Callable[[], float],
+    sleep: Callable[[float], object],
+    waiting: Callable[[float], None] = lambda left: None,
+) -> None:
+    """Ask `told`, now and after ever longer pauses, until it says yes, the seconds are over, or somebody wishes to stop.
+
+    It is asked once more when the seconds are over: only what was read then may be taken for absent. `waiting` is told
+    how long it may take, before the first pause.
+    """
+    ends_at = clock() + seconds
+    for number, pause in enumerate(chain(_PAUSES, repeat(_LONGEST_PAUSE))):
+        over = clock() >= ends_at
+        if told() or over or stop.signal:
+            return
+        left = ends_at - clock()
+        if number == 0:
+            waiting(left)
+        sleep(min(pause, max(left, _SHORTEST_PAUSE)))
