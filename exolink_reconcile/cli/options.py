@@ -29,6 +29,8 @@ class ApiOptions:
     contract: str | None
     parallelism: int
     timeout: float
+    log: str | None
+    verbose: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +177,8 @@ reach = _together(
     option("--contract", metavar="FILE", help="OpenAPI description that replaces the bundled one."),
     option("--parallelism", type=click.IntRange(1, 256), default=8, show_default=True, help="Requests at a time."),
     _seconds("--timeout", 60.0, 0.1, "for one request as a whole."),
+    option("--log", metavar="FILE", help="Add a line of JSON for each request: method, path, status, ms, try."),
+    option("--verbose", "-v", is_flag=True, help="Say each request on stderr."),
 )
 
 

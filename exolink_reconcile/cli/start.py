@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from exolink_reconcile import pipeline
+from exolink_reconcile.cli import request_log
 from exolink_reconcile.cli.console import Console
 from exolink_reconcile.cli.options import ApiOptions, Options
 from exolink_reconcile.live import connection
@@ -53,10 +54,13 @@ def choices(options: Options, *, reviewed: bool, saved: ReviewedPlan | None = No
 @contextmanager
 def connected(options: ApiOptions, contract_text: str, console: Console) -> Iterator[Api]:
     """The API of the options, open. Raises InputError, ApiDenied."""
-    with connection.connect(
-        options.api_url, token_file=options.token_file, ca_file=options.ca_file, timeout=options.timeout,
-        parallelism=options.parallelism, contract=contract_text, environment=os.environ,
-    ) as api:  # fmt: skip
+    with (
+        request_log.trace(options.log, options.verbose, console) as trace,
+        connection.connect(
+            options.api_url, token_file=options.token_file, ca_file=options.ca_file, timeout=options.timeout,
+            parallelism=options.parallelism, contract=contract_text, environment=os.environ, trace=trace,
+        ) as api,
+    ):  # fmt: skip
         if api.proxy:
             console.err(f"Going through the proxy {api.proxy.host}.\n")
         yield api
