@@ -19,7 +19,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from exolink_reconcile.resource import NAME, WHOLE_NUMBER, FieldFacts, Kind, NamedBy, compared, fields, key
+from exolink_reconcile.resource import NAME, WHOLE_NUMBER, FieldFacts, Kind, NamedBy, compared, entry_keys, fields, key
 from exolink_reconcile.saved_plan.format import PlanDocument
 
 _Schema = dict[str, Any]
@@ -77,6 +77,7 @@ def config(kinds: Sequence[Kind]) -> _Schema:
         **{mark.table: _table(mark) for mark in named},
         "defaults": _defaults(listed),
         **{str(kind.entries): _list(kind) for kind in listed},
+        **{f"{kind.entries}From": _tables(kind) for kind in listed},
         "removed": _removed(listed, itself),
     }
     return {
@@ -235,6 +236,48 @@ def _list(kind: Kind) -> _Schema:
         "type": "array",
         **_told(f"The {kind.kind} resources that must exist. Whatever is not listed is left alone.", example),
         "items": _entry(kind, defaults=False),
+    }
+
+
+def _tables(kind: Kind) -> _Schema:
+    """Tables whose rows are entries of a kind's list."""
+    cells = [name for name in entry_keys(kind) if name != "createOnly"]
+    column = key(kind)
+    table: _Schema = {
+        "title": f"table of {kind.entries}",
+        "type": "object",
+        **_told(f"A CSV file whose rows are {kind.entries}. Its first row names the fields."),
+        "additionalProperties": False,
+        "required": ["file"],
+        "properties": {
+            "file": _typed(
+                "text",
+                "Path of the CSV file, relative to this YAML file: in its folder or below it.",
+                [f"fleet/{kind.entries}.csv"],
+            ),
+            "columns": {
+                "type": "object",
+                **_told(
+                    "What columns of other names are for: a field each, or `~ignore`.",
+                    f"OCPP ID: {column}\nNotes: ~ignore",
+                ),
+                "additionalProperties": {
+                    "enum": [*cells, "~ignore"],
+                    "errorMessage": f"A field: {', '.join(cells)}; or ~ignore.",
+                },
+            },
+        },
+        "defaultSnippets": [
+            _snippet(f"table of {kind.entries}", "A CSV file.", [("file", f"fleet/{kind.entries}.csv")])
+        ],
+    }
+    return {
+        "type": "array",
+        **_told(
+            f"Tables whose rows are {kind.kind} resources, as if they stood in `{kind.entries}`.",
+            f'- {{file: fleet/{kind.entries}.csv, columns: {{"OCPP ID": {column}}}}}',
+        ),
+        "items": table,
     }
 
 
