@@ -27,6 +27,13 @@ SETTLE = 1.5
 TIMEOUT = 1.0
 LATE = 1.15  # a late commit: after the client gave up (TIMEOUT), before the settle window is over
 NO_CHANGES = "No changes. Your infrastructure matches the configuration."
+# What runs before the command where its state is a database: a lease of a minute would make each kill wait for one.
+SHORT_LEASES = """
+import sys
+if "exolink_reconcile" in " ".join(sys.orig_argv):
+    from exolink_reconcile.state import postgres
+    postgres.LEASE, postgres.HEARTBEAT, postgres.MARGIN, postgres._POLL = 3.0, 0.5, 0.5, 0.1
+"""
 NOTHING_WRITTEN = (3, 4, 6, 7)  # exit codes that promise it
 REAL_TIME = 60
 
@@ -133,6 +140,7 @@ class Bench:
     said: dict[str, bytes] = field(default_factory=dict)
     settle: float = SETTLE
     timeout: float = TIMEOUT
+    state_url: str = ""  # of a database, instead of a folder
 
     @property
     def world(self) -> World:
@@ -225,8 +233,10 @@ class Bench:
         added: list[str] = []
         if args[0] in ("plan", "apply", "export") and not {"--plan", "--api-url"} & set(args):
             added += ["--api-url", self.server.url]
-        if args[0] in ("plan", "apply", "unknowns") and "--state" not in args:
+        if args[0] in ("plan", "apply", "unknowns") and "--state" not in args and not self.state_url:
             added += ["--state", str(self.state)]
+        if args[0] == "apply" and self.state_url and "--lock-timeout" not in args:
+            added += ["--lock-timeout", "30"]  # the lease of a run that was killed ends by itself
         if args[0] == "apply" and "--settle" not in args:
             added += ["--settle", str(self.settle)]
         if args[0] in ("plan", "apply") and "--timeout" not in args and "--plan" not in args:
@@ -242,7 +252,10 @@ class Bench:
             "BENCH_PASSWORD": PASSWORD,
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONPATH": os.environ.get("PYTHONPATH"),  # another build of the command may be put to the test
+            "EXOLINK_STATE": self.state_url or None,
         }
+        if self.state_url:
+            clean |= self.patch(SHORT_LEASES)
         return {name: value for name, value in {**clean, **(extra or {})}.items() if value is not None}
 
     # -------------------------------------------------------------------------------------------------------- judges

@@ -11,7 +11,9 @@ from exolink_reconcile.codes import Exit
 
 @click.command()
 @option("--break", "broken", metavar="TENANT", help="Take the lease of this tenant away from its holder.")
-@option("--token", type=click.IntRange(min=0), metavar="N", help="With --break: the token that `locks` shows.")
+@click.option(  # without a variable: EXOLINK_TOKEN is the API's
+    "--token", type=click.IntRange(min=0), metavar="N", help="With --break: the token that `locks` shows."
+)
 @option("--reason", metavar="TEXT", help="With --break: why, for the audit record.")
 @option("--api-url", callback=one_spelling, help="Only what is held at this API.")
 @state

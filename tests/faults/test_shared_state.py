@@ -1,0 +1,165 @@
+"""The fault server, a shared state and no folder of one's own: machines that come and go. Its log is the judge."""
+
+import signal
+import threading
+import time
+from collections.abc import Callable
+
+import postgres_server
+import pytest
+
+from . import server as fs
+from .bench import LATE, Bench, bystanders, chargers, fleet, seldom, twelve, wait_for
+from .server import Hit
+
+
+@pytest.fixture
+def shared(start_bench: Callable[..., Bench]) -> Bench:
+    """The command, a world, a file with 12 steps, and a database of its own as the only memory."""
+    server = postgres_server.server()
+    bench = twelve(start_bench())
+    bench.state_url = server.url(server.new_database())
+    return bench
+
+
+def answers_late(seconds: float) -> fs.Fault:
+    """It does what it is asked at once, and keeps the answer to itself for a while."""
+
+    def fault(hit: Hit) -> None:
+        reply = hit.commit()
+        time.sleep(seconds)
+        hit.send(*reply)
+
+    return fault
+
+
+def made(bench: Bench) -> int:
+    """How many of the fleet's chargers there are, each counted as often as it exists."""
+    return sum(name.startswith("CP-0") for name in chargers(bench.world))
+
+
+KILLS = {"before": fs.kill_before, "after": fs.kill_after, "answered": fs.kill_answered, "late": fs.kill_late(LATE)}
+WRITES = 12
+KEY_CELLS = [("late", 1), ("after", 4), ("before", 9), ("answered", 11)]
+CELLS = [(how, number) for how in KILLS for number in range(1, WRITES + 1)]
+
+
+@pytest.mark.parametrize(("how", "number"), [*KEY_CELLS, *seldom(*(cell for cell in CELLS if cell not in KEY_CELLS))])
+def test_killed_at_a_write(shared: Bench, how: str, number: int) -> None:
+    """`kill -9` at any write, on a machine whose disk is lost: the next one makes nothing twice and finishes (G1, G2)."""
+    before = bystanders(shared.world)
+    shared.server.on(fs.nth_write(number), KILLS[how], times=1)
+    shared.apply(code=-9)
+    shared.converge(applies=3)
+    assert bystanders(shared.world) == before
+    assert not shared.state.exists() and not [*(shared.folder / "home").rglob("journal.db")]
+
+
+@pytest.mark.parametrize("place", ["postgres.PostgresStore.intend", *seldom("postgres.PostgresStore.settle", "postgres.PostgresStore.sending", "postgres.PostgresStore.answered")])  # fmt: skip
+def test_killed_in_the_store(shared: Bench, place: str) -> None:
+    """Between the commit of an intent and its request, and after each other statement of the store."""
+    module, owner, method = place.split(".")
+    code = f"""
+import os, signal, sys
+if "exolink_reconcile" in " ".join(sys.orig_argv):
+    from exolink_reconcile.state import {module}
+    original, calls = {module}.{owner}.{method}, []
+    def dies(*args, **options):
+        result = original(*args, **options)
+        calls.append(1)
+        if len(calls) == 3:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+    {module}.{owner}.{method} = dies
+"""
+    from . import bench as benches
+
+    patched = benches.SHORT_LEASES + code
+    env = shared.patch(patched)
+    try:
+        benches.SHORT_LEASES, kept = patched, benches.SHORT_LEASES
+        ran = shared.apply(code=None, env=env)
+    finally:
+        benches.SHORT_LEASES = kept
+    assert ran.code in (-9, 0), ran.report
+    shared.converge(applies=3)
+
+
+def test_row_48_two_machines_at_once(shared: Bench) -> None:
+    """Of two applies one works and the other exits 8, or waits; nothing is made twice."""
+    shared.write("exolink.yaml", fleet(20))
+    gate = threading.Event()
+
+    def answers_when_it_may(hit: Hit) -> None:
+        reply = hit.commit()
+        gate.wait(60)
+        hit.send(*reply)
+
+    shared.server.on(fs.to("POST"), answers_when_it_may, times=1)
+    first = shared.start("apply", "--auto-approve", "--timeout", "100")
+    wait_for(lambda: shared.server.writes)
+    second = shared.apply("--lock-timeout", "0", code=8)
+    assert "E-LOCKED" in second.err and "last seen" in second.err and second.log == []
+    gate.set()
+    shared.apply(code=0)
+    shared.check(first.finish(), 0)
+    assert len(shared.server.writes) == 20 and made(shared) == 20
+
+
+def test_row_49_the_holder_stands_still(shared: Bench) -> None:
+    """A machine that sleeps longer than its lease writes nothing after it woke; another one has gone on meanwhile."""
+    shared.write("exolink.yaml", fleet(20))
+    shared.server.on(fs.to("POST"), answers_late(0.2), times=12)
+    first = shared.start("apply", "--auto-approve")
+    wait_for(lambda: len(shared.server.writes) >= 2)
+    first.signal(signal.SIGSTOP)
+    second = shared.apply("--settle", "1", code=None)
+    assert second.code in (0, 5, 9), second.report
+    asleep = len(shared.server.of_run(first.run))
+    first.signal(signal.SIGCONT)
+    ran = first.finish()
+    assert ran.code in (8, 9) and "E-LOCK-LOST" in ran.text, ran.report
+    assert [exchange.line for exchange in ran.log[asleep:] if exchange.is_write] == [], ran.report
+    shared.converge(applies=3)
+    assert made(shared) == 20
+
+
+def test_the_lock_is_broken_while_an_apply_works(shared: Bench) -> None:
+    """It stops before its next write, 8, and what it sent is read back."""
+    shared.write("exolink.yaml", fleet(20))
+    shared.server.on(fs.to("POST"), answers_late(0.4))
+    first = shared.start("apply", "--auto-approve", "--parallelism", "1")
+    wait_for(lambda: len(shared.server.writes) >= 2)
+    [lock] = shared.start("locks", "--format", "json").finish().json["locks"]
+    for token, code in ((lock["token"] + 1, 7), (lock["token"], 0)):
+        broke = shared.start("locks", "--break", "acme", "--token", str(token), "--reason", "it hangs").finish()
+        assert broke.code == code, broke.report
+    ran = first.finish()
+    assert ran.code in (8, 9) and "E-LOCK-LOST" in ran.text and len(shared.server.writes) < 20, ran.report
+    shared.server.heal()
+    shared.converge(applies=3)
+    assert made(shared) == 20
+
+
+def test_the_store_is_not_there(shared: Bench) -> None:
+    """apply is 11 before any request; plan shows the same plan as ever, with a note; history, locks, unknowns are 11."""
+    url, shared.state_url = shared.state_url, "postgresql://u:pwcanary9e1b77@127.0.0.1:1/x"
+    ran = shared.apply(code=11)
+    assert ran.log == []
+    away = shared.plan(code=0)
+    assert "Note: what earlier runs left is not known" in away.err
+    for command in ("history", "locks", "unknowns"):
+        assert "E-STORAGE" in shared.run(command, code=11).err
+    shared.state_url = url
+    assert shared.plan(code=0).out == away.out
+
+
+def test_an_interrupted_apply_frees_its_lock(shared: Bench) -> None:
+    """The lock is free as soon as the process has ended, not only when the lease is over."""
+    shared.write("exolink.yaml", fleet(20))
+    shared.server.on(fs.to("POST"), answers_late(0.2))
+    first = shared.start("apply", "--auto-approve", "--parallelism", "1")
+    wait_for(lambda: len(shared.server.writes) >= 2)
+    first.signal(signal.SIGINT)
+    shared.check(first.finish(), {130, 5})
+    assert shared.run("locks", "--format", "json", code=0).json["locks"] == []
