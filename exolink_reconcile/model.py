@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from exolink_reconcile.codes import Exit
-from exolink_reconcile.resource import Address, Kind, Resource, Row
+from exolink_reconcile.resource import Address, Kind, Resource, Row, compared
 
 # ------------------------------------------------------------------------------------------------------ where and what
 
@@ -189,13 +189,17 @@ class Note(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """Every fact the differ found, in the order of tenants, kinds and names. `live_counts` by (tenant, kind word)."""
+    """Every fact the differ found, in the order of tenants, kinds and names. `live_counts` by (tenant, kind word).
+
+    `live` is what was compared with.
+    """
 
     changes: tuple[Change, ...]
     unclear: tuple[Unclear, ...]
     unmanaged: tuple[Unmanaged, ...]
     live_counts: Mapping[tuple[str, str], int]
     notes: tuple[Note, ...] = ()
+    live: LiveState = LiveState({})
 
 
 # ----------------------------------------------------------------------------------------------------------- decisions
@@ -236,6 +240,23 @@ class Step(NamedTuple):
     sends: tuple[str, ...] = ()
     inferred: bool = False
     pruned: bool = False
+
+    @property
+    def goes_with(self) -> tuple[FieldChange, ...]:
+        """What a delete or replace takes beside its differences: the other fields of the live object, but its key.
+
+        `after` is what a replace puts back; None where the YAML does not write the field.
+        """
+        if self.before is None:
+            return ()
+        differing = {change.field for change in self.fields}
+        values = ((name, getattr(self.before, name)) for name in compared(self.kind) if name not in differing)
+        resource = self.declared.resource if self.declared and self.action is Action.REPLACE else None
+        return tuple(
+            FieldChange(name, value, getattr(resource, name) if name in self.sends else None)
+            for name, value in values
+            if value is not None
+        )
 
     @property
     def deletes(self) -> bool:
@@ -287,7 +308,8 @@ class Plan:
 
     A wave's steps may run at the same time; a wave starts when the one before has ended.
     `names` gives the readable name of a number, by (tenant, field); `unmanaged_counts` goes by kind word; `tenants` are
-    those that were read.
+    those that were read. `compared` counts what is live in the part that the plan is about, by kind word, tenants first.
+    `partial` names the options that leave a part out.
     """
 
     origin: str
@@ -299,6 +321,13 @@ class Plan:
     notes: tuple[Note, ...] = ()
     names: Mapping[tuple[str, str], Mapping[int, str]] = field(default_factory=dict)
     tenants: tuple[str, ...] = ()
+    compared: Mapping[str, int] = field(default_factory=dict)
+    partial: tuple[str, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """Whether apply would settle every difference there is: nothing is held back, no part left out."""
+        return not self.held_back and not self.partial
 
     @property
     def steps(self) -> Iterator[Step]:

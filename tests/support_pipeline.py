@@ -105,8 +105,20 @@ def run_plan(
     return applier.apply(plan, desired, offers, api, Stop(), settings, before)
 
 
+OPTIONS: dict[str, Any] = {
+    "api_url": ORIGIN, "contract": None, "target": [], "exclude": [], "prune": False, "allow_replace": [],
+    "allow_deletes": None, "allow_shrunk": [], "allow_inferred": False,
+}  # fmt: skip
+
+
 def as_json(plan: Plan) -> str:
-    pieces = writer.plan(plan, digest.of_each(plan), config_digest="", paths=("exolink.yaml",), options={})
+    pieces = writer.plan(
+        plan,
+        digest.of_each(plan),
+        config_digest="",
+        paths=("exolink.yaml",),
+        options={**OPTIONS, "api_url": plan.origin},
+    )
     return b"".join(pieces).decode()
 
 

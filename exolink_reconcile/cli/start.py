@@ -12,7 +12,7 @@ from exolink_reconcile.live import connection
 from exolink_reconcile.live.api import Api
 from exolink_reconcile.pipeline import Wanted
 from exolink_reconcile.planning.choices import Choices, ReviewedPlan
-from exolink_reconcile.report import diagnostics_text
+from exolink_reconcile.report import again, diagnostics_text
 from exolink_reconcile.state import homes
 from exolink_reconcile.state.store import Memory
 
@@ -48,6 +48,7 @@ def choices(options: Options, *, reviewed: bool, saved: ReviewedPlan | None = No
     return Choices(
         options.target, options.exclude, options.prune, options.allow_replace, options.allow_deletes,
         options.allow_shrunk, reviewed, saved, options.allow_inferred or connection.is_safe_ground(options.api_url),
+        tuple(again.arguments(options.paths, {**options.recorded, "allow_deletes": None})),
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from itertools import chain, islice
 from exolink_reconcile import globs
 from exolink_reconcile.errors import InputError, problem
 from exolink_reconcile.globs import Globs
-from exolink_reconcile.model import DesiredState, Unmanaged
+from exolink_reconcile.model import DesiredState, LiveState, Unmanaged
 from exolink_reconcile.resource import Address, Kind, name_of, name_of_row
 
 
@@ -28,7 +28,8 @@ class Choices:
 
     `reviewed`: the plan comes with an approval (`--plan`, `--expect`), so its `removed` deletes need no number.
     `saved` is that plan where it was saved. `may_infer`: writes that the contract only infers may be sent.
-    `allow_shrunk` names lists, TENANT/KIND, that may have shrunk to nothing.
+    `allow_shrunk` names lists, TENANT/KIND, that may have shrunk to nothing. `again` are the words of a command line that
+    plan the same again, but for the number of deletes.
     """
 
     targets: tuple[str, ...] = ()
@@ -40,6 +41,7 @@ class Choices:
     reviewed: bool = False
     saved: ReviewedPlan | None = None
     may_infer: bool = False
+    again: tuple[str, ...] = ()
 
     def cover(self, address: Address) -> bool:
         """Whether the run is about this address at all."""
@@ -59,6 +61,12 @@ class Choices:
         ruled_out = any(glob.endswith("*") for glob in self._excludes.matching(prefix))
         return not ruled_out and (not self.targets or any(globs.may_match_below(glob, prefix) for glob in self.targets))
 
+    @property
+    def partial(self) -> tuple[str, ...]:
+        """The options that leave a part out."""
+        given = {"--target": self.targets, "--exclude": self.excludes}
+        return tuple(option for option, globs in given.items() if globs)
+
     @functools.cached_property
     def _targets(self) -> Globs:
         return Globs(self.targets)
@@ -76,6 +84,20 @@ def wanted(desired: DesiredState, choices: Choices) -> dict[str, list[Kind]]:
         if kinds:
             found[tenant.name] = kinds
     return found
+
+
+def compared(live: LiveState, choices: Choices, kinds: Iterable[Kind]) -> dict[str, int]:
+    """How many objects are live in the part that a run is about, by kind word; only of kinds that were read."""
+    counts: dict[str, int] = {}
+    for kind in kinds:
+        for name, tenant in live.tenants.items():
+            if kind.entries is None:
+                counts[kind.kind] = counts.get(kind.kind, 0) + 1
+            elif kind in tenant.rows:
+                addresses = (Address(name, kind.kind, name_of_row(kind, row)) for row in tenant.rows[kind])
+                covered = sum(map(choices.cover, addresses)) if choices.is_partial else len(tenant.rows[kind])
+                counts[kind.kind] = counts.get(kind.kind, 0) + covered
+    return counts
 
 
 def check_choices(desired: DesiredState, choices: Choices) -> None:

@@ -51,7 +51,7 @@ def diff(desired: DesiredState, live: LiveState) -> Changes:
                 notes += one.notes
                 if one.rest:
                     unmanaged.append(Unmanaged(tenant.name, kind, tuple(one.rest)))
-    return Changes(tuple(changes), tuple(unclear), tuple(unmanaged), counts, tuple(notes))
+    return Changes(tuple(changes), tuple(unclear), tuple(unmanaged), counts, tuple(notes), live)
 
 
 def _field_changes(

@@ -1,16 +1,17 @@
 """A plan to the facts that people approve, and their digest.
 
 The facts of a step are what its write depends on and what it makes: not places, not what was held back. A secret is a
-fact only as "it changes". The digest of a plan is over the origin and the digests of its steps, in no order.
+fact only as where it comes from: the variable's name, or a hash of the literal. The digest of a plan is over the origin and the digests of its steps, in no order.
 """
 
+import functools
 import hashlib
 from collections.abc import Iterable, Sequence
 from itertools import repeat
 from typing import Any, NamedTuple
 
 from exolink_reconcile.model import Action, Plan, Step, alike, remote_id
-from exolink_reconcile.resource import fields, masked_values
+from exolink_reconcile.resource import Kind, fields, masked_values
 from exolink_reconcile.secret_url import SecretUrl
 
 
@@ -27,8 +28,11 @@ class Facts(NamedTuple):
     each: Iterable[tuple[Any, ...]]
 
 
-def facts(steps: Sequence[Step]) -> Facts:
-    """Address, live id, values before and after, and the names of changed secrets, of steps that are alike."""
+Secrets = tuple[tuple[str, str], ...]
+
+
+def facts(steps: Sequence[Step], secrets: Iterable[Secrets]) -> Facts:
+    """Address, live id, values before and after, and where changed secrets come from, of steps that are alike."""
     kind, action, sends = steps[0].kind, steps[0].action, steps[0].sends
     names = tuple(fields(kind)) if action.deletes else sends
     ids: Iterable[int | None] = repeat(None)
@@ -39,21 +43,26 @@ def facts(steps: Sequence[Step]) -> Facts:
         ids, before = map(remote_id, rows), masked_values(rows, names)
     if action is not Action.DELETE:
         after = masked_values([step.declared.resource for step in steps if step.declared], sends)
-    has_secrets = any(facts.secret for facts in fields(kind).values())
-    secrets = map(_changed_secrets, steps) if has_secrets else repeat([])
-    return Facts(
-        action.word, names, sends, zip(["/".join(step.address) for step in steps], ids, before, after, secrets)
-    )
+    addresses = ["/".join(step.address) for step in steps]
+    return Facts(action.word, names, sends, zip(addresses, ids, before, after, secrets))
 
 
-def _changed_secrets(step: Step) -> list[str]:
-    changed = [change for change in step.fields if isinstance(change.after, SecretUrl)]
-    return sorted(change.name for change in changed if change.after.has_secret)
+def secrets(step: Step) -> Secrets:
+    """The fields of a step whose secrets change, each with where the secret comes from."""
+    if not _has_secrets(step.kind):
+        return ()
+    urls = ((change.field, change.after) for change in step.fields if isinstance(change.after, SecretUrl))
+    return tuple(sorted((name, url.fingerprint) for name, url in urls if url.has_secret))
+
+
+@functools.cache
+def _has_secrets(kind: Kind) -> bool:
+    return any(facts.secret for facts in fields(kind).values())
 
 
 def of_step(step: Step) -> str:
     """The digest of one step's facts."""
-    return _digests([step])[0]
+    return of_facts([step], [secrets(step)])[0]
 
 
 def of_plan(plan: Plan) -> str:
@@ -63,18 +72,22 @@ def of_plan(plan: Plan) -> str:
 
 def of_each(plan: Plan) -> tuple[str, ...]:
     """The digests of its steps, in their order."""
-    return _digests(tuple(plan.steps))
+    steps = tuple(plan.steps)
+    return of_facts(steps, list(map(secrets, steps)))
 
 
-def _digests(steps: Sequence[Step]) -> tuple[str, ...]:
-    """Over ASCII text of fixed form, so that no version of Python changes them."""
-    found = [""] * len(steps)
+def of_facts(steps: Sequence[Step], secrets: Sequence[Secrets]) -> tuple[str, ...]:
+    """The digests of steps, whose secrets come from there.
+
+    Over ASCII text of fixed form, so that no version of Python changes them.
+    """
+    digests = [""] * len(steps)
     for places in alike(steps):
-        *common, own = facts([steps[place] for place in places])
+        *common, own = facts([steps[place] for place in places], [secrets[place] for place in places])
         start = ascii(common)
         for place, each in zip(places, map(ascii, own), strict=True):
-            found[place] = hashlib.sha256((start + each).encode()).hexdigest()
-    return tuple(found)
+            digests[place] = hashlib.sha256((start + each).encode()).hexdigest()
+    return tuple(digests)
 
 
 def of_steps(origin: str, steps: Iterable[str]) -> str:

@@ -1,7 +1,8 @@
 """Steps to the guardrails that they run into: what apply refuses although the plan shows it."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from exolink_reconcile.model import Action, Refusal, Step
 from exolink_reconcile.planning.choices import Choices
@@ -55,3 +56,12 @@ def delete_budget(steps: Sequence[Step], live: Mapping[tuple[str, str], int], ch
     if not why or choices.allow_deletes == total:
         return []
     return [Refusal("E-DELETES", f"{total} deletes need --allow-deletes {total}: {'; '.join(why)}")]
+
+
+def permissions(steps: Sequence[Step], live: Mapping[tuple[str, str], int], choices: Choices) -> Iterator[str]:
+    """The options without which apply would refuse these steps, as words of a command line."""
+    free = replace(choices, allow_deletes=None)
+    if choices.allow_deletes is not None or delete_budget(steps, live, free):
+        yield from ("--allow-deletes", str(sum(step.deletes for step in steps)))
+    if inferred(steps, choices):
+        yield "--allow-inferred"

@@ -5,6 +5,8 @@ kind by kind against the references. Inside a wave steps are sorted by address, 
 """
 
 import functools
+import json
+import shlex
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -33,8 +35,9 @@ from exolink_reconcile.model import (
     remote_id,
 )
 from exolink_reconcile.planning import guardrails
-from exolink_reconcile.planning.choices import Choices, check_globs, wanted
-from exolink_reconcile.resource import Address, Kind, Row, fields, key, name_of, name_of_row
+from exolink_reconcile.planning.choices import Choices, check_globs, compared, wanted
+from exolink_reconcile.resource import Address, Kind, Row, fields, name_of, name_of_row
+from exolink_reconcile.secret_url import SecretUrl
 
 
 def plan(
@@ -69,7 +72,10 @@ def plan(
         origin=origin,
         waves=_waves(steps, list(contract.offers)),
         held_back=tuple(
-            sorted(planner.held_back, key=lambda held: (held.address, held.field.name if held.field else ""))
+            sorted(
+                planner.with_replaces(changes.live_counts),
+                key=lambda held: (held.address, held.field.name if held.field else ""),
+            )
         ),
         unmanaged_counts=_count(planner.unmanaged, contract),
         unmanaged=tuple(planner.unmanaged),
@@ -82,6 +88,8 @@ def plan(
         notes=(*changes.notes, *planner.notes, *_nothing_compared(desired, choices)),
         names=names,
         tenants=tuple(wanted(desired, choices)),
+        compared=compared(changes.live, choices, contract.offers),
+        partial=choices.partial,
     )
 
 
@@ -101,6 +109,7 @@ class _Planner:
         self.refusals: list[Refusal] = []
         self.notes: list[Note] = []
         self.missing_tenants: set[str] = set()
+        self.could_replace: dict[Address, Step] = {}
 
     def decide(self, changes: Changes) -> None:
         """Fill the lists."""
@@ -163,12 +172,18 @@ class _Planner:
         stuck = tuple([field for field in change.fields if field.field not in taken])
         updates = tuple([field for field in change.fields if field not in stuck]) if stuck else change.fields
         action, code, reason = Action.UPDATE, "E-CANNOT-UPDATE", ""
-        if stuck and self._may_replace(change.address):
-            code, reason = self._cannot_replace(change, declared)
-            if not reason:
-                self._replace(change, declared, stuck)
-                return
-            action = Action.REPLACE
+        if stuck:
+            why, cannot = self._cannot_replace(change, declared)
+            if self._may_replace(change.address):
+                if not cannot:
+                    self.steps.append(self._replace(change, declared, stuck))
+                    return
+                action, code, reason = Action.REPLACE, why, cannot
+                if code == "E-PROTECTED":
+                    advice = "unprotect it first, or take the permission back"
+                    self.refusals.append(Refusal(code, f"{change.address}: {reason}; {advice}"))
+            elif not cannot:
+                self.could_replace[change.address] = self._replace(change, declared, stuck)
         for field in stuck:
             self._hold(
                 change.address,
@@ -178,7 +193,7 @@ class _Planner:
                 reason or f"the contract cannot update {field.field}",
                 declared,
                 field=field,
-                ways_out=() if reason else self._ways_out(change.kind, field),
+                ways_out=self._ways_out(change.kind, field),
             )
         if not updates or operation is None:
             return
@@ -216,52 +231,61 @@ class _Planner:
         return str(address) in self.replaceable
 
     def _cannot_replace(self, change: Change, declared: Declared) -> tuple[str, str]:
-        """Why a replace that is allowed is not possible: a word and a sentence, which is empty when it is."""
+        """Why a replace is not possible: a code and a sentence, which is empty when it is."""
         offer = self.contract.offer(change.kind)
         if protected := self.policies.first("protect", change.address):
-            reason = f"a replace is allowed, but it is protected (`{protected.glob}`, {protected.source})"
-            self.refusals.append(
-                Refusal("E-PROTECTED", f"{change.address}: {reason}; unprotect it first, or take the permission back")
-            )
-            return "E-PROTECTED", reason
+            return "E-PROTECTED", f"a replace is allowed, but it is protected (`{protected.glob}`, {protected.source})"
         if offer.delete is None:
             return "E-CONTRACT", f"the contract cannot delete a {change.kind.kind}, so it cannot be replaced"
         if (pin := declared.pinned_id) is not None:
             return "E-PINNED", f"a replace gives it a new id, but the YAML pins id {pin}: take `id` out first"
         return "E-CONTRACT", _cannot_create(change.kind, _managed(change.kind, declared), offer.create)
 
-    def _replace(self, change: Change, declared: Declared, stuck: tuple[FieldChange, ...]) -> None:
+    def _replace(self, change: Change, declared: Declared, stuck: tuple[FieldChange, ...]) -> Step:
         offer = self.contract.offer(change.kind)
         sends = _managed(change.kind, declared)
         names = ", ".join(field.field for field in stuck)
         assert offer.create is not None and offer.delete is not None
-        self.steps.append(
-            Step(
-                Action.REPLACE,
-                change.address,
-                change.kind,
-                f"the contract cannot update {names}",
-                declared.source,
-                before=change.before,
-                declared=declared,
-                fields=change.fields,
-                sends=sends,
-                inferred=offer.create.infers(sends) or offer.delete.inferred,
-            )
+        return Step(
+            Action.REPLACE,
+            change.address,
+            change.kind,
+            f"the contract cannot update {names}",
+            declared.source,
+            before=change.before,
+            declared=declared,
+            fields=change.fields,
+            sends=sends,
+            inferred=offer.create.infers(sends) or offer.delete.inferred,
         )
 
     def _ways_out(self, kind: Kind, field: FieldChange) -> tuple[str, ...]:
-        """What a person can do about a field that no update takes."""
+        """What a user can do about a field that no update takes, but for a replace."""
         create = self.contract.offer(kind).create
-        if field.field == key(kind):
-            return "revert it in the YAML", "rename the live object in the web page"
+        revert = "revert it in the YAML"
+        if field.before is not None and not isinstance(field.before, SecretUrl):
+            revert = f"revert it in the YAML: {field.field}: {json.dumps(field.before)}"
         if create is None or field.field not in create.fields:
-            return "take it out of the YAML", "change it in the web page"
-        return (
-            "revert it in the YAML",
-            f"createOnly: [{field.field}] in the entry: sent when it is created, never compared",
-            "a replace, which gives it a new id: --allow-replace ADDRESS, or policy.allowReplace",
-        )
+            return revert, f"take {field.field} out of the YAML, and change it in the web page"
+        return revert, f"createOnly: [{field.field}] in the entry: sent when it is created, never compared"
+
+    def with_replaces(self, live_counts: Mapping[tuple[str, str], int]) -> list[HeldBack]:
+        """What is held back, with the replaces that could settle it: each as a command that no guardrail refuses."""
+        needs: dict[tuple[str, str], tuple[str, ...]] = {}
+        held_back: list[HeldBack] = []
+        for held in self.held_back:
+            step = self.could_replace.get(held.address)
+            if step is None or held.code != "E-CANNOT-UPDATE":
+                held_back.append(held)
+                continue
+            place = (step.address.tenant, step.address.kind)
+            if place not in needs:
+                needs[place] = tuple(guardrails.permissions([*self.steps, step], live_counts, self.choices))
+            command = ("exolink-reconcile", "plan", "--allow-replace", str(held.address), *needs[place])
+            line = " ".join(map(shlex.quote, (*command, *self.choices.again)))
+            way = f"a replace, which gives it a new id: {line}"
+            held_back.append(replace(held, ways_out=(*held.ways_out, way)))
+        return held_back
 
     def _delete(self, change: Change) -> None:
         assert change.removed is not None

@@ -143,11 +143,14 @@ class _Group:
             return f"held back: {address}: {said}{self._through()}\n{_why(item)}"
         match item.action:
             case Action.DELETE:
-                return _with_reminder(f"will delete {address} (id {_id(item)}): {inert(item.reason)}", [item.kind])
+                goes = self._goes(item)
+                return _with_reminder(
+                    f"will delete {address} (id {_id(item)}): {inert(item.reason)}{goes}", [item.kind]
+                )
             case Action.REPLACE:
                 changes = ", ".join(f"{field.name} {self._change(item, field)}" for field in fields)
                 said = f"will replace {address} (id {_id(item)}, gets a new id): {changes}{self._through()}"
-                return _with_reminder(f"{said}\n{inert(item.reason)}", [item.kind])
+                return _with_reminder(f"{said}\n{inert(item.reason)}{self._goes(item)}", [item.kind])
             case Action.CREATE:
                 made = ", ".join(f"{c.name} {self._named(item, c)}" for c in item.fields if c.name != key(item.kind))
                 return f"will create {address}: {made}" if made else f"will create {address}"
@@ -159,6 +162,13 @@ class _Group:
                 changes = ", ".join(f"{field.name} {self._change(item, field)}" for field in fields)
                 return f"will change {address}: {changes}{self._through()}"
 
+    def _goes(self, item: Step | HeldBack) -> str:
+        """The other fields that go with an object."""
+        if not isinstance(item, Step) or not item.goes_with:
+            return ""
+        values = ((change.name, text.named(change.before, self._names(item, change))) for change in item.goes_with)
+        return f"; with it {'goes' if len(item.goes_with) == 1 else 'go'} " + ", ".join(f"{n} {v}" for n, v in values)
+
     def _through(self) -> str:
         lines = "this line" if self.lines == 1 else "these lines"
         return f" (through {lines} of {inert(self.cause.section)})" if self.cause and self.cause.section else ""
@@ -169,10 +179,10 @@ class _Group:
         of = f" of {inert(self.cause.section)}" if self.cause and self.cause.section else ""
         subject, verb = (f"this line{of}", f"{self.what}s") if self.lines == 1 else (f"these lines{of}", self.what)
         counted = _counted(items)
-        addresses = list(dict.fromkeys(inert(str(item.address)) for item in items))
+        addresses = list(dict.fromkeys(str(item.address) for item in items))
         match self.what:
             case "delete" | "replace":
-                named = "\n".join(f"{inert(str(item.address))} (id {_id(item)})" for item in items)
+                named = "\n".join(f"{inert(str(item.address))} (id {_id(item)}){self._goes(item)}" for item in items)
                 said = f"{subject} {verb} {counted}{self._fields(items)}\n{named}"
                 return _with_reminder(said, [item.kind for item in items])
             case "held back":
@@ -204,9 +214,7 @@ class _Group:
         return text.field_change(change, self._names(item, change))
 
     def _named(self, item: Step, change: FieldChange) -> str:
-        names = self._names(item, change)
-        shown = text.value(change.after)
-        return f"{shown} ({inert(names[change.after])})" if change.after in names else shown
+        return text.named(change.after, self._names(item, change))
 
     def _names(self, item: Step | HeldBack, change: FieldChange) -> Mapping[Any, str]:
         return self.plan.names.get((item.address.tenant, change.field), {})
@@ -236,9 +244,7 @@ def _counted(items: Sequence[Step | HeldBack]) -> str:
 
 
 def _few(addresses: Sequence[str]) -> str:
-    if len(addresses) <= _SAMPLE:
-        return ", ".join(addresses)
-    return f"{addresses[0]} … {addresses[-1]}"
+    return text.names(addresses)
 
 
 def _why(held: HeldBack) -> str:

@@ -24,7 +24,7 @@ from exolink_reconcile.inert import inert
 from exolink_reconcile.model import Action, FieldChange, HeldBack, Plan, Step, remote_id
 from exolink_reconcile.report import again, text
 from exolink_reconcile.report.view import PlanView
-from exolink_reconcile.resource import Kind, Row, fields, key
+from exolink_reconcile.resource import Kind, Row, key
 from exolink_reconcile.secret_url import SecretUrl
 
 PLAIN_ROWS = 300  # a section of creates, updates or unmanaged objects up to this long is plain HTML row by row
@@ -119,7 +119,7 @@ def _head(headline: str, script: bool) -> Iterator[str]:
 def _headline(plan: Plan, sections: Sequence[_Section]) -> str:
     """Terraform's sentence. A replace counts as one add and one destroy, as in `Plan.counts`."""
     if not plan.differs:
-        return text.NO_CHANGES
+        return text.no_changes(plan)
     many = defaultdict(int, {section.word: len(section.rows) for section in sections})
     add, change, destroy = many["create"] + many["replace"], many["update"], many["delete"] + many["replace"]
     return f"Plan: {add} to add, {change} to change, {destroy} to destroy."
@@ -135,7 +135,8 @@ def _header(
 ) -> Iterator[str]:
     """What decides whether to read on: totals, what apply will refuse, what to know, the digest and the command."""
     yield "<header>"
-    yield f'<p class="from">Exolink plan for {_bdi(inert(plan.origin))}</p>'
+    for line in text.compared(plan):
+        yield f'<p class="from">{_bdi(line)}</p>'
     yield f"<h1>{headline}</h1>"
     unmanaged = sum(plan.unmanaged_counts.values())
     said = [f"{len(plan.held_back)} held back."] if plan.held_back else []
@@ -255,16 +256,21 @@ class _Shown:
 
     def delete(self, step: Step) -> _Row:
         assert step.before is not None
-        lost = ((name, getattr(step.before, name)) for name in fields(step.kind) if name != key(step.kind))
-        goes = tuple(
-            (name, self.value(step.address.tenant, name, live), None) for name, live in lost if live is not None
-        )
+        goes = tuple((name, self.value(step.address.tenant, name, live), None) for name, live, _ in step.goes_with)
         return _Row(*self.where(step), f"id {remote_id(step.before)}, {self.inert(step.reason)}", goes, _inferred(step))
 
     def replace(self, step: Step) -> _Row:
         assert step.before is not None
         what = f"id {remote_id(step.before)}, gets a new id, {self.inert(step.reason)}"
-        return _Row(*self.where(step), what, self.changes(step.address.tenant, step.fields), _inferred(step))
+        goes = self.goes(step.address.tenant, step.goes_with)
+        changes = (*self.changes(step.address.tenant, step.fields), *goes)
+        return _Row(*self.where(step), what, changes, _inferred(step))
+
+    def goes(self, tenant: str, changes: Iterable[FieldChange]) -> Iterator[tuple[str, str | None, str | None]]:
+        """What a replace takes beside its differences, and what of it it puts back."""
+        for name, before, after in changes:
+            put_back = None if after is None else self.value(tenant, name, after)
+            yield name, self.value(tenant, name, before), put_back
 
     def update(self, step: Step) -> _Row:
         said = self.inert(step.reason)
@@ -384,8 +390,8 @@ def _alike(rows: Sequence[_Row]) -> Iterable[list[_Row]]:
 
 
 def _run(section: _Section, rows: Sequence[_Row]) -> str:
-    """A long run as one row: how many, what they share, what is each its own, the first and the last."""
-    first, last = rows[0], rows[-1]
+    """A long run as one row: how many, what they share, what is each its own, their names as far as they fit."""
+    first = rows[0]
     shared = [change for change in first.fields if all(change in row.fields for row in rows)]
     own = [change[0] for change in first.fields if change not in shared]
     what = _changes(first._replace(fields=tuple(shared)), "span", cut=True)
@@ -394,8 +400,8 @@ def _run(section: _Section, rows: Sequence[_Row]) -> str:
     return (
         f'<div class="row run"><div class="line"><span class="mark" aria-hidden="true">{_mark(section)}</span>'
         f'<span class="where">{_bdi(f"{first.tenant}/{first.kind}/")}<b>{_number(rows)} alike</b></span>'
-        f'<span class="what">{what}</span></div><div class="more"><p>{_bdi(_cut(first.name))} … '
-        f"{_bdi(_cut(last.name))}</p></div></div>"
+        f'<span class="what">{what}</span></div><div class="more"><p>'
+        f"{_bdi(_cut(text.names([row.name for row in rows])))}</p></div></div>"
     )
 
 

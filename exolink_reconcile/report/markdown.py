@@ -220,8 +220,17 @@ def _head(plan: Plan, paths: Sequence[str], options: Mapping[str, Any]) -> Itera
     tenants = plan.tenants
     names = ", ".join(map(_code, tenants)) if len(tenants) <= _TENANTS_NAMED else f"{len(tenants)} tenants"
     yield f"### Exolink plan{f' for {names}' if names else ''}\n\n"
+    yield from _compared(plan)
+    yield "\n"
     yield from (f"{line}\n" for line in text.summary(plan))
     yield "\n"
+
+
+def _compared(plan: Plan) -> Iterator[str]:
+    """Which API was compared, as code: the address links nowhere, and the sentence stays one to search for."""
+    first, *rest = text.compared(plan)
+    yield f"`{first}`\n" if _PLAIN_URL.fullmatch(plan.origin) else f"{_code(first)}\n"
+    yield from (f"\n{line}\n" for line in rest)
 
 
 def _identity(plan: Plan, paths: Sequence[str], options: Mapping[str, Any]) -> str:

@@ -21,6 +21,8 @@ from exolink_reconcile.secret_url import SecretUrl
 
 _T = TypeVar("_T")
 NO_CHANGES = "No changes. Your infrastructure matches the configuration."
+NO_CHANGES_HERE = "No changes in the part that --target, --exclude and --only leave."
+MOST_DANGEROUS_FIRST = (Action.DELETE, Action.REPLACE, Action.UPDATE, Action.CREATE)
 FOLD_ALIKE = 10
 FOLD_SIMILAR = 20
 _HELD_MARK = "!"
@@ -28,6 +30,7 @@ _COLOURS = {"+": "32", "~": "33", "-/+": "35", "-": "31", "!": "36"}
 _BOLD, _ALARM = "1", "1;31"
 _LEGEND, _GAP = "Marks: ", "   "
 _MARKED = re.compile(r"(?m)^( +)((-/\+|[+~!-]) .*)$")
+_MARKS = re.compile(rf"(?m)^{_LEGEND}.*$")
 _REFUSAL = re.compile(r"(?m)^Apply will refuse:")
 _TITLE = re.compile(r"(?m)^(?:(?:Held back|To \w+) \(\d+\)|Plan: ).*$")
 
@@ -49,7 +52,8 @@ def plan(
     A change that is wider than `width` is broken only on a `terminal`: in a pipe it stays one line, to be found.
     """
     writer = Writer(plan, width, terminal=terminal)
-    lines = [_LEGEND + _GAP.join(_legend(plan)), ""] if plan.differs else []
+    lines = list(compared(plan))
+    lines += [_LEGEND + _GAP.join(_legend(plan)), ""] if plan.differs else []
     for section in writer.sections(full=full):
         tail = ", apply will not settle these:" if section.action is None else ":"
         lines += [f"{section.heading}{tail}", *(line for block in section.blocks for line in block.lines), ""]
@@ -77,28 +81,30 @@ def field_change(change: FieldChange, names: Mapping[Any, str]) -> str:
 
 
 def _change_parts(change: FieldChange, names: Mapping[Any, str], head: str = "") -> list[str]:
-    before, after = (_named(each, names) for each in (change.before, change.after))
+    before, after = (named(each, names) for each in (change.before, change.after))
     secret = before == after and isinstance(change.after, SecretUrl)
     return [f"{head}{before}", f"-> {after}", *(["(a secret in it changes)"] if secret else [])]
 
 
 def colour(text: str) -> str:
     """The same text, marked lines and the legend in the colours of the marks; bold what a person looks for first."""
-    legend, rest = text.split("\n", 1) if text.startswith(_LEGEND) else ("", text)
-    rest = _MARKED.sub(lambda found: found[1] + _paint(found[2], _COLOURS[found[3]]), rest)
-    rest = _REFUSAL.sub(lambda found: _paint(found[0], _ALARM), rest)
-    rest = _TITLE.sub(lambda found: _paint(found[0], _BOLD), rest)
-    if not legend:
-        return rest
-    marks = legend.removeprefix(_LEGEND).split(_GAP)
-    return f"{_LEGEND}{_GAP.join(_paint(each, _COLOURS[each.split()[0]]) for each in marks)}\n{rest}"
+    text = _MARKED.sub(lambda found: found[1] + _paint(found[2], _COLOURS[found[3]]), text)
+    text = _REFUSAL.sub(lambda found: _paint(found[0], _ALARM), text)
+    text = _TITLE.sub(lambda found: _paint(found[0], _BOLD), text)
+    return _MARKS.sub(_painted_legend, text, count=1)
+
+
+def _painted_legend(legend: re.Match[str]) -> str:
+    marks = legend[0].removeprefix(_LEGEND).split(_GAP)
+    return _LEGEND + _GAP.join(_paint(mark, _COLOURS[mark.split()[0]]) for mark in marks)
 
 
 def _paint(text: str, colour: str) -> str:
     return f"\x1b[{colour}m{text}\x1b[0m"
 
 
-def _named(number: Any, names: Mapping[Any, str]) -> str:
+def named(number: Any, names: Mapping[Any, str]) -> str:
+    """A value, a number with its readable name."""
     return f"{number} ({inert(names[number])})" if isinstance(number, int) and number in names else value(number)
 
 
@@ -128,10 +134,10 @@ class Writer:
     def sections(self, *, full: bool) -> Iterator[Section]:
         """Held back, deletes, replaces, updates, creates."""
         if held_back := self.plan.held_back:
-            groups = _grouped(held_back, lambda held: (held.code, held.reason, held.ways_out))
+            groups = _grouped(held_back, lambda held: (held.code, held.reason, len(held.ways_out)))
             blocks = [Block(list(self.held(alike)), len(alike)) for alike in groups]
             yield Section(None, f"Held back ({len(held_back)})", blocks)
-        for action in (Action.DELETE, Action.REPLACE, Action.UPDATE, Action.CREATE):
+        for action in MOST_DANGEROUS_FIRST:
             steps = [step for step in self.plan.steps if step.action is action]
             if not steps:
                 continue
@@ -147,10 +153,14 @@ class Writer:
             what = self.change(held.address.tenant, held.field) if held.field else [held.action.word]
             yield from self.line(_HELD_MARK, inert(str(held.address)), what, held.source)
         ways = alike[0].ways_out
-        end = " Ways out:" if ways else ""
+        same = all(held.ways_out == ways for held in alike)
+        end = (" Ways out:" if same else " Ways out, here for the first of them:") if ways else ""
         yield from self.wrapped(inert(f"{alike[0].code}: {alike[0].reason}.{end}"))
         for way in ways:
-            yield from self.wrapped(way, "        ")
+            if "exolink-reconcile " in way:
+                yield f"        {inert(way)}"  # a command is pasted: it stays one line
+            else:
+                yield from self.wrapped(inert(way), "        ")
 
     def step(self, step: Step) -> Block:
         """One step: a line if it fits, else a line and one for each field."""
@@ -160,9 +170,11 @@ class Writer:
         address, mark = inert(str(step.address)), step.action.value
         match step.action:
             case Action.DELETE:
-                yield from self.line(mark, address, [f"(id {_id(step)}) {inert(step.reason)}"], step.source)
+                goes = [f"{change.name}: {self.named(step, change.before, change)}" for change in step.goes_with]
+                what = _listed(f"(id {_id(step)}) {inert(step.reason)}", goes)
+                yield from self.line(mark, address, what, step.source)
             case Action.CREATE:
-                fields = [f"{c.name} {self.named(step, c)}" for c in step.fields if c.name != key(step.kind)]
+                fields = [f"{c.name} {self.named(step, c.after, c)}" for c in step.fields if c.name != key(step.kind)]
                 said = [f"{each}," for each in fields[:-1]] + fields[-1:]
                 yield from self.line(mark, address, said, step.source, hang=False)
             case _:
@@ -174,6 +186,14 @@ class Writer:
                 yield from self.line(mark, address, what, step.source)
                 for change in changes:
                     yield from self.parts(change)
+                if step.action is Action.REPLACE:
+                    for other in step.goes_with:
+                        yield from self.parts(self.lost(step, other))
+
+    def lost(self, step: Step, change: FieldChange) -> list[str]:
+        """What a replace takes and puts back as it is, or does not put back because the YAML does not write it."""
+        before = f"{change.name}: {self.named(step, change.before, change)}"
+        return [before] if change.after == change.before else [before, "-> (not set: the YAML does not write it)"]
 
     def line(
         self, mark: str, address: str, what: Sequence[str], source: Source | None, *, hang: bool = True
@@ -239,13 +259,13 @@ class Writer:
                 yield from map(self.step, similar)
 
     def fold(self, steps: Sequence[Step], what: str) -> list[str]:
-        """`500 chargers: profileId 1 -> 2`, with the first and the last name."""
-        first, last = steps[0], steps[-1]
+        """`500 chargers: profileId 1 -> 2`, with their names as far as they fit on a line."""
+        first = steps[0]
         tenant, kind = inert(first.address.tenant), first.kind
         many = kind.entries or kind.kind
         return [
             f"  {first.action.value} {tenant}: {len(steps)} {many}: {what}",
-            f"      {inert(first.address.name)} … {inert(last.address.name)}  {_places(steps)}",
+            f"      {names([step.address.name for step in steps])}  {_places(steps)}",
         ]
 
     def _alike(self, step: Step) -> Any:
@@ -262,7 +282,7 @@ class Writer:
     def _what_alike(self, step: Step) -> str:
         if step.action is Action.UPDATE:
             return ", ".join(f"{c.name} {field_change(c, self.names(step.address.tenant, c))}" for c in step.fields)
-        same = [f"{c.name} {self.named(step, c)}" for c in step.fields if self._counts(step, c)]
+        same = [f"{c.name} {self.named(step, c.after, c)}" for c in step.fields if self._counts(step, c)]
         own = [c.name for c in step.fields if not self._counts(step, c)]
         return ", ".join([*same, f"each its own {' and '.join(own)}"] if own else same)
 
@@ -270,9 +290,9 @@ class Writer:
         """`field: before` and `-> after`, with readable names; to be joined by a space, or broken there."""
         return _change_parts(change, self.names(tenant, change), f"{change.name}: ")
 
-    def named(self, step: Step, change: FieldChange) -> str:
-        """A created value with its readable name."""
-        return _named(change.after, self.names(step.address.tenant, change))
+    def named(self, step: Step, value: Any, change: FieldChange) -> str:
+        """One side of a change, with its readable name."""
+        return named(value, self.names(step.address.tenant, change))
 
     def names(self, tenant: str, change: FieldChange) -> Mapping[Any, str]:
         """The readable names of a field's numbers."""
@@ -296,10 +316,46 @@ def _places(steps: Sequence[Step]) -> str:
     return f"{len(paths)} files" if paths else ""
 
 
+_SHOWN_RUNS = 3
+_NUMBERED = re.compile("(.*?)([0-9]+)", re.DOTALL)
+
+
+def names(names: Sequence[str]) -> str:
+    """Names on one line: `A-01 … A-40` only where every number between the two is among them, else the first and a count."""
+    runs: list[list[str]] = []
+    for name in sorted(names, key=_by_number):
+        if runs and _follows(runs[-1][-1], name):
+            runs[-1].append(name)
+        else:
+            runs.append([name])
+    pieces = [piece for run in runs for piece in ([run] if len(run) > 2 else [[name] for name in run])]
+    shown = pieces[:_SHOWN_RUNS]
+    line = ", ".join(inert(run[0]) if len(run) == 1 else f"{inert(run[0])} … {inert(run[-1])}" for run in shown)
+    left = len(names) - sum(map(len, shown))
+    return f"{line} and {left} more" if left else line
+
+
+def _by_number(name: str) -> tuple[str, int, str]:
+    numbered = _NUMBERED.fullmatch(name)
+    return (numbered[1], len(name), name) if numbered else (name, 0, name)
+
+
+def _follows(before: str, name: str) -> bool:
+    one, other = _NUMBERED.fullmatch(before), _NUMBERED.fullmatch(name)
+    if one is None or other is None or len(before) != len(name) or len(name) > 1000:
+        return False
+    return one[1] == other[1] and int(one[2]) + 1 == int(other[2])
+
+
+def _listed(head: str, items: Sequence[str]) -> list[str]:
+    """A head, and what follows after a semicolon, separated by commas; to be joined by a space, or broken there."""
+    return [f"{head};", *(f"{item}," for item in items[:-1]), items[-1]] if items else [head]
+
+
 def _legend(plan: Plan) -> list[str]:
     used = {step.action for step in plan.steps}
     held = [f"{_HELD_MARK} held back"] if plan.held_back else []
-    return [*(f"{action.value} {action.word}" for action in Action if action in used), *held]
+    return [*held, *(f"{action.value} {action.word}" for action in MOST_DANGEROUS_FIRST if action in used)]
 
 
 def _id(step: Step) -> str:
@@ -315,10 +371,31 @@ def _ending(plan: Plan, digest: str) -> Iterator[str]:
         yield f"Digest: {digest}"
 
 
+def compared(plan: Plan) -> Iterator[str]:
+    """Which API, how many objects of which tenants were compared; and what leaves a part out."""
+    counts = [f"{count} {_many(kind, count)}" for kind, count in plan.compared.items()] or ["nothing"]
+    yield inert(f"Compared {_and(counts)} with {plan.origin}.")
+    if plan.partial:
+        yield f"This plan is partial: it holds only what {_and(plan.partial)} leave{'s' * (len(plan.partial) == 1)}."
+
+
+def _many(kind: str, count: int) -> str:
+    return kind if count == 1 or kind.endswith("s") else f"{kind}s"
+
+
+def _and(words: Sequence[str]) -> str:
+    return " and ".join(part for part in (", ".join(words[:-1]), words[-1]) if part)
+
+
+def no_changes(plan: Plan) -> str:
+    """The sentence of a plan without differences."""
+    return NO_CHANGES_HERE if plan.partial else NO_CHANGES
+
+
 def summary(plan: Plan) -> Iterator[str]:
     """Terraform's sentence, then what it does not count."""
     add, change, destroy = plan.counts
-    yield f"Plan: {add} to add, {change} to change, {destroy} to destroy." if plan.differs else NO_CHANGES
+    yield f"Plan: {add} to add, {change} to change, {destroy} to destroy." if plan.differs else no_changes(plan)
     unmanaged = sum(plan.unmanaged_counts.values())
     rest = [f"{len(plan.held_back)} held back."] if plan.held_back else []
     if unmanaged:

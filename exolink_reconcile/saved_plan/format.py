@@ -1,8 +1,13 @@
 """The plan JSON as we write it, as models: `schema` makes the JSON Schema of them, `reader` reads a saved plan with them."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from exolink_reconcile.codes import Code
+
+
+KnownCode = Annotated[str, AfterValidator(lambda text: Code(text).value)]
 
 
 class _Closed(BaseModel):
@@ -78,6 +83,7 @@ class PlannedChange(_Closed):
     reason: str
     source: Place | None
     sends: tuple[str, ...]
+    secrets: dict[str, str] = Field(description="Fields whose secret changes, and a hash of where it comes from.")
     inferred: bool
     digest: str
 
@@ -90,17 +96,39 @@ class HeldBackChange(_Closed):
     field: str | None
     before: Any = None
     after: Any = None
-    code: str
+    code: KnownCode
     reason: str
     sensitive: bool = Field(False, description="Whether before or after has a secret, which is masked.")
     ways_out: tuple[str, ...] = ()
     source: Place | None
 
 
-class RailRefusal(_Closed):
-    """A rail that makes apply refuse this plan."""
+class PlanNote(_Closed):
+    """Something to know that is no change: a stable code, a sentence, and the addresses it is about."""
 
-    code: str
+    code: KnownCode
+    summary: str
+    addresses: tuple[str, ...] = ()
+
+
+class PlanOptions(_Closed):
+    """The options that shape a plan, as they were given: `apply --plan` uses them."""
+
+    api_url: str
+    contract: str | None
+    target: tuple[str, ...]
+    exclude: tuple[str, ...]
+    prune: bool
+    allow_replace: tuple[str, ...]
+    allow_deletes: int | None
+    allow_shrunk: tuple[str, ...]
+    allow_inferred: bool
+
+
+class GuardrailRefusal(_Closed):
+    """A guardrail that makes apply refuse this plan."""
+
+    code: KnownCode
     summary: str
 
 
@@ -112,11 +140,14 @@ class Exolink(_Closed):
     api_url: str
     config_digest: str
     paths: tuple[str, ...]
-    options: dict[str, Any]
+    options: PlanOptions
+    compared: dict[str, int] = Field(description="What is live in the part that the plan is about, by kind.")
+    partial: tuple[str, ...] = Field(description="The options that leave a part out.")
     held_back: tuple[HeldBackChange, ...]
-    refusals: tuple[RailRefusal, ...]
+    refusals: tuple[GuardrailRefusal, ...]
     tenants: tuple[str, ...]
     unmanaged: dict[str, int]
+    notes: tuple[PlanNote, ...]
     names: dict[str, dict[str, dict[str, str]]]
     changes: tuple[PlannedChange, ...]
     checksum: str

@@ -1,13 +1,15 @@
 """A saved plan to what was reviewed, and whether a new plan is that, a rest of it, or something else."""
 
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
 
 from exolink_reconcile.errors import InputError, PlanStale, problem
+from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.model import (
     Action,
     Declared,
@@ -15,6 +17,7 @@ from exolink_reconcile.model import (
     FieldChange,
     HeldBack,
     LiveState,
+    Note,
     Plan,
     Refusal,
     Source,
@@ -24,9 +27,18 @@ from exolink_reconcile.model import (
 from exolink_reconcile.planning import digest
 from exolink_reconcile.planning.choices import ReviewedPlan
 from exolink_reconcile.resource import Address, Kind, Row, entry_model, fields, key, name_of, row_model
-from exolink_reconcile.saved_plan import writer
-from exolink_reconcile.saved_plan.format import HeldBackChange, Place, PlanDocument, PlannedChange, ResourceChange
+from exolink_reconcile.saved_plan import rows, writer
+from exolink_reconcile.saved_plan.format import (
+    HeldBackChange,
+    Place,
+    PlanDocument,
+    PlannedChange,
+    PlanNote,
+    ResourceChange,
+)
 from exolink_reconcile.secret_url import SecretUrl, may_be
+
+_WHOLE_NUMBER = re.compile("-?[0-9]{1,18}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +62,10 @@ class SavedPlan:
     @property
     def options(self) -> Mapping[str, Any]:
         """The options the plan was made with, by name."""
-        return self.document.exolink.options
+        return self.document.exolink.options.model_dump()
 
 
-def read(text: bytes) -> SavedPlan:
+def read(text: bytes, kinds: Sequence[Kind] = KINDS) -> SavedPlan:
     """The saved plan in a file's bytes.
 
     Raises:
@@ -66,10 +78,26 @@ def read(text: bytes) -> SavedPlan:
         document = PlanDocument.model_validate_json(text)
     except (ValueError, ValidationError, RecursionError) as error:
         first = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
-        raise problem("E-PLAN-FILE", f"this is no saved plan: {first}", "Make one with `plan --out FILE`.") from None
-    if writer.checksum(loaded) != document.exolink.checksum:
+        raise _not_a_plan(f"this is not a saved plan: {first}") from None
+    saved = SavedPlan(document)
+    if writer.checksum(loaded) != document.exolink.checksum or not _is_as_reviewed(saved, kinds):
         raise PlanStale("E-EDITED", "the plan file was edited after it was saved; make a new one and have it reviewed")
-    return SavedPlan(document)
+    return saved
+
+
+def _is_as_reviewed(saved: SavedPlan, kinds: Sequence[Kind]) -> bool:
+    """Whether the digests are those of the steps and of the API that the file would apply them to."""
+    own = saved.document.exolink
+    if own.options.api_url != own.api_url or len(own.changes) != len(saved.document.resource_changes):
+        return False
+    steps = tuple(plan(saved, kinds).steps)
+    digests = digest.of_facts(steps, [tuple(sorted(change.secrets.items())) for change in own.changes])
+    told = [row.address for row in saved.document.resource_changes]
+    return (
+        digests == tuple(change.digest for change in own.changes)
+        and own.digest == digest.of_steps(own.api_url, digests)
+        and told == [rows.resource_address(step.address) for step in steps]
+    )
 
 
 def plan(saved: SavedPlan, kinds: Sequence[Kind]) -> Plan:
@@ -81,21 +109,30 @@ def plan(saved: SavedPlan, kinds: Sequence[Kind]) -> Plan:
         origin=own.api_url,
         waves=(tuple(_step(change, row, by_word) for change, row in pairs),) if own.changes else (),
         held_back=tuple(_held_back(held, by_word) for held in own.held_back),
-        unmanaged_counts=own.unmanaged,
+        unmanaged_counts={kind.kind: own.unmanaged[kind.kind] for kind in kinds if kind.kind in own.unmanaged},
         tenants=own.tenants,
+        compared={kind.kind: own.compared[kind.kind] for kind in kinds if kind.kind in own.compared},
+        partial=own.partial,
+        notes=tuple(_note(note) for note in own.notes),
         refusals=tuple(Refusal(refusal.code, refusal.summary) for refusal in own.refusals),
         names={
-            (tenant, name): {int(number): word for number, word in numbers.items()}
+            (tenant, name): {int(number): word for number, word in numbers.items() if _WHOLE_NUMBER.fullmatch(number)}
             for tenant, by_field in own.names.items()
             for name, numbers in by_field.items()
         },
     )
 
 
+def _note(note: PlanNote) -> Note:
+    addresses = (Address.parse(address) for address in note.addresses)
+    return Note(note.code, note.summary, tuple(address for address in addresses if address is not None))
+
+
 def _step(change: PlannedChange, row: ResourceChange, kinds: Mapping[str, Kind]) -> Step:
     address, kind = _address(change.address, kinds)
     before, after = row.change.before, row.change.after
     source = _source(change.source)
+    _check_names(kind, (*change.fields, *change.sends, *change.secrets, *(after or {}).keys() - {"id"}))
     return Step(
         Action[change.action.upper()],
         address,
@@ -117,6 +154,7 @@ def _step(change: PlannedChange, row: ResourceChange, kinds: Mapping[str, Kind])
 
 def _held_back(held: HeldBackChange, kinds: Mapping[str, Kind]) -> HeldBack:
     address, kind = _address(held.address, kinds)
+    _check_names(kind, [FieldChange(held.field, None, None).field] if held.field else [])
     field = (
         FieldChange(held.field, _value(kind, held.field, held.before), _value(kind, held.field, held.after))
         if held.field
@@ -134,13 +172,23 @@ def _address(text: str, kinds: Mapping[str, Kind]) -> tuple[Address, Kind]:
     return address, kinds[address.kind]
 
 
+def _check_names(kind: Kind, names: Iterable[str]) -> None:
+    """Refuse a field that the kind does not have: nothing but what is known is ever printed as one."""
+    if not fields(kind).keys() >= set(names):
+        raise _other_version()
+
+
 def _other_version() -> InputError:
-    return problem(
-        "E-PLAN-FILE", "this is no saved plan of this version of the tool", "Make one with `plan --out FILE`."
-    )
+    return _not_a_plan("this is not a saved plan of this version of the tool")
+
+
+def _not_a_plan(summary: str) -> InputError:
+    return problem("E-PLAN-FILE", summary, "Make one with `plan --out FILE`.")
 
 
 def _row(kind: Kind, values: Mapping[str, Any]) -> Row:
+    if type(values.get("id")) is not int:
+        raise _other_version()
     try:
         return row_model(kind)(**_values(kind, values))
     except TypeError:  # other fields than this version knows
@@ -171,7 +219,7 @@ def check_digest(plan: Plan, expected: str) -> None:
     if not found.startswith(expected):
         raise PlanStale(
             "E-STALE",
-            f"the plan is not what was reviewed: expected {expected}, it is now {found[: max(12, len(expected))]}",
+            f"the plan is not what was reviewed: expected {expected}, it is now {found}",
         )
 
 
@@ -194,7 +242,7 @@ def check(saved: SavedPlan, plan: Plan, desired: DesiredState, live: LiveState) 
             "E-STALE",
             f"the plan is stale: it would now {new[0].action.word} {new[0].address}; {what}. Reviewed: {len(reviewed)} steps; now: {len(now)}. Plan again",
         )
-    rows = dict(_live(live))
+    live_rows = dict(_live(live))
     ids = {
         (tenant, kind.kind): set(map(remote_id, found))
         for tenant, read in live.tenants.items()
@@ -205,7 +253,7 @@ def check(saved: SavedPlan, plan: Plan, desired: DesiredState, live: LiveState) 
             change = saved.document.exolink.changes[number]
             row = saved.document.resource_changes[number]
             if not (
-                _is_gone(change, row, ids) if change.action == "delete" else _is_live(change, row, plan, desired, rows)
+                _is_gone(change, row, ids) if change.action == "delete" else _is_live(change, row, desired, live_rows)
             ):
                 raise PlanStale(
                     "E-STALE",
@@ -226,18 +274,18 @@ def _is_gone(change: PlannedChange, row: ResourceChange, ids: Mapping[tuple[str,
 def _is_live(
     change: PlannedChange,
     row: ResourceChange,
-    plan: Plan,
     desired: DesiredState,
-    rows: Mapping[Address, list[Row]],
+    live_rows: Mapping[Address, list[Row]],
 ) -> bool:
     """Whether a reviewed step that is no longer to do has happened as planned."""
     address = Address.parse(change.address)
     assert address is not None
-    there = rows.get(address, [])
-    if any(held.address == address for held in plan.held_back) or not _is_declared(desired, address):
+    if not _is_declared(desired, address):
         return False
     after = row.change.after or {}
-    return any(all(may_be(getattr(each, name), after[name]) for name in change.fields) for each in there)
+    return any(
+        all(may_be(getattr(live, name), after[name]) for name in change.sends) for live in live_rows.get(address, [])
+    )
 
 
 def _is_declared(desired: DesiredState, address: Address) -> bool:
@@ -254,9 +302,9 @@ def _is_declared(desired: DesiredState, address: Address) -> bool:
 def _live(live: LiveState) -> list[tuple[Address, list[Row]]]:
     found: dict[tuple[str, Kind], dict[str, list[Row]]] = {}
     for tenant, read in live.tenants.items():
-        for kind, rows in read.rows.items():
+        for kind, live_rows in read.rows.items():
             by_name = found.setdefault((tenant, kind), {})
-            for row in rows:
+            for row in live_rows:
                 by_name.setdefault(getattr(row, key(kind)), []).append(row)
     return [
         (Address(tenant, kind.kind, name), rows)

@@ -13,6 +13,7 @@ from typing import Any
 
 from exolink_reconcile.inert import inert
 from exolink_reconcile.model import Action, FieldChange, Source, Step, alike
+from exolink_reconcile.planning import digest
 from exolink_reconcile.resource import Address, Kind, Resource, Row, fields, masked_values
 from exolink_reconcile.secret_url import SecretUrl
 
@@ -25,7 +26,7 @@ _ACTIONS = {
 }
 _REASONS = {Action.REPLACE: "replace_because_cannot_update", Action.DELETE: "delete_because_each_key"}
 # Names in order, as `canonical` would have them. `{…}` is what alike steps have in common, `%s` what each has of its own.
-_CHANGE = '{{"action":"{action}","address":%s,"digest":"%s","fields":%s,"inferred":%s,"reason":%s,"sends":{sends},"source":%s}}'
+_CHANGE = '{{"action":"{action}","address":%s,"digest":"%s","fields":%s,"inferred":%s,"reason":%s,"secrets":%s,"sends":{sends},"source":%s}}'
 _PLANNED = (
     '{{"address":%s,"index":%s,"mode":"managed","name":%s,"provider_name":"{provider}","schema_version":0,'
     '"sensitive_values":%s,"type":"exolink_{kind}","values":%s}}'
@@ -86,6 +87,7 @@ def _written(steps: Sequence[Step], digests: Sequence[str]) -> Iterator[_Items]:
     changes = zip(
         [_text("/".join(step.address)) for step in steps], digests, map(_repeated, changed),
         ["true" if step.inferred else "false" for step in steps], [_text(step.reason) for step in steps],
+        [_secrets(digest.secrets(step)) for step in steps],
         [_source(step.source) for step in steps],
     )  # fmt: skip
     planned = zip(addresses, indexes, tenants, after_sensitive, after_texts)
@@ -174,6 +176,10 @@ def _mask(names: Iterable[str]) -> str:
 
 def _replace_paths(names: Iterable[str]) -> str:
     return f',"replace_paths":{canonical([[name] for name in names])}'
+
+
+def _secrets(secrets: digest.Secrets) -> str:
+    return canonical(dict(secrets)) if secrets else "{}"
 
 
 def _source(place: Source | None) -> str:

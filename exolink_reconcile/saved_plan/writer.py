@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from exolink_reconcile.model import HeldBack, Plan, Source, Step
+from exolink_reconcile.model import HeldBack, Note, Plan, Source, Step
 from exolink_reconcile.planning import digest
 from exolink_reconcile.saved_plan import rows
 from exolink_reconcile.saved_plan.rows import PROVIDER, canonical
@@ -38,7 +38,7 @@ def plan(
             "root_module": {},
         },
         "applyable": bool(steps) and not plan.refusals,
-        "complete": not plan.held_back,
+        "complete": plan.complete,
         "errored": False,
         "exolink": {
             "schema_version": SCHEMA_VERSION,
@@ -47,10 +47,13 @@ def plan(
             "config_digest": config_digest,
             "paths": list(paths),
             "options": dict(options),
+            "compared": dict(plan.compared),
+            "partial": list(plan.partial),
             "held_back": [_held_back(held) for held in plan.held_back],
             "refusals": [{"code": refusal.code, "summary": refusal.summary} for refusal in plan.refusals],
             "tenants": list(plan.tenants),
             "unmanaged": dict(plan.unmanaged_counts),
+            "notes": [_note(note) for note in plan.notes],
             "names": _names(plan),
             "changes": [],
         },
@@ -69,7 +72,15 @@ def plan(
     for piece in pieces:
         found_sum.update(piece.rstrip(b"\n"))
     pieces.insert(place, f',"checksum":"{found_sum.hexdigest()}"'.encode())
-    return pieces
+    return [_without_commands(piece) for piece in pieces]
+
+
+def _without_commands(json_text: bytes) -> bytes:
+    """The same JSON, without what a CI runner would obey anywhere in a line (`##vso[`, `::error`).
+
+    Both can only stand inside a string, where the escape is the same character.
+    """
+    return json_text.replace(b"##", b"#\\u0023").replace(b"::", b":\\u003a")
 
 
 def _lists(steps: Sequence[Step], digests: Sequence[str]) -> tuple[list[bytes], list[bytes], list[bytes]]:
@@ -104,6 +115,10 @@ def _held_back(held: HeldBack) -> dict[str, Any]:
         "ways_out": list(held.ways_out),
         "source": _source(held.source),
     }
+
+
+def _note(note: Note) -> dict[str, Any]:
+    return {"code": note.code, "summary": note.summary, "addresses": list(map(str, note.addresses))}
 
 
 def _source(source: Source | None) -> dict[str, Any] | None:

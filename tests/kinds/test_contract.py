@@ -311,7 +311,7 @@ def test_a_fourth_kind_is_shown_saved_and_exported() -> None:
         exported, warnings = run.export("acme")
         offered = capabilities.capabilities(run.contract)
     assert "acme/widget/First" in text.plan(plan, "0" * 64)
-    saved = reader.plan(reader.read(as_json(plan).encode()), MORE_KINDS)
+    saved = reader.plan(reader.read(as_json(plan).encode(), MORE_KINDS), MORE_KINDS)
     assert [step.address for step in saved.steps] == [step.address for step in plan.steps]
     assert "  - title: Third\n    colour: grey\n    size: 2\n" in exported and warnings == []
     assert "widget" in offered and "shiny" in offered

@@ -129,7 +129,7 @@ def test_row_A4_a_pinned_object_has_another_name() -> None:
     found = changes(world, document("acme", cpms=[{**ENTRY, "id": 5}]))
     assert (found.changes, found.unmanaged) == ((), ())
     assert [each.code for each in found.unclear] == ["E-OTHER-NAME"]
-    assert "Foreign" not in str(found) and "internal" not in str(found)
+    assert "Foreign" not in str((found.unclear, found.notes)) and "internal" not in str((found.unclear, found.notes))
 
 
 def test_a_name_that_another_entry_pins() -> None:

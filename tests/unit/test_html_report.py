@@ -194,7 +194,7 @@ def test_held_back() -> None:
     [row] = rows(parsed(shown(everything())), "held")
     assert "acme/cpms/Held interval 30 → 60 exolink.yaml:5:6".replace(" ", "") in row.replace(" ", "")
     assert "E-CANNOT-UPDATE: the contract cannot update interval." in row
-    assert "Ways out:" in row and "createOnly: [interval]" in row and "--allow-replace ADDRESS" in row
+    assert "Ways out:" in row and "createOnly: [interval]" in row and "revert it in the YAML: interval: 30" in row
 
 
 def test_a_delete() -> None:

@@ -36,14 +36,16 @@ def check(plan: Plan, found: str) -> Rendered:
     assert len(page.comments) == 1 and page.comments[0].strip() in found.splitlines()[0]
     # The command has the API's own URL in it.
     fences = [each for each in page.fences if not each.startswith("exolink-reconcile apply --expect")]
-    assert not ACTIVE.search(page.prose + "".join(fences)), ACTIVE.search(page.prose + "".join(fences))
+    prose = page.prose.replace(next(text.compared(plan)), "")  # code: the API's own URL links nowhere
+    assert not ACTIVE.search(prose + "".join(fences)), ACTIVE.search(prose + "".join(fences))
     assert told(page, "-") == addresses(plan, Action.DELETE)
     assert told(page, "-/+") == addresses(plan, Action.REPLACE)
     held = sorted(inert(str(held.address)) for held in plan.held_back)
     assert len(page.marked("!")) == len(held)
     assert all(line.startswith(address) for line, address in zip(sorted(page.marked("!")), held, strict=True))
     summary = list(text.summary(plan))
-    assert found.split("\n\n")[1].splitlines() == summary
+    assert found.split("\n\n")[1] == f"`{next(text.compared(plan))}`"
+    assert found.split("\n\n")[2].splitlines() == summary
     assert (digest_of(plan) in found) is plan.differs
     return page
 
@@ -260,7 +262,7 @@ def test_names_are_only_names(names: list[str], size: int | None) -> None:
     page = rendered(found)
     assert set(page.tags) <= OURS and not page.unbalanced and len(page.comments) == 1
     fences = [each for each in page.fences if not each.startswith("exolink-reconcile apply --expect")]
-    assert not ACTIVE.search(page.prose + "".join(fences))
+    assert not ACTIVE.search(page.prose.replace(next(text.compared(plan)), "") + "".join(fences))
     assert not any(inert(name) in page.prose for name in names if len(name) > 12)
     dangerous = [inert(str(step.address)) for step in plan.steps if step.deletes]
     for mark in ("-", "-/+"):

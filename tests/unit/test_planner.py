@@ -690,8 +690,10 @@ def test_ways_out_lead_somewhere() -> None:
     """A field that no create takes can neither be set by a replace nor once and for all."""
     found = plan(settled_world(), yaml(cpms={"authPassThrough": "true", "interval": 60}))
     ways = {held.field.name: held.ways_out for held in found.held_back if held.field}
-    assert ways["authPassThrough"] == ("take it out of the YAML", "change it in the web page")
-    assert len(ways["interval"]) == 3 and "createOnly: [interval]" in ways["interval"][1]
+    assert ways["authPassThrough"] == (
+        "revert it in the YAML: authPassThrough: false", "take authPassThrough out of the YAML, and change it in the web page"
+    )  # fmt: skip
+    assert len(ways["interval"]) == 2 and "createOnly: [interval]" in ways["interval"][1]
 
 
 def test_two_of_one_name_go_in_the_order_of_their_ids() -> None:
@@ -722,12 +724,12 @@ def test_every_choice_is_the_safe_one_by_default() -> None:
 
 
 def test_what_is_held_back_says_why() -> None:
-    """The reason names the field; where a replace was allowed and is not possible there are no other ways out."""
+    """The reason names the field; where a replace was allowed and is not possible, it is no way out."""
     [held_] = plan(settled_world(), yaml(cpms={"interval": 60})).held_back
     assert held_.reason == "the contract cannot update interval"
     entry, policy = {"interval": 60}, {"allowReplace": ["cpms/Primary"], "protect": ["cpms/*"]}
     [held_] = plan(settled_world(), yaml(cpms=entry, policy=policy)).held_back
-    assert held_.code == "E-PROTECTED" and held_.ways_out == ()
+    assert held_.code == "E-PROTECTED" and len(held_.ways_out) == 2
     assert plan(settled_world(), yaml()).tenants == ("acme",)
 
 
@@ -780,3 +782,47 @@ def test_row_A4_a_twin_of_a_pinned_object_is_not_pruned() -> None:
     text = yaml(cpms={"id": number}, policy={"exclusive": ["cpms"]})
     found = plan(world, text, prune=True)
     assert steps(found) == [] and held(found) == ["E-PINNED delete cpms/Primary"]
+
+
+def ways(found: Plan) -> list[str]:
+    [entry] = found.held_back
+    return [way for way in entry.ways_out if "replace" in way]
+
+
+@pytest.mark.parametrize(
+    ("entry", "more"),
+    [
+        ({"interval": 60}, {"policy": {"protect": ["cpms/Primary"]}}),
+        ({"interval": 60, "id": 1}, {}),
+        ({"url": None, "interval": 60}, {}),
+    ],
+)
+def test_row_D5_no_way_out_that_a_guardrail_refuses(entry: dict[str, Any], more: dict[str, Any]) -> None:
+    """Where a replace is protected, pinned or not possible it is not offered."""
+    world = settled_world()
+    if "id" in entry:
+        entry = {**entry, "id": world.row("acme", "cpms", "Primary")["id"]}
+    cpms = {name: value for name, value in {**CPMS, **entry}.items() if value is not None}
+    assert ways(plan(world, document("acme", cpms=[cpms], **more))) == []
+
+
+def test_row_D5_a_way_out_is_a_command_that_plans_the_replace() -> None:
+    """The command on the plan, given again, gives a plan that holds nothing back and that no guardrail refuses."""
+    world = settled_world()
+    for number in range(20):
+        world.add("acme", "cpms", displayName=f"Old {number}", url="wss://old/")
+    text = yaml(cpms={"interval": 60}, removed=[{"cpms": f"Old {number}"} for number in range(4)])
+    [way] = ways(plan(world, text, allow_deletes=4, again=("--target", "acme/cpms/*", "a b.yaml")))
+    assert way.endswith(
+        "exolink-reconcile plan --allow-replace acme/cpms/Primary --allow-deletes 5 --target 'acme/cpms/*' 'a b.yaml'"
+    )
+    found = plan(world, text, allow_deletes=5, allow_replace=("acme/cpms/Primary",))
+    assert (found.held_back, found.refusals, found.count(Action.REPLACE)) == ((), (), 1)
+
+
+def test_row_D6_what_was_compared() -> None:
+    """The plan counts what is live in its part, by kind; a kind that was not read is not counted."""
+    world = settled_world(chargers=3)
+    assert plan(world, yaml()).compared == {"tenant": 1, "cpms": 1, "charger": 3}
+    found = plan(world, yaml(), targets=("acme/charger/CP-1",))
+    assert found.compared == {"tenant": 1, "charger": 1} and found.partial == ("--target",) and not found.complete

@@ -55,7 +55,11 @@ def everything(names: int = 1) -> Plan:
 def test_nothing() -> None:
     """Terraform's own sentence, because tools read it, and what is unmanaged."""
     found = plan(document("acme", chargers=chargers(1, 1)), live=chargers(1, 3))
-    assert lines(found) == ["No changes. Your infrastructure matches the configuration.", "2 unmanaged."]
+    assert lines(found) == [
+        f"Compared 1 tenant and 3 chargers with {found.origin}.",
+        "No changes. Your infrastructure matches the configuration.",
+        "2 unmanaged.",
+    ]
 
 
 def test_the_order() -> None:
@@ -63,7 +67,8 @@ def test_the_order() -> None:
     shown = lines(everything())
     marks = [line.split()[0] for line in shown if line.startswith("  ") and not line.startswith("   ")]
     assert marks == ["!", "-", "-/+", "~", "+", "+"]
-    assert shown[0].startswith("Marks: ") and all(mark in shown[0] for mark in ("+ ", "~ ", "-/+ ", "- ", "! "))
+    assert shown[0].startswith("Compared ")
+    assert shown[1] == "Marks: ! held back   - delete   -/+ replace   ~ update   + create"
     assert shown[-3] == "Plan: 3 to add, 1 to change, 2 to destroy."
     assert shown[-2] == "1 held back. 1 unmanaged."
     assert shown[-1] == f"Digest: {digest_of(everything())}"
@@ -71,7 +76,7 @@ def test_the_order() -> None:
 
 def test_the_legend_has_only_what_is_used() -> None:
     """A plan of creates explains the create alone."""
-    assert lines(plan(document("acme", chargers=chargers(1, 1))))[0] == "Marks: + create"
+    assert lines(plan(document("acme", chargers=chargers(1, 1))))[1] == "Marks: + create"
 
 
 def test_only_held_back() -> None:
@@ -115,7 +120,7 @@ def test_folding(count: int, shown: int, mark: str) -> None:
 def test_a_fold_of_updates_says_what() -> None:
     """The folded line has before and after, the first and the last name, and the lines of the file."""
     shown = lines(plan(document("acme", chargers=chargers(1, 500, profileId=2)), live=chargers(1, 500)))
-    number = next(n for n, line in enumerate(shown) if "500 chargers" in line)
+    number = next(n for n, line in enumerate(shown) if "500 chargers:" in line)
     assert shown[number] == "  ~ acme: 500 chargers: profileId 1 -> 2"
     assert shown[number + 1].split() == ["CP-001", "…", "CP-500", "exolink.yaml:3-502"]
 
@@ -153,7 +158,11 @@ def test_replaces_are_never_folded() -> None:
 def test_columns(width: int) -> None:
     """With short names no line is wider than the terminal: nothing wraps in the middle of a word."""
     found = everything(names=30)
-    wide = [line for line in lines(found, width=width, show_unmanaged=True) if len(line) > width]
+    wide = [
+        line
+        for line in lines(found, width=width, terminal=True, show_unmanaged=True)
+        if len(line) > width and "exolink-reconcile plan" not in line
+    ]
     assert wide == []
 
 
@@ -217,7 +226,7 @@ def test_colour_changes_nothing_else() -> None:
 
 def test_a_mark_has_one_colour() -> None:
     """The legend shows a mark in the colour of its lines."""
-    legend, *rest = text.colour(text.plan(everything(), "0" * 64)).splitlines()
+    _, legend, *rest = text.colour(text.plan(everything(), "0" * 64)).splitlines()
     colours = dict(re.findall(r"\x1b\[(\d+)m(\S+) ", legend))
     assert len(colours) == 5
     for line in rest:
@@ -236,3 +245,31 @@ def test_a_wide_change(terminal: bool) -> None:
     assert (f"      url: {before} -> {after}" in shown) is not terminal
     assert (f"        -> {after}" in shown) is terminal
     assert all(len(line) <= 80 for line in shown) is terminal
+
+
+@pytest.mark.parametrize(
+    ("names", "shown"),
+    [
+        (["A-01", "A-02", "A-03", "A-04"], "A-01 … A-04"),
+        (["A-01", "A-02", "A-04", "A-05"], "A-01, A-02, A-04 and 1 more"),
+        (["A-1", "A-10", "A-2"], "A-1, A-2, A-10"),
+        (["B-1", "A-1"], "A-1, B-1"),
+        (["x", "y"], "x, y"),
+        ([f"A-{n:02}" for n in range(1, 30) if n not in (7, 9)], "A-01 … A-06, A-08, A-10 … A-29"),
+    ],
+)
+def test_row_D3_a_fold_names_nothing_outside_of_it(names: list[str], shown: str) -> None:
+    """A run `first … last` has every number between the two; what is not named is counted."""
+    assert text.names(names) == shown
+
+
+@pytest.mark.parametrize("choices", [{"targets": ("acme/charger/*",)}, {"excludes": ("acme/cpms/*",)}])
+def test_row_D1_a_part_is_called_a_part(choices: dict[str, Any]) -> None:
+    """A plan of a part says so, and never that everything matches."""
+    yaml = document("acme", chargers=chargers(1, 1), cpms=[{"displayName": "A", "interval": 60}])
+    world = plan(yaml, live=chargers(1, 1), cpms=[{"displayName": "A"}], **choices)
+    option = "--target" if "targets" in choices else "--exclude"
+    assert lines(world)[1:] == [
+        f"This plan is partial: it holds only what {option} leaves.",
+        "No changes in the part that --target, --exclude and --only leave.",
+    ]
