@@ -6,7 +6,6 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from exolink_reconcile.codes import Code
 
-
 KnownCode = Annotated[str, AfterValidator(lambda text: Code(text).value)]
 
 
