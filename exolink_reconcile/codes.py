@@ -492,6 +492,12 @@ class Code(StrEnum):
         Exit.NO_ANSWER,
         Exit.INCOMPLETE,
     )
+    E_UNREACHABLE_CPMS = _later(
+        "E-UNREACHABLE-CPMS",
+        "A backend that a CPMS would point at cannot be reached from here.",
+        "Correct its url, or give --allow-unreachable ADDRESS where only the broker can reach it.",
+        Exit.REFUSED,
+    )
     E_UNREAD = _later("E-UNREAD", "The effect of a write could not be read back.", "Plan again.", Exit.INCOMPLETE)
     E_UNVERIFIED = _later(
         "E-UNVERIFIED",

@@ -303,6 +303,25 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
+class Probe:
+    """What one handshake with the URL of a step found. It is shown, never saved, and no digest covers it.
+
+    `status` is that of an answer over HTTP; `reason` says in our own words why there was none, or what is odd about it.
+    """
+
+    address: Address
+    reachable: bool
+    status: int | None = None
+    subprotocol: str | None = None
+    reason: str = ""
+
+    def __str__(self) -> str:
+        if not self.reachable:
+            return f"{self.address} cannot be reached from here: {self.reason} (E-UNREACHABLE-CPMS)"
+        return f"{self.address} answers {' '.join(filter(None, (str(self.status), self.subprotocol, self.reason)))}"
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """All steps in order, wave by wave, and what was held back. Show, save, approve, apply and count read this value.
 
@@ -323,6 +342,7 @@ class Plan:
     tenants: tuple[str, ...] = ()
     compared: Mapping[str, int] = field(default_factory=dict)
     partial: tuple[str, ...] = ()
+    probes: tuple[Probe, ...] | None = None  # None: nobody asked
 
     @property
     def complete(self) -> bool:

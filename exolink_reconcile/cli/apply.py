@@ -1,6 +1,7 @@
 """A reviewed or approved plan to a finished apply: the whole command but its options."""
 
 import os
+import shlex
 import signal
 import time
 from collections.abc import Collection, Iterator, Mapping
@@ -85,6 +86,7 @@ class Apply:
                 reader.check(saved, run.plan, run.desired, run.live)
             if self.expect is not None:
                 reader.check_digest(run.plan, self.expect.lower())
+            run = start.probed(run, self.options)
             self._show(run)
             self._check_rails(run)
             journal.saw(_counts(run.live))
@@ -124,6 +126,14 @@ class Apply:
         if run.plan.refusals:
             first = run.plan.refusals[0]
             raise PlanRefused(first.code, f"{first.summary}. Nothing was written{self._how}")
+        for probe in run.plan.probes or ():
+            if not probe.reachable and str(probe.address) not in self.options.allow_unreachable:
+                option = shlex.quote(f"--allow-unreachable={probe.address}")
+                raise PlanRefused(
+                    "E-UNREACHABLE-CPMS",
+                    f"{probe.address} cannot be reached from here: {probe.reason}. Nothing was written;"
+                    f" where only the broker can reach it: {option}",
+                )
 
     @property
     def _how(self) -> str:

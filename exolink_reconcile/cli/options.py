@@ -45,6 +45,8 @@ class Options(ApiOptions):
     allow_deletes: int | None
     allow_shrunk: tuple[str, ...]
     allow_inferred: bool
+    probe: bool
+    allow_unreachable: tuple[str, ...]
     state: str | None
     lock_timeout: float
     settle: float
@@ -217,6 +219,13 @@ shared = _together(
     option("--allow-replace", multiple=True, metavar="ADDRESS", help="This may be deleted and made again."),
     option("--allow-deletes", type=click.IntRange(min=0), metavar="N", help="The number of all deletes of the plan."),
     option("--allow-shrunk", multiple=True, metavar="TENANT/KIND", help="This list may have shrunk to nothing."),
+    option("--probe", is_flag=True, help="Try each new CPMS url from here: one WebSocket handshake."),
+    option(
+        "--allow-unreachable",
+        multiple=True,
+        metavar="ADDRESS",
+        help="With --probe: this may be out of reach from here.",
+    ),
     option("--allow-inferred", is_flag=True, help="Writes that the contract only infers may be sent."),
     env_allow,
     state,

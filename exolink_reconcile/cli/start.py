@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 from exolink_reconcile import pipeline
 from exolink_reconcile.cli import request_log
@@ -10,7 +11,7 @@ from exolink_reconcile.cli.console import Console
 from exolink_reconcile.cli.options import ApiOptions, Options
 from exolink_reconcile.live import connection
 from exolink_reconcile.live.api import Api
-from exolink_reconcile.pipeline import Wanted
+from exolink_reconcile.pipeline import PlannedRun, Wanted
 from exolink_reconcile.planning.choices import Choices, ReviewedPlan
 from exolink_reconcile.report import again, diagnostics_text
 from exolink_reconcile.state import homes
@@ -65,6 +66,16 @@ def connected(options: ApiOptions, contract_text: str, console: Console) -> Iter
         if api.proxy:
             console.err(f"Going through the proxy {api.proxy.host}.\n")
         yield api
+
+
+def probed(run: PlannedRun, options: Options) -> PlannedRun:
+    """The run with what --probe finds out about the URLs of its plan; as it is without --probe. Raises InputError."""
+    if not options.probe:
+        return run
+    from exolink_reconcile.live import probe
+
+    probes = probe.plan(run.plan, timeout=options.timeout, ca_file=options.ca_file, environment=os.environ)
+    return replace(run, plan=replace(run.plan, probes=probes))
 
 
 def memory(options: Options, tenants: Sequence[str] = ()) -> Memory:

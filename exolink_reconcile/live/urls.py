@@ -1,7 +1,7 @@
 """Where requests may go: the base URL, its origin, what is loopback, the proxy on the way."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from urllib.parse import quote, urlsplit
@@ -80,13 +80,19 @@ def proxy_for(base_url: str, environment: Mapping[str, str] = os.environ) -> Pro
 
     """
     parts = urlsplit(base_url)
-    if parts.scheme != "https" or not parts.hostname or is_loopback(parts.hostname):
+    if parts.scheme != "https" or not parts.hostname:
         return None
-    variable = next(
-        (name for name in ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY") if environment.get(name)), ""
-    )
+    return proxy_to(parts.hostname, parts.port or 443, ("https_proxy", "HTTPS_PROXY"), environment)
+
+
+def proxy_to(
+    host: str, port: int, variables: Sequence[str], environment: Mapping[str, str] = os.environ
+) -> Proxy | None:
+    """The proxy to a host that the first of these variables names, else ALL_PROXY. Raises as `proxy_for`."""
+    named = (name for name in (*variables, "all_proxy", "ALL_PROXY") if environment.get(name))
+    variable = next(named, "")
     without = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
-    if not variable or _is_exempt(parts.hostname, parts.port or 443, without):
+    if not variable or is_loopback(host) or _is_exempt(host, port, without):
         return None
     return Proxy(_proxy_url(environment[variable].strip(), variable), variable)
 

@@ -406,7 +406,8 @@ def summary(plan: Plan) -> Iterator[str]:
 
 def notes(plan: Plan) -> Iterator[str]:
     """What to know that is no step, a sentence each."""
-    return (inert(f"Note: {note.summary} ({note.code}).") for note in plan.notes)
+    yield from (inert(f"Note: {note.summary} ({note.code}).") for note in plan.notes)
+    yield from (inert(f"Probe: {probe}.") for probe in plan.probes or ())
 
 
 def refusals(plan: Plan) -> Iterator[str]:

@@ -131,6 +131,16 @@ class GuardrailRefusal(_Closed):
     summary: str
 
 
+class PlannedProbe(_Closed):
+    """What a handshake with the URL of a step found, where --probe asked for it. Never in a saved plan."""
+
+    address: str
+    reachable: bool
+    status: int | None
+    subprotocol: str | None
+    reason: str
+
+
 class Exolink(_Closed):
     """What this tool says beside Terraform's format."""
 
@@ -149,6 +159,7 @@ class Exolink(_Closed):
     notes: tuple[PlanNote, ...]
     names: dict[str, dict[str, dict[str, str]]]
     changes: tuple[PlannedChange, ...]
+    probes: tuple[PlannedProbe, ...] = ()
     checksum: str
 
 

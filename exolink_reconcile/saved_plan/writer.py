@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from exolink_reconcile.model import HeldBack, Note, Plan, Source, Step
+from exolink_reconcile.model import HeldBack, Note, Plan, Probe, Source, Step
 from exolink_reconcile.planning import digest
 from exolink_reconcile.saved_plan import rows
 from exolink_reconcile.saved_plan.rows import PROVIDER, canonical
@@ -58,6 +58,8 @@ def plan(
             "changes": [],
         },
     }
+    if plan.probes is not None:
+        frame["exolink"]["probes"] = [_probe(probe) for probe in plan.probes]
     # A quote inside a JSON string has a backslash before it: only a key can be followed by `":[]`.
     rest = canonical(frame).encode() + b"\n"
     pieces: list[bytes] = []
@@ -81,6 +83,11 @@ def _without_commands(json_text: bytes) -> bytes:
     Both can only stand inside a string, where the escape is the same character.
     """
     return json_text.replace(b"##", b"#\\u0023").replace(b"::", b":\\u003a")
+
+
+def _probe(probe: Probe) -> dict[str, Any]:
+    values = {name: getattr(probe, name) for name in ("reachable", "status", "subprotocol", "reason")}
+    return {"address": str(probe.address), **values}
 
 
 def _lists(steps: Sequence[Step], digests: Sequence[str]) -> tuple[list[bytes], list[bytes], list[bytes]]:

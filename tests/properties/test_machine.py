@@ -285,7 +285,7 @@ class Machine(RuleBasedStateMachine):
         self.fault, self.dead, self.plan, self.result, self.writes = fault or Fault(), False, None, None, 0
         options = Options(
             api_url=ORIGIN, token_file=None, ca_file=None, contract=None, parallelism=1, timeout=5.0, log=None, verbose=False,
-            paths=("exolink.yaml",), target=(), exclude=(), prune=False, allow_replace=(), allow_inferred=False,
+            paths=("exolink.yaml",), target=(), exclude=(), prune=False, allow_replace=(), allow_inferred=False, probe=False, allow_unreachable=(),
             allow_deletes=choices.get("allow_deletes"), allow_shrunk=tuple(sorted(choices.get("allow_shrunk", ()))),
             state=str(self.folder), lock_timeout=0.0, settle=WINDOW,
         )  # fmt: skip

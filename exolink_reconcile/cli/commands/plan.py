@@ -29,6 +29,7 @@ def plan(
     from exolink_reconcile import files, pipeline
     from exolink_reconcile.cli import checkout, start
     from exolink_reconcile.inert import inert
+    from exolink_reconcile.model import Plan
     from exolink_reconcile.report.view import PlanView, render
     from exolink_reconcile.saved_plan import writer
 
@@ -44,19 +45,21 @@ def plan(
         count = len(memory.operations)
         writes = "1 write of an earlier run is" if count == 1 else f"{count} writes of an earlier run are"
         CONSOLE.err(f"Note: {writes} not settled (see `unknowns`); apply settles them first.\n")
-    document: Sequence[bytes] = ()
-    if out or format == "json":
-        document = writer.plan(
-            run.plan,
+
+    def document(plan: Plan) -> Sequence[bytes]:
+        return writer.plan(
+            plan,
             run.digests,
             config_digest=run.desired.config_digest,
             paths=options.paths,
             options=options.recorded,
         )
+
     if out:
-        files.write(out, document)
+        files.write(out, document(run.plan))
+    shown = start.probed(run, options).plan  # a saved plan has no probes: they are true at one moment, from one place
     view = PlanView(
-        run.plan, run.digest, options.paths, options.recorded, lambda: document, wanted.documents,
+        shown, run.digest, options.paths, options.recorded, lambda: document(shown), wanted.documents,
         checkout.from_root(os.environ), full, show_unmanaged, max_size,
         CONSOLE.width, CONSOLE.terminal, CONSOLE.colours,
     )  # fmt: skip
