@@ -52,10 +52,10 @@ site: $(STAMP)            ## build the documentation into site/; a dead link or 
 
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make locks"
 locks: $(STAMP)           ## what the action and the image install, by hash; add UPGRADE=--upgrade for the newest
-	$(LOCK) $(UPGRADE) -o ci/requirements.txt pyproject.toml
+	$(LOCK) $(UPGRADE) --all-extras -o ci/requirements.txt pyproject.toml
 	echo 'hatchling>=1.27' | $(LOCK) $(UPGRADE) -o ci/build-requirements.txt -
 	$(LOCK) $(UPGRADE) --group release -o ci/release-requirements.txt
-	$(LOCK) $(UPGRADE) --group dev --group docs -o ci/requirements-dev.txt pyproject.toml
+	$(LOCK) $(UPGRADE) --all-extras --group dev --group docs -o ci/requirements-dev.txt pyproject.toml
 
 dist: $(STAMP)            ## wheel, source and SBOM into dist/, built with the locked backend
 	rm -rf dist .cache/release

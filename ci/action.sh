@@ -15,9 +15,10 @@
 #   ACTION_COMMENT      true: keep one comment on the pull request up to date
 #   ACTION_COMMENT_NAME tells apart several such comments on one pull request
 #   ACTION_COMMENT_AUTHOR  only comments of this account are ever changed
-#   ACTION_PR, ACTION_HEAD_SHA, ACTION_FORK   the pull request, if there is one
+#   ACTION_ISSUE        the title of one issue that `plan` opens, updates and closes again as differences come and go; empty: none
+#   ACTION_PR, ACTION_HEAD_SHA, ACTION_BASE_SHA, ACTION_FORK   the pull request, if there is one
 #   EXOLINK_TOKEN       the API's token; handed on as a file
-#   GH_TOKEN            for the comment; the tool does not get it
+#   GH_TOKEN            for comment and issue; the tool does not get it
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -25,6 +26,7 @@ bin=${ACTION_BIN:-$RUNNER_TEMP/exolink-reconcile/bin}
 work=$(mktemp -d "$RUNNER_TEMP/exolink.XXXXXX") # mode 0700
 trap 'rm -rf "$work"' EXIT
 plan_file=${ACTION_PLAN_FILE:-$RUNNER_TEMP/exolink-plan.json}
+html_file=$RUNNER_TEMP/exolink-plan.html
 comment_limit=65000 # GitHub takes 65,536 characters; the rest is for the line below the plan
 summary_limit=900000 # GitHub takes 1 MiB a step
 code=0
@@ -83,7 +85,8 @@ only_validate() {
 }
 
 plan() {
-  rm -f -- "$plan_file" # a plan of an earlier step must not pass for this one
+  rm -f -- "$plan_file" "$html_file" # a plan of an earlier step must not pass for this one
+  find_base
   run "$work/out" "$work/err" plan --out "$plan_file" --detailed-exitcode --format text "${options[@]}" -- "${paths[@]}"
   quietly cat "$work/err" "$work/out"
   if [[ $code == 0 || $code == 2 ]]; then
@@ -91,6 +94,7 @@ plan() {
     cat "$work/outputs" >>"$GITHUB_OUTPUT"
     output planned true
     output plan-file "$plan_file"
+    tool show "$plan_file" --format html >"$html_file" 2>"$work/html.err" && output html-file "$html_file"
   else
     output planned false
   fi
@@ -100,7 +104,42 @@ plan() {
     page comment "$comment_limit"
     comment
   fi
+  if [[ -n ${ACTION_ISSUE:-} ]]; then
+    page issue "$comment_limit"
+    keep_issue
+  fi
 }
+
+find_base() { # the YAML that the pull request started from, so that the plan tells its own changes from what differs anyway
+  [[ -n ${ACTION_PR:-} && -z ${EXOLINK_BASE:-} ]] || return 0
+  local base=$work/base commit=${ACTION_BASE_SHA:-}
+  if ((${#paths[@]} > 1)); then
+    echo "The plan is not compared with the target branch: that needs a single path."
+    return 0
+  fi
+  # The checkout of a pull request is a merge: its first parent is the head of the target branch (fetch-depth: 2 brings it).
+  ! in_checkout rev-parse --quiet --verify HEAD^2 >"$work/git" 2>&1 || commit=$(in_checkout rev-parse HEAD^1)
+  mkdir "$base"
+  if [[ $commit =~ ^[0-9a-f]{40,64}$ ]] && in_checkout archive "$commit" 2>"$work/git" | tar -x -C "$base" 2>>"$work/git"; then
+    base=$(readable_base "$base") && export EXOLINK_BASE=$base && return 0
+    echo "The plan is not compared with the target branch: its YAML is not there, or not valid."
+  else
+    echo "The plan is not compared with the target branch, which is not in the checkout: give actions/checkout fetch-depth: 2."
+  fi
+}
+
+readable_base() { # FOLDER: the path in it that stands for the paths of this run
+  local path
+  for path in "${paths[@]:-exolink.yaml}" "${paths[@]:-exolink}"; do
+    [[ $path != /* && $path != - && -e $1/$path ]] || continue
+    tool validate -- "$1/$path" >"$work/base.out" 2>&1 || return 1
+    echo "$1/$path"
+    return
+  done
+  return 1
+}
+
+in_checkout() { git -c safe.directory='*' "$@"; }
 
 page() { # NAME LIMIT: the plan as Markdown in $work/NAME.md; what does not fit in one place can still fit in another
   local name=$1 limit=$2
@@ -141,7 +180,7 @@ apply() {
     echo "### exolink-reconcile: apply, exit code $code"
     echo
     meaning
-    helper fence "$summary_limit" "$work/out"
+    helper result "$work/out"
   } >>"$GITHUB_STEP_SUMMARY"
 }
 
@@ -154,11 +193,11 @@ meaning() {
     2) echo "There are differences." ;;
     3) echo "The input is invalid; nothing was sent." ;;
     4) echo "The API gave no usable answer; nothing was written. Run it again." ;;
-    5) echo "**Incomplete.** All outcomes are known. Read below what failed, and fix it. $again" ;;
+    5) echo "**Incomplete.** All outcomes are known: the text below says what failed, was skipped or is held back. $again" ;;
     6) echo "**The plan is stale**; nothing was written. Plan again and have that reviewed." ;;
     7) echo "**A guardrail refused**; nothing was written. The text below names the option that would allow it." ;;
     8) echo "**The lock** is held, or was lost. Wait for the other apply, then plan again." ;;
-    9) echo "**The outcome of at least one write is unknown.** Do not run anything else first: run this job again with the same state, it reads what became of it." ;;
+    9) echo "**The outcome of at least one write is unknown.** Run this job again, with the same state, before anything else: it first reads what became of each write, and sends no create twice." ;;
     10) echo "Not authenticated, or not allowed: look at the token." ;;
     11) echo "Local storage failed." ;;
     129 | 130 | 143) echo "Interrupted; no write is unknown. $again" ;;
@@ -263,6 +302,24 @@ comment() { # create the comment, or change the one that this job made before
   else
     patiently gh api --silent --method PATCH "repos/$GITHUB_REPOSITORY/issues/comments/$id" -F "body=@$work/body.md" ||
       outdated "The comment could not be changed and still shows an earlier plan"
+  fi
+}
+
+keep_issue() { # one issue for all runs: opened with the first difference, kept up to date, closed when nothing differs
+  local id='' issues="repos/$GITHUB_REPOSITORY/issues" name=${ACTION_COMMENT_NAME:-plan}
+  helper body "$work/issue.md" "$name" "${ACTION_HEAD_SHA:-}" \
+    "${GITHUB_SERVER_URL:-}/$GITHUB_REPOSITORY/actions/runs/${GITHUB_RUN_ID:-}" >"$work/body.md"
+  if ! patiently gh api --paginate "$issues?state=open&per_page=100" >"$work/issues.json" ||
+    ! id=$(helper issue "$work/issues.json" "$name" "${ACTION_COMMENT_AUTHOR:-github-actions[bot]}"); then
+    outdated "The issues could not be read"
+  elif [[ -z $id ]]; then
+    [[ $code == 0 ]] || patiently gh api --silent --method POST "$issues" -f "title=$ACTION_ISSUE" -F "body=@$work/body.md" ||
+      outdated "The issue could not be opened"
+  else
+    local state=open
+    [[ $code != 0 ]] || state=closed
+    patiently gh api --silent --method PATCH "$issues/$id" -f "state=$state" -F "body=@$work/body.md" ||
+      outdated "The issue could not be changed and still shows an earlier plan"
   fi
 }
 

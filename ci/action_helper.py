@@ -6,6 +6,8 @@ tool ARGUMENT...              becomes the tool, with nothing of the job's enviro
 fence LIMIT FILE              the file as an indented code block, cut to about LIMIT bytes
 body PLAN.MD NAME SHA RUN     the comment: the plan between the marker and the line that says where it comes from
 comment JSON NAME AUTHOR      the id of this job's comment in what `gh api --paginate` printed, or nothing
+issue JSON NAME AUTHOR        the number of this job's open issue, in the same way
+result FILE                   what an apply printed, as Markdown: the result first, then what failed and what to do next
 """
 
 import fnmatch
@@ -43,6 +45,8 @@ NEEDED = frozenset(
     ]
 )
 NEEDED_BY_A_DATABASE = frozenset(["PGPASSFILE", "PGPASSWORD", "PGSERVICE", "PGSERVICEFILE", "PGSSLROOTCERT"])
+SUMMARY = 900_000  # GitHub takes 1 MiB a step
+RESULT = re.compile(r"(Apply (complete!|incomplete\.) Resources: [0-9a-z ,]+\.( [0-9a-z ,]+\.)?)$")
 NEVER_ALLOWED = re.compile(r"(EXOLINK|GH|GITHUB|ACTIONS?|RUNNER)_")
 
 
@@ -64,6 +68,10 @@ def main(command: str, *arguments: str) -> str:
             return body(Path(path).read_text("utf-8"), name, sha, run)
         case "comment", [path, name, author]:
             return comment(Path(path).read_text("utf-8"), name, author)
+        case "issue", [path, name, author]:
+            return issue(Path(path).read_text("utf-8"), name, author)
+        case "result", [path]:
+            return result(Path(path).read_text("utf-8", "replace"))
         case "tool", _:
             # -I: neither the checkout nor PYTHONPATH can put a module of its own in the place of one of ours.
             command = [sys.executable, "-I", "-m", "exolink_reconcile", *arguments]
@@ -109,7 +117,8 @@ def environment(job: Mapping[str, str]) -> dict[str, str]:
             return name.startswith("EXOLINK_") and name != "EXOLINK_TOKEN"
         return any(fnmatch.fnmatchcase(name, glob) for glob in globs)
 
-    return {name: value for name, value in job.items() if passes(name)}
+    allowed = {"EXOLINK_ENV_ALLOW": "\n".join(globs)} if globs else {}
+    return {name: value for name, value in job.items() if passes(name)} | allowed
 
 
 def fence(text: str, limit: int) -> str:
@@ -133,12 +142,30 @@ def body(markdown: str, name: str, sha: str, run: str) -> str:
 
 def comment(pages: str, name: str, author: str) -> str:
     """The oldest comment of this author that carries both marks. Anybody else's is never touched, whatever it says."""
-    for each in _all(pages):
-        text = (each.get("body") or "").replace("\r\n", "\n")
-        marked = text.startswith(MARKER) and text.rstrip().endswith(_job(name))
-        if marked and (each.get("user") or {}).get("login") == author:
-            return f"{int(each['id'])}\n"
-    return ""
+    return next((f"{int(row['id'])}\n" for row in _all(pages) if _is_ours(row, name, author)), "")
+
+
+def issue(pages: str, name: str, author: str) -> str:
+    """The oldest open issue of this author that carries both marks; GitHub lists pull requests among the issues."""
+    ours = [int(row["number"]) for row in _all(pages) if _is_ours(row, name, author) and "pull_request" not in row]
+    return f"{min(ours)}\n" if ours else ""
+
+
+def _is_ours(row: dict[str, Any], name: str, author: str) -> bool:
+    text = (row.get("body") or "").replace("\r\n", "\n")
+    marked = text.startswith(MARKER) and text.rstrip().endswith(_job(name))
+    return marked and (row.get("user") or {}).get("login") == author
+
+
+def result(text: str) -> str:
+    """The sentence with the counts as a heading, what follows it in the open, the whole log folded."""
+    lines = text.splitlines()
+    ends = [number for number, line in enumerate(lines) if RESULT.match(line)]
+    if not ends:
+        return fence(text, SUMMARY)
+    head, rest = lines[ends[-1]], "\n".join(lines[ends[-1] + 1 :]).strip()
+    after = fence(rest, SUMMARY // 3) if rest else "\n"
+    return f"**{head}**\n{after}\n<details><summary>The whole log</summary>\n{fence(text, SUMMARY // 2)}</details>\n"
 
 
 def _job(name: str) -> str:

@@ -42,7 +42,10 @@ def _what_now(troubled: Sequence[Outcome], result: Result, plan: Plan) -> Iterat
             " made, `unknowns --forget ADDRESS` lets it be made anew."
         )
     elif Status.UNKNOWN in statuses:
-        yield "Next: run plan. It shows what is live now; no create was sent twice. Then apply again."
+        yield (
+            "Next: run the same command again, with the same state, before anything else: it first reads what became of"
+            " each write, and sends no create twice."
+        )
     elif Exit.DENIED in {outcome.exit_code for outcome in troubled}:
         yield "Next: give a token that may write, then run the same command again; what is done stays done."
     elif "E-NORMALISED" in codes or "E-PUT-CLOBBERS" in codes:
@@ -52,7 +55,7 @@ def _what_now(troubled: Sequence[Outcome], result: Result, plan: Plan) -> Iterat
     elif codes == {"E-INTERRUPTED"} and not result.left:
         yield "Next: run the same command again; what is done stays done."
     elif troubled or result.left:
-        yield "Next: mend what is named above, then run the same command again; what is done stays done."
+        yield "Next: fix what is listed above, then run the same command again; what is done stays done."
     elif plan.held_back:
         yield "Next: see the ways out of what is held back, in the plan above."
 

@@ -121,7 +121,7 @@ def runner(tmp_path: Path) -> Runner:
         "ACTION_BIN": str(bin), "ACTION_API_URL": f"emulator:{tmp_path}/live.db", "ACTION_STATE": str(temp / "state"),
         "ACTION_COMMENT": "true", "ACTION_PR": "7", "ACTION_HEAD_SHA": "a" * 40, "ACTION_FORK": "false",
         "GITHUB_REPOSITORY": "acme/fleet", "GITHUB_SERVER_URL": "https://github.com", "GITHUB_RUN_ID": "42",
-        "ACTION_PAUSE": "0", "GH_TOKEN": "gh-canary", "GH_STORE": str(tmp_path / "comments.json"), "GH_LOG": str(tmp_path / "gh.log"),
+        "ACTION_PAUSE": "0", "EXOLINK_SETTLE": "1", "GH_TOKEN": "gh-canary", "GH_STORE": str(tmp_path / "comments.json"), "GH_LOG": str(tmp_path / "gh.log"),
     }  # fmt: skip
     made = Runner(tmp_path, checkout, environment)
     made.write(QUICKSTART)

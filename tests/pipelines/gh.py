@@ -19,13 +19,16 @@ def main(arguments: list[str]) -> None:
         method, rest = rest[1], rest[2:]
     path, rest = rest[0], rest[1:]
     if rest:
-        assert rest[0] == "-F" and rest[1].startswith("body=@"), rest
-        body = Path(rest[1].removeprefix("body=@")).read_text()
+        assert rest[-2] == "-F" and rest[-1].startswith("body=@"), rest
+        body = Path(rest[-1].removeprefix("body=@")).read_text()
     with log.open("a") as stream:
         print(json.dumps({"method": method, "path": path, "names": sorted(os.environ)}), file=stream)
     assert api == "api" and os.environ["GH_TOKEN"] == "gh-canary"
     if method in os.environ.get("GH_BREAKS", "").split():
         sys.exit("gh: Resource not accessible by integration (HTTP 403)")
+    if "/issues?" in path or re.fullmatch(r"repos/acme/fleet/issues(/\d+)?", path):
+        issues(method, path, dict(each.split("=", 1) for each in rest if "=" in each), body)
+        return
     if method == "GET":
         assert re.fullmatch(r"repos/acme/fleet/issues/7/comments\?per_page=100", path) and paginate
         for start in range(0, max(len(comments), 1), PAGE):  # as gh does: one array after the other
@@ -40,6 +43,24 @@ def main(arguments: list[str]) -> None:
         number = int(path.removeprefix("repos/acme/fleet/issues/comments/"))
         next(each for each in comments if each["id"] == number)["body"] = body
     store.write_text(json.dumps(comments))
+
+
+def issues(method: str, path: str, fields: dict[str, str], body: str | None) -> None:
+    """The repository's issues, kept beside the comments."""
+    store = Path(os.environ["GH_STORE"]).with_name("issues.json")
+    kept = json.loads(store.read_text()) if store.exists() else []
+    if method == "GET":
+        assert path == "repos/acme/fleet/issues?state=open&per_page=100"
+        print(json.dumps([each for each in kept if each["state"] == "open"]))
+        return
+    if method == "POST":
+        assert path == "repos/acme/fleet/issues"
+        user = {"login": "github-actions[bot]"}
+        kept.append({"number": 1 + len(kept), "state": "open", "user": user, "title": fields["title"], "body": body})
+    else:
+        number = int(path.rpartition("/")[2])
+        next(each for each in kept if each["number"] == number).update(state=fields["state"], body=body)
+    store.write_text(json.dumps(kept))
 
 
 main(sys.argv[1:])

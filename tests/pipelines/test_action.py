@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -26,7 +27,7 @@ TOKEN = "canary-93b1"
 def test_plan_is_reviewed_and_applied(runner: Runner) -> None:
     """Plan: exit code 2 does not fail the step; counts, digest and file are outputs. Apply takes exactly that file."""
     planned = runner("plan")
-    file = planned.outputs.pop("plan-file")
+    file, _ = planned.outputs.pop("plan-file"), planned.outputs.pop("html-file")
     saved = json.loads(Path(file).read_text())
     expected = {"exitcode": "2", "planned": "true", "add": "5", "change": "0", "destroy": "0"}
     assert planned.outputs == expected | {"digest": saved["exolink"]["digest"]}
@@ -98,12 +99,21 @@ def test_hostile_text_is_only_text(runner: Runner) -> None:
     runner.write(HOSTILE)
     runner.write(HOSTILE, "$(touch pwned).yaml")
     hostile = "$(touch pwned).yaml\n"
-    planned = runner("plan", paths=hostile, args="--target=*\n--exclude=$(touch pwned)`touch pwned`")
-    assert planned.outputs["add"] == "4" and planned.commands == []
-    assert planned.outputs.keys() == {"exitcode", "planned", "plan-file", "digest", "add", "change", "destroy"}
+    planned = runner("plan", paths=hostile, args="--target=*\n--exclude=acme/charger/$(touch pwned)")
+    assert planned.outputs["add"] == "3" and planned.commands == []
+    assert planned.outputs.keys() == {
+        "exitcode",
+        "planned",
+        "plan-file",
+        "digest",
+        "add",
+        "change",
+        "destroy",
+        "html-file",
+    }
     assert "touch pwned" in planned.log
     applied = runner("apply", plan_file=planned.outputs["plan-file"], expect=planned.outputs["digest"])
-    assert applied.commands == [] and "4 added" in applied.log
+    assert applied.commands == [] and "3 added" in applied.log
     assert not list(runner.folder.rglob("pwned"))
 
 
@@ -291,3 +301,102 @@ def test_an_old_comment_that_stays_fails_the_job(runner: Runner, methods: str) -
     stale = runner("plan", GH_BREAKS=methods, code=11)
     assert stale.outputs["planned"] == "true" and "earlier plan" in stale.log and "Hall" in stale.summary
     assert "Hall" in runner("plan").summary and "Hall" in runner.comments[0]["body"], "once GitHub answers again"
+
+
+def _issues(runner: Runner) -> list[tuple[int, str, str]]:
+    store = runner.folder / "issues.json"
+    kept = json.loads(store.read_text()) if store.exists() else []
+    return [(issue["number"], issue["title"], issue["state"]) for issue in kept]
+
+
+def test_one_issue_for_what_differs(runner: Runner) -> None:
+    """Opened with the first difference, brought up to date by each run, closed when nothing differs; then a new one."""
+    alarm = {"issue": "Exolink differs from main", "pr": ""}
+    planned = runner("plan", **alarm)
+    assert _issues(runner) == [(1, alarm["issue"], "open")] and runner.comments == []
+    runner.write("tenant: acme\ncolour: red\n")
+    runner("plan", code=3, **alarm)
+    assert "no plan" in (runner.folder / "issues.json").read_text(), "an alarm that cannot look says so"
+    runner.write(QUICKSTART)
+    runner("apply", plan_file=runner("plan", **alarm).outputs["plan-file"], expect=planned.outputs["digest"])
+    runner("plan", **alarm)
+    assert _issues(runner) == [(1, alarm["issue"], "closed")]
+    runner("plan", **alarm)
+    assert len(_issues(runner)) == 1, "nothing differs, nothing is opened"
+    runner.write(QUICKSTART.replace("Lobby left", "Hall left"))
+    runner("plan", **alarm)
+    assert _issues(runner)[1:] == [(2, alarm["issue"], "open")]
+
+
+def test_the_plan_is_a_page_too(runner: Runner) -> None:
+    """For an artifact: one HTML file, made from the saved plan."""
+    planned = runner("plan")
+    assert "CP-0001" in Path(planned.outputs["html-file"]).read_text("utf-8")
+
+
+def test_the_summary_of_an_apply_begins_with_its_result(runner: Runner) -> None:
+    """A reader sees the counts first, then what to do next; the log, progress and all, is folded below."""
+    applied = runner("apply", plan_file=runner("plan").outputs["plan-file"])
+    lines = [line for line in applied.summary.splitlines() if line]
+    assert lines[0] == "### exolink-reconcile: apply, exit code 0" and lines[1] == "Done and verified."
+    assert lines[2] == "**Apply complete! Resources: 5 added, 0 changed, 0 destroyed.**"
+    assert applied.summary.index("<details>") > applied.summary.index("5 added") and "CP-0001" in applied.summary
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    identity = ["-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "init.defaultBranch=main"]
+    done = subprocess.run(["git", *identity, *arguments], cwd=folder, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+SPY = """#!/bin/sh
+[ -z "$EXOLINK_BASE" ] || cat "$EXOLINK_BASE" > {folder}/base
+exec {python} "$@"
+"""
+
+
+def _pull_request(runner: Runner) -> str:
+    """A checkout as GitHub makes it: the merge of the branch into the target; the target's commit."""
+    _git(runner.checkout, "init", "-q")
+    _git(runner.checkout, "add", "-A")
+    _git(runner.checkout, "commit", "-qm", "target")
+    target = _git(runner.checkout, "rev-parse", "HEAD")
+    _git(runner.checkout, "checkout", "-qb", "branch")
+    runner.write(QUICKSTART.replace("Lobby left", "Hall left"))
+    _git(runner.checkout, "add", "-A")
+    _git(runner.checkout, "commit", "-qm", "edit")
+    _git(runner.checkout, "checkout", "-q", "main")
+    _git(runner.checkout, "merge", "-q", "--no-ff", "-m", "merge", "branch")
+    python = runner.folder / "bin" / "python"
+    python.write_text(SPY.format(python=sys.executable, folder=runner.folder))
+    return target
+
+
+@pytest.mark.parametrize("head", ["merge", "branch"])
+def test_the_base_of_a_pull_request(runner: Runner, head: str) -> None:
+    """What the pull request started from comes out of the checkout: no token, no request. The plan gets its YAML."""
+    target = _pull_request(runner)
+    _git(runner.checkout, "checkout", "-q", "main" if head == "merge" else "branch")
+    planned = runner("plan", ACTION_BASE_SHA="" if head == "merge" else target)
+    assert (runner.folder / "base").read_text() == QUICKSTART and "not compared" not in planned.log
+
+
+@pytest.mark.parametrize("why", ["shallow", "invalid", "new", "many"])
+def test_a_pull_request_without_a_base_is_planned_all_the_same(runner: Runner, why: str) -> None:
+    """The target is not in the checkout, its YAML is broken or not there yet, several paths: the log says so."""
+    if why == "invalid":
+        runner.write("tenant: acme\ncolour: red\n")
+    if why == "new":
+        (runner.checkout / "exolink.yaml").unlink()
+        runner.write("readme", "README")
+    if why == "many":
+        runner.write("tenant: nordwind\nname: Nordwind\n", "more.yaml")
+    _pull_request(runner)
+    if why == "shallow":
+        _git(runner.checkout, "checkout", "-q", "branch")
+    paths = "exolink.yaml\nmore.yaml" if why == "many" else ""
+    planned = runner("plan", paths=paths, ACTION_BASE_SHA="f" * 40)
+    assert (
+        planned.outputs["exitcode"] == "2" and "not compared" in planned.log and not (runner.folder / "base").exists()
+    )
