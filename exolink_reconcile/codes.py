@@ -161,20 +161,20 @@ class Code(StrEnum):
         "E-GLOB", "A pattern of `policy` can match no kind of object.", "Write KIND/NAME, such as charger/CP-*."
     )
     E_KEY = _input("E-KEY", "A key is a list or a mapping.", "Write the key as plain text.")
-    E_LINK = _input(
-        "E-LINK",
-        "A file stands outside of the folder that may be read.",
-        "Put it inside: links lead nowhere else, and tables stand in the folder of their YAML file.",
-    )
     E_MERGE = _input("E-MERGE", "A YAML merge key is used.", "Put what entries share under `defaults`.")
     E_NAME = _input(
         "E-NAME",
         "A name is blank, or has characters that do not show or that change how it reads.",
         "Write it with visible characters; retype it where it was pasted.",
     )
+    E_LINK = _input(
+        "E-LINK",
+        "A link in a folder leads out of it, or a table stands outside of the folder of its YAML.",
+        "Name what the link leads to as a PATH of its own, or move it inside.",
+    )
     E_NO_PATH = _input(
         "E-NO-PATH",
-        "No path was given, and there is neither exolink.yaml nor a folder exolink/.",
+        "No path was given, and there is neither exolink.yaml nor a folder exolink/, or both of them.",
         "Name a file or a folder, or change into the folder that holds them.",
     )
     E_NULL = _input(
@@ -381,6 +381,12 @@ class Code(StrEnum):
         "E-LIST-SHRANK",
         "A list is empty that had rows before.",
         "If that is true: --allow-shrunk TENANT/KIND.",
+        Exit.REFUSED,
+    )
+    E_PARTLY_READ = _later(
+        "E-PARTLY-READ",
+        "Something in a folder was not read, and what it declares could be deleted by --prune.",
+        "Take it away or make it readable; `validate` names it.",
         Exit.REFUSED,
     )
     E_LISTEN = _later("E-LISTEN", "The address to listen on is not one.", "Write HOST:PORT.", Exit.INVALID)

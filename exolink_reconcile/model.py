@@ -94,11 +94,15 @@ class DesiredTenant:
 
 @dataclass(frozen=True, slots=True)
 class DesiredState:
-    """What the YAML declares, tenants sorted by name, and the digest of the configuration's bytes."""
+    """What the YAML declares, tenants sorted by name, and the digest of the configuration's bytes.
+
+    `unread` are things in the folders that could not be read: what they declare is not known.
+    """
 
     tenants: tuple[DesiredTenant, ...]
     config_digest: str
     warnings: tuple[Diagnostic, ...] = ()
+    unread: tuple[Source, ...] = ()
 
 
 # ---------------------------------------------------------------------------------------------------------------- live

@@ -79,7 +79,12 @@ def wanted(
     """
     inputs = input_files.read(paths, environment, env_allow)
     desired = desired_state.build(
-        inputs.documents, KINDS, config_digest=inputs.digest, problems=inputs.problems, covers=choices.cover
+        inputs.documents,
+        KINDS,
+        config_digest=inputs.digest,
+        problems=inputs.problems,
+        unread=inputs.unread,
+        covers=choices.cover,
     )
     text, contract = read_contract(contract_path)
     try:

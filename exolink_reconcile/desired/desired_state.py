@@ -54,9 +54,10 @@ def build(
     *,
     config_digest: str = "",
     problems: Iterable[Diagnostic] = (),
+    unread: tuple[Source, ...] = (),
     covers: Callable[[Address], bool] | None = None,
 ) -> DesiredState:
-    """What the documents declare. `problems` are what reading them already found.
+    """What the documents declare. `problems` are what reading them already found, `unread` what could not be read.
 
     `covers` tells which addresses this run is about; of others a variable need not be set. None: of all.
 
@@ -69,7 +70,7 @@ def build(
     diagnostics = in_order([*problems, *builder.problems.diagnostics()], builder.problems.more)
     if any(diagnostic.severity == "error" for diagnostic in diagnostics):
         raise InputError(diagnostics)
-    return DesiredState(tenants, config_digest, tuple(diagnostics))
+    return DesiredState(tenants, config_digest, tuple(diagnostics), unread)
 
 
 def is_tenant_name(text: str) -> bool:

@@ -1,11 +1,16 @@
-"""Paths to the documents that stand in their files."""
+"""Paths to the documents that stand in their files; nothing is passed over in silence.
+
+A folder is walked whole. Links in it are followed, each target once and only inside of the folder: what a pull request may
+add must not make a runner read anything else. What cannot be read is a warning, and `--prune` deletes nothing then.
+"""
 
 import hashlib
 import os
 import stat
+import sys
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from exolink_reconcile.desired import documents as yaml_documents
 from exolink_reconcile.desired import table_files
@@ -13,117 +18,243 @@ from exolink_reconcile.desired.documents import MAX_BYTES, Document
 from exolink_reconcile.errors import problem
 from exolink_reconcile.model import Diagnostic, Source
 
-DEFAULT_PATHS = ("exolink.yaml", "exolink")
-_SUFFIXES = (".yaml", ".yml")
+STDIN = "-"
+MAX_BYTES_IN_ALL = 256 * 1024 * 1024
+_DEFAULT_FILE, _DEFAULT_FOLDER = "exolink.yaml", "exolink"
+_YAML = (".yaml", ".yml")
+_TABLE = ".csv"
+_MIB = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What stands in the files: the documents, the problems met so far, a digest over paths and bytes."""
+    """What stands in the files: the documents, the problems met so far, a digest over paths and bytes.
+
+    `files` are the paths that were read, `tables` the CSV files that the folders hold, and `unread` what they hold that
+    could not be read.
+    """
 
     documents: tuple[Document, ...]
     problems: tuple[Diagnostic, ...]
     digest: str
+    files: tuple[str, ...] = ()
+    tables: tuple[str, ...] = ()
+    unread: tuple[Source, ...] = ()
 
 
 def read(paths: Sequence[str], environment: Mapping[str, str] | None, allowed: Sequence[str] | None = None) -> Inputs:
     """Every document of the files and folders named; without a path those of `exolink.yaml`, else of `exolink/`."""
-    found: list[Document] = []
-    problems: list[Diagnostic] = []
-    digests: list[str] = []
-    seen: set[tuple[int, int]] = set()
-    for path in paths or (_default_path(),):
-        files = list(_files(path, problems))
-        before = len(found)
-        unreadable = len(problems)
-        for file in files:
-            state = _state(file, problems)
-            if state is None:
-                continue
-            if (state.st_dev, state.st_ino) in seen:
-                before = -1  # read already, under another path: this one has its documents
-                continue
-            seen.add((state.st_dev, state.st_ino))
-            data = _read_file(file, problems)
-            if data is None:
-                continue
-            digests.append(f"{file}\0{hashlib.sha256(data).hexdigest()}\0")
-            documents, more = yaml_documents.read(file, data, environment, allowed)
-            found += documents
-            problems += more
-            if not documents and not more and os.path.isdir(path):
-                problems.append(
-                    Diagnostic("W-EMPTY", "no document in this file", Source(file, 1, 1), severity="warning")
-                )
-        errors = any(each.severity == "error" for each in problems[unreadable:])
-        if len(found) == before and not errors and not _is_missing(path, problems):
-            problems.append(
-                Diagnostic(
-                    "E-EMPTY",
-                    "no document here",
-                    Source(path, 1, 1),
-                    "Nothing declared is never read as `nothing wanted`.",
-                )
+    reader = _Reader(environment, allowed)
+    for path in paths or (default_path(),):
+        reader.read_path(path)
+    documents, tables = table_files.with_tables(reader.documents, environment, allowed)
+    digest = hashlib.sha256("".join(sorted([*reader.digests, *tables.digests])).encode("utf-8", "surrogateescape"))
+    unread = tuple(each.source for each in reader.problems if each.code == "W-UNREAD" and each.source is not None)
+    return Inputs(
+        tuple(documents),
+        (*reader.problems, *tables.unused(dict.fromkeys(reader.tables))),
+        digest.hexdigest(),
+        tuple(reader.files),
+        tuple(dict.fromkeys(reader.tables)),
+        unread,
+    )
+
+
+def default_path() -> str:
+    """The path that is meant where none was given. Raises InputError."""
+    is_file, is_folder = os.path.lexists(_DEFAULT_FILE), os.path.isdir(_DEFAULT_FOLDER)
+    if is_file and is_folder:
+        raise problem(
+            "E-NO-PATH",
+            f"no PATH was given, and there are both {_DEFAULT_FILE} and a folder {_DEFAULT_FOLDER}/ here",
+            f"Name the ones that are meant: `{_DEFAULT_FILE}`, `{_DEFAULT_FOLDER}/`, or both.",
+        )
+    if is_file:
+        return _DEFAULT_FILE
+    if is_folder:
+        return _DEFAULT_FOLDER
+    raise problem(
+        "E-NO-PATH",
+        f"no PATH was given, and there is neither {_DEFAULT_FILE} nor a folder {_DEFAULT_FOLDER}/ here",
+        "`exolink-reconcile init` writes a first one, `export TENANT` writes what is live, `demo` shows how it works.",
+    )
+
+
+class _Reader:
+    """Reads files, each of them once, and collects what stands in them."""
+
+    def __init__(self, environment: Mapping[str, str] | None, allowed: Sequence[str] | None) -> None:
+        self.environment = environment
+        self.allowed = allowed
+        self.documents: list[Document] = []
+        self.problems: list[Diagnostic] = []
+        self.digests: list[str] = []
+        self.files: list[str] = []
+        self.tables: list[str] = []
+        self.known: set[tuple[int, int]] = set()
+        self.size = 0
+
+    def read_path(self, path: str) -> None:
+        """Read what a user named. Where that yields no document, and nothing says why, that is an error."""
+        documents, problems = len(self.documents), len(self.problems)
+        is_folder = path != STDIN and os.path.isdir(path)
+        met_again = False
+        for file in self._walk(path) if is_folder else (path,):
+            met_again |= not self._read_file(file, in_folder=is_folder)
+        if met_again or len(self.documents) > documents:
+            return
+        if not any(each.severity == "error" for each in self.problems[problems:]):
+            detail = "Nothing declared is never read as `nothing wanted`."
+            self.problems.append(Diagnostic("E-EMPTY", "no document here", Source(path, 1, 1), detail))
+
+    def _read_file(self, path: str, *, in_folder: bool) -> bool:
+        """Whether this is a file that was not read before; its documents and problems are noted."""
+        data = self._stdin() if path == STDIN else self._bytes(path)
+        if data is None:
+            return False
+        if isinstance(data, Diagnostic):
+            self.problems.append(data)
+            return True
+        self.size += len(data)
+        if self.size > MAX_BYTES_IN_ALL:
+            summary = f"all files together are larger than {MAX_BYTES_IN_ALL // _MIB} MiB"
+            self.problems.append(Diagnostic("E-SIZE", summary, Source(path, 1, 1), "Split the configuration."))
+            return True
+        self.files.append(path)
+        self.digests.append(f"{path}\0{hashlib.sha256(data).hexdigest()}\0")
+        documents, problems = yaml_documents.read(path, data, self.environment, self.allowed)
+        self.documents += documents
+        self.problems += problems
+        if in_folder and not documents and not problems:
+            self.problems.append(
+                Diagnostic("W-EMPTY", "no document in this file", Source(path, 1, 1), severity="warning")
             )
-    documents, tables = table_files.with_tables(found, environment, allowed)
-    digests += tables.digests
-    problems += tables.unused(paths or (_default_path(),))
-    whole = hashlib.sha256("".join(sorted(digests)).encode("utf-8", "surrogateescape"))
-    return Inputs(tuple(documents), tuple(problems), whole.hexdigest())
+        return True
+
+    def _stdin(self) -> bytes | Diagnostic | None:
+        if (-1, -1) in self.known:
+            return None
+        self.known.add((-1, -1))
+        try:
+            return _checked(STDIN, sys.stdin.buffer.read(MAX_BYTES + 1))
+        except (OSError, AttributeError) as error:
+            return _unreadable(STDIN, error)
+
+    def _bytes(self, path: str) -> bytes | Diagnostic | None:
+        """The bytes of a regular file, or why there are none; None where it was read before."""
+        if any("\ud800" <= character <= "\udfff" for character in path):
+            return Diagnostic("E-READ", "the name of this file is not UTF-8", Source(path, 1, 1), "Rename it.")
+        try:
+            # Not to wait for a writer: it may have become a pipe since it was looked at, and /proc has files that block.
+            handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+        except OSError as error:
+            return _unreadable(path, error)
+        state = os.fstat(handle)
+        if not stat.S_ISREG(state.st_mode):
+            os.close(handle)
+            return Diagnostic("E-READ", "this is neither a file nor a folder", Source(path, 1, 1))
+        with open(handle, "rb") as file:
+            if (state.st_dev, state.st_ino) in self.known:
+                return None
+            self.known.add((state.st_dev, state.st_ino))
+            if state.st_size > MAX_BYTES:
+                return _too_large(path)
+            try:
+                return _checked(path, file.read(MAX_BYTES + 1))
+            except OSError as error:
+                return _unreadable(path, error)
+
+    # ---------------------------------------------------------------------------------------------------------- folders
+
+    def _walk(self, root: str) -> Iterator[str]:
+        """The YAML files of a folder: those that stand in it, and then those that links in it lead to."""
+        real_root = os.path.realpath(root)
+        links: deque[str] = deque()
+        entered: set[str] = set()
+        yield from self._walk_folder(root, entered, links)
+        while links:
+            link = links.popleft()
+            target = os.path.realpath(link)
+            is_folder = os.path.isdir(target)
+            if not os.path.exists(target):
+                self._unread(link, "a link that leads nowhere")
+            elif not is_folder and not _suffix(link, (*_YAML, _TABLE)):
+                if not os.path.isfile(target):
+                    self._unread(link, "neither a file nor a folder")
+            elif os.path.commonpath((real_root, target)) != real_root:
+                self.problems.append(
+                    Diagnostic(
+                        "E-LINK",
+                        f"this link leads out of {root}",
+                        Source(link, 1, 1),
+                        "Links are followed only inside of PATH. Name what it leads to as a PATH of its own.",
+                    )
+                )
+            elif is_folder:
+                yield from self._walk_folder(link, entered, links)
+            else:
+                yield from self._entry(link)
+
+    def _walk_folder(self, root: str, entered: set[str], links: deque[str]) -> Iterator[str]:
+        """The YAML files below a folder in the order of their names. Each folder is entered once, links are put aside."""
+        waiting = [root]
+        while waiting:
+            folder = waiting.pop()
+            real = os.path.realpath(folder)
+            if real in entered:
+                continue
+            entered.add(real)
+            try:
+                with os.scandir(folder) as entries:
+                    found = sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda e: e.name)
+            except OSError as error:
+                self._unread(folder, f"a folder that cannot be entered: {error.strerror}")
+                continue
+            below = []
+            for entry in found:
+                path = os.path.join(folder, entry.name)
+                if entry.is_symlink():
+                    links.append(path)
+                elif entry.is_dir(follow_symlinks=False):
+                    below.append(path)
+                else:
+                    yield from self._entry(path)
+            waiting += reversed(below)
+
+    def _entry(self, path: str) -> Iterator[str]:
+        """A file of a folder, where it is to be read."""
+        try:
+            mode = os.stat(path).st_mode
+        except OSError as error:
+            self._unread(path, f"cannot be looked at: {error.strerror}")
+            return
+        if not stat.S_ISREG(mode):
+            self._unread(path, "neither a file nor a folder")
+        elif _suffix(path, _YAML):
+            yield path
+        elif _suffix(path, (_TABLE,)):
+            self.tables.append(path)
+
+    def _unread(self, path: str, summary: str) -> None:
+        detail = "What it may declare is not known: --prune deletes nothing while it is there."
+        self.problems.append(Diagnostic("W-UNREAD", f"not read: {summary}", Source(path, 1, 1), detail, "warning"))
 
 
-def _default_path() -> str:
-    for path in DEFAULT_PATHS:
-        if os.path.exists(path):
-            return path
-    raise problem("E-NO-PATH", "no PATH was given, and there is neither exolink.yaml nor a folder exolink/ here")
+def _suffix(path: str, suffixes: tuple[str, ...]) -> bool:
+    return path.lower().endswith(suffixes)
 
 
-def _files(path: str, problems: list[Diagnostic]) -> Iterator[str]:
-    if not os.path.isdir(path):
-        yield path
-        return
-
-    def unreadable(error: OSError) -> None:
-        problems.append(_unreadable(error.filename or path, error))
-
-    for folder, folders, names in os.walk(path, onerror=unreadable):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (os.path.join(folder, name) for name in sorted(names) if name.endswith(_SUFFIXES))
+def _checked(path: str, data: bytes | None) -> bytes | Diagnostic:
+    if data is None:  # a file that would block
+        return Diagnostic("E-READ", "cannot be read: there is nothing to read now", Source(path, 1, 1))
+    return _too_large(path) if len(data) > MAX_BYTES else data
 
 
-def _state(file: str, problems: list[Diagnostic]) -> os.stat_result | None:
-    """The state of a file that is worth reading; None, and a problem, otherwise."""
-    try:
-        state = os.stat(file)
-    except OSError as error:
-        problems.append(_unreadable(file, error))
-        return None
-    place = Source(file, 1, 1)
-    if not file.isprintable() and any("\ud800" <= character <= "\udfff" for character in file):
-        problems.append(Diagnostic("E-READ", "the name of this file is not UTF-8", place, "Rename it."))
-        return None
-    if not stat.S_ISREG(state.st_mode):
-        problems.append(Diagnostic("E-READ", "this is neither a file nor a folder", place))
-        return None
-    if state.st_size > MAX_BYTES:
-        said = f"the file is larger than {MAX_BYTES // 1024 // 1024} MiB"
-        problems.append(Diagnostic("E-SIZE", said, place, "Split it: a tenant may be spread over files."))
-        return None
-    return state
+def _too_large(path: str) -> Diagnostic:
+    summary = f"the file is larger than {MAX_BYTES // _MIB} MiB"
+    return Diagnostic("E-SIZE", summary, Source(path, 1, 1), "Split it: a tenant may be spread over files.")
 
 
-def _read_file(file: str, problems: list[Diagnostic]) -> bytes | None:
-    try:
-        return Path(file).read_bytes()
-    except OSError as error:
-        problems.append(_unreadable(file, error))
-        return None
-
-
-def _unreadable(file: str, error: OSError) -> Diagnostic:
-    return Diagnostic("E-READ", f"cannot be read: {error.strerror}", Source(file, 1, 1))
-
-
-def _is_missing(path: str, problems: Sequence[Diagnostic]) -> bool:
-    return any(each.source is not None and each.source.path == path and each.severity == "error" for each in problems)
+def _unreadable(path: str, error: Exception) -> Diagnostic:
+    reason = (error.strerror if isinstance(error, OSError) else None) or "there is nothing to read"
+    return Diagnostic("E-READ", f"cannot be read: {reason}", Source(path, 1, 1))

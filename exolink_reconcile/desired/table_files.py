@@ -35,14 +35,10 @@ class TableFiles:
         }
         return replace(document, tables=files) if files else document
 
-    def unused(self, paths: Iterable[str]) -> Iterator[Diagnostic]:
-        """A warning for each CSV file of a folder that no document names."""
-        for path in paths:
-            for folder, folders, names in os.walk(path):
-                folders[:] = sorted(name for name in folders if not name.startswith("."))
-                for name in sorted(names):
-                    if name.lower().endswith(".csv") and not name.startswith("."):
-                        yield from self._unused(os.path.join(folder, name))
+    def unused(self, tables: Iterable[str]) -> Iterator[Diagnostic]:
+        """A warning for each CSV file, of those that the folders hold, that no document names."""
+        for path in tables:
+            yield from self._unused(path)
 
     def _unused(self, path: str) -> Iterator[Diagnostic]:
         try:

@@ -4,12 +4,26 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from exolink_reconcile.model import Action, Refusal, Step
+from exolink_reconcile.model import Action, DesiredState, Refusal, Step
 from exolink_reconcile.planning.choices import Choices
 
 FREE_SHARE = 0.10
 
 FREE_TOTAL = 25
+
+
+def read_in_part(desired: DesiredState, choices: Choices) -> list[Refusal]:
+    """The guardrail on --prune over a configuration some of which was not read: it may declare what would be deleted."""
+    if not choices.prune or not desired.unread:
+        return []
+    more = f" and {len(desired.unread) - 1} more" if len(desired.unread) > 1 else ""
+    return [
+        Refusal(
+            "E-PARTLY-READ",
+            f"--prune deletes nothing while a part of the configuration was not read: {desired.unread[0].path}{more};"
+            " take it away or make it readable",
+        )
+    ]
 
 
 def shrunk(live: Mapping[tuple[str, str], int], seen: Mapping[tuple[str, str], int], choices: Choices) -> list[Refusal]:

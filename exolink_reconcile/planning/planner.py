@@ -81,6 +81,7 @@ def plan(
         unmanaged=tuple(planner.unmanaged),
         refusals=(
             *planner.refusals,
+            *guardrails.read_in_part(desired, choices),
             *guardrails.shrunk(changes.live_counts, seen, choices),
             *guardrails.delete_budget(steps, changes.live_counts, choices),
             *guardrails.inferred(steps, choices),
