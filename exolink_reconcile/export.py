@@ -56,6 +56,15 @@ def table(tenant: str, kind: Kind, rows: Sequence[Row], contract: Contract) -> t
     return "\n".join(lines) + "\n", warnings
 
 
+def refusal(contract: Contract, kind: Kind, name: str, value: Any) -> str:
+    """Why YAML may not declare a live value, in words; empty where it may."""
+    if not _declarable(kind, name, value):
+        return "YAML may not declare its live value"
+    if broken := broken_limit(contract.offer(kind), name, value):
+        return f"it {inert(broken)}, says the contract"
+    return ""
+
+
 _FORMULA = ("=", "+", "-", "@")
 
 
@@ -145,14 +154,9 @@ class _Writer:
         return text
 
     def _may_declare(self, kind: Kind, row: Row, name: str) -> bool:
-        value = getattr(row, name)
-        if not _declarable(kind, name, value):
-            self.left_out.append((self._named(kind, row, name), "YAML may not declare its live value"))
-        elif broken := broken_limit(self.contract.offer(kind), name, value):
-            self.left_out.append((self._named(kind, row, name), f"it {inert(broken)}, says the contract"))
-        else:
-            return True
-        return False
+        if why := refusal(self.contract, kind, name, getattr(row, name)):
+            self.left_out.append((self._named(kind, row, name), why))
+        return not why
 
     def _named(self, kind: Kind, row: Row, name: str) -> str:
         return f"{name} of {inert(f'{self.tenant}/{kind.kind}/{getattr(row, key(kind))}')}"

@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
 
@@ -55,6 +55,47 @@ def write(path: str, pieces: Iterable[bytes], *, mode: int = 0o600) -> None:
         Path(temporary).unlink(missing_ok=True)
         raise StorageFailed("E-STORAGE", f"{path} cannot be written: {error.strerror}; the old file is whole") from None
     _sync_folder(target.parent)
+
+
+def replace_all(contents: Mapping[str, tuple[bytes, bytes]]) -> None:
+    """Replace the content of files that are there: each path with the bytes that it must still have, and the new ones.
+
+    All or nothing, as far as a disk allows: every new file is written beside the old one before the first is renamed. A
+    link stays one: what it leads to is replaced. The mode is kept.
+
+    Raises:
+        StorageFailed: a file is not as it was read, or cannot be written; nothing was changed.
+
+    """
+    made: list[tuple[str, str]] = []
+    path = ""
+    try:
+        for path, (before, after) in contents.items():
+            target = os.path.realpath(path)
+            if Path(target).read_bytes() != before:
+                raise StorageFailed("E-STORAGE", f"{path} was changed meanwhile; nothing was written")
+            made.append((_written_beside(target, after), target))
+        for temporary, target in made:
+            os.replace(temporary, target)
+    except OSError as error:
+        raise StorageFailed("E-STORAGE", f"{path} cannot be written: {error.strerror}") from None
+    finally:
+        for temporary, _ in made:
+            Path(temporary).unlink(missing_ok=True)
+    for folder in {os.path.dirname(target) for _, target in made}:
+        _sync_folder(Path(folder))
+
+
+def _written_beside(target: str, data: bytes) -> str:
+    """A new file in the folder of the target, of its mode, safely on the disk."""
+    mode = os.stat(target).st_mode & 0o7777
+    handle, temporary = tempfile.mkstemp(prefix=f".{os.path.basename(target)}.", dir=os.path.dirname(target))
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fchmod(file.fileno(), mode)
+        os.fsync(file.fileno())
+    return temporary
 
 
 def make_folder(path: str) -> None:

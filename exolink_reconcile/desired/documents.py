@@ -467,6 +467,11 @@ def parse_events(data: bytes) -> Iterator[Any]:
     return iter(CParser(data).get_event, None)
 
 
+def original(data: bytes) -> bytes:
+    """The bytes of a file as they stand on the disk, given those that a document keeps."""
+    return data.decode("utf-8").translate(_BACK).encode() if isinstance(data, _Shielded) else data
+
+
 class _Shielded(bytes):
     """Text with stand-ins in it."""
 

@@ -71,6 +71,26 @@ def recorded(plan: Plan) -> tuple[Caused, ...]:
     return tuple(Caused(item, field, _recorded(item)) for item, field in _differences(plan))
 
 
+def entries(
+    documents: Sequence[Document], sources: Iterable[Source | None], kinds: Iterable[Kind]
+) -> dict[Source, tuple[Document, Node]]:
+    """The entries at these places, each with its document; those of tables have their cells as they are written."""
+    wanted = set(sources)
+    lines: dict[str, list[int]] = defaultdict(list)
+    for source in wanted:
+        if source is not None:
+            lines[source.path].append(source.line)
+    entries: dict[Source, tuple[Document, Node]] = {}
+    for document in documents:
+        lists = (value for value in document.body.values() if isinstance(value, list))
+        for node in (node for nodes in lists for node in nodes if isinstance(node, Node)):
+            if (source := node.source) in wanted:
+                entries[source] = (document, node)
+        for node in _entries_of_tables(document, kinds, lines):
+            entries.setdefault(node.source, (document, node))
+    return entries
+
+
 def _differences(plan: Plan) -> Iterator[tuple[Step | HeldBack, FieldChange | None]]:
     for step in plan.steps:
         if step.action in (Action.UPDATE, Action.REPLACE):
@@ -102,22 +122,11 @@ class _Finder:
 
     def __init__(self, documents: Sequence[Document], sources: Iterable[Source | None], kinds: Iterable[Kind]) -> None:
         self.by_tenant: dict[str, list[Document]] = defaultdict(list)
-        self.entries: dict[Source, tuple[Document, Node]] = {}
-        lines: dict[str, list[int]] = defaultdict(list)
+        self.entries = entries(documents, sources, kinds)
         self.tables: dict[tuple[str, str], tuple[dict[str, _Place], set[str]]] = {}
         self.patterns: dict[tuple[str, str], list[tuple[str, _Place]]] = {}
-        wanted = set(sources)
-        for source in wanted:
-            if source is not None:
-                lines[source.path].append(source.line)
         for document in documents:
             self.by_tenant[document.body["tenant"]].append(document)
-            lists = (value for value in document.body.values() if isinstance(value, list))
-            for node in (node for nodes in lists for node in nodes if isinstance(node, Node)):
-                if (source := node.source) in wanted:
-                    self.entries[source] = (document, node)
-            for node in _entries_of_tables(document, kinds, lines):
-                self.entries[node.source] = (document, node)
 
     def places(self, item: Step | HeldBack, field: FieldChange | None) -> Iterator[_Place]:
         """The places of one difference, the most likely first; none where the place of its entry says it all."""

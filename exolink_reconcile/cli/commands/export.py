@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from exolink_reconcile.cli.console import CONSOLE
-from exolink_reconcile.cli.options import EXPORT_FORMATS, ApiOptions, formats, option, reach
+from exolink_reconcile.cli.options import EXPORT_FORMATS, ApiOptions, env_allow, formats, option, reach
 from exolink_reconcile.codes import Exit
 
 _SCHEMA = "exolink-config.schema.json"
@@ -19,7 +19,14 @@ _SCHEMA = "exolink-config.schema.json"
 @option("--out", metavar="FOLDER", help="Write one file a tenant there instead of to stdout.")
 @option("--overwrite", is_flag=True, help="Write over files that are there.")
 @formats(EXPORT_FORMATS)
-def export(tenants: tuple[str, ...], out: str | None, overwrite: bool, format: str, **reach: Any) -> Exit:
+@option("--into", metavar="PATH", help="Take live values into the YAML and CSV that is there; prints a diff.")
+@option("--write", is_flag=True, help="With --into: write the files.")
+@option("--add", metavar="FILE", help="With --into: write what is new into this YAML file.")
+@env_allow
+def export(
+    tenants: tuple[str, ...], out: str | None, overwrite: bool, format: str, into: str | None, write: bool,
+    add: str | None, env_allow: tuple[str, ...], **reach: Any,
+) -> Exit:  # fmt: skip
     """Write YAML for what is live.
 
     With --format csv: the chargers of one tenant, as a table for `chargersFrom`.
@@ -31,6 +38,14 @@ def export(tenants: tuple[str, ...], out: str | None, overwrite: bool, format: s
     for tenant in tenants:
         if not desired_state.is_tenant_name(tenant):
             raise problem("E-NAME", f"`{tenant}` is not a tenant's domain prefix")
+    if into is not None:
+        if out is not None:
+            raise problem("E-USAGE", "--into and --out: give one of them")
+        from exolink_reconcile.cli import export_into
+
+        return export_into.run(tenants, into, write=write, add=add, env_allow=env_allow, options=ApiOptions(**reach))
+    if write or add:
+        raise problem("E-USAGE", "--write and --add need --into PATH")
     if format == "csv" and len(tenants) > 1:
         raise problem("E-USAGE", "--format csv writes the chargers of one tenant: name one")
     paths = {tenant: os.path.join(out, f"{tenant}.{format}") for tenant in tenants} if out else {}

@@ -1,0 +1,110 @@
+"""`export --into`: live values into the YAML and CSV that is there."""
+
+import os
+from collections.abc import Sequence
+
+from exolink_reconcile import export as exporter
+from exolink_reconcile import files, pipeline
+from exolink_reconcile.cli import start
+from exolink_reconcile.cli.console import CONSOLE
+from exolink_reconcile.cli.options import ApiOptions
+from exolink_reconcile.codes import Exit
+from exolink_reconcile.contract import Contract
+from exolink_reconcile.desired import desired_state, write_back
+from exolink_reconcile.desired import files as input_files
+from exolink_reconcile.desired.write_back import Rewrite
+from exolink_reconcile.errors import InputError, problem
+from exolink_reconcile.inert import inert
+from exolink_reconcile.kinds import KINDS
+from exolink_reconcile.live import live_state
+from exolink_reconcile.model import Changes, DesiredState
+from exolink_reconcile.planning import differ
+
+
+def run(
+    tenants: Sequence[str], path: str, *, write: bool, add: str | None, env_allow: Sequence[str], options: ApiOptions
+) -> Exit:
+    """Show what would change in the files, and write it if that is wanted. Raises InputError, ApiError, StorageFailed."""
+    if write and path == "-":
+        raise problem("E-USAGE", "--write needs files: standard input cannot be written")
+    if add is not None:
+        _check_place(add, path)
+    inputs = input_files.read([path], os.environ, start.allowed_variables(env_allow))
+    desired = desired_state.build(inputs.documents, KINDS, problems=inputs.problems)
+    _refuse_partly_read(desired)
+    desired = _only(desired, tenants, path)
+    contract_text, contract = pipeline.read_contract(options.contract)
+    kinds = {tenant.name: [kind for kind in KINDS if kind in tenant.mentioned] for tenant in desired.tenants}
+    with start.connected(options, contract_text, CONSOLE) as api:
+        live = live_state.read(api, kinds, pipeline.TENANT)
+    changes = differ.diff(desired, live)
+    rewrites, left = write_back.rewrite(
+        inputs.documents, changes, lambda kind, name, value: exporter.refusal(contract, kind, name, value)
+    )
+    for each in left:
+        if add is None or each.source is not None:
+            place = f"{each.source}: " if each.source else ""
+            CONSOLE.err(f"{inert(place)}left: {inert(each.what)}: {inert(each.why)}\n")
+    for rewrite in rewrites:
+        CONSOLE.out("\n".join(write_back.unified_diff(rewrite)) + "\n")
+    addition = _addition(changes, contract) if add else ""
+    if add and addition:
+        CONSOLE.out(f"+++ {inert(add)}\n" + "".join(f"+{line}\n" for line in addition.splitlines()))
+    if write:
+        _write(rewrites, add, addition)
+    elif rewrites or addition:
+        CONSOLE.err("Nothing was written. To write it: the same command with --write.\n")
+    if not rewrites and not addition:
+        CONSOLE.err("Nothing to change.\n")
+    return Exit.DONE
+
+
+def _check_place(add: str, path: str) -> None:
+    """A file that the next plan of the same PATH would not read is of no use."""
+    inside = os.path.isdir(path) and os.path.realpath(add).startswith(os.path.realpath(path) + os.sep)
+    same = os.path.exists(add) and os.path.realpath(add) == os.path.realpath(path)
+    if not (inside or same) or not add.lower().endswith((".yaml", ".yml")):
+        raise problem("E-USAGE", f"--add {add}: name a .yaml file of {path}, so that planning it finds what was added")
+
+
+def _refuse_partly_read(desired: DesiredState) -> None:
+    unread = [
+        each for each in desired.warnings if each.code in ("W-READ", "E-READ", "W-UNREAD", "E-PARTLY-READ", "W-SKIPPED")
+    ]
+    if unread:
+        raise InputError([*desired.warnings, *problem("E-READ", "the input cannot be read whole").diagnostics])
+
+
+def _only(desired: DesiredState, tenants: Sequence[str], path: str) -> DesiredState:
+    by_name = {tenant.name: tenant for tenant in desired.tenants}
+    for name in tenants:
+        if name not in by_name:
+            raise problem("E-TARGET", f"no document of {path} describes the tenant {name}")
+    return DesiredState(tuple(by_name[name] for name in tenants), desired.config_digest, desired.warnings)
+
+
+def _addition(changes: Changes, contract: Contract) -> str:
+    """The documents of what is live and not declared."""
+    rows: dict[str, dict[type, Sequence[object]]] = {}
+    for each in changes.unmanaged:
+        rows.setdefault(each.tenant, {})[each.kind] = each.rows
+    texts, warnings = exporter.tenants(rows, contract)  # type: ignore[arg-type]
+    for warning in warnings:
+        CONSOLE.err(f"warning: {warning}\n")
+    return "".join(f"---\n{text.removeprefix(exporter.MODELINE)}" for text in texts.values())
+
+
+def _write(rewrites: Sequence[Rewrite], add: str | None, addition: str) -> None:
+    """Write all files, or none."""
+    contents = {each.path: (each.mark + each.before.encode(), each.data) for each in rewrites}
+    if add and addition and os.path.exists(add):
+        before = files.read_text(add, "the file of --add")
+        whole = contents.get(add, (before, before))[1]
+        gap = b"" if not whole or whole.endswith(b"\n") else b"\n"
+        contents[add] = (before, whole + gap + addition.encode())
+        addition = ""
+    files.replace_all(contents)
+    if add and addition:
+        files.write(add, (exporter.MODELINE.encode(), addition.removeprefix("---\n").encode()), mode=0o644)
+    for path in dict.fromkeys([*contents, *([add] if add and addition else [])]):
+        CONSOLE.err(f"Wrote {inert(path)}\n")

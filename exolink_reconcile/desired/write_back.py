@@ -1,0 +1,456 @@
+"""Live values to the text that is there: only the scalars that differ change, every other byte stays.
+
+Premise. A value may be written over where it stands: in the entry itself, as a scalar that is nothing but its text. What
+comes from `defaults`, by the name of a profile or from `${env:}` says something about other objects or places too, so it is
+reported and left. So is whatever is new, gone, secret, or cannot be said in YAML.
+
+Safety. A new scalar keeps the style of the old one where that says the same. Then the text is read again: it must hold
+exactly what was meant, and nothing else may have changed. A file that does not pass is written with double quotes, and one
+that still does not is left as it was.
+"""
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from ruamel.yaml.events import (
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+)
+
+from exolink_reconcile.desired import documents as yaml_documents
+from exolink_reconcile.desired import problems, sources, tables
+from exolink_reconcile.desired.documents import Document
+from exolink_reconcile.desired.nodes import File, Node
+from exolink_reconcile.desired.problems import at_value
+from exolink_reconcile.desired.tables import Table
+from exolink_reconcile.inert import inert
+from exolink_reconcile.model import Change, Changes, FieldChange, Source
+from exolink_reconcile.references import as_written
+from exolink_reconcile.resource import Kind, fields, key
+from exolink_reconcile.secret_url import SecretUrl
+
+# Why a live value may not be declared, in words; empty where it may be.
+Refusal = Callable[[Kind, str, Any], str]
+
+
+class Left(NamedTuple):
+    """What was not written: what it is about, why, and where, as far as it has a place."""
+
+    what: str
+    why: str
+    source: Source | None = None
+
+
+class Span(NamedTuple):
+    """A stretch of a text to be replaced, and what by."""
+
+    start: int
+    end: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """One file with its changes: the text before, and the stretches that change, in order."""
+
+    path: str
+    before: str
+    spans: tuple[Span, ...]
+    mark: bytes  # the byte order mark, where there is one
+
+    @property
+    def after(self) -> str:
+        """The text with the changes."""
+        pieces, at = [], 0
+        for span in self.spans:
+            pieces += [self.before[at : span.start], span.text]
+            at = span.end
+        return "".join((*pieces, self.before[at:]))
+
+    @property
+    def data(self) -> bytes:
+        """The bytes of the file with the changes."""
+        return self.mark + self.after.encode()
+
+
+class _Edit(NamedTuple):
+    node: Node
+    field: str
+    text: str
+    what: str
+    source: Source
+
+
+def rewrite(documents: Sequence[Document], changes: Changes, refusal: Refusal) -> tuple[list[Rewrite], list[Left]]:
+    """The files with the live values of what differs, and everything that was left, with its place."""
+    left = list(_left_whole(changes))
+    wanted = [change for change in changes.changes if change.fields and change.declared is not None]
+    kinds = dict.fromkeys(change.kind for change in wanted)
+    entries = sources.entries(documents, (change.declared.source for change in wanted if change.declared), kinds)
+    edits: list[_Edit] = []
+    unplaced: list[tuple[problems.Spot | Source, str, str]] = []
+    for change in wanted:
+        for field in change.fields:
+            outcome = _decide(change, field, documents, entries, refusal)
+            if isinstance(outcome, _Edit):
+                edits.append(outcome)
+            else:
+                unplaced.append(outcome)
+    found = problems.find(spot for spot, _, _ in unplaced if isinstance(spot, problems.Spot))
+    left += [
+        Left(what, why, found.source(spot) if isinstance(spot, problems.Spot) else spot) for spot, what, why in unplaced
+    ]
+    by_file: dict[File, list[_Edit]] = defaultdict(list)
+    file_of: dict[str, File] = {}
+    for edit in edits:
+        if file_of.setdefault(edit.node.file.path, edit.node.file) is edit.node.file:
+            by_file[edit.node.file].append(edit)
+        else:
+            left.append(Left(edit.what, "another tenant has the same table", edit.source))
+    rewrites: list[Rewrite] = []
+    for file, own in by_file.items():
+        made, not_made = _rewritten(file, own)
+        rewrites += made
+        left += not_made
+    return rewrites, sorted(left, key=lambda each: each.source or Source("~", 0, 0))
+
+
+def _left_whole(changes: Changes) -> Iterator[Left]:
+    """What is new, gone, or cannot be matched."""
+    for change in changes.changes:
+        if change.declared is not None and change.before is None:
+            yield Left(str(change.address), "it is not live", change.declared.source)
+        elif change.removed is not None and change.before is not None:
+            yield Left(str(change.address), "it is live, though `removed` names it", change.removed.source)
+    for unclear in changes.unclear:
+        yield Left(str(unclear.address), unclear.reason, unclear.source)
+    for unmanaged in changes.unmanaged:
+        for row in unmanaged.rows:
+            name = getattr(row, key(unmanaged.kind))
+            yield Left(
+                f"{unmanaged.tenant}/{unmanaged.kind.kind}/{name}", f"it is new: live as id {row.id}, and not declared"
+            )
+
+
+_Outcome = _Edit | tuple[problems.Spot | Source, str, str]
+
+
+def _decide(
+    change: Change,
+    field: FieldChange,
+    documents: Sequence[Document],
+    entries: Mapping[Source, tuple[Document, Node]],
+    refusal: Refusal,
+) -> _Outcome:
+    """Whether a field is written, or why not."""
+    assert change.declared is not None
+    kind, name, source = change.kind, field.field, change.declared.source
+    what = f"{name} of {change.address}"
+    document, node = _home(change, name, documents, entries)
+    if node is None or document is None:
+        return source, what, "its place was not found"
+    mark = fields(kind)[name].named_by
+    if name not in node:
+        if mark is not None and mark.alias in node:
+            return at_value(node, mark.alias), what, f"it is written as `{mark.alias}: {as_written(node[mark.alias])}`"
+        return _default_spot(document, kind, name) or source, what, "it comes from `defaults`"
+    spot = at_value(node, name)
+    written = as_written(node[name])
+    if "${" in written.replace("$${", ""):
+        return spot, what, "it comes from the environment"
+    if isinstance(node.file, Table) and "${env:" in node.file.path:
+        return spot, what, "the name of its table comes from the environment"
+    value = field.before
+    if value is None:
+        return spot, what, "live, it has no value"
+    if fields(kind)[name].secret and isinstance(value, SecretUrl) and (value.has_secret or "***" in str(field.after)):
+        return spot, what, "it holds a secret"
+    if why := refusal(kind, name, value):
+        return spot, what, why
+    text = value.reveal() if isinstance(value, SecretUrl) else _text(value)
+    if isinstance(node.file, Table) and not text:
+        return spot, what, "live it is empty, which a table cannot say"
+    return _Edit(node, name, text.replace("${", "$${"), what, source)
+
+
+def _home(
+    change: Change, name: str, documents: Sequence[Document], entries: Mapping[Source, tuple[Document, Node]]
+) -> tuple[Document | None, Node | None]:
+    if change.kind.entries is None:
+        own = (each for each in documents if each.body.get("tenant") == change.address.tenant and name in each.body)
+        document = next(own, None)
+        return document, document.body if document else None
+    assert change.declared is not None
+    return entries.get(change.declared.source, (None, None))
+
+
+def _default_spot(document: Document, kind: Kind, name: str) -> problems.Spot | None:
+    defaults = document.body.get("defaults")
+    own = defaults.get(str(kind.entries)) if isinstance(defaults, Node) else None
+    if not isinstance(own, Node):
+        return None
+    mark = fields(kind)[name].named_by
+    return next((at_value(own, each) for each in (name, mark.alias if mark else "") if each in own), None)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+# --------------------------------------------------------------------------------------------------------------- files
+
+
+def _rewritten(file: File, edits: Sequence[_Edit]) -> tuple[list[Rewrite], list[Left]]:
+    """The file with these edits; without them where they cannot be made for sure."""
+    for only_quotes in (False, True):
+        made = _in_table(file, edits, only_quotes) if isinstance(file, Table) else _in_yaml(file, edits, only_quotes)
+        if made is not None:
+            return [made], []
+    return [], [Left(each.what, "it cannot be changed in place", each.source) for each in edits]
+
+
+def _in_table(table: Table, edits: Sequence[_Edit], only_quotes: bool) -> Rewrite | None:
+    places = tables.locate(table, {edit.node.line for edit in edits})
+    spans = []
+    for edit in edits:
+        cell = places[edit.node.line][table.fields.index(edit.field)]
+        old = table.text[cell.start : cell.end]
+        needs_quotes = only_quotes or old.startswith('"') or bool(set(edit.text) & {table.delimiter, '"', "\r", "\n"})
+        text = '"' + edit.text.replace('"', '""') + '"' if needs_quotes else edit.text
+        spans.append(Span(cell.start, cell.end, text))
+    made = Rewrite(table.path, table.text, tuple(sorted(spans)), _mark(table.data))
+    return made if _means_in_table(made, table, edits) else None
+
+
+def _means_in_table(made: Rewrite, table: Table, edits: Sequence[_Edit]) -> bool:
+    again = tables.parse(table.path, made.data, set(table.names))
+    if not isinstance(again, Table) or again.names != table.names:
+        return False
+    meant = {(edit.node.line, edit.field): edit.text for edit in edits}
+    before = tables.entries(table, _as_is)
+    after = tables.entries(_like(again, table), _as_is)
+    for old, new in zip(before, after, strict=True):
+        if not isinstance(old, Node) or not isinstance(new, Node):
+            return False
+        if {**old, **{name: meant[old.line, name] for name in old if (old.line, name) in meant}} != new:
+            return False
+    return True
+
+
+def _as_is(text: str) -> tuple[str, tuple[()]]:
+    return text, ()
+
+
+def _like(again: Table, table: Table) -> Table:
+    """The table that was read again, with the fields of the first one."""
+    return Table(
+        again.path,
+        again.data,
+        again.text,
+        again.delimiter,
+        again.names,
+        again.line,
+        again.start,
+        again.body,
+        table.fields,
+    )
+
+
+def _in_yaml(file: File, edits: Sequence[_Edit], only_quotes: bool) -> Rewrite | None:
+    wanted = {(edit.node.line, edit.node.column) for edit in edits}
+    texts = {(edit.node.line, edit.node.column, edit.field): edit.text for edit in edits}
+    original = yaml_documents.original(file.data)
+    text = original.decode("utf-8-sig")
+    starts = _line_starts(text)
+    spans: list[Span] = []
+    for place, field, event, in_flow in _scalars(file.data, wanted):
+        if (*place, field) not in texts:
+            continue
+        start = starts[event.start_mark.line] + event.start_mark.column
+        end = starts[event.end_mark.line] + event.end_mark.column
+        old = text[start:end]
+        if event.style in ("|", ">"):
+            if "#" in old.partition("\n")[0]:
+                return None
+            end = start + len(old.rstrip())
+        spans.append(Span(start, end, _scalar(texts[(*place, field)], event.style, in_flow, old, only_quotes)))
+    if len(spans) != len(texts):
+        return None
+    made = Rewrite(file.path, text, tuple(sorted(spans)), _mark(original))
+    return made if _means(made, original, texts) else None
+
+
+def _means(made: Rewrite, original: bytes, texts: Mapping[tuple[int, int, str], str]) -> bool:
+    """Whether the new text holds what was meant, and all else as before."""
+    before, _ = yaml_documents.read(made.path, original, None)
+    after, wrong = yaml_documents.read(made.path, made.data, None)
+    if wrong or len(before) != len(after):
+        return False
+    return all(_same(old.body, new.body, texts) for old, new in zip(before, after))
+
+
+def _same(old: Any, new: Any, texts: Mapping[tuple[int, int, str], str]) -> bool:
+    if isinstance(old, Node):
+        if not isinstance(new, Node) or list(old) != list(new):
+            return False
+        for name, value in old.items():
+            meant = texts.get((old.line, old.column, name))
+            if meant is not None:
+                if as_written(new[name]) != meant:
+                    return False
+            elif not _same(value, new[name], texts):
+                return False
+        return True
+    if isinstance(old, list):
+        return (
+            isinstance(new, list)
+            and len(old) == len(new)
+            and all(_same(one, other, texts) for one, other in zip(old, new))
+        )
+    return isinstance(new, str) and as_written(old) == as_written(new)
+
+
+def _scalars(data: bytes, wanted: set[tuple[int, int]]) -> Iterator[tuple[tuple[int, int], str, Any, bool]]:
+    """The scalar values in the mappings whose first keys are at the wanted places: place, key, event, within braces."""
+    cut = yaml_documents.cut_lists(data)
+    events = yaml_documents.parse_events(cut.rest({line for line, _ in wanted}) if cut else data)
+    stack: list[
+        list[Any]
+    ] = []  # of each open collection: is it a mapping, its place, the key it waits with, is it flow
+    for event in events:
+        kind = event.__class__
+        if kind is MappingEndEvent or kind is SequenceEndEvent:
+            stack.pop()
+            continue
+        if kind not in (ScalarEvent, MappingStartEvent, SequenceStartEvent):
+            continue
+        top = stack[-1] if stack else None
+        if top is not None and top[0]:
+            if top[2] is None:
+                place = (event.start_mark.line + 1, event.start_mark.column + 1)
+                top[1] = top[1] or place
+                top[2] = getattr(event, "value", "")
+            else:
+                if kind is ScalarEvent and top[1] in wanted:
+                    yield top[1], top[2], event, top[3]
+                top[2] = None
+        if kind is not ScalarEvent:
+            in_flow = bool(event.flow_style) or (top is not None and top[3])
+            stack.append([kind is MappingStartEvent, None, None, in_flow])
+
+
+_PLAIN = re.compile(r"\w(?:[\w ./()+@=-]*[\w./()+@=-])?")
+_PLAIN_URL = re.compile(r"wss?://[\w./@=&?%+~-]*[\w/]", re.IGNORECASE)
+_NOT_PLAIN = frozenset({"null", "Null", "NULL"})
+
+
+def _scalar(text: str, style: str | None, in_flow: bool, old: str, only_quotes: bool) -> str:
+    """How the text is written, in the style of the scalar that stood there where that says the same."""
+    is_url = _PLAIN_URL.fullmatch(text) is not None and (not in_flow or "://" in old)
+    if not style and not only_quotes and text not in _NOT_PLAIN and (is_url or _PLAIN.fullmatch(text)):
+        return text
+    if style == "'" and not only_quotes and inert(text) == text:
+        return "'" + text.replace("'", "''") + "'"
+    return inert(json.dumps(text, ensure_ascii=False))
+
+
+def _line_starts(text: str) -> list[int]:
+    """Where each line starts, as the parser counts them."""
+    return [0, *(match.end() for match in re.finditer(r"\r\n|\n|\r", text))]
+
+
+def _mark(data: bytes) -> bytes:
+    return b"\xef\xbb\xbf" if data.startswith(b"\xef\xbb\xbf") else b""
+
+
+# ---------------------------------------------------------------------------------------------------------------- diff
+
+_CONTEXT = 3
+_REFERENCE = re.compile(r"\$\{env:\w+\}")
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s\"'<>]+")
+
+
+def unified_diff(rewrite: Rewrite) -> Iterator[str]:
+    """The lines of a unified diff. Secrets in URLs are masked, and what could steer a terminal or a runner is escaped."""
+    before = rewrite.before.split("\n")
+    groups = list(_groups(rewrite))
+    yield f"--- {inert(rewrite.path)}"
+    yield f"+++ {inert(rewrite.path)}"
+    shift = at = 0
+    while at < len(groups):
+        upto = at + 1
+        while upto < len(groups) and groups[upto].first - groups[upto - 1].last <= 2 * _CONTEXT:
+            upto += 1
+        yield from _hunk(before, groups[at:upto], shift)
+        shift += sum(len(group.after) - (group.last - group.first + 1) for group in groups[at:upto])
+        at = upto
+
+
+class _Group(NamedTuple):
+    """Lines that change together, from `first` to `last`, and the lines that come in their place."""
+
+    first: int
+    last: int
+    after: list[str]
+
+
+def _groups(rewrite: Rewrite) -> Iterator[_Group]:
+    text = rewrite.before
+    spans = list(rewrite.spans)
+    line = at = 0
+    while spans:
+        own = [spans.pop(0)]
+        start = text.rfind("\n", 0, own[0].start) + 1
+        end = _line_end(text, own[0].end)
+        while spans and spans[0].start <= end:
+            own.append(spans.pop(0))
+            end = _line_end(text, own[-1].end)
+        line += text.count("\n", at, start)
+        at = start
+        after = Rewrite(
+            "", text[start:end], tuple(Span(s.start - start, s.end - start, s.text) for s in own), b""
+        ).after
+        yield _Group(line, line + text.count("\n", start, end), after.split("\n"))
+
+
+def _line_end(text: str, at: int) -> int:
+    end = text.find("\n", at)
+    return len(text) if end < 0 else end
+
+
+def _hunk(before: Sequence[str], groups: Sequence[_Group], shift: int) -> Iterator[str]:
+    last_line = len(before) - 1 if before[-1] == "" else len(before)  # how many lines there are
+    start = max(0, groups[0].first - _CONTEXT)
+    end = min(last_line, groups[-1].last + 1 + _CONTEXT)
+    lines: list[str] = []
+    at = start
+    for group in groups:
+        lines += [f" {_shown(line)}" for line in before[at : group.first]]
+        lines += [f"-{_shown(line)}" for line in before[group.first : group.last + 1]]
+        lines += [f"+{_shown(line)}" for line in group.after]
+        at = group.last + 1
+    lines += [f" {_shown(line)}" for line in before[at:end]]
+    grown = sum(len(group.after) - (group.last - group.first + 1) for group in groups)
+    yield f"@@ -{start + 1},{end - start} +{start + 1 + shift},{end - start + grown} @@"
+    yield from lines
+    if end == len(before) and before[-1] != "":
+        yield "\\ No newline at end of file"
+
+
+def _masked(what: str, value: str) -> str:
+    return value if _REFERENCE.fullmatch(value) else "***"
+
+
+def _shown(line: str) -> str:
+    line, end = (line[:-1], "\r") if line.endswith("\r") else (line, "")
+    masked = _URL.sub(lambda match: SecretUrl(match[0]).rewrite(_masked), line)
+    return "\t".join(map(inert, masked.split("\t"))) + end
