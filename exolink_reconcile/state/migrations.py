@@ -123,11 +123,9 @@ def script() -> str:
             "-- The shared state of exolink-reconcile: run this once, in the database that --state names.",
             "BEGIN;",
             *MIGRATIONS,
-            MARK,
+            MARK + "COMMIT;\n",
             "-- Roles without a login: GRANT exolink_writer TO the user that applies, exolink_reader to who plans.",
             _CREATE_ROLES,
             *GRANTS.values(),
-            "COMMIT;",
-            "",
         ]
     )
