@@ -86,6 +86,12 @@ class NoClearAnswer(ApiError):
         self.retry_after = retry_after
 
 
+class LeftOpen(ReconcileError):
+    """A write of an earlier run is still open, and this run ends without having settled it."""
+
+    exit_code = Exit.UNKNOWN
+
+
 class PlanRefused(ReconcileError):
     """A guardrail or the user refused; nothing was written."""
 

@@ -7,10 +7,11 @@ Everything that a command wants to show comes back as a value: warnings are `wan
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from exolink_reconcile import contract as contracts
 from exolink_reconcile import files
+from exolink_reconcile.applying import recovery
 from exolink_reconcile.contract import Contract
 from exolink_reconcile.desired import desired_state
 from exolink_reconcile.desired import files as input_files
@@ -23,6 +24,7 @@ from exolink_reconcile.model import DesiredState, LiveState, Plan
 from exolink_reconcile.planning import choices as planning_choices
 from exolink_reconcile.planning import differ, digest, planner
 from exolink_reconcile.planning.choices import Choices
+from exolink_reconcile.resource import Address
 
 TENANT = next(kind for kind in KINDS if kind.entries is None)
 
@@ -107,6 +109,14 @@ def plan(wanted: Wanted, api: Api, counts_before: Mapping[tuple[str, str], int])
     changes = differ.diff(wanted.desired, live)
     plan = planner.plan(changes, wanted.desired, wanted.contract, wanted.choices, wanted.api_url, counts_before)
     return PlannedRun(wanted.desired, wanted.contract, live, plan, digest.of_each(plan))
+
+
+def hold_back(run: PlannedRun, held: Mapping[Address, int]) -> PlannedRun:
+    """A run without the creates of what answers by its id (given by address) although no list shows it."""
+    if not held:
+        return run
+    plan = recovery.hold_back(run.plan, held)
+    return replace(run, plan=plan, digests=digest.of_each(plan))
 
 
 def read_contract(path: str | None) -> tuple[str, Contract]:

@@ -152,10 +152,10 @@ class Knowledge:
         return replace(self, attempts=(*self._closed(), Attempt(verb, at)))
 
     def ended(self, end: End, detail: str = "", code: str = "") -> "Knowledge":
-        """The last attempt ended; the first thing that is known of its end stands."""
-        *earlier, last = self.attempts
-        if last.end is not End.OPEN:
+        """The last attempt ended, if one is open; the first thing that is known of its end stands."""
+        if not self.attempts or self.attempts[-1].end is not End.OPEN:
             return self
+        *earlier, last = self.attempts
         return replace(self, attempts=(*earlier, replace(last, end=end, detail=detail, code=code)))
 
     def not_sent(self) -> "Knowledge":

@@ -1,123 +1,295 @@
-"""Open operations of earlier runs, live state to what became of them.
+"""What earlier runs left open, and what they made moments ago, to what became of it: with the same judge as this run's.
 
-A create that got no clear answer may still happen for as long as the settle window. So a run first waits until each is
-either visible or older than the window; then one reading tells of all of them. Absence counts only after the window. A
-create that was *answered* and does not show up is another matter: the list is blind to it, so it stays open.
+First every open write is waited for until the judge can tell, at the latest until the settle window after it was sent is
+over. Then the plan is made. Where it would create again what is known to be made, a list lags: it is waited for, by its
+id, and planned again; what still answers by its id then is held back.
 """
 
-import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import Protocol, TypeVar
 
+from exolink_reconcile.applying import judge, knowledge
+from exolink_reconcile.applying.judge import Verdict
+from exolink_reconcile.applying.knowledge import Knowledge, Listing
+from exolink_reconcile.applying.settings import Settings
+from exolink_reconcile.applying.waiting import Stop, wait_until
+from exolink_reconcile.contract import Contract
 from exolink_reconcile.live import live_state
 from exolink_reconcile.live.api import Api
-from exolink_reconcile.model import LiveState, Operation, remote_id
-from exolink_reconcile.resource import Kind, Row, key
-from exolink_reconcile.secret_url import may_be
+from exolink_reconcile.model import Action, HeldBack, LiveState, Operation, Plan, Step, remote_id
+from exolink_reconcile.resource import Address, Kind, Row, key
 
-_POLL = 2.0
+
+class Planned(Protocol):
+    """A plan, and what it was made from."""
+
+    @property
+    def plan(self) -> Plan:
+        """The plan."""
+
+    @property
+    def live(self) -> LiveState:
+        """What it was made from."""
+
+
+class Memory(Protocol):
+    """What the state remembers of earlier runs; see state.store.Store."""
+
+    def open_operations(self, tenants: Iterable[str] | None = None) -> list[Operation]:
+        """The writes that are still open."""
+
+    def made_lately(self, tenants: Iterable[str], window: float) -> list[Operation]:
+        """The creates of the last `window` seconds that are known to have made an object, its id as `remote_id`."""
+
+    def settle_earlier(self, operations: Mapping[int, str], made: Mapping[int, int] | None = None) -> None:
+        """Close writes of earlier runs."""
+
+    def seen(self) -> Mapping[tuple[str, str], int]:
+        """How many rows each list had."""
+
+
+_EVER = 100 * 365 * 86_400.0  # seconds
+_Planned = TypeVar("_Planned", bound=Planned)
+
+
+@dataclass(slots=True)
+class _Open:
+    """A write of an earlier run that is open, and what is known of it by now."""
+
+    operation: Operation
+    kind: Kind
+    known: Knowledge
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
-    """What reading told: outcomes by operation number, and the creates that stay open because the list is blind."""
+class Recovered:
+    """What became of earlier writes. `blind` are creates that were answered and never showed up: they stay open.
 
-    outcomes: Mapping[int, str]
-    blind: tuple[Operation, ...]
-
-    @property
-    def sentence(self) -> str:
-        """One line for the person."""
-        done = sum(1 for outcome in self.outcomes.values() if outcome == "applied")
-        total = len(self.outcomes)
-        return f"Settled {total} write{'s' if total != 1 else ''} of an earlier run: {done} had been applied, {total - done} had not."
-
-
-def wait(
-    api: Api,
-    operations: Iterable[Operation],
-    kinds: Sequence[Kind],
-    window: float,
-    say: Callable[[str], None],
-    sleep: Callable[[float], object] = time.sleep,
-) -> None:
-    """Wait until each open create is visible or older than the window, in seconds.
-
-    Raises:
-        ApiError: a list could not be read.
-
+    `held` are creates of the plan that must wait: the id that answers although no list shows it, by address.
     """
-    by_word = {kind.kind: kind for kind in kinds}
-    young = [op for op in operations if op.action in ("create", "replace") and op.address.kind in by_word]
-    until = {op.number: time.monotonic() + window - op.age for op in young}
-    young = [op for op in young if until[op.number] > time.monotonic()]
-    said = False
-    while young:
-        names = {
-            (tenant, word): _names(api, by_word[word], tenant)
-            for tenant, word in sorted({(op.address.tenant, op.address.kind) for op in young})
-        }
-        young = [op for op in young if op.address.name not in names[op.address.tenant, op.address.kind]]
-        left = max((until[op.number] - time.monotonic() for op in young), default=0.0)
-        if left <= 0:
+
+    sentence: str = ""
+    blind: tuple[Operation, ...] = ()
+    held: Mapping[Address, int] = field(default_factory=dict)
+
+
+class Recovery:
+    """The settling of earlier runs, for one run."""
+
+    def __init__(
+        self, api: Api, contract: Contract, kinds: Sequence[Kind], memory: Memory, tenants: Sequence[str], settings: Settings
+    ) -> None:  # fmt: skip
+        self._api, self._contract, self._memory, self._tenants = api, contract, memory, tenants
+        self._settings, self._stop = settings, Stop()
+        self._sleep = settings.sleep or self._stop.sleep
+        self._kinds = {kind.kind: kind for kind in kinds}
+
+    def run(self, plan: Callable[[Mapping[tuple[str, str], int]], _Planned]) -> tuple[_Planned, Recovered]:
+        """Settle what can be settled, then plan. `plan` is given how many rows each list had, for the shrink check.
+
+        Raises:
+            ApiError, StorageFailed, InputError: nothing was written to the API.
+
+        """
+        writes = self._open_writes()
+        self._wait(writes)
+        sentence, blind = self._close(writes)
+        counts = self._counts(writes)
+        planned = plan(counts)
+        made = self._made(writes)
+        if hidden := self._hidden(planned, made):
+            self._wait_for(hidden)
+            planned = plan(counts)
+        return planned, Recovered(sentence, blind, self._held(planned))
+
+    # ------------------------------------------------------------------------------------------------------ open writes
+
+    def _open_writes(self) -> list[_Open]:
+        now = self._settings.clock()
+        return [
+            _Open(operation, kind, knowledge.of_operation(operation, kind, now, has_get=self._has_get(kind)))
+            for operation in self._memory.open_operations(self._tenants)
+            if (kind := self._kinds.get(operation.address.kind)) is not None
+        ]
+
+    def _has_get(self, kind: Kind) -> bool:
+        return self._contract.offer(kind).get is not None
+
+    def _wait(self, writes: Sequence[_Open]) -> None:
+        """Read until the judge can tell of every write, or the window of each is over."""
+        if not writes:
             return
-        if not said:
-            said = True
-            creates = f"{len(young)} create{'s' if len(young) != 1 else ''}"
-            say(f"Waiting up to {left:.0f} s for {creates} of an earlier run that got no answer.")
-        sleep(min(_POLL, max(left, 0.05)))
-        young = [op for op in young if until[op.number] > time.monotonic()]
+        window = self._settings.settle
+        left = max(0.0, window - min(write.operation.age for write in writes))
+
+        def told() -> bool:
+            for tenant, kind in sorted({(w.operation.address.tenant, w.kind) for w in writes}, key=str):
+                self._read(tenant, kind, [w for w in writes if (w.operation.address.tenant, w.kind) == (tenant, kind)])
+            return not any(judge.judge(write.known, window).waits for write in writes)
+
+        def waiting(left: float) -> None:
+            open_now = [write for write in writes if judge.judge(write.known, window).waits]
+            counted = Counter(write.operation.action for write in open_now)
+            said = ", ".join(f"{n} {action}{'s' if n > 1 else ''}" for action, n in sorted(counted.items()))
+            self._settings.waiting(f"Waiting up to {left:.0f} s for {said} of an earlier run that got no answer.")
+
+        wait_until(told, left, stop=self._stop, clock=self._settings.clock, sleep=self._sleep, waiting=waiting)
+
+    def _read(self, tenant: str, kind: Kind, writes: Sequence[_Open]) -> None:
+        """One list, for the writes that it is about; a GET where only that can tell."""
+        at = self._settings.clock()
+        listing = Listing(kind, _rows(self._api, kind, tenant), at)
+        for write in writes:
+            write.known = write.known.listed(listing)
+            if judge.asks(write.known, self._settings.settle):
+                at = self._settings.clock()
+                write.known = write.known.got(
+                    live_state.read_item(self._api, kind, tenant, write.known.write.target), at
+                )
+
+    def _close(self, writes: Iterable[_Open]) -> tuple[str, tuple[Operation, ...]]:
+        """Close on record what the judge can tell of; what is blind stays open."""
+        outcomes: dict[int, str] = {}
+        made: dict[int, int] = {}
+        blind: list[Operation] = []
+        for write in writes:
+            judgement = judge.judge(write.known, self._settings.settle)
+            number = write.operation.number
+            if judgement.made is Verdict.BLIND or judgement.waits:
+                blind.append(write.operation)
+                continue
+            outcomes[number] = "applied" if judgement.applied else "not applied"
+            if judgement.row is not None and Action[write.operation.action.upper()].creates:
+                made[number] = remote_id(judgement.row)
+        if outcomes:
+            self._memory.settle_earlier(outcomes, made)
+        return _sentence(outcomes), tuple(blind)
+
+    def _counts(self, writes: Iterable[_Open]) -> dict[tuple[str, str], int]:
+        """How many rows each list had, without those that our own deletes are known to have removed."""
+        counts = dict(self._memory.seen())
+        for write in writes:
+            place = (write.operation.address.tenant, write.operation.address.kind)
+            if place in counts and judge.judge(write.known, self._settings.settle).deleted is Verdict.DONE:
+                counts[place] -= 1
+        return counts
+
+    # ------------------------------------------------------------------------------------------------------ made lately
+
+    def _made(self, writes: Iterable[_Open]) -> dict[Address, tuple[int, float]]:
+        """What is known to be made at an address: its id, and until when a list may still not show it."""
+        now, window = self._settings.clock(), self._settings.settle
+        made = {
+            op.address: (op.remote_id, now + window - op.age)
+            for op in self._memory.made_lately(self._tenants, window)
+            if op.remote_id is not None
+        }
+        for write in writes:
+            for number, sighting in write.known.products.items():
+                made[write.operation.address] = (number, sighting.at + window)
+        return made
+
+    def _hidden(self, planned: Planned, made: Mapping[Address, tuple[int, float]]) -> dict[Address, tuple[int, float]]:
+        """What the plan would create although it was made moments ago: no list that it was made from shows it."""
+        listed = _ids(planned.live)
+        return {
+            step.address: made[step.address]
+            for step in planned.plan.steps
+            if step.creates and step.address in made and made[step.address][1] > self._settings.clock()
+            and made[step.address][0] not in listed.get((step.address.tenant, step.kind), ())
+        }  # fmt: skip
+
+    def _wait_for(self, hidden: Mapping[Address, tuple[int, float]]) -> None:
+        """Read until each of these ids is listed, the API says that it is deleted, or its window is over."""
+        clock, left = self._settings.clock, dict(hidden)
+
+        def told() -> bool:
+            places = {(address.tenant, self._kinds[address.kind]) for address in left}
+            for tenant, kind in sorted(places, key=str):
+                rows = {remote_id(row) for row in _rows(self._api, kind, tenant)}
+                for address in [each for each in left if (each.tenant, each.kind) == (tenant, kind.kind)]:
+                    if left[address][0] in rows or clock() >= left[address][1] or self._deleted(kind, address, left):
+                        del left[address]
+            return not left
+
+        def waiting(seconds: float) -> None:
+            objects = "1 object" if len(left) == 1 else f"{len(left)} objects"
+            self._settings.waiting(
+                f"Waiting up to {seconds:.0f} s for the list to show {objects} that an earlier run made."
+            )
+
+        longest = max(until for _, until in hidden.values()) - clock()
+        wait_until(told, longest, stop=self._stop, clock=clock, sleep=self._sleep, waiting=waiting)
+
+    def _deleted(self, kind: Kind, address: Address, left: Mapping[Address, tuple[int, float]]) -> bool:
+        """Whether the API says by the id that the object is deleted; a 404 may just be a GET that is not there."""
+        if not self._has_get(kind):
+            return False
+        row = live_state.read_item(self._api, kind, address.tenant, left[address][0])
+        return row is not None and bool(row.deletedAt)
+
+    def _held(self, planned: Planned) -> dict[Address, int]:
+        """The creates of what answers by its id although no list shows it, whenever it was made."""
+        creates = {
+            step.address: step
+            for step in planned.plan.steps
+            if step.creates and step.kind.entries is not None and self._has_get(step.kind)
+        }
+        if not creates:
+            return {}
+        earlier = self._memory.made_lately({address.tenant for address in creates}, _EVER)
+        made = {op.address: op.remote_id for op in earlier if op.remote_id is not None and op.address in creates}
+        listed = _ids(planned.live)
+        asked = {
+            address: self._api.pool.submit(self._answers, step, made[address])
+            for address, step in creates.items()
+            if address in made and made[address] not in listed.get((address.tenant, step.kind), ())
+        }
+        return {address: made[address] for address, answer in asked.items() if answer.result()}
+
+    def _answers(self, step: Step, number: int) -> bool:
+        """Whether the object of this id is there, under this name. Raises ApiError."""
+        row = live_state.read_one(self._api, step.kind, step.address.tenant, number)
+        return row is not None and getattr(row, key(step.kind)) == step.address.name
 
 
-def hidden(api: Api, made: Iterable[Operation], kinds: Sequence[Kind]) -> list[Operation]:
-    """Of creates that made an object which no list shows now: those whose object still answers by its id.
-
-    Then the list lags, and to create again would make a second one. Raises ApiError.
-    """
-    by_word = {kind.kind: kind for kind in kinds}
-    return [
-        op
-        for op in made
-        if live_state.read_one(api, by_word[op.address.kind], op.address.tenant, op.remote_id) is not None
-    ]
-
-
-def judge(api: Api, operations: Iterable[Operation], live: LiveState, kinds: Sequence[Kind]) -> Settled:
-    """What became of each operation: a kind that the plan had no reason to read any more is read for it.
-
-    An operation of an unknown kind or of a tenant that is gone stays open. Raises ApiError.
-    """
-    by_word = {kind.kind: kind for kind in kinds}
-    read: dict[tuple[str, Kind], Sequence[Row]] = {}
-    outcomes: dict[int, str] = {}
-    blind: list[Operation] = []
-    for op in operations:
-        kind = by_word.get(op.address.kind)
-        name = op.address.tenant
-        tenant = live.tenants.get(name)
-        if kind is None or tenant is None or not (tenant.exists or kind in tenant.rows):
-            continue
-        if (name, kind) not in read:
-            read[name, kind] = tenant.rows[kind] if kind in tenant.rows else live_state.read_list(api, kind, name)
-        found = _applied(op, kind, read[name, kind])
-        if found or not op.answered:
-            outcomes[op.number] = "applied" if found else "not applied"
-        else:
-            blind.append(op)
-    return Settled(outcomes, tuple(blind))
+def hold_back(plan: Plan, held: Mapping[Address, int]) -> Plan:
+    """A plan without the creates of what is there already although no list shows it; they are held back."""
+    if not held:
+        return plan
+    waves = (tuple(step for step in wave if step.address not in held) for wave in plan.waves)
+    back = [
+        HeldBack(
+            step.address, step.kind, step.action, "E-LIST-BLIND",
+            f"an earlier run made it, and it still answers by its id ({held[step.address]}), but no list shows it", step.source,
+        )
+        for step in plan.steps if step.address in held
+    ]  # fmt: skip
+    return replace(plan, waves=tuple(wave for wave in waves if wave), held_back=(*plan.held_back, *back))
 
 
-def _names(api: Api, kind: Kind, tenant: str) -> set[str]:
+def _rows(api: Api, kind: Kind, tenant: str) -> Sequence[Row]:
     if kind.entries is None:
         row = live_state.read_one(api, kind, tenant)
-        return {getattr(row, key(kind))} if row is not None else set()
-    return {getattr(row, key(kind)) for row in live_state.read_list(api, kind, tenant)}
+        return () if row is None else (row,)
+    return live_state.read_list(api, kind, tenant)
 
 
-def _applied(op: Operation, kind: Kind, rows: Sequence[Row]) -> bool:
-    if op.action == "delete":
-        return all(remote_id(row) != op.remote_id for row in rows)
-    if op.action == "update":
-        row = next((row for row in rows if remote_id(row) == op.remote_id), None)
-        return row is not None and all(may_be(getattr(row, name, None), value) for name, value in op.after.items())
-    return any(getattr(row, key(kind)) == op.address.name and remote_id(row) != op.remote_id for row in rows)
+def _ids(live: LiveState) -> dict[tuple[str, Kind], frozenset[int]]:
+    """The ids that the lists show which a plan was made from."""
+    return {
+        (name, kind): frozenset(map(remote_id, rows))
+        for name, tenant in live.tenants.items()
+        for kind, rows in tenant.rows.items()
+    }
+
+
+def _sentence(outcomes: Mapping[int, str]) -> str:
+    """One line for the user; empty where nothing was settled."""
+    if not outcomes:
+        return ""
+    done, total = sum(outcome == "applied" for outcome in outcomes.values()), len(outcomes)
+    writes = "1 write" if total == 1 else f"{total} writes"
+    return f"Settled {writes} of an earlier run: {done} had been applied, {total - done} had not."

@@ -19,7 +19,7 @@ from exolink_reconcile.applying.task import Task, Withheld, skipped
 from exolink_reconcile.contract import Contract
 from exolink_reconcile.errors import ApiError, NoClearAnswer
 from exolink_reconcile.live import live_state
-from exolink_reconcile.live.api import Api
+from exolink_reconcile.live.api import Api, Watch
 from exolink_reconcile.model import Action
 from exolink_reconcile.resource import Row, fields, masked_fields, masked_like
 from exolink_reconcile.secret_url import masked_text
@@ -147,21 +147,23 @@ class Sender:
         step, target = task.step, task.knowledge.write.target
         tenant, values = step.address.tenant, task.knowledge.write.values
 
-        def leaving() -> None:
-            self._leaving(task, verb, before)
+        def put_off() -> None:
+            task.learn(Knowledge.not_sent)
 
+        watch = Watch(lambda: self._leaving(task, verb, before), put_off)
         if verb is Verb.CREATE:
-            self._api.create(step.kind, tenant, values, leaving)
+            self._api.create(step.kind, tenant, values, watch)
             return False
         assert target is not None
         if verb is Verb.UPDATE:
-            self._api.update(step.kind, tenant, target, values, leaving)
+            self._api.update(step.kind, tenant, target, values, watch)
             return False
-        return not self._api.delete(step.kind, tenant, target, leaving)
+        return not self._api.delete(step.kind, tenant, target, watch)
 
     def _leaving(self, task: Task, verb: Verb, before: Mapping[str, Any]) -> None:
         """Right before a request leaves: may it, and is it on record. Raises Withheld, StorageFailed, Locked."""
         step, record = task.step, self._settings.record
+        task.learn(Knowledge.not_sent)  # what was open until now did nothing: only such is repeated unasked
         if reason := self._withhold(task):
             raise Withheld(*reason)
         if not task.recorded:
@@ -185,6 +187,8 @@ class Sender:
     def _refused(self, task: Task, verb: Verb, error: ApiError) -> None:
         """A clear no; after an attempt that was unclear it is a no to the repetition only."""
         task.learn(lambda known: known.ended(End.REFUSED, error.summary, error.code))
+        if task.knowledge.said(verb) is Said.NOTHING:
+            task.withheld = error.code, error.summary
         if task.knowledge.said(verb) is Said.UNCLEAR:
             raise NoClearAnswer("E-AMBIGUOUS", task.knowledge.detail(verb)) from error
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from exolink_reconcile.applying.knowledge import NOTHING, Knowledge, Said, Verb
+from exolink_reconcile.applying.knowledge import NOTHING, End, Knowledge, Said, Verb
 from exolink_reconcile.codes import Exit
 from exolink_reconcile.model import Outcome, Status, Step
 
@@ -55,8 +55,8 @@ class Task:
 
     @property
     def may_be_in_flight(self) -> bool:
-        """Whether a request of it may have had an effect."""
-        return any(self.knowledge.effective(verb) for verb in Verb)
+        """Whether a request of it may have had an effect; a delete of what was gone already had none."""
+        return any(attempt.end is not End.GONE for verb in Verb for attempt in self.knowledge.effective(verb))
 
     @property
     def may_have_created(self) -> bool:

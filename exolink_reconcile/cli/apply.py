@@ -4,7 +4,7 @@ import os
 import shlex
 import signal
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,14 +15,15 @@ from exolink_reconcile.applying.settings import Settings
 from exolink_reconcile.applying.waiting import Stop
 from exolink_reconcile.cli import event_stream, start
 from exolink_reconcile.cli.console import Console, Progress, leave
+from exolink_reconcile.cli.ending import Terminated
 from exolink_reconcile.cli.event_stream import EventStream
 from exolink_reconcile.cli.options import PLAN_OPTIONS, Options
 from exolink_reconcile.codes import Exit
-from exolink_reconcile.errors import Locked, PlanRefused, PlanStale, StorageFailed, problem
+from exolink_reconcile.errors import LeftOpen, Locked, PlanRefused, PlanStale, ReconcileError, StorageFailed, problem
 from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.live import connection
 from exolink_reconcile.live.api import Api
-from exolink_reconcile.model import LiveState, Plan, Result, Step
+from exolink_reconcile.model import LiveState, Operation, Plan, Result, Step
 from exolink_reconcile.pipeline import PlannedRun, Wanted
 from exolink_reconcile.report import result_text, text
 from exolink_reconcile.saved_plan import reader
@@ -81,19 +82,20 @@ class Apply:
         self.events.diagnostics(wanted.desired.warnings)
         with start.connected(options, wanted.contract_text, self.console) as api, self._locked(wanted) as journal:
             journal.api_now = api.now
-            run, blind = self._settled_plan(wanted, api, journal)
-            if saved is not None:
-                reader.check(saved, run.plan, run.desired, run.live)
-            if self.expect is not None:
-                reader.check_digest(run.plan, self.expect.lower())
-            run = start.probed(run, self.options)
-            self._show(run)
-            self._check_rails(run)
-            journal.saw(_counts(run.live))
-            if not run.plan.waves:
-                self._keep_base(journal, wanted, run)
-                return self._nothing_to_do(run, blind)
-            self._approve(run)
+            with self._left_open(wanted, journal):
+                run, blind = self._settled_plan(wanted, api, journal)
+                if saved is not None:
+                    reader.check(saved, run.plan, run.desired, run.live)
+                if self.expect is not None:
+                    reader.check_digest(run.plan, self.expect.lower())
+                run = start.probed(run, self.options)
+                self._show(run)
+                self._check_rails(run)
+                journal.saw(_counts(run.live))
+                if not run.plan.waves:
+                    self._keep_base(journal, wanted, run)
+                    return self._nothing_to_do(run, blind)
+                self._approve(run)
             return self._apply(wanted, run, api, journal, blind)
 
     def _keep_base(self, store: Store, wanted: Wanted, run: PlannedRun, result: Result | None = None) -> None:
@@ -102,6 +104,21 @@ class Apply:
         for tenant in run.desired.tenants:
             if tenant.name in run.plan.tenants:
                 store.keep_base(tenant.name, verified.declared(tenant), not_verified)
+
+    @contextmanager
+    def _left_open(self, wanted: Wanted, store: Store) -> Iterator[None]:
+        """However the run ends before its first write: a write of an earlier run that it leaves open is its end (9)."""
+        try:
+            yield
+        except (ReconcileError, Terminated, KeyboardInterrupt) as error:
+            operations = store.open_operations(wanted.tenants)
+            if not operations:
+                raise
+            self.events.left_open(operations)
+            reason = error.summary if isinstance(error, ReconcileError) else "interrupted"
+            raise LeftOpen(
+                "E-AMBIGUOUS", f"{reason.rstrip('.')}. Still open: {_named(operations)}; see `unknowns`"
+            ) from error
 
     def _check_approval(self) -> None:
 
@@ -140,11 +157,17 @@ class Apply:
         """Where a permission must be given: a saved plan has the options that it was made with."""
         return ". A saved plan keeps its options: make it again with the one it lacks" if self.plan_path else ""
 
-    def _nothing_to_do(self, run: PlannedRun, blind: Mapping[tuple[str, str], str]) -> Exit:
-        code = Exit.UNKNOWN if blind else Exit.INCOMPLETE if run.plan.held_back else Exit.DONE
-        if code and self.format != "json":
+    def _nothing_to_do(self, run: PlannedRun, blind: Sequence[Operation]) -> Exit:
+        if self.format != "json" and run.plan.held_back:
             self.console.err("Nothing was written: what differs is held back. See the ways out above.\n")
-        return code
+        self._tell_open(blind)
+        return Exit.UNKNOWN if blind else Exit.INCOMPLETE if run.plan.held_back else Exit.DONE
+
+    def _tell_open(self, blind: Sequence[Operation]) -> None:
+        """Name the writes of earlier runs that stay open."""
+        self.events.left_open(blind)
+        if blind:
+            self._tell(f"Still open from an earlier run: {_named(blind)}; see `unknowns`.")
 
     def _approve(self, run: PlannedRun) -> None:
 
@@ -154,9 +177,7 @@ class Apply:
         if self.console.ask(question) != "yes":
             raise PlanRefused("E-NOT-APPROVED", "not approved. Nothing was written")
 
-    def _apply(
-        self, wanted: Wanted, run: PlannedRun, api: Api, journal: Store, blind: Mapping[tuple[str, str], str]
-    ) -> Exit:
+    def _apply(self, wanted: Wanted, run: PlannedRun, api: Api, journal: Store, blind: Sequence[Operation]) -> Exit:
 
         stop = Stop()
         progress = Progress(self.console, sum(1 for _ in run.plan.steps))
@@ -165,8 +186,9 @@ class Apply:
             self.events.answered(step)
             progress.step(f"{step.action.word} {text.value(str(step.address))}")
 
+        blind_places = {(op.address.tenant, op.address.kind): str(op.address) for op in blind}
         settings = Settings(
-            settle=self.options.settle, record=journal, blind=blind, starting=self.events.started, sent=sent,
+            settle=self.options.settle, record=journal, blind=blind_places, starting=self.events.started, sent=sent,
             waiting=self._tell,
         )  # fmt: skip
         journal.digest = run.digest
@@ -176,6 +198,8 @@ class Apply:
             result = applier.apply(run.plan, run.desired, run.contract, api, stop, settings, run.live)
             progress.end()
             code = self._remember(journal, wanted, run, result, _code_of(result, run.plan, stop))
+            code = Exit.worst((code, Exit.UNKNOWN)) if blind else code
+            self._tell_open(blind)
             self.events.result(result, code)
             if self.format != "json":
                 self.console.out(result_text.result(result, run.plan))
@@ -196,26 +220,17 @@ class Apply:
         ):
             yield store
 
-    def _settled_plan(self, wanted: Wanted, api: Api, journal: Store) -> tuple[PlannedRun, dict[tuple[str, str], str]]:
+    def _settled_plan(self, wanted: Wanted, api: Api, store: Store) -> tuple[PlannedRun, Sequence[Operation]]:
         """The plan, after what earlier runs left open is settled; and the creates that a blind list keeps open."""
-        operations = journal.open_operations(wanted.tenants)
-        if operations:
-            recovery.wait(api, operations, KINDS, self.options.settle, self._tell)
-        seen = dict(journal.seen())
-        for op in operations:
-            place = (op.address.tenant, op.address.kind)
-            if op.action in ("delete", "replace") and place in seen:
-                seen[place] -= 1  # our own delete, of a run that could not tell any more: no list has shrunk by itself
-        run = pipeline.plan(wanted, api, seen)
-        settled = recovery.judge(api, operations, run.live, KINDS)
-        run = self._not_hidden(wanted, api, journal, run, seen)
-        if self._may_have_forgotten(journal, run):
+        settings = Settings(settle=self.options.settle, waiting=self._tell)
+        settling = recovery.Recovery(api, wanted.contract, KINDS, store, wanted.tenants, settings)
+        run, recovered = settling.run(lambda counts: pipeline.plan(wanted, api, counts))
+        if self._may_have_forgotten(store, run):
             time.sleep(self.options.settle)
-            run = pipeline.plan(wanted, api, seen)
-        if settled.outcomes:
-            journal.settle_earlier(settled.outcomes)
-            self.console.err(f"{settled.sentence}\n")
-        return run, {(op.address.tenant, op.address.kind): str(op.address) for op in settled.blind}
+            run = pipeline.plan(wanted, api, store.seen())
+        if recovered.sentence:
+            self._tell(recovered.sentence)
+        return pipeline.hold_back(run, recovered.held), recovered.blind
 
     def _may_have_forgotten(self, store: Store, run: PlannedRun) -> bool:
         """Whether an earlier run, whose state was lost with its machine, may have creates under way; says so.
@@ -231,18 +246,6 @@ class Apply:
             " once, so that what it created shows up, before planning again. Keep the state between runs, or share one."
         )
         return True
-
-    def _not_hidden(
-        self, wanted: Wanted, api: Api, journal: Store, run: PlannedRun, seen: Mapping[tuple[str, str], int]
-    ) -> PlannedRun:
-        """The plan, made anew if a list did not yet show what an earlier run made moments ago."""
-        creates = {step.address for step in run.plan.steps if step.creates and wanted.contract.offer(step.kind).get}
-        made = [op for op in journal.made_lately(wanted.tenants, self.options.settle) if op.address in creates]
-        hidden = recovery.hidden(api, made, KINDS)
-        if not hidden:
-            return run
-        recovery.wait(api, hidden, KINDS, self.options.settle, self._tell)
-        return pipeline.plan(wanted, api, seen)
 
     def _remember(self, journal: Store, wanted: Wanted, run: PlannedRun, result: Result, code: Exit) -> Exit:
         """Put the end of the run on record; a record that fails now is the exit code, the writes are done."""
@@ -271,6 +274,12 @@ class Apply:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def _named(operations: Sequence[Operation]) -> str:
+    """Writes in words, the first few of them."""
+    shown = ", ".join(f"{op.action} {op.address}" for op in operations[:3])
+    return f"{shown} and {len(operations) - 3} more" if len(operations) > 3 else shown
 
 
 def _counts(live: LiveState) -> dict[tuple[str, str], int]:

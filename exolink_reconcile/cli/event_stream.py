@@ -2,13 +2,13 @@
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from exolink_reconcile.cli.console import Console
 from exolink_reconcile.codes import Exit
 from exolink_reconcile.errors import ReconcileError
-from exolink_reconcile.model import Diagnostic, Plan, Result, Step
+from exolink_reconcile.model import Diagnostic, Operation, Plan, Result, Step
 from exolink_reconcile.report import apply_json
 
 
@@ -25,6 +25,7 @@ class EventStream:
         self._plan: Plan | None = None
         self._digest: str | None = None
         self._result: Result | None = None
+        self._left_open: Sequence[str] = ()
         self._began: dict[int, float] = {}
         self._took: dict[int, int] = {}
 
@@ -57,11 +58,17 @@ class EventStream:
         self._say(apply_json.result(result, self._took))
         self._say([apply_json.summary(result, complete=exit_code is Exit.DONE)])
 
+    def left_open(self, operations: Sequence[Operation]) -> None:
+        """Writes of earlier runs stay open."""
+        self._left_open = [str(operation.address) for operation in operations]
+
     def end(self, exit_code: Exit, error: BaseException | None = None) -> None:
         """The last line. Later events, of a thread that still waits for an answer, are dropped."""
         if error is not None:
             self._say(apply_json.failure(error))
-        told = apply_json.ending(exit_code, plan=self._plan, digest=self._digest, result=self._result, error=error)
+        told = apply_json.ending(
+            exit_code, plan=self._plan, digest=self._digest, result=self._result, error=error, left_open=self._left_open
+        )
         with self._lock:
             if not self._over:
                 self._over = True

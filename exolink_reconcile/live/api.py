@@ -58,6 +58,19 @@ def _nothing() -> None:
     """Nothing."""
 
 
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Who sends a write. `leaving` is called right before a request leaves, each time and after every wait; what it raises
+    stops the request. `put_off` is called when one certainly did nothing and will be tried again, before the pause.
+    """
+
+    leaving: Callable[[], None] = _nothing
+    put_off: Callable[[], None] = _nothing
+
+
+_NOBODY = Watch()
+
+
 class Api:
     """The API of one origin, for use from several threads.
 
@@ -149,22 +162,18 @@ class Api:
                 return None
             raise
 
-    # `leaving` is called right before a request leaves, each time and after every wait; what it raises stops the request.
-
-    def create(self, kind: Kind, tenant: str, body: Mapping[str, Any], leaving: Callable[[], None] = _nothing) -> None:
+    def create(self, kind: Kind, tenant: str, body: Mapping[str, Any], watch: Watch = _NOBODY) -> None:
         """Create one object. Raises NoClearAnswer when it may have been created all the same."""
-        self._write("POST", urls.path(kind.collection, tenant), body, leaving)
+        self._write("POST", urls.path(kind.collection, tenant), body, watch)
 
-    def update(
-        self, kind: Kind, tenant: str, remote_id: int, body: Mapping[str, Any], leaving: Callable[[], None] = _nothing
-    ) -> None:
+    def update(self, kind: Kind, tenant: str, remote_id: int, body: Mapping[str, Any], watch: Watch = _NOBODY) -> None:
         """Update one object. Raises NoClearAnswer when it may have been updated all the same."""
-        self._write("PUT", urls.path(kind.item, tenant, remote_id), body, leaving)
+        self._write("PUT", urls.path(kind.item, tenant, remote_id), body, watch)
 
-    def delete(self, kind: Kind, tenant: str, remote_id: int, leaving: Callable[[], None] = _nothing) -> bool:
+    def delete(self, kind: Kind, tenant: str, remote_id: int, watch: Watch = _NOBODY) -> bool:
         """Delete one object; False where it is gone already. Raises NoClearAnswer when it may have been deleted."""
         try:
-            self._write("DELETE", urls.path(kind.item, tenant, remote_id), None, leaving)
+            self._write("DELETE", urls.path(kind.item, tenant, remote_id), None, watch)
         except ApiRejected as error:
             if error.status not in (404, 410):
                 raise
@@ -193,14 +202,15 @@ class Api:
             if not ((status == 429 or status >= 500) and self._try_again(attempt, status, headers)):
                 raise answers.refusal("GET", path, status, headers, answers.redacted(headers, body, self._token, ()))
 
-    def _write(self, method: str, path: str, body: Mapping[str, Any] | None, leaving: Callable[[], None]) -> None:
+    def _write(self, method: str, path: str, body: Mapping[str, Any] | None, watch: Watch) -> None:
         content = None if body is None else json.dumps(_revealed(body), ensure_ascii=False).encode()
         attempt = 0
         while True:
             attempt += 1
             try:
-                status, headers, answer = self._send(method, path, content, attempt, leaving)
+                status, headers, answer = self._send(method, path, content, attempt, watch.leaving)
             except answers.NOTHING_LEFT as error:
+                watch.put_off()
                 if answers.is_final(error) or not self._try_again(attempt):  # nothing has left: no write is in doubt
                     raise self._unreachable(method, path, error) from None
                 continue
@@ -218,6 +228,8 @@ class Api:
                 raise NoClearAnswer(
                     "E-AMBIGUOUS", f"{method} {path}: the API answered {status}", headers.get("retry-after")
                 )
+            if status == 429:
+                watch.put_off()
             if not (status == 429 and self._try_again(attempt, status, headers)):
                 secrets = [value for value in (body or {}).values() if isinstance(value, SecretUrl)]
                 raise answers.refusal(

@@ -99,13 +99,23 @@ def diagnostics(found: Sequence[Diagnostic]) -> Iterator[Event]:
 
 
 def ending(
-    exit_code: Exit, *, plan: Plan | None, digest: str | None, result: Result | None, error: BaseException | None
+    exit_code: Exit,
+    *,
+    plan: Plan | None,
+    digest: str | None,
+    result: Result | None,
+    error: BaseException | None,
+    left_open: Sequence[str] = (),
 ) -> Event:
-    """The last event of every apply: the exit code, and all that it stands for."""
+    """The last event of every apply: the exit code, and all that it stands for.
+
+    `left_open` are the addresses of writes of earlier runs that this one leaves open.
+    """
     outcomes = result.outcomes if result is not None else ()
     counted = Counter(outcome.status for outcome in outcomes)
     held = plan.held_back if plan is not None else ()
     totals = result.totals if result is not None else (0, 0, 0)
+    unknown = [str(outcome.step.address) for outcome in outcomes if outcome.status is Status.UNKNOWN]
     return _event(
         "result",
         f"Apply ended: {exit_code.outcome} (exit code {exit_code:d}).",
@@ -116,7 +126,7 @@ def ending(
         steps={status.value: counted[status] for status in Status},
         codes=_codes(plan, result, error),
         held_back=list(dict.fromkeys(str(each.address) for each in held)),
-        unknown=[str(outcome.step.address) for outcome in outcomes if outcome.status is Status.UNKNOWN],
+        unknown=list(dict.fromkeys([*left_open, *unknown])),
         digest=digest,
     )
 

@@ -13,7 +13,7 @@ import re
 import shutil
 import tempfile
 import time as real_time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +28,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from support_pipeline import CONTRACT_TEXT, contract_of, document, read_yaml
 from world import World
 
-from exolink_reconcile.applying import applier, recovery
+from exolink_reconcile.applying import applier
 from exolink_reconcile.applying.settings import Settings
 from exolink_reconcile.cli.apply import Apply
 from exolink_reconcile.cli.console import Console
@@ -52,8 +52,8 @@ ADDRESSES: list[Place] = [
     ("beta", "charger", "A"),
 ]
 URLS = ("wss://a.example/", "wss://b.example/")
-BEFORE = ("lost before", "500 before", "422", "late")
-AFTER = ("lost after", "500 after", "cut")
+BEFORE = ("lost before", "500 before", "422", "429", "401", "late")
+AFTER = ("lost after", "500 after", "cut", "stale", "page")
 KILLS = ("kill before", "kill after", "kill at journal", "kill, lands late")
 
 FAST = settings(max_examples=40, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck))
@@ -145,11 +145,11 @@ class Machine(RuleBasedStateMachine):
         self.result: Result | None = None
         self.writes = 0
         self.wrong: list[str] = []
+        self.versions: dict[str, list[tuple[float, bytes]]] = defaultdict(list)
+        self.remember()
         self.patches = contextlib.ExitStack()
         for target, new in (
             ("state.journal.time", self.clock),
-            ("applying.recovery.time", self.clock),
-            ("applying.recovery.wait", functools.partial(recovery.wait, sleep=self.clock.sleep)),
             ("cli.apply.Settings", functools.partial(Settings, sleep=self.clock.sleep, clock=self.clock.monotonic)),
             ("applying.applier.apply", functools.partial(self.applied, applier.apply)),
             ("cli.start.connected", self.connected),
@@ -225,6 +225,7 @@ class Machine(RuleBasedStateMachine):
         return act
 
     def left_by_human(self, row_id: int) -> None:
+        self.remember()
         place, row = self.rows()[row_id]
         if place not in self.claimed:
             self.theirs[row_id] = row
@@ -379,8 +380,10 @@ class Machine(RuleBasedStateMachine):
             raise httpx.ReadError("reset", request=request)
         if what == "500 before":
             return httpx.Response(500)
-        if what == "422":
-            return httpx.Response(422, json={"error": "no"})
+        if what in ("422", "429", "401"):
+            return httpx.Response(
+                int(what), json={"error": "no"}, headers={"Retry-After": "3"} if what == "429" else {}
+            )
         status, answer_headers, answer = self.commit(method, target, headers, body)
         if what == "kill after":
             self.die()
@@ -388,8 +391,10 @@ class Machine(RuleBasedStateMachine):
             raise httpx.ReadError("reset", request=request)
         if what == "500 after":
             return httpx.Response(500)
+        if what == "page" and method != "GET":
+            return httpx.Response(200, html="<html>Please log in</html>")
         if method == "GET" and status == 200:
-            answer = self.lagging(answer)
+            answer = self.stale(target, answer) if what == "stale" else self.lagging(answer)
             if what == "cut":
                 answer = answer[: len(answer) // 2]
         return httpx.Response(status, headers=answer_headers, content=answer)
@@ -406,6 +411,7 @@ class Machine(RuleBasedStateMachine):
         answer = self.world.respond(method, target, headers, body)
         if method == "GET" or answer[0] >= 300:
             return answer
+        self.remember()
         self.writes += 1
         self.counted["writes"] += 1
         steps = list(self.plan.steps) if self.plan else []
@@ -425,6 +431,20 @@ class Machine(RuleBasedStateMachine):
         if place not in self.declared and (method == "PUT" or place not in self.removed):
             self.wrong.append(f"{method} of {place}, which is not declared so")
         return answer
+
+    def stale(self, target: str, answer: bytes) -> bytes:
+        """A list as it was some time ago: any version that was committed within the last 40 seconds."""
+        versions = [shown for at, shown in self.versions[target] if at <= self.clock.now - self.fault.delay]
+        return versions[-1] if versions else answer
+
+    def remember(self) -> None:
+        """Keep what every list shows now."""
+        for tenant in TENANTS:
+            for kind in KEYS:
+                target = f"/tenant/{tenant}/{kind}"
+                _, _, shown = self.world.respond("GET", target, {"authorization": f"Bearer {self.world.token}"}, b"")
+                if not self.versions[target] or self.versions[target][-1][1] != shown:
+                    self.versions[target].append((self.clock.now, shown))
 
     def lagging(self, answer: bytes) -> bytes:
         found = json.loads(answer)

@@ -26,7 +26,7 @@ from exolink_reconcile.errors import (
 )
 from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.live import answers, connection, pace
-from exolink_reconcile.live.api import Api, Exchange
+from exolink_reconcile.live.api import Api, Exchange, Watch
 from exolink_reconcile.secret_url import SecretUrl
 
 TENANT, CPMS, CHARGER = KINDS
@@ -259,9 +259,9 @@ def test_row_F12_who_sends_is_asked_right_before(verb: str) -> None:
             raise Stopped
 
     calls: dict[str, Callable[[Api], object]] = {
-        "create": lambda api: api.create(CPMS, "acme", {"displayName": "A"}, leaving),
-        "update": lambda api: api.update(CPMS, "acme", 7, {"displayName": "A"}, leaving),
-        "delete": lambda api: api.delete(CPMS, "acme", 7, leaving),
+        "create": lambda api: api.create(CPMS, "acme", {"displayName": "A"}, Watch(leaving)),
+        "update": lambda api: api.update(CPMS, "acme", 7, {"displayName": "A"}, Watch(leaving)),
+        "delete": lambda api: api.delete(CPMS, "acme", 7, Watch(leaving)),
     }
     with script.api() as api, pytest.raises(Stopped):
         calls[verb](api)
