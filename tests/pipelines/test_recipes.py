@@ -34,7 +34,7 @@ def folder(tmp_path: Path) -> Path:
 def run(folder: Path, script: list[str], *, code: int = 0, under: str = "", **variables: str) -> str:
     """Run lines as a runner does: one after the other in one shell, until one fails."""
     environment = {
-        "PATH": f"{folder / 'bin'}:{os.environ['PATH']}", "HOME": str(folder),
+        "PATH": f"{folder / 'bin'}:{os.environ['PATH']}", "HOME": str(folder), "EXOLINK_SETTLE": "0",
         "EXOLINK_API_URL": f"emulator:{folder}/live.db", "EXOLINK_STATE": str(folder / "state"), **variables,
     }  # fmt: skip
     done = subprocess.run(
@@ -71,18 +71,16 @@ def git(checkout: Path, *arguments: str) -> None:
 
 
 def test_gitlab(folder: Path) -> None:
-    """Validate, plan with the counts of the widget, no drift after the apply, drift after a change; no shell in a path."""
+    """Validate, plan with the counts of the widget, and no shell in a path."""
     project = GitLab(folder)
     project("validate")
     assert json.loads((project.checkout / "gl-code-quality.json").read_text()) == []
     assert "Plan: 5 to add" in project("plan")
     counts = json.loads((project.checkout / "plan-counts.json").read_text())
     assert counts == {"create": 5, "update": 0, "delete": 0}
-    project("drift", code=2)
     assert "5 added" in project("apply")
-    project("drift")
     project("apply", code=6)
-    for job in ("validate", "plan", "drift"):
+    for job in ("validate", "plan"):
         project(job, code=3, EXOLINK_PATH="$(touch pwned)`touch pwned`; touch pwned")
     assert not list(folder.rglob("pwned"))
 
@@ -95,8 +93,7 @@ def test_row_E4_gitlab_gives_the_tool_no_secret_of_the_job(folder: Path) -> None
     """Whoever may open a merge request could otherwise read every variable of the job in the plan."""
     project = GitLab(folder)
     (project.checkout / "exolink" / "exolink.yaml").write_text(SECRET)
-    for job in ("plan", "drift"):
-        assert CANARY not in project(job, code=3, SECRET=CANARY)
+    assert CANARY not in project("plan", code=3, SECRET=CANARY)
 
 
 def test_row_E12_gitlab_keeps_the_state_outside_the_checkout(folder: Path) -> None:
@@ -127,7 +124,10 @@ def test_gitlab_keeps_the_state_and_waits() -> None:
         for name, job in jobs.items()
         if name[:8] == "exolink:" and "environment" in job
     }
-    assert [name for name, scope in scopes.items() if scope == "exolink/production"] == ["exolink:apply"]
+    assert [name for name, scope in scopes.items() if scope == "exolink/production"] == [
+        "exolink:apply",
+        "exolink:repair",
+    ]
 
 
 def atlantis_steps(folder: Path, stage: str, **options: Any) -> str:
@@ -144,6 +144,31 @@ def test_row_E4_atlantis_gives_the_tool_no_secret_of_the_server(folder: Path) ->
     """Whoever may open a pull request could otherwise have the server's own token shown in the plan."""
     (folder / "checkout" / "exolink" / "exolink.yaml").write_text(SECRET)
     assert CANARY not in atlantis_steps(folder, "plan", code=3, SECRET=CANARY)
+
+
+def test_the_gitlab_component_is_the_template_with_inputs() -> None:
+    """Two ways to include one file: with the defaults of its inputs the component is the template, byte for byte."""
+    header, body = (ROOT / "templates" / "exolink.yml").read_text("utf-8").split("\n---\n")
+    inputs = YAML(typ="safe").load(header)["spec"]["inputs"]
+    for name, settings in inputs.items():
+        assert f"$[[ inputs.{name} ]]" in body and settings["description"]
+        body = body.replace(f"$[[ inputs.{name} ]]", settings["default"])
+    template = (PIPELINES / "gitlab" / "exolink.gitlab-ci.yml").read_text("utf-8")
+    assert template.endswith(f"\n{body}")
+
+
+@pytest.mark.parametrize("where", ["history", "gone"])
+def test_gitlab_compares_with_what_the_merge_request_started_from(folder: Path, where: str) -> None:
+    """From the checkout's own history, without a token; where that is not there, the plan is made all the same."""
+    project = GitLab(folder)
+    git(project.checkout, "-c", "user.name=a", "-c", "user.email=a@example.com", "commit", "-qm", "base")
+    start = subprocess.check_output(["git", "rev-parse", "HEAD"], cwd=project.checkout, text=True).strip()
+    plan = project.jobs["exolink:plan"]["script"]
+    project.jobs["exolink:plan"]["script"] = [line.replace("/tmp/exolink-base", f"{folder}/base") for line in plan]
+    planned = project("plan", CI_MERGE_REQUEST_DIFF_BASE_SHA=start if where == "history" else "f" * 40)
+    assert ("Not compared" in planned) == (where == "gone") and "Plan: 5 to add" in planned
+    assert (folder / "base" / "exolink" / "exolink.yaml").is_file() == (where == "history")
+    assert "<title>" in (project.checkout / "plan.html").read_text()
 
 
 def test_atlantis(folder: Path) -> None:
