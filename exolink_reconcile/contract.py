@@ -56,6 +56,7 @@ class Operation:
     inferred: bool
     fields: Mapping[str, Field]
     required: frozenset[str]
+    answers: frozenset[str] = frozenset()  # the fields of what a GET answers, of each row for a list
 
     def infers(self, sent: Sequence[str]) -> bool:
         """Whether the operation, or a field of `sent`, is inferred and not documented."""
@@ -202,8 +203,10 @@ class _Description:
         written, item = offered[0]
         operation = self.mapping(item[method])
         self.check_parameters(f"{method.upper()} {_short(written)}", item, operation, written, path)
-        if method == "get" and not path.endswith("}"):
-            self.check_list(f"GET {_short(written)}", operation)
+        answer = list(self.parts(self.answer(operation))) if method == "get" else []
+        if not path.endswith("}"):
+            self.check_list(f"GET {_short(written)}", answer)
+            answer = [row for part in answer for row in self.parts(part.get("items"))]
         body = self.mapping(self.mapping(operation.get("requestBody")).get("content"))
         schema = self.mapping(body.get("application/json")).get("schema")
         inferred = operation.get(EVIDENCE) == "inferred"
@@ -216,7 +219,14 @@ class _Description:
         taken = {name: self.field(name, {"allOf": values}, inferred) for name, values in properties.items()}
         writable = {name: field for name, field in taken.items() if field is not None}
         read_only = taken.keys() - writable.keys()  # what is required of an answer, not of a request
-        return Operation(method.upper(), path, inferred, writable, frozenset(required - read_only))
+        return Operation(
+            method.upper(),
+            path,
+            inferred,
+            writable,
+            frozenset(required - read_only),
+            frozenset(str(name) for part in answer for name in self.mapping(part.get("properties"))),
+        )
 
     def check_parameters(self, place: str, item: Json, operation: Json, written: str, path: str) -> None:
         """Refuse what this tool would have to send and does not, and an item that is found by anything but its id."""
@@ -242,20 +252,22 @@ class _Description:
                 "E-CONTRACT", f"{self.name} addresses {place} by `{_short(name)}`, which is not the integer id"
             )
 
-    def check_list(self, place: str, operation: Json) -> None:
-        """Refuse a list that is not an array: an object around it holds pages, or anything."""
+    def answer(self, operation: Json) -> Any:
+        """The schema of a good answer, or None."""
         responses = {str(status): answer for status, answer in self.mapping(operation.get("responses")).items()}
         for status in ("200", "2XX", "2xx", "default"):
             content = self.mapping(self.mapping(responses.get(status)).get("content"))
-            schema = self.mapping(content.get("application/json")).get("schema")
-            parts = list(self.parts(schema))
-            types = {kind for part in parts for kind in _types(part)}
-            if (types and "array" not in types) or (not types and any("properties" in part for part in parts)):
-                raise problem(
-                    "E-CONTRACT", f"{self.name} says that {place} does not answer with a list but with something else"
-                )
-            if types:
-                return
+            if "application/json" in content:
+                return self.mapping(content["application/json"]).get("schema")
+        return None
+
+    def check_list(self, place: str, answer: Sequence[Json]) -> None:
+        """Refuse a list that is not an array: an object around it holds pages, or anything."""
+        types = {kind for part in answer for kind in _types(part)}
+        if (types and "array" not in types) or (not types and any("properties" in part for part in answer)):
+            raise problem(
+                "E-CONTRACT", f"{self.name} says that {place} does not answer with a list but with something else"
+            )
 
     def field(self, name: str, schema: Any, inferred: bool) -> Field | None:
         """A field of a body, or None for one that is read-only."""

@@ -78,29 +78,38 @@ def handshake(url: str, timeout: float, context: ssl.SSLContext, environment: Ma
         parts = urlsplit(url)
         host, tls = parts.hostname or "", parts.scheme.lower() == "wss"
         port = parts.port or (443 if tls else 80)
-        with _connected(host, port, tls, deadline, context, environment) as stream:
+        with connected(host, port, tls, deadline, context, environment) as stream:
             return _ask(stream, url, deadline)
-    except _NoAnswer as error:
-        return Handshake(reason=str(error))
-    except InputError as error:
-        return Handshake(reason=error.summary)
-    except (httpcore.ConnectTimeout, TimeoutError):
-        return Handshake(reason="no answer in time")
-    except httpcore.ConnectError:
-        return Handshake(reason="the name is not known")
-    except ssl.SSLCertVerificationError as error:
-        return Handshake(reason=f"the certificate is not trusted: {error.verify_message}")
-    except ssl.SSLError:
-        return Handshake(reason="TLS failed: the other side does not speak it, or no version that we trust")
-    except OSError as error:
-        return Handshake(reason=(error.strerror or type(error).__name__).lower())
-    except (ValueError, UnicodeError):
-        return Handshake(reason="the URL cannot be used")
+    except Exception as error:
+        return Handshake(reason=why_not(error))
 
 
-def _connected(
+def why_not(error: Exception) -> str:
+    """Why there is no connection or no answer, in our own words; raises again what is a bug of ours."""
+    match error:
+        case _NoAnswer():
+            return str(error)
+        case InputError():
+            return error.summary
+        case httpcore.ConnectTimeout() | TimeoutError():
+            return "no answer in time"
+        case httpcore.ConnectError():
+            return "the name is not known"
+        case ssl.SSLCertVerificationError():
+            return f"the certificate is not trusted: {error.verify_message}"
+        case ssl.SSLError():
+            return "TLS failed: the other side does not speak it, or no version that we trust"
+        case OSError():
+            return (error.strerror or type(error).__name__).lower()
+        case ValueError():
+            return "the URL cannot be used"
+    raise error
+
+
+def connected(
     host: str, port: int, tls: bool, deadline: float, context: ssl.SSLContext, environment: Mapping[str, str]
 ) -> socket.socket:
+    """A connection to a host, through the proxy of the environment where it names one. Raises many things."""
     variables = ("https_proxy", "HTTPS_PROXY") if tls else ("http_proxy",)  # as curl: HTTP_PROXY may be a header
     proxy = urls.proxy_to(host, port, variables, environment)
     if proxy is None:

@@ -2,8 +2,10 @@
 
 import json
 from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from exolink_reconcile.codes import Exit
 from exolink_reconcile.inert import inert
 from exolink_reconcile.model import Operation
 from exolink_reconcile.state.audit import time_of
@@ -160,6 +162,32 @@ def _lock(lease: Lease) -> dict[str, Any]:
 
 def _time(seconds: float | None) -> str | None:
     return None if seconds is None else time_of(seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check of `doctor`: its name, `ok`, `warning` or `failed`, and the exit code that it asks for."""
+
+    name: str
+    status: str
+    detail: str
+    exit_code: Exit
+
+
+def check(check: Check) -> str:
+    """One line."""
+    return f"{check.status:<8} {inert(check.name)}: {inert(check.detail)}\n"
+
+
+def checks(checks: Sequence[Check]) -> str:
+    """All of them as JSON."""
+    return _document(
+        "checks",
+        [
+            {"name": each.name, "status": each.status, "detail": each.detail, "exit_code": int(each.exit_code)}
+            for each in checks
+        ],
+    )
 
 
 def _document(name: str, entries: Sequence[Mapping[str, Any]]) -> str:

@@ -96,9 +96,9 @@ class Cli:
     def _arguments(self, args: tuple[str, ...], *, bare: bool) -> list[str]:
         """A saved plan knows its API, so `--plan` gets no address."""
         added: list[str] = []
-        if not bare and args[0] in ("plan", "apply", "export") and not {"--plan", "--api-url"} & set(args):
+        if not bare and args[0] in ("plan", "apply", "export", "doctor") and not {"--plan", "--api-url"} & set(args):
             added += ["--api-url", self.url]
-        if not bare and args[0] in ("plan", "apply") and "--state" not in args:
+        if not bare and args[0] in ("plan", "apply", "doctor") and "--state" not in args:
             added += ["--state", str(self.state)]
         return [*args, *added]
 

@@ -25,6 +25,7 @@ COMMANDS = {
     "history": "Show the writes of earlier runs, newest first.",
     "locks": "Show who holds which tenant.",
     "store": "Make, look at, prune and fill the state.",
+    "doctor": "Check what a plan needs: YAML, network, token, state, clock.",
     "capabilities": "Show what the contract lets us create, update and delete.",
     "schema": "Print the JSON Schema of the YAML or of the plan JSON.",
     "emulate": "Serve the API locally (SQLite), to try things out.",
