@@ -1,6 +1,7 @@
 """The parts of docs/reference that are taken from the code, written between their marks: `python docs/generate.py`."""
 
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,18 @@ def main() -> None:
     """Write all pages."""
     for page in PAGES:
         (REFERENCE / page).write_text(fresh(page), "utf-8")
+    _write_catalogue()
+
+
+def _write_catalogue() -> None:
+    """The rows of docs/reliability.md, with the tests that are named after them."""
+    sys.path.insert(0, str(REFERENCE.parents[1] / "tests"))
+    import catalogue
+
+    page = REFERENCE.parent / "reliability.md"
+    head, start, rest = page.read_text("utf-8").partition("<!-- generated: catalogue -->\n")
+    text = "\n".join(catalogue.table()).rstrip("\n")
+    page.write_text(f"{head}{start}\n{text}\n\n<!-- end -->\n" + rest.partition("<!-- end -->\n")[2], "utf-8")
 
 
 # -------------------------------------------------------------------------------------------------- codes and exit codes
@@ -64,8 +77,7 @@ def _exits() -> Iterator[str]:
 
 
 def _commands() -> Iterator[str]:
-    for name in commands.COMMANDS:
-        command = commands.command(name)
+    for name, command in commands.leaves():
         yield f"## `{name}`\n"
         arguments = [
             each.make_metavar(_context(command)) for each in command.params if isinstance(each, click.Argument)

@@ -5,17 +5,29 @@ import sys
 
 def main() -> None:
     """Run the command and end the process with its exit code."""
-    if sys.argv[1:] == ["--version"]:
-        from exolink_reconcile import __version__
+    try:
+        if sys.argv[1:] == ["--version"] and _show_version():
+            return
+        if sys.platform == "win32":  # signals, locks and file modes, which the safety rests on, are others there
+            print("error: exolink-reconcile needs Linux or macOS; on Windows, run it in WSL.", file=sys.stderr)
+            sys.exit(3)
+        from exolink_reconcile.cli import commands
 
-        print(f"exolink-reconcile {__version__}")
-        return
-    if sys.platform == "win32":  # signals, locks and file modes, which the safety rests on, are others there
-        print("error: exolink-reconcile needs Linux or macOS; on Windows, run it in WSL.", file=sys.stderr)
-        sys.exit(3)
-    from exolink_reconcile.cli import commands
+        commands.run(sys.argv[1:])
+    except KeyboardInterrupt:  # while the modules are imported, before anything listens to signals
+        sys.exit(130)
 
-    commands.run(sys.argv[1:])
+
+def _show_version() -> bool:
+    """Show it; False where that does not work: the command line tries again, and says why."""
+    from exolink_reconcile import __version__
+
+    try:
+        sys.stdout.write(f"exolink-reconcile {__version__}\n")
+        sys.stdout.flush()
+    except (OSError, AttributeError):
+        return False
+    return True
 
 
 if __name__ == "__main__":

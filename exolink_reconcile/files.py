@@ -30,6 +30,14 @@ def bundled(name: str) -> str:
     return (Path(__file__).parent.parent / "schemas" / name).read_text("utf-8")
 
 
+def template(name: str) -> str:
+    """A file of `examples/pipelines/`: from the installed package, or from the checkout it is developed in."""
+    inside = resources.files("exolink_reconcile") / "_templates" / name
+    if inside.is_file():
+        return inside.read_text("utf-8")
+    return (Path(__file__).parent.parent / "examples" / "pipelines" / name).read_text("utf-8")
+
+
 def write(path: str, pieces: Iterable[bytes], *, mode: int = 0o600) -> None:
     """Write a file so that it is the old one or the new one whole, whatever happens: temporary file, fsync, rename.
 

@@ -16,14 +16,21 @@ HOSTILE = (
 )
 _HOSTILE = re.compile(f"[{HOSTILE}]")
 _NOT_SHOWN = re.compile(f"[{HOSTILE}\ud800-\udfff]")
+# The sentences that tools look for at the beginning of a line, to learn whether anything changes.
+_SENTENCE = re.compile(r"Plan:|No changes\.")
+_RARE = ("::", "##", "Plan:", "No changes.")
 _COMMAND = re.compile(r"::(?=[A-Za-z])|##(?=(?:\[|vso\[|teamcity\[))|(?<=#)#(?=\[)", re.IGNORECASE)
 
 
 def inert(text: str) -> str:
-    """`text` on one line, every control, bidi and zero-width character escaped, every CI command broken up."""
-    if text.isascii() and text.isprintable() and "::" not in text and "##" not in text:
+    """`text` on one line, every control, bidi and zero-width character escaped, every CI command and result broken up.
+
+    For what comes from outside: this tool's own `Plan:` sentence would be broken up too.
+    """
+    if text.isascii() and text.isprintable() and not any(part in text for part in _RARE):
         return text
-    return _COMMAND.sub(_broken, _NOT_SHOWN.sub(_escaped, text))
+    text = _COMMAND.sub(_broken, _NOT_SHOWN.sub(_escaped, text))
+    return _SENTENCE.sub(_without_end, text)
 
 
 def hostile_character(text: str) -> str | None:
@@ -41,3 +48,8 @@ def _escaped(found: re.Match[str]) -> str:
 
 def _broken(found: re.Match[str]) -> str:
     return "\\x3a\\x3a" if found.group() == "::" else "#\\x23"
+
+
+def _without_end(found: re.Match[str]) -> str:
+    sentence = found.group()
+    return f"{sentence[:-1]}\\x{ord(sentence[-1]):02x}"

@@ -33,7 +33,8 @@ TENANT = next(kind for kind in KINDS if kind.entries is None)
 class Wanted:
     """What the files and options want, before anything is sent.
 
-    `documents` are kept only for those who ask: they are as large as everything else together.
+    `documents` are kept only for those who ask: they are as large as everything else together. `files` are those that
+    hold a document.
     """
 
     api_url: str
@@ -42,6 +43,7 @@ class Wanted:
     contract_text: str
     choices: Choices
     documents: Sequence[Document] = ()
+    files: Sequence[str] = ()
 
     @property
     def tenants(self) -> Sequence[str]:
@@ -63,6 +65,11 @@ class PlannedRun:
     def digest(self) -> str:
         """The digest of the plan."""
         return digest.of_steps(self.plan.origin, self.digests)
+
+    @property
+    def lists(self) -> Sequence[tuple[str, str]]:
+        """The lists that were read: tenant and name of the kind."""
+        return tuple((name, kind.kind) for name, tenant in self.live.tenants.items() for kind in tenant.rows)
 
 
 def wanted(
@@ -94,7 +101,8 @@ def wanted(
         planning_choices.check_choices(desired, choices)
     except InputError as error:
         raise InputError([*desired.warnings, *error.diagnostics]) from None
-    return Wanted(api_url, desired, contract, text, choices, inputs.documents if keep_documents else ())
+    read = tuple(dict.fromkeys(document.path for document in inputs.documents))
+    return Wanted(api_url, desired, contract, text, choices, inputs.documents if keep_documents else (), read)
 
 
 def plan(wanted: Wanted, api: Api, counts_before: Mapping[tuple[str, str], int]) -> PlannedRun:

@@ -82,6 +82,7 @@ def config(kinds: Sequence[Kind]) -> _Schema:
     }
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
+        "$id": "urn:exolink-reconcile:schema:config",
         "title": "exolink-reconcile configuration",
         "description": "One document: a tenant, or a part of one.",
         "type": "object",
@@ -96,7 +97,11 @@ def config(kinds: Sequence[Kind]) -> _Schema:
 def plan() -> _Schema:
     """The JSON Schema of the plan JSON: Terraform's format 1.2 with the key `exolink`."""
     schema = PlanDocument.model_json_schema()
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "urn:exolink-reconcile:schema:plan",
+        **schema,
+    }
 
 
 def text(schema: _Schema) -> str:

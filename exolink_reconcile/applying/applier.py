@@ -264,6 +264,7 @@ class _Run:
                 self.troubled.add(outcome.step.address.tenant)
                 if outcome.step.kind.entries is None and outcome.step.creates:
                     self.missing_tenants.add(outcome.step.address.tenant)
+        self.settings.ended(outcome)
 
     # ----------------------------------------------------------------------------------------------------------- reads
 

@@ -50,8 +50,8 @@ class Unrecorded:
 class Settings:
     """How to apply. `settle` is the settle window, in seconds: how long a write may take to show.
 
-    `starting` and `sent` are called from several threads when the write of a step is about to go and was answered;
-    `waiting` with a sentence when something has not shown up yet. `blind` names, by tenant and kind word,
+    `starting` and `sent` are called from several threads when the write of a step is about to go and was answered,
+    `ended` when it is known what became of it; `waiting` with a sentence when something has not shown up yet. `blind` names, by tenant and kind word,
     an earlier create that was answered and never showed up: nothing more is created there. `stages` are how many steps of
     a group go before the next look back. `sleep` and `clock` are for tests; without them a wish to stop ends a sleep.
     """
@@ -62,6 +62,7 @@ class Settings:
     starting: Callable[[Step], None] = lambda step: None
     waiting: Callable[[str], None] = lambda sentence: None
     sent: Callable[[Step], None] = lambda step: None
+    ended: Callable[[Outcome], None] = lambda outcome: None
     stages: tuple[int, ...] = (1, 10)
     sleep: Callable[[float], object] | None = None
     clock: Callable[[], float] = time.monotonic

@@ -2,7 +2,6 @@
 
 import os
 import shlex
-import signal
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,11 +12,14 @@ from exolink_reconcile import __version__, files, pipeline
 from exolink_reconcile.applying import applier, recovery, verified
 from exolink_reconcile.applying.settings import Settings
 from exolink_reconcile.applying.waiting import Stop
-from exolink_reconcile.cli import event_stream, start
-from exolink_reconcile.cli.console import Console, Progress, leave
-from exolink_reconcile.cli.ending import Terminated
+from exolink_reconcile.cli import event_stream, progress, start
+from exolink_reconcile.cli.console import Console
 from exolink_reconcile.cli.event_stream import EventStream
+from exolink_reconcile.cli.metrics import METRICS
 from exolink_reconcile.cli.options import PLAN_OPTIONS, Options
+from exolink_reconcile.cli.progress import Progress
+from exolink_reconcile.cli.run import RUN
+from exolink_reconcile.cli.signals import SIGNALS, Interrupted
 from exolink_reconcile.codes import Exit
 from exolink_reconcile.errors import LeftOpen, Locked, PlanRefused, PlanStale, ReconcileError, StorageFailed, problem
 from exolink_reconcile.kinds import KINDS
@@ -60,13 +62,24 @@ class Apply:
 
         """
         self.events.version(__version__)
-        try:
-            code = self._run(options, given)
-        except BaseException as error:
-            self.events.end(event_stream.exit_code_of(error), error)
-            raise
-        self.events.end(code)
+        code, failure = self._outcome(options, given)
+        self.events.end(code, failure)
+        if failure is not None:
+            raise failure
         return code
+
+    def _outcome(self, options: Options, given: Collection[str]) -> tuple[Exit, BaseException | None]:
+        """How the run ended, told in text. From there on no signal changes anything: there is one result."""
+        try:
+            try:
+                code = self._run(options, given)
+                SIGNALS.finish()
+                return code, None
+            except BaseException as failure:
+                SIGNALS.finish()
+                return event_stream.exit_code_of(failure), failure
+        except Interrupted as failure:  # between the end and `finish`; it is raised only once
+            return event_stream.exit_code_of(failure), failure
 
     def _run(self, options: Options, given: Collection[str]) -> Exit:
 
@@ -89,6 +102,7 @@ class Apply:
                 if self.expect is not None:
                     reader.check_digest(run.plan, self.expect.lower())
                 run = start.probed(run, self.options)
+                METRICS.planned(run.plan, run.lists, len(blind))
                 self._show(run)
                 self._check_rails(run)
                 journal.saw(_counts(run.live))
@@ -96,7 +110,15 @@ class Apply:
                     self._keep_base(journal, wanted, run)
                     return self._nothing_to_do(run, blind)
                 self._approve(run)
-            return self._apply(wanted, run, api, journal, blind)
+            result, code = self._apply(wanted, run, api, journal, blind)
+        # The lock is free: a reader that takes its time for the result keeps nobody waiting.
+        self._tell_open(blind)
+        METRICS.applied(result)
+        self.events.result(result, code)
+        if self.format != "json":
+            self.console.out(result_text.result(result, run.plan))
+            self.console.note(f"Took {progress.duration(RUN.seconds)}.\n")
+        return code
 
     def _keep_base(self, store: Store, wanted: Wanted, run: PlannedRun, result: Result | None = None) -> None:
         """Remember what is declared and verified to be so, for each tenant of the run."""
@@ -110,7 +132,7 @@ class Apply:
         """However the run ends before its first write: a write of an earlier run that it leaves open is its end (9)."""
         try:
             yield
-        except (ReconcileError, Terminated, KeyboardInterrupt) as error:
+        except (ReconcileError, Interrupted) as error:
             operations = store.open_operations(wanted.tenants)
             if not operations:
                 raise
@@ -119,6 +141,10 @@ class Apply:
             raise LeftOpen(
                 "E-AMBIGUOUS", f"{reason.rstrip('.')}. Still open: {_named(operations)}; see `unknowns`"
             ) from error
+
+    def _plan(self, wanted: Wanted, api: Api, seen: Mapping[tuple[str, str], int]) -> PlannedRun:
+        with progress.reading(self.console, wanted):
+            return pipeline.plan(wanted, api, seen)
 
     def _check_approval(self) -> None:
 
@@ -177,37 +203,35 @@ class Apply:
         if self.console.ask(question) != "yes":
             raise PlanRefused("E-NOT-APPROVED", "not approved. Nothing was written")
 
-    def _apply(self, wanted: Wanted, run: PlannedRun, api: Api, journal: Store, blind: Sequence[Operation]) -> Exit:
+    def _apply(
+        self, wanted: Wanted, run: PlannedRun, api: Api, journal: Store, blind: Sequence[Operation]
+    ) -> tuple[Result, Exit]:
 
         stop = Stop()
-        progress = Progress(self.console, sum(1 for _ in run.plan.steps))
+        bar = Progress(self.console, sum(1 for _ in run.plan.steps))
 
-        def sent(step: Step) -> None:
+        def starting(step: Step) -> None:
+            self.events.started(step)
+            bar.started(step)
+
+        def answered(step: Step) -> None:
             self.events.answered(step)
-            progress.step(f"{step.action.word} {text.value(str(step.address))}")
+            bar.answered(step)
 
         blind_places = {(op.address.tenant, op.address.kind): str(op.address) for op in blind}
         settings = Settings(
-            settle=self.options.settle, record=journal, blind=blind_places, starting=self.events.started, sent=sent,
-            waiting=self._tell,
+            settle=self.options.settle, record=journal, blind=blind_places, starting=starting, sent=answered, ended=bar.ended,
+            waiting=bar.note,
         )  # fmt: skip
         journal.digest = run.digest
-        journal.started(progress.total)
-        # To the end: what a signal would stop now is the report of what was written.
-        with self._signals(stop):
-            result = applier.apply(run.plan, run.desired, run.contract, api, stop, settings, run.live)
-            progress.end()
-            code = self._remember(journal, wanted, run, result, _code_of(result, run.plan, stop))
-            code = Exit.worst((code, Exit.UNKNOWN)) if blind else code
-            self._tell_open(blind)
-            self.events.result(result, code)
-            if self.format != "json":
-                self.console.out(result_text.result(result, run.plan))
-        if stop.signal:
-            journal.close()  # its locks are free before anybody sees us end
-            self.events.end(code)
-            leave(code)  # a thread may still wait for an answer: nobody waits for it
-        return code
+        journal.started(bar.total)
+        # To the end: what a signal would stop from here on is the report of what was written.
+        SIGNALS.hand_to(stop.ask)
+        bar.begin()
+        result = applier.apply(run.plan, run.desired, run.contract, api, stop, settings, run.live)
+        bar.end()
+        code = self._remember(journal, wanted, run, result, _code_of(result, run.plan, stop))
+        return result, Exit.worst((code, Exit.UNKNOWN)) if blind else code
 
     @contextmanager
     def _locked(self, wanted: Wanted) -> Iterator[Store]:
@@ -224,10 +248,10 @@ class Apply:
         """The plan, after what earlier runs left open is settled; and the creates that a blind list keeps open."""
         settings = Settings(settle=self.options.settle, waiting=self._tell)
         settling = recovery.Recovery(api, wanted.contract, KINDS, store, wanted.tenants, settings)
-        run, recovered = settling.run(lambda counts: pipeline.plan(wanted, api, counts))
+        run, recovered = settling.run(lambda counts: self._plan(wanted, api, counts))
         if self._may_have_forgotten(store, run):
             time.sleep(self.options.settle)
-            run = pipeline.plan(wanted, api, store.seen())
+            run = self._plan(wanted, api, store.seen())
         if recovered.sentence:
             self._tell(recovered.sentence)
         return pipeline.hold_back(run, recovered.held), recovered.blind
@@ -258,23 +282,6 @@ class Apply:
             return Exit.worst((code, error.exit_code))
         return code
 
-    @contextmanager
-    def _signals(self, stop: Stop) -> Iterator[None]:
-        """During an apply SIGINT and SIGTERM only ask: no new write, what is in flight may end."""
-
-        def ask(number: int, frame: object) -> None:
-            stop.ask(number)
-            self.console.err("\nStopping: no new write starts; waiting up to 5 s for what is in flight.\n")
-
-        before: Mapping[int, Any] = {
-            number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-        }
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
 
 def _named(operations: Sequence[Operation]) -> str:
     """Writes in words, the first few of them."""
@@ -292,10 +299,14 @@ def _counts(live: LiveState) -> dict[tuple[str, str], int]:
 
 
 def _code_of(result: Result, plan: Plan, stop: Stop) -> Exit:
-    """The exit code that asks for the most care."""
+    """The exit code that asks for the most care. What a signal skipped is the signal's: it is not incomplete."""
     exits = {*result.exit_codes, *((Exit.INCOMPLETE,) if plan.held_back or result.left else ())}
-    if stop.signal and not exits & {Exit.UNKNOWN, Exit.STORAGE}:
-        return Exit.of_signal(stop.signal)
+    skipped = [outcome for outcome in result.outcomes if outcome.code == "E-INTERRUPTED"]
+    if skipped and stop.signal:
+        others = {o.exit_code for o in result.outcomes if o.code != "E-INTERRUPTED"}
+        if Exit.INCOMPLETE not in others and not (plan.held_back or result.left):
+            exits.discard(Exit.INCOMPLETE)
+        exits.add(Exit.of_signal(stop.signal))
     return Exit.worst(exits)
 
 

@@ -1,6 +1,7 @@
 """Where text goes: results to stdout, progress, notes and errors to stderr, colour only on a terminal."""
 
 import os
+import select
 import shutil
 import sys
 import threading
@@ -8,23 +9,36 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import NoReturn, TextIO
 
+from exolink_reconcile.cli.signals import SIGNALS
+
 _PLAIN_WIDTH = 100
+_LOOK = 0.1  # seconds between two looks whether a signal came
+_PATIENCE = 5.0  # seconds for a reader that pauses, once a signal came
 
 
 class Console:
-    """The two streams of this process. A reader that went away (`| head`) never stops what is under way."""
+    """The two streams of this process. A reader that went away (`| head`) never stops what is under way.
+
+    A reader that pauses (a pager, a log that stalls) is waited for, until a signal asks us to end: then not for long.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._gone: set[str] = set()  # the streams that nobody reads any more
         self.lost = ""  # why a result could not be written, where that is not because the reader had enough
+        self.quiet = False  # whether notes and progress are left out
         self.annotating = False  # whether what stops the command is to be shown as a GitHub annotation too
         # A stream that was closed before we started is None to Python: what goes there goes nowhere.
         sys.stdout = sys.stdout or _nowhere()
         sys.stderr = sys.stderr or _nowhere()
 
+    def begin(self) -> None:
+        """Forget what an earlier run in this process left."""
+        self.lost, self.annotating, self.quiet = "", False, False
+
     @property
     def terminal(self) -> bool:
-        """Whether a person sees results as they come."""
+        """Whether somebody sees results as they come."""
         return sys.stdout.isatty()
 
     @property
@@ -37,65 +51,94 @@ class Console:
     @property
     def colours(self) -> bool:
         """Whether results may be coloured."""
-        return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+        return _coloured(sys.stdout)
+
+    @property
+    def error_colours(self) -> bool:
+        """Whether progress, notes and errors may be coloured."""
+        return _coloured(sys.stderr)
 
     @property
     def can_ask(self) -> bool:
-        """Whether a person is there to answer."""
+        """Whether somebody is there to answer."""
         return sys.stdin is not None and sys.stdin.isatty()
 
     def out(self, text: str) -> None:
         """A result."""
-        self._write(sys.stdout, text)
+        self._write("stdout", (text,))
 
     def result(self, pieces: Iterable[str] | Sequence[bytes]) -> None:
         """What a renderer gives: texts, or the pieces of a long result in ASCII."""
-        if isinstance(pieces, Sequence) and pieces and isinstance(pieces[0], bytes):
-            self._out_all(piece for piece in pieces if isinstance(piece, bytes))
-            return
-        for piece in pieces:
-            self.out(piece if isinstance(piece, str) else piece.decode("ascii"))
-
-    def _out_all(self, pieces: Iterable[bytes]) -> None:
-        """A long result, ASCII, in pieces: written as it is where the stream lets us."""
-        stream = getattr(sys.stdout, "buffer", None)
-        if stream is None:
-            self.out(b"".join(pieces).decode("ascii"))
-            return
-        with self._lock:
-            try:
-                sys.stdout.flush()
-                stream.writelines(pieces)
-                stream.flush()
-            except OSError as error:
-                self._cut_off(sys.stdout, error)
+        self._write("stdout", pieces)
 
     def err(self, text: str) -> None:
-        """Progress, a note or an error."""
-        self._write(sys.stderr, text)
+        """A warning, an error or a question."""
+        self._write("stderr", (text,))
+
+    def note(self, text: str) -> None:
+        """Progress or a note: what nobody needs who asked for quiet."""
+        if not self.quiet:
+            self._write("stderr", (text,))
 
     def ask(self, question: str) -> str:
-        """What a person answers; empty at the end of the input. Raises KeyboardInterrupt."""
-        self.err(question)
+        """What the user answers; empty at the end of the input. The question goes to the terminal, wherever stderr goes."""
+        if sys.stderr.isatty():
+            self.err(question)
+        else:
+            with suppress(OSError), open("/dev/tty", "w", encoding="utf-8", errors="backslashreplace") as terminal:
+                terminal.write(question)
         return sys.stdin.readline().strip()
 
-    def _write(self, stream: TextIO, text: str) -> None:
+    def _write(self, name: str, pieces: Iterable[str | bytes]) -> None:
+        stream: TextIO = getattr(sys, name)
         with self._lock:
+            if name in self._gone:
+                return
             try:
-                stream.write(text)
+                descriptor = stream.fileno()
+            except (OSError, ValueError):  # not a file: a test reads it
+                stream.write("".join(piece if isinstance(piece, str) else piece.decode("ascii") for piece in pieces))
+                return
+            try:
                 stream.flush()
+                for piece in pieces:
+                    data = piece if isinstance(piece, bytes) else _encoded(piece, stream.encoding)
+                    if not _send(descriptor, data):
+                        self._gone.add(name)
+                        return
             except OSError as error:
-                self._cut_off(stream, error)
-            except UnicodeEncodeError:  # a terminal that is not UTF-8
-                stream.write(
-                    text.encode(stream.encoding or "ascii", "backslashreplace").decode(stream.encoding or "ascii")
-                )
-                stream.flush()
+                self._gone.add(name)
+                if not isinstance(error, BrokenPipeError) and name == "stdout":
+                    self.lost = error.strerror or type(error).__name__
 
-    def _cut_off(self, stream: TextIO, error: OSError) -> None:
-        if not isinstance(error, BrokenPipeError) and stream is sys.stdout:
-            self.lost = error.strerror or type(error).__name__
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+def _send(descriptor: int, data: bytes) -> bool:
+    """Write all of it; False where nobody reads and a signal asked us to end.
+
+    A pipe that can be written takes PIPE_BUF bytes at once: so this never stands still where no signal is looked at.
+    """
+    patience = _PATIENCE
+    rest = memoryview(data)
+    while rest:
+        if select.select([], [descriptor], [], _LOOK)[1]:
+            rest = rest[os.write(descriptor, rest[: select.PIPE_BUF]) :]
+        elif SIGNALS.number:
+            patience -= _LOOK
+            if patience <= 0:
+                return False
+    return True
+
+
+def _encoded(text: str, encoding: str | None) -> bytes:
+    return text.encode(encoding or "utf-8", "backslashreplace")
+
+
+def _coloured(stream: TextIO) -> bool:
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR", "0") != "0":
+        return bool(os.environ["FORCE_COLOR"])
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def _nowhere() -> TextIO:
@@ -104,37 +147,7 @@ def _nowhere() -> TextIO:
 
 def leave(code: int) -> NoReturn:
     """End the process now: no thread that waits for an answer is waited for, no memory is tidied up first."""
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):
-            stream.flush()
     os._exit(code)
-
-
-class Progress:
-    """How far an apply is: a bar on a terminal, else a line a step (or every twentieth part of a long plan)."""
-
-    def __init__(self, console: Console, total: int) -> None:
-        self._console = console
-        self.total = total
-        self._done = 0
-        self._bar = sys.stderr.isatty()
-        self._every = 1 if total <= 50 else total // 20
-        self._lock = threading.Lock()
-
-    def step(self, what: str) -> None:
-        """One more write was answered; called from several threads."""
-        with self._lock:
-            self._done += 1
-            if self._bar:
-                filled = self._done * 30 // self.total
-                self._console.err(f"\r[{'#' * filled}{'.' * (30 - filled)}] {self._done}/{self.total}")
-            elif self._done % self._every == 0 or self._done == self.total:
-                self._console.err(f"{self._done}/{self.total} {what}\n")
-
-    def end(self) -> None:
-        """Leave the line of the bar."""
-        if self._bar and self._done:
-            self._console.err("\n")
 
 
 # The console of this process.

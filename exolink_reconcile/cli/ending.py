@@ -11,15 +11,9 @@ import click
 
 from exolink_reconcile import __version__
 from exolink_reconcile.cli.console import CONSOLE, leave
+from exolink_reconcile.cli.run import RUN
+from exolink_reconcile.cli.signals import SIGNALS, Interrupted
 from exolink_reconcile.codes import Exit
-
-
-class Terminated(BaseException):
-    """SIGTERM or SIGHUP outside of an apply."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__()
-        self.signal = number
 
 
 def run(command: Callable[[], Exit | None]) -> NoReturn:
@@ -28,41 +22,81 @@ def run(command: Callable[[], Exit | None]) -> NoReturn:
     gc.disable()
     # A thread whose answer has come waits this long for one that is busy with another's: 5 ms would be a quarter of a request.
     sys.setswitchinterval(0.0005)
-    code = exit_code(command)
-    if CONSOLE.lost and code in (Exit.DONE, Exit.DIFFERS):
-        CONSOLE.err(f"error: E-STORAGE: the result could not be written: {CONSOLE.lost}.\n")
-        code = Exit.STORAGE  # what was asked for could not be shown
-    leave(code)
+    leave(exit_code(command))
 
 
 def exit_code(command: Callable[[], Exit | None]) -> Exit:
     """The exit code of a command. Every failure on purpose becomes a message; anything else is a bug and says so."""
-    signal.signal(signal.SIGTERM, _terminate)
-    signal.signal(signal.SIGHUP, _terminate)
-    CONSOLE.annotating = False
+    CONSOLE.begin()
+    RUN.begin()
+    code, failure = _outcome(command)
+    if failure is not None:
+        code = _told(failure)
+    if CONSOLE.lost:  # what was asked for could not be shown
+        CONSOLE.err(f"error: E-STORAGE: the result could not be written: {CONSOLE.lost}.\n")
+        code = Exit.worst((code, Exit.STORAGE))
+    return _measured(code)
+
+
+def _measured(code: Exit) -> Exit:
+    """The exit code, once the metrics of the run are written where somebody wants them."""
+    if RUN.metrics_file is None:
+        return code
+    from exolink_reconcile.cli.metrics import METRICS
+    from exolink_reconcile.errors import StorageFailed
+
     try:
-        return Exit(command() or Exit.DONE)
-    except click.exceptions.NoArgsIsHelpError as error:
-        CONSOLE.err(f"{error.format_message()}\n")
-        return Exit.INVALID
-    except click.UsageError as error:
-        CONSOLE.err(f"{error.ctx.get_usage()}\n" if error.ctx else "")
-        CONSOLE.err(f"error: E-USAGE: {error.format_message()}\n")
-        return Exit.INVALID
-    except Terminated as error:
-        CONSOLE.err("\nTerminated. Nothing was written.\n")
-        return Exit.of_signal(error.signal)
-    except (KeyboardInterrupt, click.Abort):
-        CONSOLE.err("\nInterrupted. Nothing was written.\n")
-        return Exit.INTERRUPTED
-    except Exception as error:
-        return _failed(error)
+        METRICS.write(RUN.metrics_file, code)
+    except StorageFailed as failure:
+        return Exit.worst((code, _failed(failure)))
+    finally:
+        METRICS.begin()
+    return code
+
+
+def _outcome(command: Callable[[], Exit | None]) -> tuple[Exit, BaseException | None]:
+    """How a command ended. From there on no signal changes anything."""
+    try:
+        try:
+            SIGNALS.listen()
+            code = Exit(command() or Exit.DONE)
+            SIGNALS.finish()
+            return code, None
+        except BaseException as failure:
+            SIGNALS.finish()
+            return Exit.BUG, failure
+    except Interrupted as failure:  # between the end and `finish`; it is raised only once
+        return Exit.BUG, failure
+
+
+def _told(failure: BaseException) -> Exit:
+    """The exit code of what ended a command, told on stderr."""
+    match failure:
+        case click.exceptions.NoArgsIsHelpError():
+            CONSOLE.err(f"{failure.format_message()}\n")
+            return Exit.INVALID
+        case click.UsageError():
+            from exolink_reconcile.inert import inert
+
+            CONSOLE.err(f"{failure.ctx.get_usage()}\n" if failure.ctx else "")
+            lines = [inert(line) for line in failure.format_message().splitlines()]
+            CONSOLE.err(f"error: E-USAGE: {' '.join(lines)}\n")
+            return Exit.INVALID
+        case Interrupted():
+            word = "Interrupted" if failure.signal == signal.SIGINT else "Terminated"
+            CONSOLE.err(f"\n{word}. Nothing was written.\n")
+            return Exit.of_signal(failure.signal)
+        case KeyboardInterrupt() | click.Abort():
+            CONSOLE.err("\nInterrupted. Nothing was written.\n")
+            return Exit.INTERRUPTED
+        case Exception():
+            return _failed(failure)
+    raise failure
 
 
 def _failed(error: Exception) -> Exit:
+    from exolink_reconcile.cli import findings
     from exolink_reconcile.errors import InputError, ReconcileError
-    from exolink_reconcile.inert import inert
-    from exolink_reconcile.report import diagnostics_text
 
     if CONSOLE.annotating and isinstance(error, ReconcileError):
         from exolink_reconcile.cli import checkout
@@ -70,14 +104,17 @@ def _failed(error: Exception) -> Exit:
 
         CONSOLE.out(github.failure(error, checkout.from_root(os.environ)))
     if isinstance(error, InputError):
-        CONSOLE.err(diagnostics_text.diagnostics(error.diagnostics))
+        findings.tell(error.diagnostics)
         return error.exit_code
     if isinstance(error, ReconcileError):
-        CONSOLE.err(f"error: {error.code}: {inert(error.summary).rstrip('.?')}.\n")
+        findings.failure(error.code, error.summary)
         return error.exit_code
     if isinstance(error, ImportError) and error.name == "_ruamel_yaml":
         CONSOLE.err("error: E-USAGE: this Python lacks the C parser of ruamel.yaml: install ruamel.yaml.clib.\n")
         return Exit.INVALID
+    if isinstance(error, OSError) and not _stands_somewhere():
+        findings.failure("E-STORAGE", "the working folder was deleted: change into one that is there")
+        return Exit.STORAGE
     # Where, but no values: a local may hold a token.
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
@@ -88,5 +125,9 @@ def _failed(error: Exception) -> Exit:
     return Exit.BUG
 
 
-def _terminate(number: int, frame: object) -> NoReturn:
-    raise Terminated(number)
+def _stands_somewhere() -> bool:
+    try:
+        os.getcwd()
+    except OSError:
+        return False
+    return True

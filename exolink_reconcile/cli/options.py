@@ -1,6 +1,7 @@
 """The options of the commands: names, types, defaults, environment variables; and the values that they fill."""
 
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
@@ -8,9 +9,12 @@ import click
 from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
+from exolink_reconcile.cli.console import CONSOLE
+from exolink_reconcile.cli.run import RUN
 from exolink_reconcile.report import FORMATS
 
 DEFAULT_API_URL = "https://api.exolink.cloud"
+_DAY = 86_400.0
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 # The options that shape a plan: they are recorded in a saved plan, and a different one refuses to apply it.
@@ -75,14 +79,31 @@ def names_of(what: Literal["file", "dir"]) -> Callable[[click.Context, click.Par
     return lambda context, parameter, incomplete: [CompletionItem(incomplete, type=what)]
 
 
-def option(name: str, *attribute: str, **settings: Any) -> Callable[[_F], _F]:
-    """A click option with its environment variable: EXOLINK_ and the option's name."""
-    variable = "EXOLINK_" + name.lstrip("-").replace("-", "_").upper()
+class _Option(click.Option):
+    """An option that refuses an empty text on the command line: a variable in a script had no value."""
+
+    def consume_value(self, ctx: click.Context, opts: Mapping[str, click.Parameter]) -> tuple[Any, ParameterSource]:
+        """The value and where it comes from. An environment variable that is empty counts as unset."""
+        value, source = super().consume_value(ctx, opts)
+        if source is ParameterSource.COMMANDLINE and (
+            value == "" or (isinstance(value, (list, tuple)) and "" in value)
+        ):
+            raise click.BadParameter("it is empty.", ctx, self)
+        return value, source
+
+
+def variable(name: str) -> str:
+    """The environment variable of an option: EXOLINK_ and its name."""
+    return "EXOLINK_" + name.lstrip("-").replace("-", "_").upper()
+
+
+def option(name: str, *others: str, **settings: Any) -> Callable[[_F], _F]:
+    """A click option with its environment variable. `others` are a short form or the parameter's name."""
     if settings.get("multiple"):
         settings["type"] = _Lines()
     if settings.get("metavar") in _PLACES:
         settings["shell_complete"] = names_of(_PLACES[settings["metavar"]])
-    return click.option(name, *attribute, envvar=variable, show_envvar=False, **settings)
+    return click.option(name, *others, cls=_Option, envvar=variable(name), show_envvar=True, **settings)
 
 
 PLAN_FORMATS = tuple(name for name in FORMATS if name != "gitlab")  # its counts are of a plan that was saved
@@ -118,21 +139,28 @@ max_size = option(
 )  # fmt: skip
 
 
-class _Seconds(click.FloatRange):
-    """A number of seconds, a day at most."""
+class Seconds(click.ParamType[float]):
+    """A number of seconds, a day at most: `90`, `90s` or `2m`."""
+
+    name = "seconds"
 
     def __init__(self, least: float) -> None:
-        super().__init__(least, 86_400.0)
+        self._least = least
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        found = float(super().convert(value, param, ctx))
-        if found != found:
-            self.fail(f"{value} is no number of seconds.", param, ctx)
-        return found
+        """The seconds."""
+        match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(s|m)?", str(value))
+        if match is None:
+            self.fail(f"{value} is not a number of seconds: write 90, 90s or 2m.", param, ctx)
+        seconds = float(match[1]) * (60 if match[2] == "m" else 1)
+        if not self._least <= seconds <= _DAY:
+            self.fail(f"{value} is not between {self._least:g} and {_DAY:g} seconds.", param, ctx)
+        return seconds
 
 
-def _seconds(name: str, default: float, least: float, help: str) -> Callable[[_F], _F]:
-    return option(name, type=_Seconds(least), default=default, show_default=True, metavar="S", help=f"Seconds {help}")
+def seconds(name: str, default: float, least: float, help: str) -> Callable[[_F], _F]:
+    """An option that takes seconds."""
+    return option(name, type=Seconds(least), default=default, show_default=f"{default:g}", metavar="S", help=help)
 
 
 def one_spelling(ctx: click.Context, parameter: click.Parameter, url: str | None) -> str | None:
@@ -164,6 +192,25 @@ def _together(*options: Callable[[_F], _F]) -> Callable[[_F], _F]:
     return decorate
 
 
+def _be_quiet(ctx: click.Context, parameter: click.Parameter, asked: bool) -> None:
+    CONSOLE.quiet = asked
+
+
+quiet = option(
+    "--quiet", "-q", is_flag=True, is_eager=True, expose_value=False, callback=_be_quiet,
+    help="Neither progress nor notes, only results, warnings and errors.",
+)  # fmt: skip
+
+
+def _measure(ctx: click.Context, parameter: click.Parameter, path: str | None) -> None:
+    RUN.metrics_file = path
+
+
+metrics_file = option(
+    "--metrics-file", metavar="FILE", is_eager=True, expose_value=False, callback=_measure,
+    help="Write what this run did as Prometheus text.",
+)  # fmt: skip
+
 paths = click.argument("paths", nargs=-1, metavar="[PATH]...", shell_complete=names_of("file"))
 
 reach = _together(
@@ -178,7 +225,7 @@ reach = _together(
     option("--ca-file", metavar="FILE", help="Certificates to trust instead of the usual ones."),
     option("--contract", metavar="FILE", help="OpenAPI description that replaces the bundled one."),
     option("--parallelism", type=click.IntRange(1, 256), default=8, show_default=True, help="Requests at a time."),
-    _seconds("--timeout", 60.0, 0.1, "for one request as a whole."),
+    seconds("--timeout", 60.0, 0.1, "Seconds for one request as a whole."),
     option("--log", metavar="FILE", help="Add a line of JSON for each request: method, path, status, ms, try."),
     option("--verbose", "-v", is_flag=True, help="Say each request on stderr."),
 )
@@ -213,6 +260,8 @@ env_allow = option(
 
 shared = _together(
     reach,
+    quiet,
+    metrics_file,
     option("--target", multiple=True, metavar="GLOB", help="Only these addresses (TENANT/KIND/NAME)."),
     option("--exclude", multiple=True, metavar="GLOB", help="Not these addresses."),
     option("--prune", is_flag=True, help="Delete what is not declared in what the policy claims as exclusive."),
@@ -229,6 +278,6 @@ shared = _together(
     option("--allow-inferred", is_flag=True, help="Writes that the contract only infers may be sent."),
     env_allow,
     state,
-    _seconds("--lock-timeout", 0.0, 0.0, "to wait for the lock."),
-    _seconds("--settle", 90.0, 0.0, "a write may take to show up."),
+    seconds("--lock-timeout", 0.0, 0.0, "Seconds to wait for the lock."),
+    seconds("--settle", 90.0, 0.0, "Seconds a write may take to show up."),
 )

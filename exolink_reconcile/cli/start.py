@@ -6,14 +6,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from exolink_reconcile import pipeline
-from exolink_reconcile.cli import request_log
+from exolink_reconcile.cli import findings, request_log
 from exolink_reconcile.cli.console import Console
 from exolink_reconcile.cli.options import ApiOptions, Options
 from exolink_reconcile.live import connection
 from exolink_reconcile.live.api import Api
 from exolink_reconcile.pipeline import PlannedRun, Wanted
 from exolink_reconcile.planning.choices import Choices, ReviewedPlan
-from exolink_reconcile.report import again, diagnostics_text
+from exolink_reconcile.report import again
 from exolink_reconcile.state import homes
 from exolink_reconcile.state.store import Memory
 
@@ -32,7 +32,7 @@ def wanted(
         choices=choices(options, reviewed=reviewed, saved=saved), env_allow=allowed_variables(options.env_allow),
         keep_documents=keep_documents,
     )  # fmt: skip
-    console.err(diagnostics_text.diagnostics(wanted.desired.warnings))
+    findings.tell(wanted.desired.warnings, console)
     return wanted
 
 
@@ -64,7 +64,7 @@ def connected(options: ApiOptions, contract_text: str, console: Console) -> Iter
         ) as api,
     ):  # fmt: skip
         if api.proxy:
-            console.err(f"Going through the proxy {api.proxy.host}.\n")
+            console.note(f"Going through the proxy {api.proxy.host}.\n")
         yield api
 
 

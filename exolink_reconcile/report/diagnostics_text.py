@@ -1,17 +1,95 @@
-"""Diagnostics to text: the place, the word, the sentence, and what to do."""
+"""Diagnostics to text: the place, the code, the sentence, and what to do; on a terminal the line itself too."""
 
-from collections.abc import Iterable
+import re
+import textwrap
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
 from exolink_reconcile.inert import inert
-from exolink_reconcile.model import Diagnostic
+from exolink_reconcile.model import Diagnostic, Source
+
+_RED, _YELLOW, _BOLD, _DIM = "1;31", "1;33", "1", "2"
+_TOKEN = re.compile(r"""\"(?:[^\"\\]|\\.)*\"?|'[^']*'?|[^\s,:{}\[\]#][^\s,{}\[\]]*|\S""")
+_URL = re.compile(r"(?P<scheme>\b[A-Za-z][A-Za-z0-9+.-]{0,19}://)(?P<rest>[^\s\"',}]*)")
+_BEFORE_AT = re.compile(r"[^\s\"',{}]+@")  # of a URL that lacks its beginning
+_QUERY = re.compile(r"\?[^\s\"',}=]*=[^\s\"',}]*")
+_LONGEST = 160  # characters of a source line that are shown
 
 
-def diagnostics(found: Iterable[Diagnostic]) -> str:
-    """One line a diagnostic: place, severity, word, sentence; then what to do."""
-    lines = []
-    for each in found:
-        place = f"{inert(str(each.source))}: " if each.source else ""
-        lines.append(f"{place}{each.severity}: {each.code}: {inert(each.summary)}")
-        if each.detail:
-            lines.append(f"    {inert(each.detail)}")
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How to show diagnostics. `line_at` gives the line of a place, where the file can still be read."""
+
+    width: int | None = None  # None: no line is broken
+    colours: bool = False
+    line_at: Callable[[Source], str | None] = lambda source: None
+
+
+def diagnostics(found: Iterable[Diagnostic], look: Look | None = None) -> str:
+    """One line a diagnostic: place, severity, code, sentence; then the line of the file, and what to do."""
+    look = look or Look()
+    lines: list[str] = []
+    for diagnostic in found:
+        lines += _head(diagnostic, look)
+        lines += _excerpt(diagnostic.source, look)
+        if diagnostic.detail:
+            lines += _wrapped(f"    {inert(diagnostic.detail)}", look, "    ")
     return "".join(f"{line}\n" for line in lines)
+
+
+def _head(diagnostic: Diagnostic, look: Look) -> list[str]:
+    place = f"{inert(str(diagnostic.source))}: " if diagnostic.source else ""
+    first, *others = _wrapped(
+        f"{place}{diagnostic.severity}: {diagnostic.code}: {inert(diagnostic.summary)}", look, "  "
+    )
+    colour = _RED if diagnostic.severity == "error" else _YELLOW
+    mark = f"{diagnostic.severity}: {diagnostic.code}:"
+    if look.colours and first.startswith(f"{place}{mark}"):
+        first = f"{_painted(place, _BOLD)}{_painted(mark, colour)}{first[len(place) + len(mark) :]}"
+    return [first, *others]
+
+
+def _excerpt(source: Source | None, look: Look) -> Iterator[str]:
+    """The line of a place, with the place underlined. What may be a secret is masked."""
+    line = look.line_at(source) if source is not None else None
+    if source is None or not line or source.column > min(len(line), _LONGEST):
+        return
+    before, rest = line[: source.column - 1], line[source.column - 1 : _LONGEST]
+    match = _TOKEN.match(rest)
+    marked, after = (match.group(), rest[match.end() :]) if match else ("", rest)
+    before, marked, after = (inert(_masked(part)) for part in (before, marked, after))
+    number = str(source.line)
+    yield f"  {_dim(f'{number} |', look)} {before}{marked}{after}"
+    underline = "^" * max(1, len(marked))
+    yield f"  {' ' * len(number)} {_dim('|', look)} {' ' * len(before)}{_painted(underline, _RED) if look.colours else underline}"
+
+
+def _masked(text: str) -> str:
+    """`text` with nothing that may be the secret of a URL: all but its scheme and host."""
+    text = _URL.sub(lambda match: f"{match['scheme']}{_host(match['rest'])}", text)
+    return _QUERY.sub("?***", _BEFORE_AT.sub("***@", text))
+
+
+def _host(rest: str) -> str:
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    _user, at, host = authority.rpartition("@")
+    path = rest[len(authority) :]
+    if (not at and "@" in rest) or not re.fullmatch(r"(\[[0-9A-Fa-f:.]*\]|[^:\[\]]*)(:[0-9]*)?", host):
+        return "***"  # nobody knows where the password ends
+    return f"{'***@' if at else ''}{host}{'/***' if len(path) > 1 else path}"
+
+
+def _wrapped(text: str, look: Look, indent: str) -> list[str]:
+    if look.width is None or len(text) <= look.width:
+        return [text]
+    return textwrap.wrap(
+        text, look.width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False, drop_whitespace=True
+    )
+
+
+def _painted(text: str, colour: str) -> str:
+    return f"\x1b[{colour}m{text}\x1b[0m" if text else text
+
+
+def _dim(text: str, look: Look) -> str:
+    return _painted(text, _DIM) if look.colours else text

@@ -80,10 +80,8 @@ def test_every_option_is_in_the_reference() -> None:
 
 
 def _options() -> Iterator[click.Option]:
-    for name in commands.COMMANDS:
-        yield from (
-            each for each in commands.command(name).params if isinstance(each, click.Option) and not each.hidden
-        )
+    for _, command in commands.leaves():
+        yield from (each for each in command.params if isinstance(each, click.Option) and not each.hidden)
 
 
 # ---------------------------------------------------------------------------------------------------------- exit codes

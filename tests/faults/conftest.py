@@ -17,7 +17,7 @@ KEY_ROWS = (
     "test_row_13_", "test_row_14_", "test_row_16_", "test_row_19_", "test_row_20_", "test_row_22_", "test_row_23_",
     "test_row_24_", "test_row_27_", "test_row_33_redirect[307]", "test_row_35_", "test_row_42_",
     "test_row_47_two_applies", "test_row_48_", "test_row_49_", "test_row_50_interrupted_in_flight[2]", "test_row_54_", "test_row_55_", "test_row_57_a_torn",
-    "test_row_60_", "test_row_64_", "test_row_A8_", "test_row_A9_", "test_row_A13_", "test_row_66_", "test_row_67_", "test_row_83_", "test_row_91_",
+    "test_row_60_", "test_row_64_", "test_row_A8_", "test_row_C1_", "test_row_C5_", "test_row_A9_", "test_row_A13_", "test_row_66_", "test_row_67_", "test_row_83_", "test_row_91_",
 )  # fmt: skip
 
 

@@ -84,3 +84,13 @@ def test_escapes(text: str, shown: str) -> None:
 def test_commands(text: str) -> None:
     """No CI runner takes it for a command, and a person can still read it."""
     assert not COMMANDS.search(inert(text)) and text.strip(":#")[:3] in inert(text)
+
+
+@pytest.mark.parametrize(
+    "sentence", ["Plan: 0 to add, 0 to change, 0 to destroy.", "No changes. Your infrastructure", "No changes."]
+)
+@pytest.mark.parametrize("before", ["", " ", "x ", "\u200b"])
+def test_row_E23_no_value_spells_a_result(sentence: str, before: str) -> None:
+    """A name that says what a plan comes to is broken up wherever in a line it ends up; words like it stay."""
+    assert not re.search(r"Plan:|No changes\.", inert(before + sentence))
+    assert inert("Planet: 0, no changes, Plan B") == "Planet: 0, no changes, Plan B"

@@ -2,7 +2,6 @@
 
 import dataclasses
 import re
-import time
 from typing import Any
 
 import pytest
@@ -304,22 +303,3 @@ def test_gitlab(story: str, counts: tuple[int, int, int]) -> None:
     create, update, delete = counts
     shown = gitlab.plan(getattr(support_plans, story)())
     assert shown == f'{{"create": {create}, "update": {update}, "delete": {delete}}}\n'
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("full", [False, True])
-def test_as_fast_as_text(full: bool) -> None:
-    """Markdown of ten thousand changes takes less than twice the time of the text."""
-    plan = support_plans.many()
-    digest = digest_of(plan)
-
-    def seconds(write: Any) -> float:
-        def once() -> float:
-            start = time.perf_counter()
-            write()
-            return time.perf_counter() - start
-
-        return min(once() for _ in range(7))
-
-    as_markdown = seconds(lambda: markdown.plan(plan, digest, paths=(), options=OPTIONS, full=full, max_size=65_536))
-    assert as_markdown < 2 * seconds(lambda: text.plan(plan, digest, full=full))

@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from exolink_reconcile.cli import commands
+from exolink_reconcile.cli.help import Command
 
 HEAVY = ("httpx", "pydantic", "ruamel.yaml", "deepdiff", "httpcore", "cheroot", "jsonschema", "sqlite3")
 
@@ -37,3 +38,8 @@ def test_help_of_the_group() -> None:
     """The list of commands says what each command says of itself."""
     for name, help in commands.COMMANDS.items():
         assert (commands.command(name).help or "").splitlines()[0] == help
+
+
+def test_help_goes_through_the_console() -> None:
+    """Every command is of the class whose help survives a full disk and shows its examples."""
+    assert [name for name, command in commands.leaves() if not isinstance(command, Command)] == []

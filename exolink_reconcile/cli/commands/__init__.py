@@ -4,14 +4,13 @@ A command's module declares its options, and imports what it needs inside of its
 pydantic.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from typing import NoReturn
 
 import click
 
-from exolink_reconcile import __version__
-from exolink_reconcile.cli import ending
+from exolink_reconcile.cli import ending, environment, help
 from exolink_reconcile.codes import Exit
 
 # Each is the function of its name in the module of its name; its help here is the first line of its own.
@@ -21,19 +20,22 @@ COMMANDS = {
     "apply": "Plan, ask, apply and verify.",
     "show": "Render a saved plan.",
     "export": "Write YAML for what is live.",
+    "init": "Write a first configuration: exolink.yaml, its schema, and pipelines.",
     "unknowns": "List writes whose outcome is still unknown.",
     "history": "Show the writes of earlier runs, newest first.",
     "locks": "Show who holds which tenant.",
     "store": "Make, look at, prune and fill the state.",
     "doctor": "Check what a plan needs: YAML, network, token, state, clock.",
     "capabilities": "Show what the contract lets us create, update and delete.",
-    "schema": "Print the JSON Schema of the YAML or of the plan JSON.",
+    "explain": "Say what an error code, an exit code, a kind or a field means.",
+    "completion": "Print the completion script of bash, zsh or fish.",
+    "schema": "Print the JSON Schema of the YAML, of the plan JSON or of apply's events.",
     "emulate": "Serve the API locally (SQLite), to try things out.",
     "demo": "The whole story on the embedded emulator: plan, apply, plan again, drift, repair.",
 }
 
 
-class _Lazy(click.Group):
+class _Lazy(help.Group):
     """A group that imports a command when somebody asks for it."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -60,7 +62,14 @@ class _Lazy(click.Group):
 
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(__version__, prog_name="exolink-reconcile", message="%(prog)s %(version)s")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=help.show_version,
+    help="Show the version and exit.",
+)
 def main() -> None:
     """Declare Exolink tenants, CPMS backends and chargers in YAML; plan the difference, apply exactly that.
 
@@ -74,6 +83,22 @@ def command(name: str) -> click.Command:
     return found
 
 
+def _variables() -> set[str]:
+    """The environment variables of all options of all commands."""
+    options = (parameter for _, leaf in leaves() for parameter in leaf.params)
+    return {str(option.envvar) for option in options if option.envvar}
+
+
+def leaves() -> Iterator[tuple[str, click.Command]]:
+    """Every command that does something, with the words that call it."""
+    for name in COMMANDS:
+        called = command(name)
+        if isinstance(called, click.Group):
+            yield from ((f"{name} {inner}", leaf) for inner, leaf in called.commands.items())
+        else:
+            yield name, called
+
+
 def run(arguments: Sequence[str]) -> NoReturn:
     """Run a command and end the process."""
     ending.run(lambda: _invoke(arguments))
@@ -85,5 +110,6 @@ def exit_code(arguments: Sequence[str]) -> Exit:
 
 
 def _invoke(arguments: Sequence[str]) -> Exit | None:
+    environment.warn(_variables)
     code: Exit | None = main.main(list(arguments), prog_name="exolink-reconcile", standalone_mode=False)
     return code

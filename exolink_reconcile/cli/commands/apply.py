@@ -6,14 +6,15 @@ import click
 from click.core import ParameterSource
 
 from exolink_reconcile.cli.console import CONSOLE
+from exolink_reconcile.cli.help import command
 from exolink_reconcile.cli.options import APPLY_FORMATS, Options, formats, option, paths, shared
 from exolink_reconcile.codes import Exit
 
 
-@click.command()
+@command("apply", "apply --plan plan.json", "apply --auto-approve --metrics-file exolink.prom")
 @paths
 @shared
-@option("--auto-approve", is_flag=True, help="Do not ask.")
+@option("--auto-approve", "-y", is_flag=True, help="Do not ask.")
 @option(
     "--expect", metavar="DIGEST", help="Apply only the plan with this digest (12 or more hex digits), without asking."
 )

@@ -7,14 +7,15 @@ import click
 from click.core import ParameterSource
 
 from exolink_reconcile.cli.console import CONSOLE
-from exolink_reconcile.cli.ending import Terminated
+from exolink_reconcile.cli.help import command
 from exolink_reconcile.cli.options import option
+from exolink_reconcile.cli.signals import Interrupted
 from exolink_reconcile.codes import Exit
 
 _DEFAULT_TOKEN = "dev"
 
 
-@click.command()
+@command("emulate --tenant acme --token dev")
 @option("--listen", default="127.0.0.1:8480", show_default=True, metavar="HOST:PORT", help="Where to listen.")
 @option("--database", default="exolink-emulator.db", show_default=True, metavar="FILE", help="Where to keep the data.")
 @option("--tenant", multiple=True, metavar="PREFIX", help="A tenant that exists; may be given again.  [default: acme]")
@@ -51,7 +52,7 @@ def emulate(listen: str, database: str, tenant: tuple[str, ...], token: str, con
         emulator.serve(app, host, int(port), ready=ready)
     except emulator.EmulatorError as error:
         raise problem("E-EMULATOR", str(error)) from None
-    except (KeyboardInterrupt, Terminated):
+    except Interrupted:
         pass
     return Exit.DONE
 

@@ -7,16 +7,17 @@ from typing import Any
 import click
 
 from exolink_reconcile.cli.console import CONSOLE
+from exolink_reconcile.cli.help import command
 from exolink_reconcile.cli.options import EXPORT_FORMATS, ApiOptions, env_allow, formats, option, reach
 from exolink_reconcile.codes import Exit
 
 _SCHEMA = "exolink-config.schema.json"
 
 
-@click.command()
+@command("export acme", "export acme nordkap --out exolink")
 @click.argument("tenants", nargs=-1, required=True, metavar="TENANT...")
 @reach
-@option("--out", metavar="FOLDER", help="Write one file a tenant there instead of to stdout.")
+@option("--out", "-o", metavar="FOLDER", help="Write one file a tenant there instead of to stdout.")
 @option("--overwrite", is_flag=True, help="Write over files that are there.")
 @formats(EXPORT_FORMATS)
 @option("--into", metavar="PATH", help="Take live values into the YAML and CSV that is there; prints a diff.")
@@ -97,7 +98,7 @@ def _write(folder: str, texts: dict[str, str], *, with_schema: bool) -> None:
     files.make_folder(folder)
     for path, text in texts.items():
         files.write(path, (text.encode(),), mode=0o644)
-        CONSOLE.err(f"Wrote {path}\n")
+        CONSOLE.note(f"Wrote {path}\n")
     schema = os.path.join(folder, "schemas", _SCHEMA)
     if with_schema and not os.path.lexists(schema):
         files.make_folder(os.path.dirname(schema))

@@ -5,11 +5,12 @@ import os
 import click
 
 from exolink_reconcile.cli.console import CONSOLE
+from exolink_reconcile.cli.help import command
 from exolink_reconcile.cli.options import formats, option, state
 from exolink_reconcile.codes import Exit
 
 
-@click.command()
+@command("history", 'history "acme/charger/*" --limit 20')
 @click.argument("globs", nargs=-1, metavar="[GLOB]...")
 @option("--run", "run", metavar="RUN", help="Only the writes of this run.")
 @option("--limit", type=click.IntRange(min=1), metavar="N", help="At most so many.")

@@ -5,11 +5,12 @@ import os
 import click
 
 from exolink_reconcile.cli.console import CONSOLE
+from exolink_reconcile.cli.help import command
 from exolink_reconcile.cli.options import formats, one_spelling, option, state
 from exolink_reconcile.codes import Exit
 
 
-@click.command()
+@command("locks")
 @option("--break", "broken", metavar="TENANT", help="Take the lease of this tenant away from its holder.")
 @click.option(  # without a variable: EXOLINK_TOKEN is the API's
     "--token", type=click.IntRange(min=0), metavar="N", help="With --break: the token that `locks` shows."

@@ -5,17 +5,21 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
-import click
-
 from exolink_reconcile.cli.console import CONSOLE
+from exolink_reconcile.cli.help import command
 from exolink_reconcile.cli.options import PLAN_FORMATS, Options, formats, max_size, option, paths, shared
 from exolink_reconcile.codes import Exit
 
 
-@click.command()
+@command(
+    "plan",
+    "plan exolink/ --out plan.json",
+    'plan --target "acme/charger/DEPOT-*"',
+    "plan --format markdown --max-size 65536",
+)
 @paths
 @shared
-@option("--out", metavar="FILE", help="Save the plan, for apply --plan.")
+@option("--out", "-o", metavar="FILE", help="Save the plan, for apply --plan.")
 @option("--detailed-exitcode", is_flag=True, help="Exit 2 when the plan has differences.")
 @formats(PLAN_FORMATS)
 @option("--full", is_flag=True, help="Write out long runs of alike changes.")
@@ -27,7 +31,8 @@ def plan(
 ) -> Exit:  # fmt: skip
     """Show what apply would do."""
     from exolink_reconcile import files, pipeline
-    from exolink_reconcile.cli import checkout, start
+    from exolink_reconcile.cli import checkout, outputs, progress, start
+    from exolink_reconcile.cli.metrics import METRICS
     from exolink_reconcile.inert import inert
     from exolink_reconcile.model import Plan
     from exolink_reconcile.report.view import PlanView, render
@@ -36,15 +41,19 @@ def plan(
     CONSOLE.annotating = format == "github"
     options = Options(**shared)
     wanted = start.wanted(options, CONSOLE, reviewed=False, keep_documents=format == "github")
+    if out:
+        outputs.refuse_input(out, options, wanted.files)
     with start.connected(options, wanted.contract_text, CONSOLE) as api:
         memory = start.memory(options)
-        run = pipeline.plan(wanted, api, memory.seen or {})
+        with progress.reading(CONSOLE, wanted):
+            run = pipeline.plan(wanted, api, memory.seen or {})
+    METRICS.planned(run.plan, run.lists, len(memory.operations))
     if memory.note:
         CONSOLE.err(f"Note: what earlier runs left is not known: {inert(memory.note)}.\n")
     if memory.operations:
         count = len(memory.operations)
         writes = "1 write of an earlier run is" if count == 1 else f"{count} writes of an earlier run are"
-        CONSOLE.err(f"Note: {writes} not settled (see `unknowns`); apply settles them first.\n")
+        CONSOLE.note(f"Note: {writes} not settled (see `unknowns`); apply settles them first.\n")
 
     def document(plan: Plan) -> Sequence[bytes]:
         return writer.plan(
@@ -65,5 +74,5 @@ def plan(
     )  # fmt: skip
     CONSOLE.result(render(format, view))
     if out:
-        CONSOLE.err(f"Saved to {out}. To apply exactly this: exolink-reconcile apply --plan {shlex.quote(out)}\n")
+        CONSOLE.note(f"Saved to {out}. To apply exactly this: exolink-reconcile apply --plan {shlex.quote(out)}\n")
     return Exit.DIFFERS if detailed_exitcode and run.plan.differs else Exit.DONE

@@ -5,12 +5,13 @@ import os
 import click
 
 from exolink_reconcile.cli.console import CONSOLE
+from exolink_reconcile.cli.help import command
 from exolink_reconcile.cli.options import formats, max_size, names_of, option
 from exolink_reconcile.codes import Exit
 from exolink_reconcile.report import FORMATS
 
 
-@click.command()
+@command("show plan.json", "show plan.json --format html > plan.html")
 @click.argument("planfile", metavar="PLANFILE", shell_complete=names_of("file"))
 @formats(FORMATS)
 @option("--full", is_flag=True, help="Write out long runs of alike changes.")

@@ -5,11 +5,12 @@ import os
 import click
 
 from exolink_reconcile.cli.console import CONSOLE
+from exolink_reconcile.cli.help import Group
 from exolink_reconcile.cli.options import names_of, option, state
 from exolink_reconcile.codes import Exit
 
 
-@click.group()
+@click.group(cls=Group)
 def store() -> None:
     """Make, look at, prune and fill the state."""
 

@@ -2,14 +2,13 @@
 
 import os
 
-import click
-
 from exolink_reconcile.cli.console import CONSOLE
+from exolink_reconcile.cli.help import command
 from exolink_reconcile.cli.options import formats, one_spelling, option, state
 from exolink_reconcile.codes import Exit
 
 
-@click.command()
+@command("unknowns", "unknowns --forget acme/charger/CP-0001")
 @option("--forget", metavar="ADDRESS", help="Drop what is open at this address.")
 @option("--api-url", callback=one_spelling, help="Only what is open at this API.")
 @state

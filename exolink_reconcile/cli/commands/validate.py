@@ -7,11 +7,12 @@ from click.core import ParameterSource
 
 from exolink_reconcile import __version__
 from exolink_reconcile.cli.console import CONSOLE
+from exolink_reconcile.cli.help import command
 from exolink_reconcile.cli.options import FINDINGS_FORMATS, formats, paths
 from exolink_reconcile.codes import Exit
 
 
-@click.command()
+@command("validate", "validate exolink/ --format sarif")
 @paths
 @formats(FINDINGS_FORMATS)
 @click.pass_context
@@ -20,11 +21,11 @@ def validate(ctx: click.Context, /, paths: tuple[str, ...], format: str) -> Exit
 
     In GitHub Actions the problems are shown on their lines too, unless --format says otherwise.
     """
-    from exolink_reconcile.cli import checkout
+    from exolink_reconcile.cli import checkout, findings
     from exolink_reconcile.desired import desired_state, files
     from exolink_reconcile.errors import InputError
     from exolink_reconcile.kinds import KINDS
-    from exolink_reconcile.report import codequality, diagnostics_text, github, sarif, validation_json
+    from exolink_reconcile.report import codequality, github, sarif, validation_json
 
     path_from_root = checkout.from_root(os.environ)
     try:
@@ -46,7 +47,7 @@ def validate(ctx: click.Context, /, paths: tuple[str, ...], format: str) -> Exit
     by_itself = ctx.get_parameter_source("format") is ParameterSource.DEFAULT and _in_github_actions()
     if format == "github" or by_itself:
         CONSOLE.out(github.diagnostics(diagnostics, path_from_root))
-    CONSOLE.err(diagnostics_text.diagnostics(diagnostics))
+    findings.tell(diagnostics)
     if code:
         errors = sum(1 for diagnostic in diagnostics if diagnostic.severity == "error")
         CONSOLE.err(f"{errors} error{'s' if errors != 1 else ''}.\n")

@@ -1,0 +1,131 @@
+"""The init command: a first configuration, the schema beside it, and pipelines."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from exolink_reconcile.cli.console import CONSOLE
+from exolink_reconcile.cli.help import command
+from exolink_reconcile.cli.options import ApiOptions, option, reach
+from exolink_reconcile.codes import Exit
+
+_CONFIGURATION = "exolink.yaml"
+_SCHEMA = "schemas/exolink-config.schema.json"
+_FIRST = """\
+# yaml-language-server: $schema=./schemas/exolink-config.schema.json
+# What this file says is what `exolink-reconcile apply` makes of the tenant. `plan` shows the difference and changes nothing.
+
+tenant: acme # the tenant's domain prefix; the tenant itself must exist already
+
+profiles: # names for the ids of your charger profiles
+  standard: 1
+
+defaults: # filled in where an entry below says nothing
+  chargers: {profile: standard}
+
+cpms:
+  - displayName: Primary backend # the name is the key: change it, and you declare another CPMS
+    url: wss://cpms.example.com/ocpp
+    interval: 60
+
+chargers:
+  - {identity: CP-0001, displayName: Lobby left}
+
+# What you take out of the lists above is left alone. To delete it, say so:
+#
+# removed:
+#   - {charger: CP-0001, reason: "sold, OPS-7"}
+"""
+# What a pipeline is made of: where a file goes, and the template that it is made from.
+_PIPELINES = {
+    "github": {
+        ".github/workflows/exolink-plan.yml": "github/exolink-plan.yml",
+        ".github/workflows/exolink-apply.yml": "github/exolink-apply.yml",
+        ".github/workflows/exolink-drift.yml": "github/exolink-drift.yml",
+    },
+    "gitlab": {"exolink.gitlab-ci.yml": "gitlab/exolink.gitlab-ci.yml"},
+}
+_INCLUDE = "include:\n  - {local: exolink.gitlab-ci.yml}\n"
+
+
+@command("init", "init --from-live acme", "init --ci github")
+@option("--from-live", metavar="TENANT", help="Declare what is live of this tenant.")
+@option("--ci", type=click.Choice(sorted(_PIPELINES)), help="Write pipelines for it too.")
+@reach
+def init(from_live: str | None, ci: str | None, **reach: Any) -> Exit:
+    """Write a first configuration: exolink.yaml, its schema, and pipelines."""
+    from exolink_reconcile import files
+
+    texts = {_CONFIGURATION: "", _SCHEMA: files.bundled("exolink-config.schema.json"), **_pipelines(ci)}
+    _refuse_existing(texts)
+    texts[_CONFIGURATION] = _FIRST if from_live is None else _live(from_live, ApiOptions(**reach))
+    _refuse_existing(texts)  # reading what is live may have taken a while
+    for path, text in texts.items():
+        if folder := os.path.dirname(path):
+            files.make_folder(folder)
+        files.write(path, (text.encode(),), mode=0o644)
+        CONSOLE.note(f"Wrote {path}\n")
+    CONSOLE.out(_next(from_live, ci))
+    return Exit.DONE
+
+
+def _pipelines(ci: str | None) -> dict[str, str]:
+    """The files of a pipeline; they plan the file that is written here."""
+    from exolink_reconcile import files
+
+    texts = {path: files.template(name) for path, name in _PIPELINES.get(ci or "", {}).items()}
+    if ci == "gitlab":
+        texts = {
+            path: text.replace("EXOLINK_PATH: exolink\n", f"EXOLINK_PATH: {_CONFIGURATION}\n")
+            for path, text in texts.items()
+        }
+        texts[".gitlab-ci.yml"] = _INCLUDE
+    return texts
+
+
+def _refuse_existing(paths: Mapping[str, str]) -> None:
+    from exolink_reconcile.errors import problem
+
+    if existing := [path for path in paths if os.path.lexists(path)]:
+        are = "is there already" if len(existing) == 1 else "are there already"
+        raise problem("E-EXISTS", f"{', '.join(existing)} {are}. Nothing was written")
+
+
+def _live(tenant: str, options: ApiOptions) -> str:
+    """The YAML of what is live of a tenant."""
+    from exolink_reconcile import export as exporter
+    from exolink_reconcile import pipeline
+    from exolink_reconcile.cli import start
+    from exolink_reconcile.desired import desired_state
+    from exolink_reconcile.errors import problem
+    from exolink_reconcile.kinds import KINDS
+    from exolink_reconcile.live import live_state
+
+    if not desired_state.is_tenant_name(tenant):
+        raise problem("E-NAME", f"`{tenant}` is not a tenant's domain prefix")
+    contract_text, contract = pipeline.read_contract(options.contract)
+    listed = [kind for kind in KINDS if contract.offer(kind).list is not None]
+    with start.connected(options, contract_text, CONSOLE) as api:
+        live = live_state.read(api, {tenant: listed}, pipeline.TENANT)
+    texts, warnings = exporter.tenants({name: rows.rows for name, rows in live.tenants.items()}, contract)
+    for warning in warnings:
+        CONSOLE.err(f"warning: {warning}\n")
+    return texts[tenant]
+
+
+def _next(from_live: str | None, ci: str | None) -> str:
+    """What to do now, as commands to paste."""
+    lines = [] if from_live else [f"1. Edit {_CONFIGURATION}: your tenant's domain prefix, its backends and chargers."]
+    lines.append(f"{len(lines) + 1}. EXOLINK_TOKEN=... exolink-reconcile plan")
+    if ci == "github":
+        lines.append(
+            f"{len(lines) + 1}. In .github/workflows: put OWNER and the commit of this tool that you reviewed; the secrets"
+            " are EXOLINK_READ_TOKEN and EXOLINK_WRITE_TOKEN."
+        )
+    if ci == "gitlab":
+        lines.append(
+            f"{len(lines) + 1}. In the GitLab project: set the variables that exolink.gitlab-ci.yml names at its top."
+        )
+    return "Next:\n" + "".join(f"  {line}\n" for line in lines)

@@ -1,0 +1,28 @@
+"""Environment variables that start with EXOLINK_ and mean nothing: a warning with the nearest name."""
+
+import os
+from collections.abc import Callable
+
+from exolink_reconcile.cli.console import CONSOLE
+
+# Variables that are not an option's: the token, and what the pipelines that this project ships hand around.
+_OTHERS = {
+    "EXOLINK_TOKEN", "EXOLINK_READ_TOKEN", "EXOLINK_WRITE_TOKEN", "EXOLINK_IMAGE", "EXOLINK_PATH", "EXOLINK_DIGEST",
+    "EXOLINK_STAGE", "EXOLINK_ADDRESSES",
+}  # fmt: skip
+
+
+def warn(known: Callable[[], set[str]]) -> None:
+    """Warn of each variable that no option has: a mistyped guardrail protects nothing. `known` is asked if there is any."""
+    names = sorted(name for name, value in os.environ.items() if name.startswith("EXOLINK_") and value)
+    strange = [name for name in names if name not in _OTHERS]
+    options = known() if strange else set()
+    for name in strange:
+        if name not in options:
+            from difflib import get_close_matches
+
+            from exolink_reconcile.inert import inert
+
+            nearest = get_close_matches(name, sorted(options | {"EXOLINK_TOKEN"}), 1)
+            hint = f"; did you mean {nearest[0]}?" if nearest else "."
+            CONSOLE.err(f"warning: W-VARIABLE: {inert(name)} is not the variable of any option{hint}\n")

@@ -1,0 +1,52 @@
+"""Errors and warnings to stderr: on a terminal with colour and the line that they are about."""
+
+import os
+import shutil
+import stat
+import sys
+from collections.abc import Iterable
+
+from exolink_reconcile.cli.console import CONSOLE, Console
+from exolink_reconcile.model import Diagnostic, Source
+from exolink_reconcile.report.diagnostics_text import Look, diagnostics
+
+_MOST_BYTES = 64 * 1024 * 1024
+
+
+def tell(found: Iterable[Diagnostic], console: Console = CONSOLE) -> None:
+    """Show diagnostics, in the order given."""
+    if not sys.stderr.isatty():
+        console.err(diagnostics(found, Look(colours=console.error_colours)))
+        return
+    width = max(60, shutil.get_terminal_size((100, 24)).columns)
+    console.err(diagnostics(found, Look(width, console.error_colours, _Lines().at)))
+
+
+def failure(code: str, summary: str, console: Console = CONSOLE) -> None:
+    """Show an error that has no place in a file."""
+    console.err(diagnostics([Diagnostic(code, f"{summary.rstrip('.?')}.")], Look(colours=console.error_colours)))
+
+
+class _Lines:
+    """The lines of files, each file read once; nothing where it cannot be read any more."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, list[str]] = {}
+
+    def at(self, source: Source) -> str | None:
+        """The line of a place."""
+        if source.path not in self._files:
+            self._files[source.path] = _read(source.path)
+        lines = self._files[source.path]
+        return lines[source.line - 1] if 0 < source.line <= len(lines) else None
+
+
+def _read(path: str) -> list[str]:
+    try:
+        state = os.stat(path)
+        if not stat.S_ISREG(state.st_mode) or state.st_size > _MOST_BYTES:
+            return []
+        with open(path, encoding="utf-8-sig", newline=None) as file:
+            return file.read().split("\n")
+    except (OSError, ValueError):
+        return []

@@ -1,0 +1,199 @@
+"""How far a run is, on stderr: a line that is drawn anew on a terminal, lines and a heartbeat elsewhere."""
+
+import os
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from exolink_reconcile.cli.console import Console
+from exolink_reconcile.cli.signals import SIGNALS
+from exolink_reconcile.inert import inert
+from exolink_reconcile.model import Outcome, Status, Step
+from exolink_reconcile.pipeline import Wanted
+
+_TICK = 0.2  # seconds between two looks
+_HEARTBEAT = 30.0  # seconds without a line, after which a log gets one: a CI system takes silence for a hang
+_LONG = 5.0  # seconds after which a write in flight is named
+_SETTLING_IN = 3.0  # seconds before a time left is more than a guess
+_BAR = 24
+STOPPING = "Stopping: no new write starts; waiting up to 5 s for what is in flight."
+
+
+class Ticker:
+    """Calls `tick` every moment until the end, from a thread of its own."""
+
+    def __init__(self, tick: Callable[[], None]) -> None:
+        self._tick = tick
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="progress", daemon=True)
+
+    def begin(self) -> None:
+        """Start."""
+        self._thread.start()
+
+    def end(self) -> None:
+        """Stop, and wait until the last call is done."""
+        self._over.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._over.wait(_TICK):
+            self._tick()
+
+
+class Line:
+    """A line of a terminal that is drawn anew, or elsewhere a heartbeat."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._live = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+        self._drawn = ""
+        self._spoke = time.monotonic()
+
+    @property
+    def live(self) -> bool:
+        """Whether the line is drawn anew."""
+        return self._live
+
+    def draw(self, text: str) -> None:
+        """Show the state: at once on a terminal, elsewhere when nothing was said for long."""
+        if self._live:
+            text = text[: shutil.get_terminal_size().columns - 1]
+            if text != self._drawn:
+                self._console.note(f"\r{text}\x1b[K")
+                self._drawn = text
+        elif time.monotonic() - self._spoke >= _HEARTBEAT:
+            self.say(f"{text}\n")
+
+    def say(self, text: str) -> None:
+        """Write whole lines, above the line that is drawn."""
+        self._console.note(f"\r\x1b[K{text}" if self._drawn else text)
+        self._drawn = ""
+        self._spoke = time.monotonic()
+
+    def clear(self) -> None:
+        """Take the drawn line away."""
+        if self._drawn:
+            self._console.note("\r\x1b[K")
+            self._drawn = ""
+
+
+@contextmanager
+def reading(console: Console, wanted: Wanted) -> Iterator[None]:
+    """Say what is being read while it is read."""
+    count = len(wanted.tenants)
+    what = f"tenant {wanted.tenants[0]}" if count == 1 else f"{count} tenants"
+    what = f"{what} at {wanted.api_url}"
+    began = time.monotonic()
+    line = Line(console)
+    ticker = Ticker(lambda: line.draw(f"Reading {inert(what)} ({duration(time.monotonic() - began)})"))
+    ticker.begin()
+    try:
+        yield
+    finally:
+        ticker.end()
+        line.clear()
+
+
+class Progress:
+    """How far an apply is: what is done, what failed (at once), what is in flight for long, and the time left.
+
+    Its methods are called from several threads.
+    """
+
+    def __init__(self, console: Console, total: int) -> None:
+        self.total = total
+        self._line = Line(console)
+        self._done = self._failed = 0
+        self._in_flight: dict[int, tuple[str, float]] = {}
+        self._every = 1 if total <= 50 else total // 20
+        self._lock = threading.Lock()
+        self._began = time.monotonic()
+        self._stopping = False
+        self._ticker = Ticker(self._tick)
+
+    @property
+    def seconds(self) -> float:
+        """How long it took so far."""
+        return time.monotonic() - self._began
+
+    def begin(self) -> None:
+        """The first write is about to go."""
+        self._began = time.monotonic()
+        self._ticker.begin()
+
+    def started(self, step: Step) -> None:
+        """The write of a step is about to go."""
+        with self._lock:
+            self._in_flight[id(step)] = (_named(step), time.monotonic())
+
+    def answered(self, step: Step) -> None:
+        """The write of a step was answered."""
+        with self._lock:
+            self._in_flight.pop(id(step), None)
+            self._done += 1
+            if not self._line.live and (self._done % self._every == 0 or self._done == self.total):
+                self._line.say(f"{self._done}/{self.total} {_named(step)}\n")
+
+    def ended(self, outcome: Outcome) -> None:
+        """A step is over; one that went wrong is told at once."""
+        with self._lock:
+            self._in_flight.pop(id(outcome.step), None)
+            if outcome.status in (Status.FAILED, Status.UNKNOWN):
+                self._failed += 1
+                status = outcome.status.value
+                self._line.say(f"{status} {_named(outcome.step)}: {inert(outcome.detail)} ({outcome.code})\n")
+
+    def note(self, sentence: str) -> None:
+        """Say something that is not about one step."""
+        with self._lock:
+            self._line.say(f"{sentence}\n")
+
+    def end(self) -> None:
+        """All is told that there was to tell."""
+        self._ticker.end()
+        with self._lock:
+            self._line.clear()
+
+    def _tick(self) -> None:
+        with self._lock:
+            if SIGNALS.number and not self._stopping:
+                self._stopping = True
+                self._line.say(f"\n{STOPPING}\n")
+            self._line.draw(self._state())
+
+    def _state(self) -> str:
+        """One line: a bar, counts, speed, time left, and the write that has been waiting for longest."""
+        seconds = self.seconds
+        filled = self._done * _BAR // self.total if self.total else _BAR
+        parts = [f"{'█' * filled}{'░' * (_BAR - filled)} {self._done}/{self.total}"]
+        if self._failed:
+            parts.append(f"{self._failed} failed")
+        if self._done == self.total:
+            parts.append("reading back")
+        elif self._done and seconds > _SETTLING_IN:
+            parts.append(f"{duration(seconds / self._done * (self.total - self._done))} left")
+        parts.append(duration(seconds))
+        if self._in_flight:
+            name, since = min(self._in_flight.values(), key=lambda entry: entry[1])
+            if (waited := time.monotonic() - since) >= _LONG:
+                parts.append(f"waiting {duration(waited)} for {name}")
+        return "  ".join(parts)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: `0.4 s`, `22 s`, `1 m 30 s`, `2 h 5 m`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes} m {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} m"
+
+
+def _named(step: Step) -> str:
+    return f"{step.action.word} {inert(str(step.address))}"

@@ -1,0 +1,25 @@
+"""What is known of this run from its first moment: when it began, and where its metrics go."""
+
+import time
+
+
+class Run:
+    """One run of a command."""
+
+    def __init__(self) -> None:
+        self.began = time.monotonic()
+        self.metrics_file: str | None = None
+
+    def begin(self) -> None:
+        """Begin a run; an earlier one of this process is over."""
+        self.began = time.monotonic()
+        self.metrics_file = None
+
+    @property
+    def seconds(self) -> float:
+        """How long it took so far."""
+        return time.monotonic() - self.began
+
+
+# The run of this process.
+RUN = Run()

@@ -1,0 +1,59 @@
+"""SIGINT, SIGTERM and SIGHUP to an end of the run that says what happened.
+
+A handler runs between any two instructions of the main thread, with whatever locks that holds. So it only remembers
+the signal, and
+- before the first write it raises `Interrupted`, once: what was read is thrown away;
+- from the first write on it hands the wish to whoever applies, who looks at it before each write;
+- once the result is being told it does nothing: the exit code of the result stands.
+"""
+
+import signal
+from collections.abc import Callable
+
+_NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Interrupted(BaseException):
+    """A signal came before anything was written."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.signal = number
+
+
+class Signals:
+    """The signals of this process. `number` is the first that came in this run, 0 while there was none."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        self._wish: Callable[[int], None] | None = None
+
+    def listen(self) -> None:
+        """Begin a run. A signal that was ignored when we started (`nohup`) stays ignored."""
+        self.number, self._wish = 0, None
+        for number in _NUMBERS:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._handle)
+
+    def hand_to(self, wish: Callable[[int], None]) -> None:
+        """From now on a signal interrupts nothing: it is a wish. `wish` may take no lock and print nothing."""
+        self._wish = wish
+
+    def finish(self) -> None:
+        """From now on a signal changes nothing any more."""
+        self._wish = _nothing
+
+    def _handle(self, number: int, frame: object) -> None:
+        first, self.number = not self.number, self.number or number
+        if self._wish is not None:
+            self._wish(number)
+        elif first:
+            raise Interrupted(number)
+
+
+def _nothing(number: int) -> None:
+    pass
+
+
+# The signals of this process.
+SIGNALS = Signals()
