@@ -3,6 +3,7 @@
 import os
 import select
 import shutil
+import stat
 import sys
 import threading
 from collections.abc import Iterable, Sequence
@@ -13,6 +14,7 @@ from exolink_reconcile.cli.signals import SIGNALS
 
 _PLAIN_WIDTH = 100
 _LOOK = 0.1  # seconds between two looks whether a signal came
+_FILE_PIECE = 1 << 20  # bytes; a file never makes us wait
 _PATIENCE = 5.0  # seconds for a reader that pauses, once a signal came
 
 
@@ -118,10 +120,11 @@ def _send(descriptor: int, data: bytes) -> bool:
     A pipe that can be written takes PIPE_BUF bytes at once: so this never stands still where no signal is looked at.
     """
     patience = _PATIENCE
+    most = _FILE_PIECE if stat.S_ISREG(os.fstat(descriptor).st_mode) else select.PIPE_BUF
     rest = memoryview(data)
     while rest:
         if select.select([], [descriptor], [], _LOOK)[1]:
-            rest = rest[os.write(descriptor, rest[: select.PIPE_BUF]) :]
+            rest = rest[os.write(descriptor, rest[:most]) :]
         elif SIGNALS.number:
             patience -= _LOOK
             if patience <= 0:

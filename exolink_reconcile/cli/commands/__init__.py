@@ -35,6 +35,21 @@ COMMANDS = {
 }
 
 
+# What users of other tools look for here, and where it is.
+_ELSEWHERE = {
+    "destroy": "List under `removed` what must go, then plan and apply.",
+    "delete": "List under `removed` what must go, then plan and apply.",
+    "diff": "`plan` shows what differs.",
+    "refresh": "`plan` reads what is live each time.",
+    "import": "`export TENANT` writes YAML for what is live; `init --from-live TENANT` starts with it.",
+    "sync": "`apply` does it.",
+    "fmt": "The YAML stays as you write it.",
+    "help": "`--help` shows the commands; each of them has it too.",
+    "version": "`--version` shows it.",
+    "state": "`history`, `locks`, `unknowns` and `store` show what the state remembers.",
+}
+
+
 class _Lazy(help.Group):
     """A group that imports a command when somebody asks for it."""
 
@@ -58,6 +73,10 @@ class _Lazy(help.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.exceptions.NoSuchCommand as error:
+            if error.command_name in _ELSEWHERE:
+                raise click.UsageError(
+                    f"No such command '{error.command_name}'. {_ELSEWHERE[error.command_name]}", ctx
+                ) from None
             raise click.exceptions.NoSuchCommand(error.command_name, possibilities=list(COMMANDS), ctx=ctx) from None
 
 
