@@ -197,9 +197,16 @@ def _plan() -> Iterator[str]:
         yield "| field | value | means |\n| --- | --- | --- |"
         for name, value in part["properties"].items():
             optional = "" if name in part.get("required", ()) else "May be missing."
-            means = value.get("description") or _MEANS[f"{title}.{name}"]
+            means = value.get("description") or _meaning(title, name)
             yield _row(f"`{name}`", _type(value), f"{means} {optional}".strip())
         yield ""
+
+
+def _meaning(part: str, name: str) -> str:
+    """What a field means that has no description of its own; an option of the plan is as it was given."""
+    if part == "PlanOptions":
+        return f"As `--{name.replace('_', '-')}` was given."
+    return _MEANS[f"{part}.{name}"]
 
 
 _MEANS = {
@@ -208,7 +215,7 @@ _MEANS = {
     "the document.planned_values": "What will be.",
     "the document.resource_changes": "Each change, in the order in which apply sends them.",
     "the document.configuration": "Never empty, because some readers ask for it; of no use to this tool.",
-    "the document.applyable": "Whether there are changes, and no rail refuses them.",
+    "the document.applyable": "Whether there are changes, and no guardrail refuses them.",
     "the document.complete": "Whether nothing is held back.",
     "the document.errored": "Always false: a plan that could not be made is not written.",
     "the document.exolink": "What Terraform's format has no place for.",
@@ -226,11 +233,17 @@ _MEANS = {
     "Exolink.paths": "The paths as they were given; `apply --plan` reads them again.",
     "Exolink.options": "The options that shape the plan; `apply --plan` uses them again.",
     "Exolink.held_back": "The differences that apply will not settle.",
-    "Exolink.refusals": "The rails that make apply refuse this plan, with exit code 7.",
+    "Exolink.notes": "What a reviewer should know, and what stops nothing.",
+    "Exolink.refusals": "The guardrails that make apply refuse this plan, with exit code 7.",
     "Exolink.unmanaged": "How many live objects of each kind are neither declared nor removed.",
     "Exolink.names": "Tenant, then field, then number: the readable names of `profiles`.",
     "Exolink.changes": "The changes in this tool's words, in the order of `resource_changes`.",
     "Exolink.checksum": "Over everything else: tells an edited file. No signature.",
+    "GuardrailRefusal.code": "See [error codes](errors.md).",
+    "GuardrailRefusal.summary": "A sentence.",
+    "PlanNote.code": "See [error codes](errors.md).",
+    "PlanNote.summary": "A sentence.",
+    "PlanNote.addresses": "The objects that it is about.",
     "HeldBackChange.address": "`TENANT/KIND/NAME`.",
     "HeldBackChange.action": "What it would take.",
     "HeldBackChange.field": "The field, where it is about one.",
@@ -259,8 +272,6 @@ _MEANS = {
     "PlannedProbe.status": "Its status; null without one.",
     "PlannedProbe.subprotocol": "The version of OCPP that was agreed; null without one.",
     "PlannedProbe.reason": "Why there was no answer, or what is odd about it; empty where nothing is.",
-    "RailRefusal.code": "See [error codes](errors.md).",
-    "RailRefusal.summary": "A sentence.",
     "ResourceChange.address": 'Terraform\'s form: `exolink_cpms.acme["Primary backend"]`.',
     "ResourceChange.mode": "Terraform's word for what it manages.",
     "ResourceChange.type": "`exolink_` and the kind.",
