@@ -78,10 +78,10 @@ def test_row_D7_a_variable_that_names_no_option(run: Run, monkeypatch: pytest.Mo
 
 
 def test_every_option_has_a_variable() -> None:
-    """Of its own name, the same for all commands."""
+    """Of its own name, the same for all commands; but the number of a lease, because EXOLINK_TOKEN is the secret one."""
     options = [option for _, command in commands.leaves() for option in command.params if hasattr(option, "is_flag")]
-    assert [option.name for option in options if not option.envvar] == []
-    for option in options:
+    assert [option.name for option in options if not option.envvar] == ["token"]
+    for option in (option for option in options if option.envvar):
         long = next(name for name in option.opts if name.startswith("--"))
         assert option.envvar == "EXOLINK_" + long[2:].replace("-", "_").upper()
 
