@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from exolink_reconcile.contract import Contract, broken_limit
-from exolink_reconcile.inert import inert
+from exolink_reconcile.inert import harmless, inert
 from exolink_reconcile.resource import Kind, Row, compared, entry_model, folded, key
 from exolink_reconcile.secret_url import SecretUrl
 
@@ -148,7 +148,7 @@ class _Writer:
         if value is None or not self._may_declare(kind, row, name):
             return ""
         text = _escape(value if isinstance(value, str) else str(value))
-        if inert(text) != text:
+        if harmless(text) != text:
             self.left_out.append((self._named(kind, row, name), "it holds what a CI runner may take for a command"))
             return ""
         return text

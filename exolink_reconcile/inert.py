@@ -29,8 +29,12 @@ def inert(text: str) -> str:
     """
     if text.isascii() and text.isprintable() and not any(part in text for part in _RARE):
         return text
-    text = _COMMAND.sub(_broken, _NOT_SHOWN.sub(_escaped, text))
-    return _SENTENCE.sub(_without_end, text)
+    return _SENTENCE.sub(_without_end, harmless(text))
+
+
+def harmless(text: str) -> str:
+    """The same for what can never begin a line: there a sentence that tools look for may stay."""
+    return _COMMAND.sub(_broken, _NOT_SHOWN.sub(_escaped, text))
 
 
 def hostile_character(text: str) -> str | None:
