@@ -2,14 +2,13 @@
 
 from typing import Any
 
-import click
-
 from exolink_reconcile.cli.console import CONSOLE
+from exolink_reconcile.cli.help import command
 from exolink_reconcile.cli.options import ApiOptions, env_allow, formats, paths, reach, state
 from exolink_reconcile.codes import Exit
 
 
-@click.command()
+@command("doctor")
 @paths
 @reach
 @env_allow
