@@ -67,7 +67,7 @@ dist: $(STAMP)            ## wheel, source and SBOM into dist/, built with the l
 wheels-only: dist         ## does it install without a compiler: each Python and platform that we name
 	bash tests/judges/wheels.sh dist/*.whl
 
-fuzz: $(STAMP)            ## atheris over YAML, lists, journal and neutraliser: 60 s each
+fuzz: $(STAMP)            ## atheris over YAML, tables, lists, journal and neutraliser: 60 s each
 	bash tests/fuzz/run.sh 60
 
 mutation: $(STAMP)        ## small mistakes in the code: which ones no test notices (20 minutes)

@@ -30,7 +30,7 @@ def run(
     if add is not None:
         _check_place(add, path)
     inputs = input_files.read([path], os.environ, start.allowed_variables(env_allow))
-    desired = desired_state.build(inputs.documents, KINDS, problems=inputs.problems)
+    desired = desired_state.build(inputs.documents, KINDS, problems=inputs.problems, unread=inputs.unread)
     _refuse_partly_read(desired)
     desired = _only(desired, tenants, path)
     contract_text, contract = pipeline.read_contract(options.contract)
@@ -68,11 +68,9 @@ def _check_place(add: str, path: str) -> None:
 
 
 def _refuse_partly_read(desired: DesiredState) -> None:
-    unread = [
-        each for each in desired.warnings if each.code in ("W-READ", "E-READ", "W-UNREAD", "E-PARTLY-READ", "W-SKIPPED")
-    ]
-    if unread:
-        raise InputError([*desired.warnings, *problem("E-READ", "the input cannot be read whole").diagnostics])
+    if desired.unread:
+        partly = problem("E-READ", "the input cannot be read whole: nothing was written").diagnostics
+        raise InputError([*desired.warnings, *partly])
 
 
 def _only(desired: DesiredState, tenants: Sequence[str], path: str) -> DesiredState:

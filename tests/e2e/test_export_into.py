@@ -117,6 +117,9 @@ def test_refusals(cli: Cli, files: Path) -> None:
     cli("export", "acme", "--write", code=3)
     cli("export", "acme", "--into", "-", "--write", code=3)
     cli("export", "acme", "--into", ".", "--out", "x", env=ENV, code=3)
+    (files / "link.yaml").symlink_to("nowhere.yaml")
+    cli("export", "acme", "--into", ".", "--write", env=ENV, code=3)
+    (files / "link.yaml").unlink()
     (files / "bad.yaml").write_text("tenant: [\n")
     cli("export", "acme", "--into", ".", "--write", env=ENV, code=3)
     assert (files / "exolink.yaml").read_bytes() == before

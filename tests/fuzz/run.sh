@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 seconds=${1:-60}
 [ $# -gt 0 ] && shift
-[ $# -gt 0 ] || set -- yaml list journal inert
+[ $# -gt 0 ] || set -- yaml table list journal inert
 cache=$PWD/.cache/fuzz
 venv=$cache/venv
 uv=$PWD/.venv/bin/uv

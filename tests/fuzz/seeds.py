@@ -24,6 +24,13 @@ YAML = (
     b"tenant: acme\nchargers:\n" + b"  - identity: A\n    displayName: B c\n  - {identity: D, profileId: '1'}\n" * 3,
     b"tenant: |\n" + b"  - a: b\n" * 4 + b"chargers:\n" + b"- a: b\n" * 4 + b"- a: \xe2\x80\xa8b # c\n- - d: e\n",
 )
+TABLES = (
+    b"identity,displayName\nCP-1,Lobby\n",
+    b'\xef\xbb\xbf"OCPP ID";Site;;\r\nCP-1;"a ""b""\r\nc";;\r\n;;;\r\n',
+    b"identity\tprofile\n${env:X}\tnight\n\n",
+    b'identity,a\n"x',
+    b'identity\n"x"y\n',
+)
 INERT = (
     b"::error::x",
     b"##[group]",
@@ -68,7 +75,13 @@ def main(folder: Path) -> None:
     ]
     examples = [path.read_bytes() for path in sorted((ROOT / "examples").rglob("*.yaml"))]
     lists.append(b"\1<html></html>")
-    for name, seeds in (("yaml", [*YAML, *examples]), ("list", lists), ("journal", journals()), ("inert", INERT)):
+    for name, seeds in (
+        ("yaml", [*YAML, *examples]),
+        ("list", lists),
+        ("journal", journals()),
+        ("inert", INERT),
+        ("table", TABLES),
+    ):
         (folder / name).mkdir(parents=True, exist_ok=True)
         for number, seed in enumerate(seeds):
             (folder / name / f"seed-{number:02}").write_bytes(seed)
