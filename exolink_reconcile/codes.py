@@ -178,6 +178,100 @@ class Code(StrEnum):
     E_EMULATOR = _later("E-EMULATOR", "The emulator cannot run.", "See the message: its database, its address or its contract.", Exit.INVALID)
     E_EXISTS = _later("E-EXISTS", "A file that would be written is there already.", "Name another place, or say --overwrite where the command has it.", Exit.INVALID)
     E_INFERRED = _later("E-INFERRED", "A write is concluded from the documentation, not stated in it.", "Give --allow-inferred, or a --contract that documents it.", Exit.REFUSED)
+    E_APPLIED = _later(
+        "E-APPLIED", "A saved plan has nothing left to do.", "Nothing: it was applied already.", Exit.STALE
+    )
+    E_BAD_ANSWER = _later(
+        "E-BAD-ANSWER",
+        "The API answered with another object, with one of another tenant, or gave a field twice.",
+        "Report it to Exolink: the answer cannot be trusted.",
+        Exit.NO_ANSWER,
+    )
+    E_BAD_LIST = _later(
+        "E-BAD-LIST",
+        "A list of the API is not whole, has a row of another tenant, or is otherwise not as it should be.",
+        "Check --api-url, or report it to Exolink.",
+        Exit.NO_ANSWER,
+    )
+    E_BAD_TENANT = _later(
+        "E-BAD-TENANT",
+        "The API answered for another tenant.",
+        "Check --api-url, or report it to Exolink.",
+        Exit.NO_ANSWER,
+    )
+    E_BUG = _later(
+        "E-BUG", "This tool has a bug.", "Run plan to see what is live, and report the command you ran.", Exit.BUG
+    )
+    E_CA_FILE = _later(
+        "E-CA-FILE",
+        "The certificates that an option or variable names cannot be used.",
+        "Correct --ca-file, SSL_CERT_FILE or SSL_CERT_DIR, whichever the message names.",
+        Exit.INVALID,
+    )
+    E_CANNOT_UPDATE = _later(
+        "E-CANNOT-UPDATE",
+        "The API offers no update of a field that differs.",
+        "Revert it, list it in `createOnly`, or allow a replace, which gives the object a new id.",
+        Exit.INCOMPLETE,
+    )
+    E_CONTRACT = _later(
+        "E-CONTRACT",
+        "The contract cannot be read, or does not offer a step.",
+        "See `capabilities`.",
+        Exit.INVALID,
+        Exit.INCOMPLETE,
+    )
+    E_DELETES = _later(
+        "E-DELETES",
+        "More deletes than go without saying.",
+        "Check them; then give their number: --allow-deletes N.",
+        Exit.REFUSED,
+    )
+    E_DENIED = _later(
+        "E-DENIED",
+        "The API does not accept the token, or it may not do this.",
+        "Give a token with the rights.",
+        Exit.DENIED,
+    )
+    E_DEPENDS = _later(
+        "E-DEPENDS",
+        "Something that this step needs was not made.",
+        "Mend that first.",
+        Exit.INCOMPLETE,
+    )
+    E_DUPLICATE_LIVE = _later(
+        "E-DUPLICATE-LIVE",
+        "Two live objects have one name.",
+        "Rename one in the web page, or pin an `id`.",
+        Exit.INCOMPLETE,
+    )
+    E_EDITED = _later(
+        "E-EDITED", "A plan file was changed after it was saved.", "Make a new one and have it reviewed.", Exit.STALE
+    )
+    E_EMULATOR = _later(
+        "E-EMULATOR",
+        "The emulator cannot run.",
+        "See the message: its database, its address or its contract.",
+        Exit.INVALID,
+    )
+    E_EXISTS = _later(
+        "E-EXISTS",
+        "A file that would be written is there already.",
+        "Name another place, or say --overwrite where the command has it.",
+        Exit.INVALID,
+    )
+    E_GATE = _later(
+        "E-GATE",
+        "The gate between two stages let nothing more start.",
+        "See what it printed; run the same command again to go on, or look at `history --run RUN --format yaml` to go back.",
+        Exit.INCOMPLETE,
+    )
+    E_INFERRED = _later(
+        "E-INFERRED",
+        "A write is concluded from the documentation, not stated in it.",
+        "Give --allow-inferred, or a --contract that documents it.",
+        Exit.REFUSED,
+    )
     E_INSECURE = _later("E-INSECURE", "The token would travel in clear text.", "Use https://.", Exit.INVALID)
     E_INTERRUPTED = _later("E-INTERRUPTED", "The run was interrupted before this step.", "Run the same command again.", Exit.HANGUP, Exit.INTERRUPTED, Exit.TERMINATED)
     E_LIMIT = _later("E-LIMIT", "A value breaks a limit of the contract.", "Change the value in the YAML.", Exit.INVALID)

@@ -444,7 +444,8 @@ class Left:
 class Result:
     """How an apply went: one outcome per step in plan order, what the verifying read found, notes for the person.
 
-    `live_counts` are the rows of the lists that were read last, by tenant and kind word.
+    `live_counts` are the rows of the lists that were read last, by tenant and kind word; `gated` says why a gate let
+    nothing more start.
     """
 
     outcomes: tuple[Outcome, ...]
@@ -452,6 +453,7 @@ class Result:
     notes: tuple[str, ...] = ()
     exit_codes: tuple[Exit, ...] = ()
     live_counts: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    gated: str = ""
 
     @property
     def totals(self) -> tuple[int, int, int]:

@@ -6,7 +6,7 @@
 Everything that a command wants to show comes back as a value: warnings are `wanted.desired.warnings`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from exolink_reconcile import contract as contracts
@@ -34,7 +34,7 @@ class Wanted:
     """What the files and options want, before anything is sent.
 
     `documents` are kept only for those who ask: they are as large as everything else together. `files` are those that
-    hold a document.
+    hold a document; `variables` are the names of the environment variables that they name.
     """
 
     api_url: str
@@ -44,6 +44,7 @@ class Wanted:
     choices: Choices
     documents: Sequence[Document] = ()
     files: Sequence[str] = ()
+    variables: frozenset[str] = frozenset()
 
     @property
     def tenants(self) -> Sequence[str]:
@@ -86,7 +87,8 @@ def wanted(
 
     `env_allow` are globs on the variables that YAML may name; None allows all but our own.
     """
-    inputs = input_files.read(paths, environment, env_allow)
+    named = _Named(environment)
+    inputs = input_files.read(paths, named, env_allow)
     desired = desired_state.build(
         inputs.documents,
         KINDS,
@@ -102,7 +104,26 @@ def wanted(
     except InputError as error:
         raise InputError([*desired.warnings, *error.diagnostics]) from None
     read = tuple(dict.fromkeys(document.path for document in inputs.documents))
-    return Wanted(api_url, desired, contract, text, choices, inputs.documents if keep_documents else (), read)
+    documents = inputs.documents if keep_documents else ()
+    return Wanted(api_url, desired, contract, text, choices, documents, read, frozenset(named.names))
+
+
+class _Named(Mapping[str, str]):
+    """An environment that remembers which of its variables were asked for."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        self.names: set[str] = set()
+
+    def __getitem__(self, name: str) -> str:
+        self.names.add(name)
+        return self._environment[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._environment)
+
+    def __len__(self) -> int:
+        return len(self._environment)
 
 
 def plan(wanted: Wanted, api: Api, counts_before: Mapping[tuple[str, str], int]) -> PlannedRun:

@@ -57,7 +57,7 @@ def apply(
             *notes,
             f"{run.halted.summary}: what happened is not all on record; `unknowns` lists what is still open.",
         )
-    return Result(ended, left, notes, run.exits(ended), run.lists.counts)
+    return Result(ended, left, notes, run.exits(ended), run.lists.counts, run.gated)
 
 
 def _verify(
@@ -109,6 +109,8 @@ class _Run:
         self.missing_tenants: set[str] = set()
         self.no_more: dict[tuple[Kind, Action], str] = {}
         self.denied = ""
+        self.gated = ""
+        self.stage = 0
         self.halted: ReconcileError | None = None
         self.lock = threading.Lock()
 
@@ -117,7 +119,7 @@ class _Run:
     def wave(self, wave: Sequence[Task]) -> None:
         """Run one wave to its end, list included."""
         groups = _groups(wave)
-        start = 0
+        start, last = 0, list[Task]()
         for number, size in enumerate((*self.settings.stages, len(wave))):
             staged = [(group, group.tasks[start : start + size]) for group in groups]
             staged = [(group, tasks) for group, tasks in staged if tasks]
@@ -125,12 +127,16 @@ class _Run:
                 break
             self._stage(staged)
             start += size
+            last = [task for _, tasks in staged for task in tasks]
             if more := [group for group in groups if len(group.tasks) > start]:
                 alike = {(group.kind, group.action) for group in more}
                 first = [group for group in groups if (group.kind, group.action) in alike]
                 self._look_back(first if number == 0 else more)
+                self._ask_gate(last)
+                last = []
         self._settle(groups)
         self._record(groups)
+        self._ask_gate(last)
 
     def _stage(self, staged: Iterable[tuple[_Group, Sequence[Task]]]) -> None:
         """Run tasks at the same time; after a signal wait only for those in flight."""
@@ -198,6 +204,8 @@ class _Run:
             return _INTERRUPTED
         if self.halted is not None:
             return self.halted.code, f"{self.halted.summary}; nothing was sent"
+        if self.gated:
+            return "E-GATE", self.gated
         if self.denied:
             return "E-DENIED", self.denied
         if sentence := self.lists.contradicted.get(task.step.address.tenant):
@@ -294,6 +302,17 @@ class _Run:
                 if group.code in outcomes.NOT_KEPT:
                     self.no_more[group.kind, group.action] = group.stopped
 
+    def _ask_gate(self, tasks: Iterable[Task]) -> None:
+        """After a stage that did something, while no write is in flight: may the next one start?"""
+        addresses = [str(task.step.address) for task in tasks if task.may_be_in_flight]
+        if not addresses or self.stop.signal or self.gated:
+            return
+        self.stage += 1
+        try:
+            self.gated = self.settings.gate(self.stage, addresses)
+        except StorageFailed as error:
+            self.halted = self.halted or error
+
     def _settle(self, groups: Iterable[_Group]) -> None:
         """After a wave: read each list it touched, once, and turn what was sent into outcomes."""
         for (tenant, kind), alike in _by_place(groups):
@@ -326,6 +345,8 @@ class _Run:
         exits = {outcome.exit_code for outcome in ended} - {Exit.DONE}
         if self.halted is not None:
             exits.add(self.halted.exit_code)
+        if self.gated:
+            exits.add(Exit.INCOMPLETE)
         if Exit.STALE in exits and any(task.may_be_in_flight for wave in self.waves for task in wave):
             exits = (exits - {Exit.STALE}) | {Exit.INCOMPLETE}
         return tuple(sorted(exits))

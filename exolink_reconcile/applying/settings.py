@@ -1,7 +1,7 @@
 """How to apply, and where what happens goes."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -46,6 +46,11 @@ class Unrecorded:
         """Nothing."""
 
 
+def no_gate(stage: int, addresses: Sequence[str]) -> str:
+    """Lets everything go on."""
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
     """How to apply. `settle` is the settle window, in seconds: how long a write may take to show.
@@ -53,7 +58,8 @@ class Settings:
     `starting` and `sent` are called from several threads when the write of a step is about to go and was answered,
     `ended` when it is known what became of it; `waiting` with a sentence when something has not shown up yet. `blind` names, by tenant and kind word,
     an earlier create that was answered and never showed up: nothing more is created there. `stages` are how many steps of
-    a group go before the next look back. `sleep` and `clock` are for tests; without them a wish to stop ends a sleep.
+    a group go before the next look back. `gate` is asked after each stage that did something, with its number and addresses:
+    why nothing more may start, empty where it may. `sleep` and `clock` are for tests; without them a wish to stop ends a sleep.
     """
 
     settle: float = 90.0
@@ -64,5 +70,6 @@ class Settings:
     sent: Callable[[Step], None] = lambda step: None
     ended: Callable[[Outcome], None] = lambda outcome: None
     stages: tuple[int, ...] = (1, 10)
+    gate: Callable[[int, Sequence[str]], str] = no_gate
     sleep: Callable[[float], object] | None = None
     clock: Callable[[], float] = time.monotonic

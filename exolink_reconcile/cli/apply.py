@@ -3,14 +3,15 @@
 import os
 import shlex
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from exolink_reconcile import __version__, files, pipeline
 from exolink_reconcile.applying import applier, recovery, verified
-from exolink_reconcile.applying.settings import Settings
+from exolink_reconcile.applying import gate as gates
+from exolink_reconcile.applying.settings import Settings, no_gate
 from exolink_reconcile.applying.waiting import Stop
 from exolink_reconcile.cli import event_stream, progress, start
 from exolink_reconcile.cli.console import Console
@@ -22,6 +23,7 @@ from exolink_reconcile.cli.run import RUN
 from exolink_reconcile.cli.signals import SIGNALS, Interrupted
 from exolink_reconcile.codes import Exit
 from exolink_reconcile.errors import LeftOpen, Locked, PlanRefused, PlanStale, ReconcileError, StorageFailed, problem
+from exolink_reconcile.inert import inert
 from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.live import connection
 from exolink_reconcile.live.api import Api
@@ -43,6 +45,9 @@ class Apply:
     expect: str | None
     plan_path: str | None
     format: str
+    stages: tuple[int, ...] = (1, 10)
+    gate: str | None = None
+    gate_timeout: float = 600.0
     events: EventStream = field(init=False)
     options: Options = field(init=False)
 
@@ -221,7 +226,7 @@ class Apply:
         blind_places = {(op.address.tenant, op.address.kind): str(op.address) for op in blind}
         settings = Settings(
             settle=self.options.settle, record=journal, blind=blind_places, starting=starting, sent=answered, ended=bar.ended,
-            waiting=bar.note,
+            waiting=bar.note, stages=self.stages, gate=self._gate(stop, wanted.variables),
         )  # fmt: skip
         journal.digest = run.digest
         journal.started(bar.total)
@@ -231,7 +236,22 @@ class Apply:
         result = applier.apply(run.plan, run.desired, run.contract, api, stop, settings, run.live)
         bar.end()
         code = self._remember(journal, wanted, run, result, _code_of(result, run.plan, stop))
+        if result.gated:
+            self._tell_ways_on(journal)
         return result, Exit.worst((code, Exit.UNKNOWN)) if blind else code
+
+    def _gate(self, stop: Stop, variables: Container[str]) -> Callable[[int, Sequence[str]], str]:
+        """What is asked after each stage."""
+        if self.gate is None:
+            return no_gate
+        seen = gates.environment(os.environ, variables)
+        return gates.Gate(self.gate, self.gate_timeout, seen, lambda line: self._tell(f"gate: {inert(line)}"), stop)
+
+    def _tell_ways_on(self, store: Store) -> None:
+        """After a gate that stopped the run: how to go on, and how to go back."""
+        state = f" --state {shlex.quote(self.options.state)}" if self.options.state else ""
+        self._tell("Next: run the same command again to go on; what is done stays done. To put this run back, look at")
+        self._tell(f"  exolink-reconcile history --run {store.run} --format yaml{state}")
 
     @contextmanager
     def _locked(self, wanted: Wanted) -> Iterator[Store]:

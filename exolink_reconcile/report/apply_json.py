@@ -137,6 +137,7 @@ def _codes(plan: Plan | None, result: Result | None, error: BaseException | None
     codes = {held.code for held in plan.held_back} if plan is not None else set()
     if result is not None:
         codes |= {outcome.code for outcome in result.outcomes} | {left.code for left in result.left}
+        codes |= {"E-GATE"} if result.gated else set()
     if error is not None:
         codes |= {str(event["diagnostic"]["code"]) for event in failure(error) if event["@level"] == "error"}
     return sorted(codes - {""})

@@ -17,6 +17,7 @@ def result(result: Result, plan: Plan) -> str:
         lines += _outcomes([o for o in troubled if o.status is status], status)
     lines += [f"  ! {inert(str(left.address))}: {inert(left.detail)} ({left.code})" for left in result.left]
     lines += [inert(note) for note in result.notes]
+    lines += [f"  {inert(result.gated)}: nothing more was started (E-GATE)"] if result.gated else []
     added, changed, destroyed = result.totals
     totals = f"Resources: {added} added, {changed} changed, {destroyed} destroyed."
     if not (troubled or result.left or result.exit_codes or plan.held_back):

@@ -7,7 +7,8 @@ from click.core import ParameterSource
 
 from exolink_reconcile.cli.console import CONSOLE
 from exolink_reconcile.cli.help import command
-from exolink_reconcile.cli.options import APPLY_FORMATS, Options, formats, option, paths, shared
+from exolink_reconcile.cli.options import APPLY_FORMATS, Options, formats, option, paths, seconds, shared
+from exolink_reconcile.cli.stages import Stages
 from exolink_reconcile.codes import Exit
 
 
@@ -19,14 +20,30 @@ from exolink_reconcile.codes import Exit
     "--expect", metavar="DIGEST", help="Apply only the plan with this digest (12 or more hex digits), without asking."
 )
 @option("--plan", "plan_path", metavar="FILE", help="Apply exactly this saved plan, without asking.")
+@option(
+    "--stages", type=Stages(), default="1,10", show_default=True, metavar="N,…",
+    help="How many steps of a tenant, kind and action go before the next look back; then the rest. The first is 1.",
+)  # fmt: skip
+@option("--gate", metavar="COMMAND", help="Run this by `sh -c` after each stage; nothing more starts if it fails.")
+@seconds("--gate-timeout", 600.0, 1.0, "Seconds that the gate may take.")
 @formats(APPLY_FORMATS)
 @click.pass_context
 def apply(
-    ctx: click.Context, /, auto_approve: bool, expect: str | None, plan_path: str | None, format: str, **shared: Any
+    ctx: click.Context,
+    /,
+    auto_approve: bool,
+    expect: str | None,
+    plan_path: str | None,
+    stages: tuple[int, ...],
+    gate: str | None,
+    gate_timeout: float,
+    format: str,
+    **shared: Any,
 ) -> Exit:
     """Plan, ask, apply and verify."""
     from exolink_reconcile.cli.apply import Apply
 
     ways = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
     given = {name for name in shared if shared[name] != () and ctx.get_parameter_source(name) in ways}
-    return Apply(CONSOLE, auto_approve, expect, plan_path, format).run(Options(**shared), given)
+    apply = Apply(CONSOLE, auto_approve, expect, plan_path, format, stages, gate, gate_timeout)
+    return apply.run(Options(**shared), given)
