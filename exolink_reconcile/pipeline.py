@@ -144,7 +144,11 @@ def hold_back(run: PlannedRun, held: Mapping[Address, int]) -> PlannedRun:
     """A run without the creates of what answers by its id (given by address) although no list shows it."""
     if not held:
         return run
-    plan = recovery.hold_back(run.plan, held)
+    return with_plan(run, recovery.hold_back(run.plan, held))
+
+
+def with_plan(run: PlannedRun, plan: Plan) -> PlannedRun:
+    """A run whose plan is only a part of what it was."""
     return replace(run, plan=plan, digests=digest.of_each(plan))
 
 

@@ -31,7 +31,9 @@ from exolink_reconcile.model import LiveState, Operation, Plan, Result, Step
 from exolink_reconcile.pipeline import PlannedRun, Wanted
 from exolink_reconcile.report import result_text, text
 from exolink_reconcile.saved_plan import reader
+from exolink_reconcile.saved_plan import wave as waves
 from exolink_reconcile.saved_plan.reader import SavedPlan
+from exolink_reconcile.saved_plan.wave import Wave
 from exolink_reconcile.state import homes
 from exolink_reconcile.state.store import Store
 
@@ -48,7 +50,9 @@ class Apply:
     stages: tuple[int, ...] = (1, 10)
     gate: str | None = None
     gate_timeout: float = 600.0
+    waves: tuple[str, ...] = ()
     events: EventStream = field(init=False)
+    wave: Wave | None = None
     options: Options = field(init=False)
 
     def __post_init__(self) -> None:
@@ -102,20 +106,27 @@ class Apply:
             journal.api_now = api.now
             with self._left_open(wanted, journal):
                 run, blind = self._settled_plan(wanted, api, journal)
-                if saved is not None:
+                whole = run
+                if saved is not None and self.waves:
+                    self.wave = waves.of(saved, run.plan, run.desired, run.live, self.waves)
+                    run = pipeline.with_plan(run, self.wave.plan)
+                elif saved is not None:
                     reader.check(saved, run.plan, run.desired, run.live)
                 if self.expect is not None:
-                    reader.check_digest(run.plan, self.expect.lower())
+                    reader.check_digest(whole.plan, self.expect.lower())
                 run = start.probed(run, self.options)
                 METRICS.planned(run.plan, run.lists, len(blind))
                 self._show(run)
                 self._check_rails(run)
                 journal.saw(_counts(run.live))
+                if not run.plan.waves and self.wave is not None:
+                    self._tell_open(blind)
+                    return self._tell_result(self.wave.told(Result(())), run.plan, bool(blind))
                 if not run.plan.waves:
                     self._keep_base(journal, wanted, run)
                     return self._nothing_to_do(run, blind)
                 self._approve(run)
-            result, code = self._apply(wanted, run, api, journal, blind)
+            result, code = self._apply(wanted, run, whole, api, journal, blind)
         # The lock is free: a reader that takes its time for the result keeps nobody waiting.
         self._tell_open(blind)
         METRICS.applied(result)
@@ -153,6 +164,8 @@ class Apply:
 
     def _check_approval(self) -> None:
 
+        if self.waves and self.plan_path is None:
+            raise problem("E-USAGE", "--wave takes a part of a saved plan: give --plan FILE too")
         if self.expect is not None and self.plan_path is not None:
             raise problem("E-USAGE", "--expect and --plan are two ways to say the same; give one")
         if not (self.auto_approve or self.reviewed or self.console.can_ask):
@@ -208,8 +221,16 @@ class Apply:
         if self.console.ask(question) != "yes":
             raise PlanRefused("E-NOT-APPROVED", "not approved. Nothing was written")
 
+    def _tell_result(self, result: Result, plan: Plan, blind: bool) -> Exit:
+        """Show how a wave went of which nothing could go."""
+        code = Exit.worst((*result.exit_codes, *((Exit.UNKNOWN,) if blind else ())))
+        self.events.result(result, code)
+        if self.format != "json":
+            self.console.out(result_text.result(result, plan))
+        return code
+
     def _apply(
-        self, wanted: Wanted, run: PlannedRun, api: Api, journal: Store, blind: Sequence[Operation]
+        self, wanted: Wanted, run: PlannedRun, whole: PlannedRun, api: Api, journal: Store, blind: Sequence[Operation]
     ) -> tuple[Result, Exit]:
 
         stop = Stop()
@@ -235,7 +256,8 @@ class Apply:
         bar.begin()
         result = applier.apply(run.plan, run.desired, run.contract, api, stop, settings, run.live)
         bar.end()
-        code = self._remember(journal, wanted, run, result, _code_of(result, run.plan, stop))
+        result = self.wave.told(result) if self.wave is not None else result
+        code = self._remember(journal, wanted, whole, result, _code_of(result, run.plan, stop))
         if result.gated:
             self._tell_ways_on(journal)
         return result, Exit.worst((code, Exit.UNKNOWN)) if blind else code

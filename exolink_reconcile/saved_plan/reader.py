@@ -243,11 +243,7 @@ def check(saved: SavedPlan, plan: Plan, desired: DesiredState, live: LiveState) 
             f"the plan is stale: it would now {new[0].action.word} {new[0].address}; {what}. Reviewed: {len(reviewed)} steps; now: {len(now)}. Plan again",
         )
     live_rows = dict(_live(live))
-    ids = {
-        (tenant, kind.kind): set(map(remote_id, found))
-        for tenant, read in live.tenants.items()
-        for kind, found in read.rows.items()
-    }
+    ids = _live_ids(live)
     for step_digest, number in reviewed.items():
         if step_digest not in now:
             change = saved.document.exolink.changes[number]
@@ -261,6 +257,27 @@ def check(saved: SavedPlan, plan: Plan, desired: DesiredState, live: LiveState) 
                 )
     if not now:
         raise PlanStale("E-APPLIED", "this plan is already applied: nothing of it is left to do")
+
+
+def vanished(saved: SavedPlan, plan: Plan, desired: DesiredState, live: LiveState) -> list[tuple[str, str]]:
+    """Action and address of the reviewed steps that are not to do any more, and did not happen as planned."""
+    digests = {digest.of_step(step) for step in plan.steps}
+    addresses = {str(step.address) for step in plan.steps}
+    live_rows, ids = dict(_live(live)), _live_ids(live)
+    return [
+        (change.action, change.address)
+        for change, row in zip(saved.document.exolink.changes, saved.document.resource_changes, strict=True)
+        if change.digest not in digests and change.address not in addresses
+        and not (_is_gone(change, row, ids) if change.action == "delete" else _is_live(change, row, desired, live_rows))
+    ]  # fmt: skip
+
+
+def _live_ids(live: LiveState) -> dict[tuple[str, str], set[int]]:
+    return {
+        (tenant, kind.kind): set(map(remote_id, found))
+        for tenant, read in live.tenants.items()
+        for kind, found in read.rows.items()
+    }
 
 
 def _is_gone(change: PlannedChange, row: ResourceChange, ids: Mapping[tuple[str, str], set[int]]) -> bool:

@@ -20,6 +20,7 @@ from exolink_reconcile.codes import Exit
     "--expect", metavar="DIGEST", help="Apply only the plan with this digest (12 or more hex digits), without asking."
 )
 @option("--plan", "plan_path", metavar="FILE", help="Apply exactly this saved plan, without asking.")
+@option("--wave", multiple=True, metavar="GLOB", help="Do only the steps of the saved plan at these addresses.")
 @option(
     "--stages", type=Stages(), default="1,10", show_default=True, metavar="N,…",
     help="How many steps of a tenant, kind and action go before the next look back; then the rest. The first is 1.",
@@ -34,6 +35,7 @@ def apply(
     auto_approve: bool,
     expect: str | None,
     plan_path: str | None,
+    wave: tuple[str, ...],
     stages: tuple[int, ...],
     gate: str | None,
     gate_timeout: float,
@@ -45,5 +47,5 @@ def apply(
 
     ways = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
     given = {name for name in shared if shared[name] != () and ctx.get_parameter_source(name) in ways}
-    apply = Apply(CONSOLE, auto_approve, expect, plan_path, format, stages, gate, gate_timeout)
+    apply = Apply(CONSOLE, auto_approve, expect, plan_path, format, stages, gate, gate_timeout, wave)
     return apply.run(Options(**shared), given)

@@ -1,0 +1,90 @@
+"""A saved plan, what is left of it, and globs, to the wave: the reviewed steps that go now."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from exolink_reconcile import globs
+from exolink_reconcile.codes import Exit
+from exolink_reconcile.errors import PlanStale, problem
+from exolink_reconcile.model import DesiredState, LiveState, Outcome, Plan, Result, Status, Step
+from exolink_reconcile.planning import digest
+from exolink_reconcile.saved_plan import reader
+from exolink_reconcile.saved_plan.reader import SavedPlan
+
+_STALE = "changed since it was reviewed"
+
+
+@dataclass(frozen=True, slots=True)
+class Wave:
+    """What goes now: a plan of its own. `moved` are steps of it whose object changed since the review, `vanished` those
+    that are not to do any more and did not happen as planned; `open` are all steps that are left, of `total` reviewed.
+    """
+
+    plan: Plan
+    moved: tuple[Step, ...]
+    vanished: tuple[str, ...]
+    open: int
+    total: int
+
+    def told(self, result: Result) -> Result:
+        """How the wave went: with what was skipped because it changed, and how many steps are left."""
+        done = sum(outcome.status is Status.DONE and not outcome.exit_code for outcome in result.outcomes)
+        left = self.open - done
+        skipped = [Outcome(step, Status.SKIPPED, _STALE, "E-STALE", Exit.INCOMPLETE) for step in self.moved]
+        notes = [f"skipped {vanished}: {_STALE} (E-STALE)" for vanished in self.vanished]
+        notes += [f"{left} of {self.total} steps left."] if left else []
+        exits = {*result.exit_codes, *((Exit.INCOMPLETE,) if left or self.vanished else ())}
+        return replace(
+            result,
+            outcomes=(*result.outcomes, *skipped),
+            notes=(*result.notes, *notes),
+            exit_codes=tuple(sorted(exits)),
+        )
+
+
+def of(saved: SavedPlan, plan: Plan, desired: DesiredState, live: LiveState, patterns: Sequence[str]) -> Wave:
+    """The reviewed steps at addresses that match a glob. Deletes and replaces stay until nothing else of their tenant does.
+
+    Raises:
+        InputError: a glob matches no reviewed step.
+        PlanStale: there is a step that nobody reviewed, or nothing is left.
+
+    """
+    changes = saved.document.exolink.changes
+    for pattern in patterns:
+        if not any(globs.matches(pattern, change.address) for change in changes):
+            raise problem("E-TARGET", f"--wave {pattern} matches no reviewed step; an address is TENANT/KIND/NAME")
+    reviewed = {change.digest for change in changes}
+    addresses = {change.address for change in changes}
+    digests = {id(step): digest.of_step(step) for step in plan.steps}
+    new = next((step for step in plan.steps if str(step.address) not in addresses), None)
+    if new is not None:
+        raise PlanStale(
+            "E-STALE",
+            f"the plan is stale: it would now {new.action.word} {new.address}; nobody reviewed it. Plan again",
+        )
+    moved = [step for step in plan.steps if digests[id(step)] not in reviewed]
+    vanished = reader.vanished(saved, plan, desired, live)
+    if not digests and not vanished:
+        raise PlanStale("E-APPLIED", "this plan is already applied: nothing of it is left to do")
+    going = _going(plan, digests, reviewed, patterns)
+    waves = (tuple(step for step in wave if id(step) in going) for wave in plan.waves)
+    return Wave(
+        replace(plan, waves=tuple(wave for wave in waves if wave)),
+        tuple(step for step in moved if _covers(patterns, str(step.address))),
+        tuple(f"{action} {address}" for action, address in vanished if _covers(patterns, address)),
+        len(digests) + len(vanished),
+        len(changes),
+    )
+
+
+def _going(plan: Plan, digests: Mapping[int, str], reviewed: set[str], patterns: Sequence[str]) -> dict[int, Step]:
+    """The steps that go now, by their identity."""
+    covered = [s for s in plan.steps if digests[id(s)] in reviewed and _covers(patterns, str(s.address))]
+    first = {id(step): step for step in covered if not step.deletes}
+    waiting = {step.address.tenant for step in plan.steps if not step.deletes and id(step) not in first}
+    return first | {id(s): s for s in covered if s.deletes and s.address.tenant not in waiting}
+
+
+def _covers(patterns: Sequence[str], address: str) -> bool:
+    return any(globs.matches(pattern, address) for pattern in patterns)

@@ -1,0 +1,112 @@
+"""A saved plan in waves: the reviewed steps at some addresses go now, the rest stays for the next wave."""
+
+from typing import Any
+
+import pytest
+from support_pipeline import Pipeline, as_json, document, pipeline
+from world import World
+
+from exolink_reconcile.codes import Exit
+from exolink_reconcile.errors import InputError, PlanStale
+from exolink_reconcile.model import DesiredState, Plan
+from exolink_reconcile.saved_plan import reader, wave
+from exolink_reconcile.saved_plan.reader import SavedPlan
+from exolink_reconcile.saved_plan.wave import Wave
+
+CHARGER = {"displayName": "x", "profileId": 1}
+YAML = document(
+    "acme",
+    chargers=[{"identity": name, **CHARGER} for name in ("A-1", "A-2", "B-1", "B-2")],
+    removed=[{"charger": "OLD"}],
+)
+
+
+@pytest.fixture
+def world() -> World:
+    world = World()
+    world.add("acme", "charger", identity="OLD")
+    world.add("acme", "charger", identity="KEPT")
+    return world
+
+
+def saved_of(plan: Plan) -> SavedPlan:
+    return reader.read(as_json(plan).encode())
+
+
+def wave_of(run: Pipeline, saved: SavedPlan, desired: DesiredState, *patterns: str) -> Wave:
+    plan, live = run.plan(desired), run.live(desired)
+    return wave.of(saved, plan, desired, live, patterns)
+
+
+def names(part: Wave) -> list[str]:
+    return [step.address.name for step in part.plan.steps]
+
+
+def test_wave_after_wave(world: World) -> None:
+    """Each wave does its steps and says how many are left; deletes stay for the one after which nothing else is left."""
+    with pipeline(world) as run:
+        desired = run.desired(YAML)
+        saved = saved_of(run.plan(desired))
+        told: list[tuple[list[str], tuple[str, ...], tuple[Exit, ...]]] = []
+        for patterns in (("acme/charger/A-*", "acme/charger/OLD"), ("acme/charger/OLD",), ("*/B-*",), ("*",)):
+            part = wave_of(run, saved, desired, *patterns)
+            result = part.told(run.apply(desired, part.plan))
+            told.append((names(part), result.notes[-1:], result.exit_codes))
+    left = (Exit.INCOMPLETE,)
+    assert told == [
+        (["A-1", "A-2"], ("3 of 5 steps left.",), left), ([], ("3 of 5 steps left.",), left),
+        (["B-1", "B-2"], ("1 of 5 steps left.",), left), (["OLD"], (), ()),
+    ]  # fmt: skip
+
+
+def test_the_last_wave_takes_the_deletes_along(world: World) -> None:
+    """The wave after which nothing else of the tenant is left has its deletes, too."""
+    with pipeline(world) as run:
+        desired = run.desired(YAML)
+        saved = saved_of(run.plan(desired))
+        assert names(wave_of(run, saved, desired, "acme/*")) == ["A-1", "A-2", "B-1", "B-2", "OLD"]
+
+
+def test_what_changed_since_is_skipped(world: World) -> None:
+    """A reviewed step whose object changed is skipped as stale, and the others go."""
+    world.add("acme", "charger", identity="A-1", displayName="before", profileId=1)
+    with pipeline(world) as run:
+        desired = run.desired(YAML)
+        saved = saved_of(run.plan(desired))
+        world.edit("acme", "charger", "A-1", displayName="by hand")
+        part = wave_of(run, saved, desired, "acme/charger/A-*")
+        result = part.told(run.apply(desired, part.plan))
+    assert [(o.step.address.name, o.code) for o in result.outcomes] == [("A-2", ""), ("A-1", "E-STALE")]
+    assert result.exit_codes == (Exit.INCOMPLETE,) and "4 of 5 steps left." in result.notes
+
+
+def test_a_step_that_nobody_reviewed(world: World) -> None:
+    """It is refused, whether or not the wave names it."""
+    with pipeline(world) as run:
+        saved = saved_of(run.plan(YAML))
+        more = run.desired(document("acme", chargers=[{"identity": name, **CHARGER} for name in ("A-1", "NEW")]))
+        with pytest.raises(PlanStale) as caught:
+            wave_of(run, saved, more, "acme/charger/A-*")
+    assert caught.value.code == "E-STALE" and "acme/charger/NEW" in caught.value.summary
+
+
+@pytest.mark.parametrize("patterns", [("acme/charger/C-*",), ("acme/charger/A-*", "beta/*")])
+def test_a_wave_that_matches_nothing(world: World, patterns: tuple[Any, ...]) -> None:
+    """A typo in a glob is an error, and nothing is done."""
+    with pipeline(world) as run:
+        desired = run.desired(YAML)
+        saved = saved_of(run.plan(desired))
+        with pytest.raises(InputError) as caught:
+            wave_of(run, saved, desired, *patterns)
+    assert caught.value.code == "E-TARGET" and world.writes == []
+
+
+def test_when_nothing_is_left(world: World) -> None:
+    """A plan that was applied wave by wave is applied."""
+    with pipeline(world) as run:
+        desired = run.desired(YAML)
+        saved = saved_of(run.plan(desired))
+        run.apply(desired)
+        with pytest.raises(PlanStale) as caught:
+            wave_of(run, saved, desired, "*")
+    assert caught.value.code == "E-APPLIED"
