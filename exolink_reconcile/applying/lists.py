@@ -5,9 +5,11 @@ import threading
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 from exolink_reconcile.applying import judge, premises
+from exolink_reconcile.applying.judge import Verdict
 from exolink_reconcile.applying.knowledge import Knowledge, Listing
 from exolink_reconcile.applying.settings import Settings
 from exolink_reconcile.applying.task import Task
@@ -20,6 +22,7 @@ from exolink_reconcile.model import LiveState, remote_id
 from exolink_reconcile.resource import Address, Kind, Row
 
 Place = tuple[str, Kind]
+_DATE_RESOLUTION = 1.0  # seconds: what a Date header leaves out
 _ASKED_BY_ID = 10  # so many lost rows are asked for one by one; more is a list that is not whole
 
 
@@ -73,6 +76,8 @@ class Lists:
             told, self._settings.settle, stop=self._stop, clock=self._settings.clock, sleep=self.sleep,
             waiting=lambda left: self._settings.waiting(f"Waiting up to {left:.0f} s {sentence}."),
         )  # fmt: skip
+        for task in tasks:
+            self._look_who_wrote(task)
         if listings[0].lost:
             self.contradicted.setdefault(tenant, premises.lost(kind, tenant, listings[0].lost))
         return listings[0]
@@ -129,6 +134,22 @@ class Lists:
                 if live_state.read_one(self._api, kind, tenant, number) is None:
                     self._deleted_by_others[place].add(number)
         return gone - self._deleted_by_others[place]
+
+    def _look_who_wrote(self, task: Task) -> None:
+        """Where an object is not as it was sent: did another writer come after us? Its `updatedAt` may tell."""
+        judgement = judge.judge(task.knowledge, self._settings.settle)
+        step = task.step
+        if judgement.made is not Verdict.DIFFERENT or judgement.row is None or task.answered_at is None:
+            return
+        if self._contract.offer(step.kind).get is None:
+            return
+        with suppress(ApiError):
+            item = live_state.read_whole(self._api, step.kind, step.address.tenant, remote_id(judgement.row))
+            updated = str(item[1].get("updatedAt", "")) if item is not None else ""
+            with suppress(ValueError):
+                moment = datetime.fromisoformat(updated)
+                if moment.tzinfo is not None and moment.timestamp() > task.answered_at + _DATE_RESOLUTION:
+                    task.written_since = updated
 
     def _ask_by_id(self, tenant: str, kind: Kind, tasks: Iterable[Task]) -> None:
         """Ask for the targets that a list lacks and no clear answer is about: only a GET tells that they are gone."""

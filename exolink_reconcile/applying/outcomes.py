@@ -123,10 +123,11 @@ def _made(task: Task, judgement: Judgement, destroyed: int = 0) -> Outcome:
             return Outcome(step, Status.DONE, added=1, destroyed=destroyed, made=remote_id(judgement.row))
         case Verdict.DIFFERENT:
             assert judgement.row is not None
-            sentence = _stored(knowledge, step, judgement.row)
+            sentence = _stored(task, judgement.row)
             if said is Said.YES:
+                code = _not_kept(task)
                 made = remote_id(judgement.row)
-                return Outcome(step, Status.FAILED, sentence, "E-NORMALISED", Exit.INCOMPLETE, 1, 0, destroyed, made)
+                return Outcome(step, Status.FAILED, sentence, code, Exit.INCOMPLETE, 1, 0, destroyed, made)
             return _unknown(step, f"{old}no clear answer: {detail}; {sentence}", destroyed=destroyed)
         case Verdict.TWICE:
             ids = " and ".join(str(number) for number in sorted(knowledge.products))
@@ -162,11 +163,11 @@ def _updated(task: Task, judgement: Judgement, whole: Mapping[int, Mapping[str, 
             detail = f"the update changed what it did not send: {sentence}"
             return Outcome(step, Status.FAILED, detail, "E-PUT-CLOBBERS", Exit.INCOMPLETE, changed=1)
         case Verdict.DIFFERENT if row is not None:
-            sentence = _stored(knowledge, step, row)
+            sentence = _stored(task, row)
             if not answered:
                 return _unknown(step, f"{no_answer}; {sentence}")
             changed = int(not judge.as_before(knowledge, row))
-            return Outcome(step, Status.FAILED, sentence, "E-NORMALISED", Exit.INCOMPLETE, changed=changed)
+            return Outcome(step, Status.FAILED, sentence, _not_kept(task), Exit.INCOMPLETE, changed=changed)
         case Verdict.VANISHED:
             detail = "the object is gone since: another hand deleted it"
             detail = f"answered, but {detail}" if answered else f"{no_answer}; {detail}"
@@ -218,12 +219,20 @@ def _where(step: Step) -> str:
     return f" ({step.source})" if step.source else ""
 
 
-def _stored(knowledge: Knowledge, step: Step, row: Row) -> str:
+def _not_kept(task: Task) -> str:
+    """Who changed what was sent: the API, or another writer after us."""
+    return "E-STALE" if task.written_since else "E-NORMALISED"
+
+
+def _stored(task: Task, row: Row) -> str:
     """Which sent fields the API has otherwise."""
-    names = knowledge.write.differing(row)
-    return "; ".join(
+    step, names = task.step, task.knowledge.write.differing(row)
+    sentence = "; ".join(
         f"{name}: {_differ('sent', _after(step, name), 'stored', _shown(step, row, name))}" for name in names
     )
+    if task.written_since:
+        return f"{sentence}: another writer changed it since (updatedAt {task.written_since[:40]})"
+    return f"{sentence}: the API does not keep it, or another writer changed it since"
 
 
 def _shown(step: Step, row: Row | None, name: str) -> object:

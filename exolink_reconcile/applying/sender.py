@@ -180,6 +180,7 @@ class Sender:
     def _answered(self, task: Task, verb: Verb, *, gone: bool) -> None:
         earlier = task.knowledge.said(verb) is Said.UNCLEAR and len(task.knowledge.effective(verb)) > 1
         task.learn(lambda known: known.ended(End.GONE if gone else End.ANSWERED))
+        task.answered_at = self._api.now()
         if gone and not earlier and task.step.creates:
             # Nothing of ours removed it: the list that shows it is old, and may lack what took its place.
             raise Withheld("E-STALE", "changed since the plan: it is gone")

@@ -202,7 +202,9 @@ class _Planner:
             change.kind, frozenset(declared.resource.model_fields_set.difference(declared.create_only))
         )
         if missing:
-            reason = f"the contract's update needs {', '.join(missing)}, which the YAML does not write"
+            kept_back = [name for name in missing if name in declared.create_only]
+            why = "which `createOnly` keeps out of updates" if kept_back else "which the YAML does not write"
+            reason = f"the contract's update needs {', '.join(kept_back or missing)}, {why}"
             self._hold(change.address, change.kind, Action.UPDATE, "E-CONTRACT", reason, declared)
             return
         self.steps.append(

@@ -163,7 +163,7 @@ FAULTS: dict[str, Row_] = {
         fs.answer(500), reads(SURPRISED | {4}) | changes(UNKNOWN, UNKNOWN, UNKNOWN), since=True, minor=True
     ),
     # the server says something else
-    "html": Row_(fs.page(), reads(DOUBTFUL) | changes(UNKNOWN, SURPRISED, SURPRISED), lost=True),
+    "html": Row_(fs.page(), TRANSIENT | reads(DOUBTFUL)),
     "html-after": Row_(fs.page(commit=True), IS_DONE),
     "html-as-json": Row_(fs.page(labelled="application/json"), reads(DOUBTFUL), minor=True),
     "201-for-nothing": Row_(fs.answer(201, {}, b""), {"POST": UNKNOWN}, lost=True),

@@ -470,3 +470,29 @@ def test_row_E9_urls_in_the_record_are_masked(runs: Runs, world: World, tmp_path
     assert runs.apply(yaml("CP-1", profileId=2)) is Exit.DONE
     texts = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
     assert not any(b"hunter2" in text for text in texts) and any(b"fw.example.com" in text for text in texts)
+
+
+@pytest.mark.parametrize(
+    ("updated", "code"), [("2026-11-02T10:00:30Z", "E-STALE"), ("2026-11-02T10:00:00Z", "E-NORMALISED")]
+)
+def test_row_C11_another_writer_is_not_the_server(runs: Runs, world: World, updated: str, code: str) -> None:
+    """What another writer changed after our write is told from what the server does not keep: by `updatedAt`."""
+    for name in ("CP-1", "CP-2"):
+        world.add("acme", "charger", identity=name, **CHARGER)
+
+    def alter(method: str, path: str, answer: Answer) -> Answer:
+        if method == "PUT":
+            world.edit("acme", "charger", "CP-1", profileId=77, updatedAt=updated)
+        return answer[0], {**answer[1], "Date": "Mon, 02 Nov 2026 10:00:00 GMT"}, answer[2]
+
+    world.alter = alter
+    edit = world.edit
+
+    def edited(*place: Any, **fields: Any) -> None:
+        edit(*place, **{name: value for name, value in fields.items() if name != "updatedAt"})
+        world._find("acme", "charger", "CP-1")["updatedAt"] = fields["updatedAt"]
+
+    world.edit = edited  # type: ignore[method-assign]
+    end = runs.apply(document("acme", chargers=chargers("CP-1", profileId=2)))
+    assert end is Exit.INCOMPLETE and runs.result is not None and runs.result.outcomes[0].code == code
+    assert "another writer changed it since" in runs.said
