@@ -7,18 +7,29 @@ from collections.abc import Callable, Iterator
 import postgres_server
 import pytest
 
+from exolink_reconcile.state import store
+
 from . import server as fs
-from .bench import LATE, Bench, Running, bystanders, chargers, fleet, seldom, twelve, wait_for
+from .bench import LATE, PASSWORD, TOKEN, Bench, Running, bystanders, chargers, fleet, seldom, twelve, wait_for
 from .server import Hit
 
 
 @pytest.fixture
-def shared(start_bench: Callable[..., Bench]) -> Bench:
-    """The command, a world, a file with 12 steps, and a database of its own as the only memory."""
+def shared(start_bench: Callable[..., Bench]) -> Iterator[Bench]:
+    """The command, a world, a file with 12 steps, and a database of its own as the only memory.
+
+    Neither the token nor a password of the YAML is in any row of it afterwards.
+    """
     server = postgres_server.server()
     bench = twelve(start_bench())
-    bench.state_url = server.url(server.new_database())
-    return bench
+    database = server.new_database()
+    bench.state_url = server.url(database)
+    yield bench
+    tables = ("version", "lease", "op", "seen", "audit")
+    rows = [str(row) for table in tables for row in server.sql(f"SELECT t::text FROM exolink.{table} AS t", database)]
+    bases = server.sql("SELECT tenant, content FROM exolink.base", database)
+    rows += [str(store.unpack_base(str(tenant), 0.0, bytes(content))) for tenant, content in bases]  # type: ignore[arg-type]
+    assert rows and not [row for row in rows if TOKEN in row or PASSWORD in row], "G9: a secret in the database"
 
 
 class Gate:
