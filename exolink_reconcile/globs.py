@@ -1,9 +1,9 @@
-"""Globs of policies, targets and excludes: `*` any run (slashes too), `?` one character, nothing else is special."""
+r"""Globs of policies, targets and excludes: `*` any run (slashes too), `?` one character, `\*` `\?` `\\` themselves."""
 
 import functools
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 
 def matches(glob: str, text: str) -> bool:
@@ -57,9 +57,9 @@ def may_match_below(glob: str, prefix: str) -> bool:
     """Whether some text that starts with `prefix` matches: so that what cannot match need not be read."""
     if not _agree(literal_head(glob), prefix):
         return False
-    reached = {0}
+    reached, tokens = {0}, _tokens(glob)
     for character in prefix:
-        reached = {after for state in _closure(glob, reached) for after in _step(glob, state, character)}
+        reached = {after for state in _closure(tokens, reached) for after in _step(tokens, state, character)}
     return bool(reached)
 
 
@@ -69,24 +69,37 @@ def _agree(head: str, prefix: str) -> bool:
 
 @functools.cache
 def _regex(glob: str) -> re.Pattern[str]:
-    head, *rest = ("".join("." if c == "?" else re.escape(c) for c in part) for part in glob.split("*"))
+    parts = [""]
+    for token in _tokens(glob):
+        if token == "*":
+            parts.append("")
+        else:
+            parts[-1] += "." if token == "?" else re.escape(token[-1])
+    head, *rest = parts
     # The first place where a part fits is as good as any later one, so each is tried once: no glob can take long.
     middle = "".join(f"(?>.*?{part})" for part in rest[:-1] if part)
     return re.compile(head + (f"{middle}.*{rest[-1]}" if rest else ""), re.DOTALL)
 
 
-def _closure(glob: str, states: set[int]) -> set[int]:
+@functools.cache
+def _tokens(glob: str) -> tuple[str, ...]:
+    """`*`, `?`, and characters that stand for themselves; one that is escaped keeps its backslash before it."""
+    return tuple(re.findall(r"\\[*?\\]|.", glob, re.DOTALL))
+
+
+def _closure(tokens: Sequence[str], states: set[int]) -> set[int]:
     closed = set(states)
     for state in states:
-        while state < len(glob) and glob[state] == "*":
+        while state < len(tokens) and tokens[state] == "*":
             state += 1
             closed.add(state)
     return closed
 
 
-def _step(glob: str, state: int, character: str) -> tuple[int, ...]:
-    if state >= len(glob):
+def _step(tokens: Sequence[str], state: int, character: str) -> tuple[int, ...]:
+    if state >= len(tokens):
         return ()
-    if glob[state] == "*":
+    token = tokens[state]
+    if token == "*":
         return (state,)
-    return (state + 1,) if glob[state] in ("?", character) else ()
+    return (state + 1,) if token == "?" or token[-1] == character else ()

@@ -5,15 +5,17 @@ reorder what is read, start a new line, or command a CI runner (`::error`, `##[`
 """
 
 import re
+import unicodedata
 
 # Characters that make a name read differently than it is stored: C0, DEL, C1, soft hyphen, zero-width, line and
 # paragraph separators, bidi controls, variation selectors, the BOM, invisible operators, tags, and what no YAML file can
 # hold. Lone surrogates cannot reach us: neither YAML nor JSON decoding lets them through.
 HOSTILE = (
-    "\x00-\x1f\x7f-\x9f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f"
-    "\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\x00-\x1f\x7f-\x9f\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f"
+    "\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
     "\U000e0000-\U000e0fff"
 )
+MARKS_IN_A_ROW = 4
 _HOSTILE = re.compile(f"[{HOSTILE}]")
 _NOT_SHOWN = re.compile(f"[{HOSTILE}\ud800-\udfff]")
 # The sentences that tools look for at the beginning of a line, to learn whether anything changes.
@@ -38,9 +40,16 @@ def harmless(text: str) -> str:
 
 
 def hostile_character(text: str) -> str | None:
-    """The first control, bidi or zero-width character of `text`, or None."""
+    """The first control, bidi or zero-width character of `text`, or the fifth combining mark in a row; or None."""
     found = _HOSTILE.search(text)
-    return found.group() if found else None
+    if found is not None:
+        return found.group()
+    row = 0
+    for character in "" if text.isascii() else text:
+        row = row + 1 if unicodedata.category(character)[0] == "M" else 0
+        if row > MARKS_IN_A_ROW:
+            return character
+    return None
 
 
 def _escaped(found: re.Match[str]) -> str:

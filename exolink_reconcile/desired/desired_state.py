@@ -5,6 +5,7 @@ in another. Lists are validated in bulk by pydantic; only when a list has a bad 
 """
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -31,6 +32,7 @@ from exolink_reconcile.inert import hostile_character
 from exolink_reconcile.model import Declared, DesiredState, DesiredTenant, Diagnostic, Pattern, Policy, Removed, Source
 from exolink_reconcile.references import Diagnosed, Expanded, Unresolved, as_written
 from exolink_reconcile.resource import (
+    TEXT,
     WHOLE_NUMBER,
     Address,
     Kind,
@@ -390,9 +392,21 @@ class _Builder:
             for node, resource in zip(nodes, resources, strict=True)
             if resource is not None
         )
-        if b"${" in document.data:
-            for node in nodes:
-                _note_written(tenant, node.get(key(kind)), node.get("id"))
+        name, texts = key(kind), [facts.name for facts in fields(kind).values() if facts.pattern and not facts.secret]
+        for node in nodes:
+            if node.get(name).__class__ is Expanded or node.get("id").__class__ is Expanded:
+                _note_written(tenant, node.get(name), node.get("id"))
+        for field in texts:
+            self._check_marks(field, nodes)
+
+    def _check_marks(self, field: str, nodes: Iterable[Node]) -> None:
+        """Refuse what stacks more accents than any language does; the other bad characters are pydantic's to find."""
+        for node in nodes:
+            text = node.get(field, "")
+            if isinstance(text, str) and not text.isascii():
+                bad = hostile_character(text)
+                if bad is not None and unicodedata.category(bad)[0] == "M" and re.fullmatch(TEXT, text):
+                    self.problems.error("E-NAME", at_value(node, field), hostile(f"`{field}`", bad))
 
     def _entry_values(
         self, document: Document, tenant: TenantDraft, kind: Kind, nodes: list[Node], defaults: dict[str, Any]

@@ -1,6 +1,8 @@
 """What is wrong and where, to diagnostics with their places, in the order of files and lines."""
 
 import difflib
+import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -10,6 +12,7 @@ from exolink_reconcile.desired import places
 from exolink_reconcile.desired.nodes import File, Node
 from exolink_reconcile.desired.places import Places
 from exolink_reconcile.desired.repeats import Repeats
+from exolink_reconcile.inert import HOSTILE, MARKS_IN_A_ROW
 from exolink_reconcile.model import Diagnostic, Source
 from exolink_reconcile.references import Unresolved
 
@@ -17,7 +20,7 @@ MOST = 1_000  # diagnostics in all
 _MOST_KEPT = 10_000  # before they are sorted
 _FEW = 20  # known names in a hint
 _LONGEST = 64  # characters of a word that may be a misspelt one
-_COMPARISONS = 100_000  # of words, in all
+_COMPARISONS = 20_000  # of words, in all
 
 
 class Spot(NamedTuple):
@@ -194,6 +197,8 @@ def nearest(word: str, known: Iterable[str]) -> tuple[str | None, str]:
         meant = by_lower[close[0].lower()]
         return meant, f"Did you mean `{meant}`?"
     more = f" and {len(names) - _FEW} more" if len(names) > _FEW else ""
+    if not names:
+        return None, ""
     return None, f"Known here: {', '.join(names[:_FEW])}{more}."
 
 
@@ -201,4 +206,6 @@ def hostile(what: str, bad: str | None) -> str:
     """Why a name or text cannot be taken."""
     if bad is None:
         return f"{what} is blank"
+    if unicodedata.category(bad)[0] == "M" and not re.match(f"[{HOSTILE}]", bad):
+        return f"{what} has more than {MARKS_IN_A_ROW} combining marks in a row"
     return f"{what} has a control, bidi or zero-width character: U+{ord(bad):04X}"

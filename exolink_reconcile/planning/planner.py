@@ -8,14 +8,14 @@ import functools
 import json
 import shlex
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from operator import attrgetter
 from types import MappingProxyType
 from typing import Literal
 
 from exolink_reconcile.contract import Contract, Operation
-from exolink_reconcile.globs import Globs
+from exolink_reconcile.globs import Globs, may_match_below
 from exolink_reconcile.model import (
     Action,
     Change,
@@ -36,6 +36,7 @@ from exolink_reconcile.model import (
 )
 from exolink_reconcile.planning import guardrails
 from exolink_reconcile.planning.choices import Choices, check_globs, compared, wanted
+from exolink_reconcile.references import as_written
 from exolink_reconcile.resource import Address, Kind, Row, fields, name_of, name_of_row
 from exolink_reconcile.secret_url import SecretUrl
 
@@ -86,7 +87,12 @@ def plan(
             *guardrails.delete_budget(steps, changes.live_counts, choices),
             *guardrails.inferred(steps, choices),
         ),
-        notes=(*changes.notes, *planner.notes, *_nothing_compared(desired, choices)),
+        notes=(
+            *changes.notes,
+            *planner.notes,
+            *_nothing_compared(desired, choices),
+            *_globs_of_nothing(desired, changes),
+        ),
         names=names,
         tenants=tuple(wanted(desired, choices)),
         compared=compared(changes.live, choices, contract.offers),
@@ -392,6 +398,32 @@ def _nothing_compared(desired: DesiredState, choices: Choices) -> tuple[Note, ..
     if not desired.tenants or wanted(desired, choices):
         return ()
     return (Note("W-NOTHING-READ", "Nothing was read or compared: --target and --exclude rule out everything"),)
+
+
+def _globs_of_nothing(desired: DesiredState, changes: Changes) -> Iterator[Note]:
+    """A note for each glob of a policy that matches nothing declared, removed or live: it protects or claims nothing."""
+    for tenant in desired.tenants:
+        policy = tenant.policy
+        patterns = {pattern.glob: pattern for pattern in (*policy.protect, *policy.exclusive, *policy.allow_replace)}
+        kinds = {kind.kind: kind for kind in tenant.declared}
+        not_read = [word for word in kinds if (tenant.name, word) not in changes.live_counts]
+        left = {glob for glob in patterns if not any(may_match_below(glob, f"{word}/") for word in not_read)}
+        known = Globs(left)
+        for word, kind in kinds.items():
+            if left:
+                for name in _names(tenant, kind, changes):
+                    left -= set(known.matching(f"{word}/{name}"))
+        for glob in sorted(left):
+            place = patterns[glob].source
+            yield Note("W-GLOB", f"`{as_written(glob)}` of the policy of {tenant.name} ({place}) matches nothing")
+
+
+def _names(tenant: DesiredTenant, kind: Kind, changes: Changes) -> Iterator[str]:
+    """The names of a kind: declared, removed, live."""
+    live = changes.live.tenants.get(tenant.name)
+    yield from (name_of(declared.resource) for declared in tenant.declared[kind])
+    yield from (removed.name for removed in tenant.removed[kind])
+    yield from (name_of_row(kind, row) for row in (live.rows.get(kind, ()) if live else ()))
 
 
 def _count(unmanaged: Sequence[Unmanaged], contract: Contract) -> dict[str, int]:
