@@ -141,6 +141,7 @@ class Resource(BaseModel):
         entries: the YAML key of its list and of its defaults; None for the one that a document itself describes.
         collection, item: path templates; `{tenant}` and `{id}` are filled in by the sender, and only there.
         reported: fields of the API that YAML may not write, because the device or the server reports them.
+        expected: fields without which an entry is hardly whole; `validate` warns of it.
         when_gone: what to check before one of them goes, in a sentence.
     """
 
@@ -151,6 +152,7 @@ class Resource(BaseModel):
     collection: ClassVar[str]
     item: ClassVar[str]
     reported: ClassVar[tuple[str, ...]] = ()
+    expected: ClassVar[tuple[str, ...]] = ()
     when_gone: ClassVar[str] = ""
 
 

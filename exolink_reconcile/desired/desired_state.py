@@ -58,16 +58,19 @@ def build(
     problems: Iterable[Diagnostic] = (),
     unread: tuple[Source, ...] = (),
     covers: Callable[[Address], bool] | None = None,
+    thorough: bool = False,
 ) -> DesiredState:
     """What the documents declare. `problems` are what reading them already found, `unread` what could not be read.
 
     `covers` tells which addresses this run is about; of others a variable need not be set. None: of all.
 
+    `thorough` warns of entries too that are hardly whole.
+
     Raises:
         InputError: with every diagnostic of every file, in the order of files and lines.
 
     """
-    builder = _Builder(kinds, covers)
+    builder = _Builder(kinds, covers, thorough)
     tenants = builder.tenants(documents)
     diagnostics = in_order([*problems, *builder.problems.diagnostics()], builder.problems.more)
     if any(diagnostic.severity == "error" for diagnostic in diagnostics):
@@ -83,9 +86,10 @@ def is_tenant_name(text: str) -> bool:
 class _Builder:
     """Builds tenants and collects what is wrong on the way."""
 
-    def __init__(self, kinds: Sequence[Kind], covers: Callable[[Address], bool] | None) -> None:
+    def __init__(self, kinds: Sequence[Kind], covers: Callable[[Address], bool] | None, thorough: bool) -> None:
         self.kinds = kinds
         self.covers = covers
+        self.thorough = thorough
         self.problems = Problems()
         self.document_kind = next(kind for kind in kinds if kind.entries is None)
         self.listed = {str(kind.entries): kind for kind in kinds if kind.entries is not None}
@@ -398,6 +402,11 @@ class _Builder:
                 _note_written(tenant, node.get(name), node.get("id"))
         for field in texts:
             self._check_marks(field, nodes)
+        for field in kind.expected if self.thorough else ():
+            for node in nodes:
+                if field not in node and field not in defaults and "id" not in node:
+                    summary = f"a {kind.kind} without `{field}`: the API needs it to create one"
+                    self.problems.warn("W-INCOMPLETE", Spot(node), summary, "Write it in the entry.")
 
     def _check_marks(self, field: str, nodes: Iterable[Node]) -> None:
         """Refuse what stacks more accents than any language does; the other bad characters are pydantic's to find."""

@@ -15,6 +15,7 @@ class Cpms(Resource):
     entries: ClassVar[str | None] = "cpms"
     collection: ClassVar[str] = "/tenant/{tenant}/cpms"
     item: ClassVar[str] = "/tenant/{tenant}/cpms/{id}"
+    expected: ClassVar[tuple[str, ...]] = ("url",)
     when_gone: ClassVar[str] = (
         "A CPMS goes: charger profiles and Lab flows that point at its id cannot be seen here. Check them first."
     )

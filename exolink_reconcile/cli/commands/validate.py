@@ -30,7 +30,7 @@ def validate(ctx: click.Context, /, paths: tuple[str, ...], format: str) -> Exit
     path_from_root = checkout.from_root(os.environ)
     try:
         inputs = files.read(paths, None)
-        diagnostics = desired_state.build(inputs.documents, KINDS, problems=inputs.problems).warnings
+        diagnostics = desired_state.build(inputs.documents, KINDS, problems=inputs.problems, thorough=True).warnings
         code = Exit.DONE
     except InputError as error:
         diagnostics, code = error.diagnostics, error.exit_code

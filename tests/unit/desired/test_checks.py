@@ -4,7 +4,9 @@ import pytest
 from support_pipeline import read_yaml
 
 from exolink_reconcile.confusables import skeleton, skeletons
+from exolink_reconcile.desired import desired_state, documents
 from exolink_reconcile.errors import InputError
+from exolink_reconcile.kinds import KINDS
 
 
 def warnings(text: str) -> list[str]:
@@ -40,3 +42,21 @@ def test_row_E24_what_cannot_be_read_is_refused(name: str, where: str) -> None:
 def test_four_marks_are_fine() -> None:
     """Languages that stack accents can be written."""
     assert warnings('chargers: [{identity: "Z\u0301\u0327\u0308\u0323a\u0301"}]') == []
+
+
+def test_row_D7_a_cpms_without_url() -> None:
+    """`validate` says what an object cannot be created without; where `defaults` have it or an id is pinned, it does not."""
+    text = "tenant: acme\ncpms: [{displayName: A}, {displayName: B, id: 1}, {displayName: C, url: 'wss://${env:X}/'}]\n"
+    found, problems = documents.read("f.yaml", text.encode(), None)
+    warnings = desired_state.build(found, KINDS, problems=problems, thorough=True).warnings
+    assert [(each.code, str(each.source)) for each in warnings] == [("W-INCOMPLETE", "f.yaml:2:9")]
+    assert desired_state.build(found, KINDS, problems=problems).warnings == ()
+
+
+@pytest.mark.parametrize("url", ["wss://u:pw@h/", "wss://h/?token=t", "wss://h/#part", "wss://u:pw@h/?t=${env:X}"])
+def test_row_D7_a_secret_that_is_written_out(url: str) -> None:
+    """A literal password, query value or fragment is a warning; one from a variable is not."""
+    [warning] = read_yaml(f"tenant: acme\ncpms: [{{displayName: A, url: '{url}'}}]", environment={"X": "x"}).warnings
+    assert warning.code == "W-SECRET"
+    fine = "tenant: acme\ncpms: [{displayName: A, url: 'wss://u:${env:X}@h/?t=${env:X}#${env:X}'}]"
+    assert read_yaml(fine, environment={"X": "x"}).warnings == ()
