@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 from support_apply import WINDOW, Runs
-from support_pipeline import document
+from support_pipeline import CONTRACT_TEXT, as_json, document, pipeline
 from world import Answer, Refusal, World
 
 from exolink_reconcile.codes import Exit
-from exolink_reconcile.errors import ReconcileError
+from exolink_reconcile.errors import PlanStale, ReconcileError
+from exolink_reconcile.saved_plan import reader
 
 CHARGER = {"displayName": "Lobby", "profileId": 1}
 CPMS = {"url": "wss://h/", "interval": 30}
@@ -496,3 +498,49 @@ def test_row_C11_another_writer_is_not_the_server(runs: Runs, world: World, upda
     end = runs.apply(document("acme", chargers=chargers("CP-1", profileId=2)))
     assert end is Exit.INCOMPLETE and runs.result is not None and runs.result.outcomes[0].code == code
     assert "another writer changed it since" in runs.said
+
+
+def test_row_F10_what_was_made_moments_ago_is_waited_for_without_a_get(runs: Runs, world: World) -> None:
+    """Two applies in a row, a list that lags and a GET that answers 404: the second one waits and makes nothing."""
+    assert runs.apply(yaml("CP-1")) is Exit.DONE
+    until = runs.clock.now + 3
+    world.override = lambda method, path: (404, {}, b"") if method == "GET" and "/charger/" in path else None
+    relist(world, lambda rows: [] if runs.clock.now < until else rows)
+    assert runs.apply(yaml("CP-1"), allow_shrunk=("acme/charger",)) is Exit.DONE
+    assert names(world) == ["CP-1"] and len(world.writes) == 1
+
+
+def test_row_F19_the_twin_of_a_pinned_entry_is_spoken_of(world: World) -> None:
+    """A live object with the name of an entry that pins another id is unmanaged, and a note names both."""
+    pinned, twin = (world.add("acme", "cpms", displayName="P", **CPMS) for _ in range(2))
+    with pipeline(world) as run:
+        plan = run.plan(document("acme", cpms=[{"displayName": "P", **CPMS, "id": pinned}]))
+    assert plan.unmanaged_counts["cpms"] == 1
+    assert any(note.code == "E-DUPLICATE-LIVE" and f"(id {twin})" in note.summary for note in plan.notes)
+
+
+def test_row_F25_what_create_only_keeps_back_is_said_so(world: World) -> None:
+    """A field that an update needs and that `createOnly` keeps out of it is written in the YAML, and the reason says so."""
+    loaded = YAML(typ="safe").load(CONTRACT_TEXT)
+    [path] = [path for path, operations in loaded["paths"].items() if "/cpms/" in path and "put" in operations]
+    schema = {"type": "object", "required": ["url", "interval"],
+              "properties": {"url": {"type": "string"}, "interval": {"type": "integer"}}}  # fmt: skip
+    loaded["paths"][path]["put"]["requestBody"] = {"content": {"application/json": {"schema": schema}}}
+    world.add("acme", "cpms", displayName="P", **CPMS)
+    entry = {"displayName": "P", "url": "wss://new/", "interval": 9, "createOnly": ["interval"]}
+    with pipeline(world, contract_text=json.dumps(loaded)) as run:
+        [held] = run.plan(document("acme", cpms=[entry])).held_back
+    assert "interval, which `createOnly` keeps out of updates" in held.reason
+
+
+def test_row_C6_a_finished_update_beside_a_held_back_field_is_done(world: World) -> None:
+    """A saved plan whose update is done is applied, whatever is held back beside it."""
+    world.add("acme", "cpms", displayName="P", **CPMS)
+    text = document("acme", cpms=[{"displayName": "P", "url": "wss://new/", "interval": 9}])
+    with pipeline(world) as run:
+        desired = run.desired(text)
+        saved = reader.read(as_json(run.plan(desired)).encode())
+        run.apply(desired)
+        with pytest.raises(PlanStale) as caught:
+            reader.check(saved, run.plan(desired), desired, run.live(desired))
+    assert caught.value.code == "E-APPLIED"
