@@ -33,7 +33,7 @@ class RowTest:
     rule: str
 
 
-def tests_of_rows() -> dict[str, list[RowTest]]:
+def rows_with_tests() -> dict[str, list[RowTest]]:
     """Row to the tests that are named after it, of all of tests/."""
     rows: dict[str, list[RowTest]] = {}
     for path in sorted(TESTS.rglob("test_*.py")):
@@ -49,7 +49,7 @@ def table() -> Iterator[str]:
     """The lettered rows for docs/reliability.md: the rule and its tests, or why there is none."""
     from faults.rows_not_applicable import NOT_TESTED as reasons
 
-    tests = tests_of_rows()
+    tests = rows_with_tests()
     for letter, title in TITLES.items():
         yield f"### {letter}. {title}\n"
         yield "| # | row | what holds | tests |\n| --- | --- | --- | --- |"
