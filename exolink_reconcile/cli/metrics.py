@@ -82,11 +82,11 @@ class Metrics:
 
 
 def _causes(plan: Plan) -> Iterator[tuple[Address, str]]:
-    """Each difference and whose change it is; what is held back at one address is one."""
-    for step in plan.steps:
-        yield step.address, "none"
-    for address in sorted({held.address for held in plan.held_back} - {step.address for step in plan.steps}):
-        yield address, "none"
+    """Each difference and whose change it is (none: no base says); what is held back at one address is one."""
+    for held in plan.held_back:
+        yield held.address, getattr(held, "cause", None) or "none"
+    for step in plan.steps:  # a step has the last word on its address
+        yield step.address, getattr(step, "cause", None) or "none"
 
 
 def _earlier(text: str) -> float:
