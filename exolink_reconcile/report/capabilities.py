@@ -1,6 +1,8 @@
-"""Contract to text: what the API lets us create, update and delete, field by field."""
+"""Contract to text and JSON: what the API lets us do, field by field; and what differs from another contract."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from exolink_reconcile.contract import Contract, Offer, Operation
 from exolink_reconcile.inert import inert
@@ -18,16 +20,7 @@ def capabilities(contract: Contract) -> str:
 
 def _kind(kind: Kind, offer: Offer) -> Iterator[str]:
     yield kind.kind
-    wanted = [
-        ("list", offer.list),
-        ("get", offer.get),
-        ("create", offer.create),
-        ("update", offer.update),
-        ("delete", offer.delete),
-    ]
-    if kind.entries is None:
-        wanted = [each for each in wanted if each[0] not in ("list", "delete")]
-    for word, operation in wanted:
+    for word, operation in _operations(kind, offer).items():
         said = (
             f"{_evidence(operation.inferred):<11} {operation.method} {operation.path}" if operation else "not offered"
         )
@@ -36,6 +29,97 @@ def _kind(kind: Kind, offer: Offer) -> Iterator[str]:
     for name in fields(kind):
         mark = f"{name} (key)" if name == key(kind) else name
         yield f"  {mark:<18} {_field(offer.create, name):<22} {_field(offer.update, name):<22}".rstrip()
+
+
+def _operations(kind: Kind, offer: Offer) -> dict[str, Operation | None]:
+    """Its operations by name, None for those that are not offered; a tenant is never listed nor deleted."""
+    names = ("get", "create", "update") if kind.entries is None else ("list", "get", "create", "update", "delete")
+    return {name: getattr(offer, name) for name in names}
+
+
+def as_json(contract: Contract, since: Contract | None = None) -> str:
+    """The same as one JSON document; with `since`, also the changes from that contract to this one."""
+    document: dict[str, Any] = {
+        "format_version": "1.0",
+        "kinds": [
+            {
+                "kind": kind.kind,
+                "operations": [
+                    _operation(name, operation)
+                    for name, operation in _operations(kind, offer).items()
+                    if operation is not None
+                ],
+            }
+            for kind, offer in contract.offers.items()
+        ],
+    }
+    if since is not None:
+        document["changes"] = [
+            {"kind": kind, "operation": operation, "field": field, "before": before, "after": after}
+            for kind, operation, field, before, after in _changes(since, contract)
+        ]
+    return json.dumps(document).replace("##", "#\\u0023").replace("::", ":\\u003a") + "\n"
+
+
+def _operation(name: str, operation: Operation) -> dict[str, Any]:
+    writes = name in ("create", "update")
+    return {
+        "name": name,
+        "evidence": _evidence(operation.inferred),
+        "fields": sorted(operation.fields) if writes else [],
+        "required": sorted(operation.required) if writes else [],
+        "inferred": sorted(field for field in operation.fields if operation.infers([field])) if writes else [],
+        "method": operation.method,
+        "path": operation.path,
+    }
+
+
+def since(before: Contract, after: Contract) -> str:
+    """What the second contract offers otherwise than the first, a line each."""
+    lines = [
+        inert(f"{' '.join(filter(None, (kind, operation, field)))}: {was or 'not offered'} -> {now or 'not offered'}")
+        for kind, operation, field, was, now in _changes(before, after)
+    ]
+    if not lines:
+        return "No differences: both descriptions offer the same.\n"
+    return "\n".join([f"From {inert(before.title)} to {inert(after.title)}:", "", *lines]) + "\n"
+
+
+_Change = tuple[str, str, str, str | None, str | None]
+
+
+def _changes(before: Contract, after: Contract) -> list[_Change]:
+    """Kind, operation, field (empty for the operation as a whole), how it was and is; None: not offered."""
+    from deepdiff import DeepDiff
+
+    tree = DeepDiff(_facts(before), _facts(after), view="tree")
+    changes: list[_Change] = []
+    for levels in tree.values():
+        for level in levels:
+            kind, operation, field = level.path(output_format="list")
+            was, now = (value if isinstance(value, str) else None for value in (level.t1, level.t2))
+            changes.append((kind, operation, field, was, now))
+    return sorted(changes, key=lambda change: change[:3])
+
+
+def _facts(contract: Contract) -> dict[str, dict[str, dict[str, str]]]:
+    """By kind, operation and field how it is offered; the operation itself is the field without a name."""
+    return {
+        kind.kind: {name: dict(_offered(name, operation)) for name, operation in _operations(kind, offer).items()}
+        for kind, offer in contract.offers.items()
+    }
+
+
+def _offered(name: str, operation: Operation | None) -> Iterator[tuple[str, str]]:
+    if operation is None:
+        return
+    yield "", _evidence(operation.inferred)
+    for field in operation.fields if name in ("create", "update") else ():
+        yield field, _field(operation, field) + _limits(operation.fields[field].limits)
+
+
+def _limits(limits: Mapping[str, Any]) -> str:
+    return "".join(f", {limit} {limits[limit]}" for limit in sorted(limits))[:200]
 
 
 def _field(operation: Operation | None, name: str) -> str:
