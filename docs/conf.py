@@ -11,7 +11,7 @@ from typing import Any
 
 DOCS = Path(__file__).resolve().parent
 NAVIGATION = {
-    "Start": ["tutorial"],
+    "Start": ["why", "tutorial"],
     "How to": [
         "pipelines",
         "how-to/adopt",
@@ -20,6 +20,8 @@ NAVIGATION = {
         "how-to/recover-exit-9",
         "how-to/staging-and-production",
         "editors",
+        "troubleshooting",
+        "faq",
     ],
     "Reference": [
         "reference/yaml",
@@ -29,6 +31,7 @@ NAVIGATION = {
         "reference/plan-json",
         "apply-events",
         "state",
+        "glossary",
     ],
     "Background": ["how-it-works", "architecture", "security", "reliability", "performance", "versions"],
     "Decisions": sorted(f"adr/{page.stem}" for page in DOCS.glob("adr/*.md")),
