@@ -18,6 +18,7 @@ from exolink_reconcile.resource import Kind, Row, compared, entry_model, folded,
 from exolink_reconcile.secret_url import SecretUrl
 
 MODELINE = "# yaml-language-server: $schema=./schemas/exolink-config.schema.json\n"
+_BREAKS_OUT = re.compile(r"[\s/?#@:\\\[\]]")
 _PLAIN = re.compile(r"\w(?:[\w ./()+@=-]*[\w./()+@=-])?")
 _LOOKS_TYPED = re.compile(r"(?i)[-+.0-9_:eox]+|0x[0-9a-f]+|null|true|false|yes|no|on|off|nan|inf")
 
@@ -163,6 +164,9 @@ class _Writer:
 
     def _value(self, kind: Kind, row: Row, value: Any) -> str:
         if isinstance(value, SecretUrl):
+            if any(_BREAKS_OUT.search(secret) for secret in value.secret_values):
+                # A variable fills one part of a URL only; one for the whole URL may hold anything.
+                return _quoted(self._variable(kind, row, "URL"))
             url = value.rewrite(lambda what, _: "\0" + what + "\0")
             parts = _escape(url).split("\0")
             # Odd parts are the names of secrets: each becomes a variable that the reader must set.
@@ -175,12 +179,15 @@ class _Writer:
     def _variable(self, kind: Kind, row: Row, what: str) -> str:
         name = getattr(row, key(kind))
         base = re.sub(r"[^A-Z0-9]+", "_", f"{self.tenant}_{name}_{what}".upper()).strip("_")
-        base = base if not base[:1].isdigit() else f"_{base}"
+        if base[:1].isdigit() or base.startswith("EXOLINK_"):  # those are the tool's own
+            base = f"_{base}"
         variable, number = base, 2
         while variable in self.variables or variable in self.taken:
             variable, number = f"{base}_{number}", number + 1
         address = inert(f"{self.tenant}/{kind.kind}/{name}")
-        self.variables[variable] = f"the {inert(what)} in the URL of {address}"
+        self.variables[variable] = (
+            f"the {inert(what)} in the URL of {address}" if what != "URL" else f"the URL of {address}"
+        )
         return f"${{env:{variable}}}"
 
     def _undeclarable(self, kind: Kind, name: str, folds: Mapping[str, int]) -> str:

@@ -215,3 +215,14 @@ def test_what_breaks_a_limit_of_the_contract_is_left_out() -> None:
         assert "displayName: B" in text and "displayName: b" not in text
         assert not run.plan(text).differs
     assert len([each for each in warnings if "must match the pattern" in each]) == 1
+
+
+@pytest.mark.parametrize("url", ["wss://u:a:b@h/", "wss://u:p@h/?token=a/b", "wss://u:p@h/#a?b"])
+def test_row_B1_a_secret_that_a_variable_cannot_hold(url: str) -> None:
+    """Where a secret would not stay in its part of the URL, the variable is for the whole of it; none is the tool's own."""
+    world = World(tenants=("exolink",))
+    world.add("exolink", "cpms", displayName="Main", url=url)
+    with pipeline(world) as run:
+        text, _ = run.export("exolink")
+        [variable] = re.findall(r"\$\{env:(\w+)\}", text)
+        assert not run.plan(run.desired(text, {variable: url})).differs
