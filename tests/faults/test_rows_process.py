@@ -185,7 +185,7 @@ def test_row_47_two_applies_on_one_machine(bench: Bench) -> None:
     bench.write("exolink.yaml", fleet(4))
     bench.write("beta.yaml", fleet(1, tenant="beta"))
     bench.timeout = 30
-    bench.server.on(lambda hit: hit.method == "POST" and "acme" in hit.path, answers_late(4))
+    bench.server.on(lambda hit: hit.method == "POST" and "acme" in hit.path, answers_late(25))
     first = bench.start("apply", "--auto-approve")
     wait_for(some_writes(bench))
     second = bench.apply(code=8)
