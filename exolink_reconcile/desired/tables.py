@@ -27,7 +27,7 @@ from exolink_reconcile.secret_url import quoted
 IGNORE = "~ignore"
 DELIMITERS = (",", ";", "\t")
 MAX_BYTES = 64 * 1024 * 1024
-MAX_LINES = 1_000_000
+MAX_LINES = 500_000
 MAX_COLUMNS = 1_000
 MAX_ROW = 256 * 1024  # characters
 _SAVE_AS = "Save it as CSV in UTF-8; in Excel that is `CSV UTF-8`."

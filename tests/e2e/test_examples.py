@@ -1,6 +1,8 @@
 """The examples that users copy: each is planned, applied and planned again, and survives an export."""
 
 import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -31,3 +33,24 @@ def test_example_is_applied_and_planned_again(example: str, tenants: list[str], 
     assert "No changes." in run(tmp_path, "plan", path, "--detailed-exitcode")
     run(tmp_path, "export", *tenants, "--out", "exported")
     assert "No changes." in run(tmp_path, "plan", "exported", "--detailed-exitcode")
+
+
+def test_the_migration_is_as_its_page_says(tmp_path: Path) -> None:
+    """Every command of the page runs, and at its end the last wave, the 50 depots, is back where it was."""
+    folder = tmp_path / "migration"
+    shutil.copytree(EXAMPLES / "fleet-migration", folder)
+    page = (folder / "README.md").read_text("utf-8")
+    script = "\n".join(re.findall(r"^```sh\n(.*?)^```$", page, flags=re.DOTALL | re.MULTILINE))
+    bin_ = tmp_path / "bin"
+    bin_.mkdir()
+    (bin_ / "exolink-reconcile").write_text(f'#!/bin/sh\nexec {sys.executable} -m exolink_reconcile "$@"\n')
+    (bin_ / "exolink-reconcile").chmod(0o755)
+    environment = {"PATH": f"{bin_}:{os.environ['PATH']}", "HOME": str(tmp_path)}
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert "Plan: 0 to add, 500 to change, 0 to destroy." in done.stdout
+    assert done.stdout.count("Resources: 0 added, 50 changed, 0 destroyed.") == 2
+    assert "No changes." in done.stdout.rstrip().splitlines()[-2] + done.stdout.rstrip().splitlines()[-1]
