@@ -26,15 +26,15 @@ from typing import Any
 _WAIT = "wait for what is read, beside the threads"
 # (stage, module, function): the first word of the function may be a class. In the order of a plan.
 _STAGES = (
-    ("read the files, digest of the bytes", "files", "read"),
+    ("read the files, digest of the bytes", "desired.files", "read"),
     ("YAML events to documents", "desired.documents", "read"),
     ("  long plain lists, without the parser", "desired.plain_lists", "cut"),
     ("join tenants, the rest of desired state", "desired.desired_state", "build"),
     ("  defaults and names of profiles to values", "desired.desired_state", "_Builder._entry_values"),
     ("  validate entries", "desired.desired_state", "_Builder._validate"),
     ("  an entry and its place to `Declared`", "desired.desired_state", "_Builder._entries"),
-    ("  names and removed entries, checked", "desired.desired_state", "_Builder._check"),
-    ("places of problems", "desired.problems", "Problems.located"),
+    ("  names and removed entries, checked", "desired.checks", "check"),
+    ("places of problems", "desired.problems", "Problems.diagnostics"),
     ("the contract", "pipeline", "read_contract"),
     ("desired state against the contract", "contract", "check"),
     ("targets", "planning.planner", "check_choices"),
