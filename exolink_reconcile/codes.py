@@ -220,6 +220,20 @@ class Code(StrEnum):
     W_NOTHING_READ = _later("W-NOTHING-READ", "What --target and --exclude leave is nothing.", "Correct them: nothing was compared.")
     W_VARIABLE = _later("W-VARIABLE", "An environment variable starts with EXOLINK_ and belongs to no option.", "Correct its name, or unset it.")
     # fmt: on
+    E_NO_BASE = _later(
+        "E-NO-BASE", "There is nothing to judge causes by.", "Give --base, or apply once without --only.", Exit.INVALID
+    )
+    E_PLAN_ORIGIN = _later(
+        "E-PLAN-ORIGIN",
+        "A saved plan is for another API than this run.",
+        "Give --api-url if the plan's API is meant.",
+        Exit.STALE,
+    )
+    W_RENAME = _later(
+        "W-RENAME",
+        "A new object looks like a live one under another name.",
+        "Rename the live one in the web page, if the same is meant.",
+    )
 
     def __new__(
         cls, code: str, means: str = "", help: str = "", exits: tuple[Exit, ...] = (), reading: bool = False

@@ -3,7 +3,7 @@
 import enum
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
 from exolink_reconcile.codes import Exit
@@ -209,6 +209,18 @@ class Changes:
 # ----------------------------------------------------------------------------------------------------------- decisions
 
 
+Cause = Literal["edit", "drift", "both"]
+
+
+@dataclass(frozen=True, slots=True)
+class BaseInfo:
+    """Where the base of the causes comes from: a path, or the state, where `when` is the time of its oldest part."""
+
+    kind: Literal["path", "state"]
+    path: str | None = None
+    when: str | None = None
+
+
 class Action(enum.Enum):
     """What a step does; the value is the mark shown, `word` the word of product.md: create, update, replace, delete.
 
@@ -230,7 +242,8 @@ class Step(NamedTuple):
     """One action at one address and why. It carries what to send, so that the applier asks nobody.
 
     `sends` is the request body of a create, an update or the second half of a replace. `fields` are the differences
-    that the step settles. `inferred` says that the contract only infers the operation or a field it sends.
+    that the step settles. `inferred` says that the contract only infers the operation or a field it sends. `cause` says
+    whose change it is; it is no part of the digest.
     """
 
     action: Action
@@ -244,6 +257,7 @@ class Step(NamedTuple):
     sends: tuple[str, ...] = ()
     inferred: bool = False
     pruned: bool = False
+    cause: Cause | None = None
 
     @property
     def goes_with(self) -> tuple[FieldChange, ...]:
@@ -332,7 +346,8 @@ class Plan:
     A wave's steps may run at the same time; a wave starts when the one before has ended.
     `names` gives the readable name of a number, by (tenant, field); `unmanaged_counts` goes by kind word; `tenants` are
     those that were read. `compared` counts what is live in the part that the plan is about, by kind word, tenants first.
-    `partial` names the options that leave a part out.
+    `partial` names the options that leave a part out, `left_out` the addresses of the steps that --only leaves out.
+    `base` is what the causes of the steps were judged by.
     """
 
     origin: str
@@ -347,6 +362,8 @@ class Plan:
     compared: Mapping[str, int] = field(default_factory=dict)
     partial: tuple[str, ...] = ()
     probes: tuple[Probe, ...] | None = None  # None: nobody asked
+    left_out: tuple[Address, ...] = ()
+    base: BaseInfo | None = None
 
     @property
     def complete(self) -> bool:
@@ -366,6 +383,22 @@ class Plan:
     def count(self, action: Action) -> int:
         """How many steps do this."""
         return sum(step.action is action for step in self.steps)
+
+    @property
+    def by_this_change(self) -> int:
+        """How many steps this change causes, alone or with another hand."""
+        return sum(step.cause in ("edit", "both") for step in self.steps)
+
+    @property
+    def drift(self) -> int:
+        """How many steps settle what differs besides this change."""
+        return sum(step.cause == "drift" for step in self.steps)
+
+    @property
+    def without_drift(self) -> "Plan":
+        """The same plan without the steps that only settle what differs besides this change."""
+        waves = (tuple(step for step in wave if step.cause != "drift") for wave in self.waves)
+        return replace(self, waves=tuple(wave for wave in waves if wave))
 
     @property
     def counts(self) -> tuple[int, int, int]:

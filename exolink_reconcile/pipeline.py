@@ -8,23 +8,29 @@ Everything that a command wants to show comes back as a value: warnings are `wan
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any
 
 from exolink_reconcile import contract as contracts
 from exolink_reconcile import files
-from exolink_reconcile.applying import recovery
+from exolink_reconcile.applying import recovery, verified
 from exolink_reconcile.contract import Contract
 from exolink_reconcile.desired import desired_state
 from exolink_reconcile.desired import files as input_files
 from exolink_reconcile.desired.documents import Document
 from exolink_reconcile.errors import InputError, problem
+from exolink_reconcile.globs import Globs
 from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.live import live_state
 from exolink_reconcile.live.api import Api
-from exolink_reconcile.model import DesiredState, LiveState, Plan
+from exolink_reconcile.model import BaseInfo, DesiredState, LiveState, Plan
 from exolink_reconcile.planning import choices as planning_choices
 from exolink_reconcile.planning import differ, digest, planner
+from exolink_reconcile.planning.attribution import Base
 from exolink_reconcile.planning.choices import Choices
 from exolink_reconcile.resource import Address
+from exolink_reconcile.state.store import Base as StoredBase
 
 TENANT = next(kind for kind in KINDS if kind.entries is None)
 
@@ -45,6 +51,7 @@ class Wanted:
     documents: Sequence[Document] = ()
     files: Sequence[str] = ()
     variables: frozenset[str] = frozenset()
+    base: Base | None = None
 
     @property
     def tenants(self) -> Sequence[str]:
@@ -82,6 +89,7 @@ def wanted(
     choices: Choices,
     env_allow: Sequence[str] | None = None,
     keep_documents: bool = False,
+    base_path: str | None = None,
 ) -> Wanted:
     """Read the files and check them against the contract and the choices. Raises InputError with every problem.
 
@@ -105,7 +113,37 @@ def wanted(
         raise InputError([*desired.warnings, *error.diagnostics]) from None
     read = tuple(dict.fromkeys(document.path for document in inputs.documents))
     documents = inputs.documents if keep_documents else ()
-    return Wanted(api_url, desired, contract, text, choices, documents, read, frozenset(named.names))
+    base = read_base(base_path, environment, choices, env_allow) if base_path else None
+    return Wanted(api_url, desired, contract, text, choices, documents, read, frozenset(named.names), base)
+
+
+def read_base(path: str, environment: Mapping[str, str], choices: Choices, env_allow: Sequence[str] | None) -> Base:
+    """What another checkout declares, to judge causes by. Raises InputError."""
+    inputs = input_files.read((path,), environment, env_allow)
+    desired = desired_state.build(inputs.documents, KINDS, problems=inputs.problems, covers=choices.cover)
+    declared: dict[Address, Mapping[str, Any]] = {}
+    removed: set[Address] = set()
+    exclusive: dict[str, Globs] = {}
+    for tenant in desired.tenants:
+        declared |= verified.declared(tenant, create_only=True)
+        exclusive[tenant.name] = Globs(pattern.glob for pattern in tenant.policy.exclusive)
+        removed |= {Address(tenant.name, kind.kind, r.name) for kind, rs in tenant.removed.items() for r in rs}
+
+    def claims(address: Address) -> bool:
+        return exclusive[address.tenant].match(address.local)
+
+    info = BaseInfo("path", path=path)
+    return Base(info, frozenset(exclusive), declared, frozenset(removed), claims)
+
+
+def remembered_base(bases: Mapping[str, StoredBase]) -> Base | None:
+    """What the last applies of these tenants declared and verified; None where there was none."""
+    if not bases:
+        return None
+    declared = {address: values for base in bases.values() for address, values in base.declared.items()}
+    oldest = datetime.fromtimestamp(min(base.when for base in bases.values()), UTC)
+    info = BaseInfo("state", when=oldest.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    return Base(info, frozenset(bases), declared)
 
 
 class _Named(Mapping[str, str]):
@@ -126,17 +164,27 @@ class _Named(Mapping[str, str]):
         return len(self._environment)
 
 
-def plan(wanted: Wanted, api: Api, counts_before: Mapping[tuple[str, str], int]) -> PlannedRun:
+def plan(
+    wanted: Wanted,
+    api: Api,
+    counts_before: Mapping[tuple[str, str], int],
+    bases: Mapping[str, StoredBase] = MappingProxyType({}),
+) -> PlannedRun:
     """Read the live state, compare, decide. `counts_before` are the rows that earlier runs saw.
+
+    `bases` are what earlier runs declared, by tenant: the causes are judged by them where no other base was given.
 
     Raises:
         ApiError, InputError: nothing was written.
 
     """
+    if wanted.choices.only and wanted.base is None and not bases.keys() >= set(wanted.tenants):
+        raise planner.no_base()
     absent_ok = wanted.contract.offer(TENANT).create is not None
     live = live_state.read(api, planning_choices.wanted(wanted.desired, wanted.choices), TENANT, absent_ok=absent_ok)
     changes = differ.diff(wanted.desired, live)
-    plan = planner.plan(changes, wanted.desired, wanted.contract, wanted.choices, wanted.api_url, counts_before)
+    base = wanted.base or remembered_base(bases)
+    plan = planner.plan(changes, wanted.desired, wanted.contract, wanted.choices, wanted.api_url, counts_before, base)
     return PlannedRun(wanted.desired, wanted.contract, live, plan, digest.of_each(plan))
 
 

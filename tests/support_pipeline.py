@@ -25,6 +25,7 @@ from exolink_reconcile.live import live_state
 from exolink_reconcile.live.api import Api
 from exolink_reconcile.model import DesiredState, LiveState, Plan, Result
 from exolink_reconcile.planning import differ, digest, planner
+from exolink_reconcile.planning.attribution import Base
 from exolink_reconcile.planning.choices import Choices, wanted
 from exolink_reconcile.resource import Kind
 from exolink_reconcile.saved_plan import writer
@@ -78,12 +79,12 @@ class Pipeline:
         absent_ok = self.contract.offer(self.kinds[0]).create is not None
         return live_state.read(self.api, wanted(desired, choices), self.kinds[0], absent_ok=absent_ok)
 
-    def plan(self, text: str | DesiredState, **choices: Any) -> Plan:
+    def plan(self, text: str | DesiredState, *, base: Base | None = None, **choices: Any) -> Plan:
         desired = text if isinstance(text, DesiredState) else self.desired(text)
         chosen = Choices(**{"may_infer": True, **choices})
         self.seen.append(self.live(desired, chosen))
         changes = differ.diff(desired, self.seen[-1])
-        return planner.plan(changes, desired, self.contract, chosen, ORIGIN)
+        return planner.plan(changes, desired, self.contract, chosen, ORIGIN, base=base)
 
     def apply(self, text: str | DesiredState, plan: Plan | None = None, **choices: Any) -> Result:
         desired = text if isinstance(text, DesiredState) else self.desired(text)
@@ -107,7 +108,7 @@ def run_plan(
 
 OPTIONS: dict[str, Any] = {
     "api_url": ORIGIN, "contract": None, "target": [], "exclude": [], "prune": False, "allow_replace": [],
-    "allow_deletes": None, "allow_shrunk": [], "allow_inferred": False,
+    "allow_deletes": None, "allow_shrunk": [], "allow_inferred": False, "base": None, "only": None,
 }  # fmt: skip
 
 

@@ -9,17 +9,18 @@ from exolink_reconcile.resource import Address, attributes, fields, key
 from exolink_reconcile.secret_url import masked
 
 
-def declared(tenant: DesiredTenant) -> dict[Address, Mapping[str, Any]]:
+def declared(tenant: DesiredTenant, *, create_only: bool = False) -> dict[Address, Mapping[str, Any]]:
     """The managed fields of each address that the documents declare, as JSON values, secrets masked.
 
-    Left out: the key, and what is sent on create only and never compared.
+    Left out: the key and, without `create_only`, what is sent on create only and never compared.
     """
     found: dict[Address, Mapping[str, Any]] = {}
     for kind, entries in tenant.declared.items():
         names = [name for name in fields(kind) if name != key(kind)]
         values_of = attributes(tuple(names))
         for entry in entries:
-            managed = entry.resource.model_fields_set.difference(entry.create_only)
+            left_out = () if create_only else entry.create_only
+            managed = entry.resource.model_fields_set.difference(left_out)
             values = dict(zip(names, values_of(entry.resource), strict=True))
             address = Address(tenant.name, kind.kind, getattr(entry.resource, key(kind)))
             found[address] = {name: masked(values[name]) for name in names if name in managed}
@@ -35,7 +36,7 @@ class NotVerified:
     def __init__(self, plan: Plan, choices: Choices, result: Result | None = None) -> None:
         outcomes: Iterable[Outcome] = result.outcomes if result is not None else ()
         done = {outcome.step.address for outcome in outcomes if not outcome.exit_code}
-        self._addresses = {each.address for each in plan.held_back}
+        self._addresses = {*plan.left_out, *(each.address for each in plan.held_back)}
         self._addresses |= {step.address for step in plan.steps if step.address not in done}
         self._addresses |= {left.address for left in result.left} if result is not None else set()
         self._choices = choices

@@ -35,7 +35,7 @@ from exolink_reconcile.saved_plan import wave as waves
 from exolink_reconcile.saved_plan.reader import SavedPlan
 from exolink_reconcile.saved_plan.wave import Wave
 from exolink_reconcile.state import homes
-from exolink_reconcile.state.store import Store
+from exolink_reconcile.state.store import Base, Store
 
 
 @dataclass(slots=True)
@@ -93,12 +93,15 @@ class Apply:
     def _run(self, options: Options, given: Collection[str]) -> Exit:
 
         self._check_approval()
+        if self.expect is not None and not _is_digest(self.expect):
+            raise problem("E-USAGE", "--expect takes a digest or its first 32 or more hex digits")
         saved = None
         if self.plan_path is not None:
             saved = reader.read(files.read_text(self.plan_path, "the plan file"))
+            if self.expect is not None:
+                reader.check_expected(saved.digest, self.expect.lower())
             options = _recorded_options(saved, options, given)
-        if self.expect is not None and not _is_digest(self.expect):
-            raise problem("E-USAGE", "--expect takes a digest or its first 12 or more hex digits")
+            _check_folder(options)
         self.options = options
         wanted = start.wanted(options, self.console, reviewed=self.reviewed, saved=saved.reviewed if saved else None)
         self.events.diagnostics(wanted.desired.warnings)
@@ -112,7 +115,7 @@ class Apply:
                     run = pipeline.with_plan(run, self.wave.plan)
                 elif saved is not None:
                     reader.check(saved, run.plan, run.desired, run.live)
-                if self.expect is not None:
+                elif self.expect is not None:
                     reader.check_digest(whole.plan, self.expect.lower())
                 run = start.probed(run, self.options)
                 METRICS.planned(run.plan, run.lists, len(blind))
@@ -158,16 +161,14 @@ class Apply:
                 "E-AMBIGUOUS", f"{reason.rstrip('.')}. Still open: {_named(operations)}; see `unknowns`"
             ) from error
 
-    def _plan(self, wanted: Wanted, api: Api, seen: Mapping[tuple[str, str], int]) -> PlannedRun:
+    def _plan(self, wanted: Wanted, api: Api, store: Store, seen: Mapping[tuple[str, str], int]) -> PlannedRun:
         with progress.reading(self.console, wanted):
-            return pipeline.plan(wanted, api, seen)
+            return pipeline.plan(wanted, api, seen, _bases(store, wanted))
 
     def _check_approval(self) -> None:
 
         if self.waves and self.plan_path is None:
             raise problem("E-USAGE", "--wave takes a part of a saved plan: give --plan FILE too")
-        if self.expect is not None and self.plan_path is not None:
-            raise problem("E-USAGE", "--expect and --plan are two ways to say the same; give one")
         if not (self.auto_approve or self.reviewed or self.console.can_ask):
             raise problem("E-NO-APPROVAL", "there is no terminal to ask, and no --auto-approve, --plan or --expect")
         if self.format == "json" and not (self.auto_approve or self.reviewed):
@@ -290,10 +291,10 @@ class Apply:
         """The plan, after what earlier runs left open is settled; and the creates that a blind list keeps open."""
         settings = Settings(settle=self.options.settle, waiting=self._tell)
         settling = recovery.Recovery(api, wanted.contract, KINDS, store, wanted.tenants, settings)
-        run, recovered = settling.run(lambda counts: self._plan(wanted, api, counts))
+        run, recovered = settling.run(lambda counts: self._plan(wanted, api, store, counts))
         if self._may_have_forgotten(store, run):
             time.sleep(self.options.settle)
-            run = self._plan(wanted, api, store.seen())
+            run = self._plan(wanted, api, store, store.seen())
         if recovered.sentence:
             self._tell(recovered.sentence)
         return pipeline.hold_back(run, recovered.held), recovered.blind
@@ -353,7 +354,42 @@ def _code_of(result: Result, plan: Plan, stop: Stop) -> Exit:
 
 
 def _is_digest(text: str) -> bool:
-    return 12 <= len(text) <= 64 and all(character in "0123456789abcdefABCDEF" for character in text)
+    return 32 <= len(text) <= 64 and all(character in "0123456789abcdefABCDEF" for character in text)
+
+
+def _bases(store: Store, wanted: Wanted) -> dict[str, Base]:
+    """What earlier applies declared, where no other base was given."""
+    if wanted.base is not None:
+        return {}
+    bases = {tenant: store.base(tenant) for tenant in wanted.tenants}
+    return {tenant: base for tenant, base in bases.items() if base is not None}
+
+
+def _check_origin(planned: str, options: Options, given: Collection[str]) -> None:
+    """Refuse a plan for another API than the operator's own: a plan file must not move the token.
+
+    Raises:
+        PlanStale: before the token is read.
+
+    """
+    if planned == options.api_url or ("api_url" not in given and connection.is_safe_ground(planned)):
+        return
+    raise PlanStale(
+        "E-PLAN-ORIGIN",
+        f"the plan is for {planned}, and this run is for {options.api_url}; if the plan's API is meant, give --api-url",
+    )
+
+
+def _check_folder(options: Options) -> None:
+    """Say what is the matter where the paths of a plan are not there: they count from the folder it was made in."""
+    paths = (*options.paths, *filter(None, [options.base]))
+    missing = [path for path in paths if path != "-" and not os.path.exists(path)]
+    if missing:
+        raise problem(
+            "E-READ",
+            f"the plan names {missing[0]}, which is not here",
+            "Its paths count from the folder where it was made: run `apply --plan` there.",
+        )
 
 
 def _recorded_options(saved: SavedPlan, options: Options, given: Collection[str]) -> Options:
@@ -366,6 +402,7 @@ def _recorded_options(saved: SavedPlan, options: Options, given: Collection[str]
     recorded: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in saved.options.items()}
     recorded = {name: value for name, value in recorded.items() if name in PLAN_OPTIONS}
     recorded["paths"] = tuple(saved.document.exolink.paths)
+    _check_origin(recorded["api_url"], options, given)
     for name, value in recorded.items():
         if name in given and getattr(options, name) != value:
             option = "PATH" if name == "paths" else "--" + name.replace("_", "-")

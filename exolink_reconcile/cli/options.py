@@ -20,6 +20,7 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 # The options that shape a plan: they are recorded in a saved plan, and a different one refuses to apply it.
 PLAN_OPTIONS = (
     "api_url", "contract", "target", "exclude", "prune", "allow_replace", "allow_deletes", "allow_shrunk", "allow_inferred",
+    "base", "only",
 )  # fmt: skip
 
 
@@ -51,6 +52,8 @@ class Options(ApiOptions):
     allow_inferred: bool
     probe: bool
     allow_unreachable: tuple[str, ...]
+    base: str | None
+    only: Literal["edits", "drift"] | None
     state: str | None
     lock_timeout: float
     settle: float
@@ -274,6 +277,17 @@ shared = _together(
         multiple=True,
         metavar="ADDRESS",
         help="With --probe: this may be out of reach from here.",
+    ),
+    option(
+        "--base",
+        metavar="PATH",
+        shell_complete=names_of("file"),
+        help="Another checkout, such as the target branch: tells whose change each difference is.",
+    ),
+    option(
+        "--only",
+        type=click.Choice(("edits", "drift")),
+        help="Only what this change does, or only what another hand changed (never a delete). Needs a base.",
     ),
     option("--allow-inferred", is_flag=True, help="Writes that the contract only infers may be sent."),
     env_allow,

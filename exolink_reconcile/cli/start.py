@@ -30,7 +30,7 @@ def wanted(
     wanted = pipeline.wanted(
         options.paths, os.environ, api_url=options.api_url, contract_path=options.contract,
         choices=choices(options, reviewed=reviewed, saved=saved), env_allow=allowed_variables(options.env_allow),
-        keep_documents=keep_documents,
+        keep_documents=keep_documents, base_path=options.base,
     )  # fmt: skip
     findings.tell(wanted.desired.warnings, console)
     return wanted
@@ -50,6 +50,7 @@ def choices(options: Options, *, reviewed: bool, saved: ReviewedPlan | None = No
         options.target, options.exclude, options.prune, options.allow_replace, options.allow_deletes,
         options.allow_shrunk, reviewed, saved, options.allow_inferred or connection.is_safe_ground(options.api_url),
         tuple(again.arguments(options.paths, {**options.recorded, "allow_deletes": None})),
+        options.only,
     )  # fmt: skip
 
 

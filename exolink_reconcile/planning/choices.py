@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import chain, islice
+from typing import Literal
 
 from exolink_reconcile import globs
 from exolink_reconcile.errors import InputError, problem
@@ -29,7 +30,7 @@ class Choices:
     `reviewed`: the plan comes with an approval (`--plan`, `--expect`), so its `removed` deletes need no number.
     `saved` is that plan where it was saved. `may_infer`: writes that the contract only infers may be sent.
     `allow_shrunk` names lists, TENANT/KIND, that may have shrunk to nothing. `again` are the words of a command line that
-    plan the same again, but for the number of deletes.
+    plan the same again, but for the number of deletes. `only` leaves the steps of one cause.
     """
 
     targets: tuple[str, ...] = ()
@@ -42,6 +43,7 @@ class Choices:
     saved: ReviewedPlan | None = None
     may_infer: bool = False
     again: tuple[str, ...] = ()
+    only: Literal["edits", "drift"] | None = None
 
     def cover(self, address: Address) -> bool:
         """Whether the run is about this address at all."""
@@ -64,8 +66,8 @@ class Choices:
     @property
     def partial(self) -> tuple[str, ...]:
         """The options that leave a part out."""
-        given = {"--target": self.targets, "--exclude": self.excludes}
-        return tuple(option for option, globs in given.items() if globs)
+        given = {"--target": self.targets, "--exclude": self.excludes, "--only": self.only}
+        return tuple(option for option, value in given.items() if value)
 
     @functools.cached_property
     def _targets(self) -> Globs:

@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from exolink_reconcile.contract import Contract, Operation
+from exolink_reconcile.errors import InputError, problem
 from exolink_reconcile.globs import Globs, may_match_below
 from exolink_reconcile.model import (
     Action,
@@ -34,7 +35,8 @@ from exolink_reconcile.model import (
     Unmanaged,
     remote_id,
 )
-from exolink_reconcile.planning import guardrails
+from exolink_reconcile.planning import attribution, guardrails
+from exolink_reconcile.planning.attribution import Base
 from exolink_reconcile.planning.choices import Choices, check_globs, compared, wanted
 from exolink_reconcile.references import as_written
 from exolink_reconcile.resource import Address, Kind, Row, fields, name_of, name_of_row
@@ -48,8 +50,11 @@ def plan(
     choices: Choices,
     origin: str,
     seen: Mapping[tuple[str, str], int] = MappingProxyType({}),
+    base: Base | None = None,
 ) -> Plan:
     """What to do about the changes. `seen` is how many rows earlier runs saw in each list, by tenant and kind word.
+
+    `base` tells whose change each step is.
 
     Raises:
         InputError: a target or exclude that matches neither a declared nor a removed nor, with --prune, a live address.
@@ -59,6 +64,7 @@ def plan(
         check_globs(desired, choices, changes.unmanaged)
     planner = _Planner(desired, contract, choices)
     planner.decide(changes)
+    planner.steps, left_out = _only(planner.steps, base, choices)
     steps = planner.steps
     names = {
         (tenant.name, facts.name): {
@@ -90,6 +96,7 @@ def plan(
         notes=(
             *changes.notes,
             *planner.notes,
+            *_renames(changes, planner),
             *_nothing_compared(desired, choices),
             *_globs_of_nothing(desired, changes),
         ),
@@ -97,6 +104,8 @@ def plan(
         tenants=tuple(wanted(desired, choices)),
         compared=compared(changes.live, choices, contract.offers),
         partial=choices.partial,
+        left_out=left_out,
+        base=base.info if base else None,
     )
 
 
@@ -392,6 +401,44 @@ class _Planner:
 
 
 # ---------------------------------------------------------------------------------------------------------------- rules
+
+
+def _only(steps: Sequence[Step], base: Base | None, choices: Choices) -> tuple[list[Step], tuple[Address, ...]]:
+    """The steps with their causes that --only leaves, and the addresses of the others.
+
+    Raises:
+        InputError: --only without a base.
+
+    """
+    if base is None:
+        if choices.only:
+            raise no_base()
+        return list(steps), ()
+    judged = attribution.attributed(steps, base)
+    if choices.only is None:
+        return judged, ()
+    if choices.only == "edits":
+        kept = [step for step in judged if step.cause != "drift"]
+    else:
+        kept = [step for step in judged if attribution.repairs(step, base)]
+    stays = set(map(id, kept))
+    return kept, tuple(step.address for step in judged if id(step) not in stays)
+
+
+def no_base() -> InputError:
+    """What is said where --only has nothing to judge by."""
+    return problem(
+        "E-NO-BASE",
+        "--only needs a base, and there is none",
+        "Give --base PATH, another checkout; or apply once without --only: the state keeps what was declared then.",
+    )
+
+
+def _renames(changes: Changes, planner: "_Planner") -> list[Note]:
+    covered = [change for change in changes.changes if planner.choices.cover(change.address)]
+    creates = (change for change in covered if change.declared and change.before is None)
+    gone = (change for change in covered if change.removed)
+    return attribution.renames(creates, gone, changes.unmanaged)
 
 
 def _nothing_compared(desired: DesiredState, choices: Choices) -> tuple[Note, ...]:

@@ -68,7 +68,11 @@ def plan(plan: Plan, caused: Sequence[Caused], path_from_root: _PathFromRoot) ->
     """
     refusals = [_Annotation("error", each.code, inert(f"Apply will refuse: {each.summary}.")) for each in plan.refusals]
     groups: dict[tuple[str, object], _Group] = {}
+    drift = [each for each in caused if isinstance(each.item, Step) and each.item.cause == "drift"]
+    other = {id(each) for each in drift}
     for each in caused:
+        if id(each) in other:
+            continue
         what = _HELD if isinstance(each.item, HeldBack) else each.item.action.word
         cause = each.causes[0] if each.causes else None
         # Without a place each object is by itself; with one, all that the line does is one annotation.
@@ -76,7 +80,20 @@ def plan(plan: Plan, caused: Sequence[Caused], path_from_root: _PathFromRoot) ->
         groups.setdefault((what, line), _Group(plan, what, cause)).add(each)
     found = [each for level in _LEVELS for each in _merged([g for g in groups.values() if _ORDER[g.what] == level])]
     found.sort(key=lambda group: (list(_ORDER).index(group.what), -len(group.objects)))
-    return _lines([*refusals, *(group.annotation() for group in found)], path_from_root)
+    besides = _drift([each.item for each in drift])
+    return _lines([*refusals, *(group.annotation() for group in found), *besides, *_notes(plan)], path_from_root)
+
+
+def _drift(items: Sequence[Step | HeldBack]) -> Iterator[_Annotation]:
+    """One notice for all that differs besides this change."""
+    addresses = list(dict.fromkeys(str(item.address) for item in items))
+    if addresses:
+        objects = "1 object differs" if len(addresses) == 1 else f"{len(addresses)} objects differ"
+        yield _Annotation("notice", "plan: drift", f"{objects} besides this change: {text.names(addresses)}")
+
+
+def _notes(plan: Plan) -> Iterator[_Annotation]:
+    return (_Annotation("notice", note.code, inert(f"{note.summary}.")) for note in plan.notes)
 
 
 def _diagnostic(each: Diagnostic) -> _Annotation:

@@ -9,8 +9,11 @@ _MOST = 999_999  # GitLab reads no more than six digits
 
 
 def plan(plan: Plan) -> str:
-    """`create`, `update`, `delete`, as in the `Plan:` sentence: a replace counts as a create and a delete."""
-    counts = zip(("create", "update", "delete"), plan.counts, strict=True)
+    """`create`, `update`, `delete`, as in the `Plan:` sentence: a replace counts as a create and a delete.
+
+    Where a base tells whose change it is, only what this change does is counted.
+    """
+    counts = zip(("create", "update", "delete"), plan.without_drift.counts, strict=True)
     return json.dumps({word: min(count, _MOST) for word, count in counts}) + "\n"
 
 

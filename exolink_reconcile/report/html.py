@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from importlib import resources
+from itertools import product
 from typing import Any, NamedTuple
 
 from exolink_reconcile.inert import inert
@@ -120,7 +121,9 @@ def _headline(plan: Plan, sections: Sequence[_Section]) -> str:
     """Terraform's sentence. A replace counts as one add and one destroy, as in `Plan.counts`."""
     if not plan.differs:
         return text.no_changes(plan)
-    many = defaultdict(int, {section.word: len(section.rows) for section in sections})
+    many: dict[str, int] = defaultdict(int)
+    for section in sections:
+        many[section.word.removesuffix("-drift")] += len(section.rows)
     add, change, destroy = many["create"] + many["replace"], many["update"], many["delete"] + many["replace"]
     return f"Plan: {add} to add, {change} to change, {destroy} to destroy."
 
@@ -138,11 +141,8 @@ def _header(
     for line in text.compared(plan):
         yield f'<p class="from">{_bdi(line)}</p>'
     yield f"<h1>{headline}</h1>"
-    unmanaged = sum(plan.unmanaged_counts.values())
-    said = [f"{len(plan.held_back)} held back."] if plan.held_back else []
-    said += [f"{unmanaged} unmanaged."] if unmanaged else []
-    if said:
-        yield f'<p class="rest">{" ".join(said)}</p>'
+    for line in [*text.summary(plan)][1:]:
+        yield f'<p class="rest">{line}</p>'
     for refusal in plan.refusals:
         yield f'<p class="refusal">Apply will refuse: {_escaped(inert(f"{refusal.summary} ({refusal.code})."))}</p>'
     notes = [*text.notes(plan), *text.reminders(plan)]
@@ -160,7 +160,7 @@ def _header(
     if sections:
         yield '<ul class="counts" aria-label="Changes by action">'
         for section in sections:
-            yield f'<li class="{section.word}"><b>{_mark(section)}</b> {section.label} {_number(section.rows)}</li>'
+            yield f'<li class="{_classes(section)}"><b>{_mark(section)}</b> {section.label} {_number(section.rows)}</li>'
         yield "</ul>"
     yield "</header>"
 
@@ -181,7 +181,7 @@ def _toolbar(sections: Sequence[_Section]) -> Iterator[str]:
     yield '<div class="chips" role="group" aria-label="Show only these actions">'
     for section in sections:
         yield (
-            f'<button type="button" class="chip {section.word}" data-word="{section.word}" aria-pressed="false">'
+            f'<button type="button" class="chip {_classes(section)}" data-word="{section.word}" aria-pressed="false">'
             f"<b>{_mark(section)}</b> {section.label} <i>{_number(section.rows)}</i></button>"
         )
     yield "</div>"
@@ -211,9 +211,9 @@ def _hash(name: str) -> str:
 
 def _sections(plan: Plan, show_unmanaged: bool) -> list[_Section]:
     """What there is to show, most dangerous first. Without anything in it a section is left out."""
-    by_action: dict[Action, list[Step]] = {action: [] for action in Action}
+    by_action: dict[tuple[bool, Action], list[Step]] = defaultdict(list)
     for step in plan.steps:
-        by_action[step.action].append(step)
+        by_action[step.cause == "drift", step.action].append(step)
     shown = _Shown(plan.names)
     found = [
         _Section(
@@ -226,11 +226,16 @@ def _sections(plan: Plan, show_unmanaged: bool) -> list[_Section]:
         (Action.UPDATE, shown.update),
         (Action.CREATE, shown.create),
     )
-    for action, make in makers:
+    for drift, (action, make) in product((False, True), makers):
         whole = action in (Action.DELETE, Action.REPLACE)
         label = action.word.capitalize()
-        rows = [*map(make, by_action[action])]
-        found.append(_Section(action.word, action.value, f"To {action.word}", label, whole, rows))
+        rows = [*map(make, by_action[drift, action])]
+        word, title = action.word, f"To {action.word}"
+        if drift:
+            word, label, title = f"{word}-drift", f"{label} (drift)", f"{title}, drift: differs besides this change"
+        elif plan.base:
+            title += ", by this change"
+        found.append(_Section(word, action.value, title, label, whole, rows))
     if show_unmanaged:
         rows = [shown.unmanaged(group.tenant, group.kind, row) for group in plan.unmanaged for row in group.rows]
         found.append(_Section("unmanaged", " ", "Unmanaged, left alone", "Unmanaged", False, sorted(rows)))
@@ -321,7 +326,7 @@ def _inferred(step: Step) -> tuple[str, ...]:
 
 
 def _plain(section: _Section, full: bool) -> Iterator[str]:
-    yield f'<section id="{section.word}" class="{section.word}" aria-labelledby="{section.word}-title">'
+    yield f'<section id="{section.word}" class="{_classes(section)}" aria-labelledby="{section.word}-title">'
     yield f'<h2 id="{section.word}-title">{section.title} <span class="count">({_number(section.rows)})</span></h2>'
     yield '<div class="plain">'
     if section.whole or full or len(section.rows) <= PLAIN_ROWS:
@@ -423,6 +428,10 @@ def _bdi(shown: str) -> str:
 
 def _escaped(shown: str) -> str:
     return escape(shown, quote=True)
+
+
+def _classes(section: _Section) -> str:
+    return section.word.replace("-", " ")
 
 
 def _mark(section: _Section) -> str:

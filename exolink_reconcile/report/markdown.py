@@ -123,6 +123,7 @@ def _parts(writer: Writer, full: bool, show_unmanaged: bool) -> tuple[list[_Part
     must, may = [], []
     for section in writer.sections(full=full):
         word = section.action.word if section.action else "held back"
+        word += " (drift)" if section.drift else ""
         if section.action in (Action.UPDATE, Action.CREATE):
             may.append(_part(section.heading, word, section.blocks, foldable=True))
         else:

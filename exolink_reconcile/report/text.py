@@ -3,6 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import product
 from typing import Any, NamedTuple, TypeVar
 
 from exolink_reconcile.inert import inert
@@ -10,6 +11,7 @@ from exolink_reconcile.model import (
     Action,
     FieldChange,
     HeldBack,
+    Note,
     Plan,
     Source,
     Step,
@@ -116,11 +118,12 @@ class Block(NamedTuple):
 
 
 class Section(NamedTuple):
-    """What is held back (`action` None), or the steps of one action."""
+    """What is held back (`action` None), or the steps of one action; `drift`: they are not this change's."""
 
     action: Action | None
     heading: str
     blocks: Sequence[Block]
+    drift: bool = False
 
 
 class Writer:
@@ -132,20 +135,22 @@ class Writer:
         self.terminal = terminal
 
     def sections(self, *, full: bool) -> Iterator[Section]:
-        """Held back, deletes, replaces, updates, creates."""
+        """Held back; what this change does, then what differs besides it; each deletes, replaces, updates, creates."""
         if held_back := self.plan.held_back:
             groups = _grouped(held_back, lambda held: (held.code, held.reason, len(held.ways_out)))
             blocks = [Block(list(self.held(alike)), len(alike)) for alike in groups]
             yield Section(None, f"Held back ({len(held_back)})", blocks)
-        for action in MOST_DANGEROUS_FIRST:
-            steps = [step for step in self.plan.steps if step.action is action]
+        causes = (False, True) if self.plan.base else (False,)
+        for drift, action in product(causes, MOST_DANGEROUS_FIRST):
+            steps = [s for s in self.plan.steps if s.action is action and (s.cause == "drift") is drift]
             if not steps:
                 continue
             if full or action in (Action.DELETE, Action.REPLACE):
                 blocks = [self.step(step) for step in steps]
             else:
                 blocks = list(self.folded(steps))
-            yield Section(action, f"To {action.word} ({len(steps)})", blocks)
+            whose = ", drift: differs besides this change" if drift else ", by this change" if self.plan.base else ""
+            yield Section(action, f"To {action.word} ({len(steps)}){whose}", blocks, drift)
 
     def held(self, alike: Sequence[HeldBack]) -> Iterator[str]:
         """The entries that one reason holds back, each by itself, then the reason and the ways out."""
@@ -316,6 +321,7 @@ def _places(steps: Sequence[Step]) -> str:
     return f"{len(paths)} files" if paths else ""
 
 
+_SHOWN_NOTES = 5
 _SHOWN_RUNS = 3
 _NUMBERED = re.compile("(.*?)([0-9]+)", re.DOTALL)
 
@@ -400,14 +406,34 @@ def summary(plan: Plan) -> Iterator[str]:
     rest = [f"{len(plan.held_back)} held back."] if plan.held_back else []
     if unmanaged:
         rest.append(f"{unmanaged} unmanaged.")
+    if plan.left_out:
+        rest.append(f"{len(plan.left_out)} left out by --only.")
+    if whose := whose_change(plan):
+        rest.append(f"{whose}.")
     if rest:
         yield " ".join(rest)
 
 
 def notes(plan: Plan) -> Iterator[str]:
     """What to know that is no step, a sentence each."""
-    yield from (inert(f"Note: {note.summary} ({note.code}).") for note in plan.notes)
+    for code, notes in _by_code(plan.notes).items():
+        yield from (inert(f"Note: {note.summary} ({code}).") for note in notes[:_SHOWN_NOTES])
+        if (more := len(notes) - _SHOWN_NOTES) > 0:
+            yield f"Note: {more} more of this kind ({inert(code)}); --format json has all."
     yield from (inert(f"Probe: {probe}.") for probe in plan.probes or ())
+
+
+def _by_code(notes: Iterable[Note]) -> Mapping[str, list[Note]]:
+    by_code: dict[str, list[Note]] = defaultdict(list)
+    for note in notes:
+        by_code[note.code].append(note)
+    return by_code
+
+
+def whose_change(plan: Plan) -> str:
+    """`2 by this change, 1 drift`; empty where no cause is claimed."""
+    counts = {"by this change": plan.by_this_change, "drift": plan.drift}
+    return ", ".join(f"{count} {whose}" for whose, count in counts.items() if count) if plan.base else ""
 
 
 def refusals(plan: Plan) -> Iterator[str]:

@@ -81,6 +81,7 @@ class PlannedChange(_Closed):
     fields: tuple[str, ...]
     reason: str
     source: Place | None
+    cause: Literal["edit", "drift", "both"] | None = Field(description="Whose change it is; null: not claimed.")
     sends: tuple[str, ...]
     secrets: dict[str, str] = Field(description="Fields whose secret changes, and a hash of where it comes from.")
     inferred: bool
@@ -100,6 +101,14 @@ class HeldBackChange(_Closed):
     sensitive: bool = Field(False, description="Whether before or after has a secret, which is masked.")
     ways_out: tuple[str, ...] = ()
     source: Place | None
+
+
+class PlanBase(_Closed):
+    """What was declared before: another checkout, or what the last apply declared and verified."""
+
+    kind: Literal["path", "state"]
+    path: str | None = None
+    when: str | None = Field(None, description="UTC, ISO 8601")
 
 
 class PlanNote(_Closed):
@@ -122,6 +131,8 @@ class PlanOptions(_Closed):
     allow_deletes: int | None
     allow_shrunk: tuple[str, ...]
     allow_inferred: bool
+    base: str | None
+    only: Literal["edits", "drift"] | None
 
 
 class GuardrailRefusal(_Closed):
@@ -151,6 +162,8 @@ class Exolink(_Closed):
     paths: tuple[str, ...]
     options: PlanOptions
     compared: dict[str, int] = Field(description="What is live in the part that the plan is about, by kind.")
+    base: PlanBase | None = Field(description="What the causes were judged by.")
+    left_out: tuple[str, ...] = Field(description="The addresses of the steps that --only leaves out.")
     partial: tuple[str, ...] = Field(description="The options that leave a part out.")
     held_back: tuple[HeldBackChange, ...]
     refusals: tuple[GuardrailRefusal, ...]
@@ -170,6 +183,7 @@ class PlanDocument(_Closed):
     terraform_version: str
     planned_values: PlannedValues
     resource_changes: tuple[ResourceChange, ...]
+    resource_drift: tuple[ResourceChange, ...] = ()
     configuration: dict[str, Any]
     applyable: bool
     complete: bool

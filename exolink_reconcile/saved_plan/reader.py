@@ -12,6 +12,7 @@ from exolink_reconcile.errors import InputError, PlanStale, problem
 from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.model import (
     Action,
+    BaseInfo,
     Declared,
     DesiredState,
     FieldChange,
@@ -113,6 +114,8 @@ def plan(saved: SavedPlan, kinds: Sequence[Kind]) -> Plan:
         tenants=own.tenants,
         compared={kind.kind: own.compared[kind.kind] for kind in kinds if kind.kind in own.compared},
         partial=own.partial,
+        left_out=tuple(_address(address, by_word)[0] for address in own.left_out),
+        base=BaseInfo(own.base.kind, own.base.path, own.base.when) if own.base else None,
         notes=tuple(_note(note) for note in own.notes),
         refusals=tuple(Refusal(refusal.code, refusal.summary) for refusal in own.refusals),
         names={
@@ -149,6 +152,7 @@ def _step(change: PlannedChange, row: ResourceChange, kinds: Mapping[str, Kind])
         ),
         sends=change.sends,
         inferred=change.inferred,
+        cause=change.cause,
     )
 
 
@@ -221,6 +225,12 @@ def check_digest(plan: Plan, expected: str) -> None:
             "E-STALE",
             f"the plan is not what was reviewed: expected {expected}, it is now {found}",
         )
+
+
+def check_expected(digest: str, expected: str) -> None:
+    """Refuse a saved plan whose digest does not start with `expected`. Raises PlanStale."""
+    if not digest.startswith(expected):
+        raise PlanStale("E-STALE", f"the plan file is not what was reviewed: expected {expected}, it is {digest}")
 
 
 def check(saved: SavedPlan, plan: Plan, desired: DesiredState, live: LiveState) -> None:

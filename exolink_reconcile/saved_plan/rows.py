@@ -14,7 +14,7 @@ from typing import Any
 from exolink_reconcile.inert import inert
 from exolink_reconcile.model import Action, FieldChange, Source, Step, alike
 from exolink_reconcile.planning import digest
-from exolink_reconcile.resource import Address, Kind, Resource, Row, fields, masked_values
+from exolink_reconcile.resource import Address, Kind, Resource, Row, fields, masked_fields, masked_values
 from exolink_reconcile.secret_url import SecretUrl
 
 PROVIDER = "registry.exolink.cloud/exolink/exolink"
@@ -26,7 +26,7 @@ _ACTIONS = {
 }
 _REASONS = {Action.REPLACE: "replace_because_cannot_update", Action.DELETE: "delete_because_each_key"}
 # Names in order, as `canonical` would have them. `{…}` is what alike steps have in common, `%s` what each has of its own.
-_CHANGE = '{{"action":"{action}","address":%s,"digest":"%s","fields":%s,"inferred":%s,"reason":%s,"secrets":%s,"sends":{sends},"source":%s}}'
+_CHANGE = '{{"action":"{action}","address":%s,"cause":%s,"digest":"%s","fields":%s,"inferred":%s,"reason":%s,"secrets":%s,"sends":{sends},"source":%s}}'
 _PLANNED = (
     '{{"address":%s,"index":%s,"mode":"managed","name":%s,"provider_name":"{provider}","schema_version":0,'
     '"sensitive_values":%s,"type":"exolink_{kind}","values":%s}}'
@@ -85,7 +85,7 @@ def _written(steps: Sequence[Step], digests: Sequence[str]) -> Iterator[_Items]:
         "reason": f'"action_reason":"{_REASONS[action]}",' if action in _REASONS else "", "sends": canonical(sends),
     }  # fmt: skip
     changes = zip(
-        [_text("/".join(step.address)) for step in steps], digests, map(_repeated, changed),
+        [_text("/".join(step.address)) for step in steps], [f'"{step.cause}"' if step.cause else "null" for step in steps], digests, map(_repeated, changed),
         ["true" if step.inferred else "false" for step in steps], [_text(step.reason) for step in steps],
         [_secrets(digest.secrets(step)) for step in steps],
         [_source(step.source) for step in steps],
@@ -176,6 +176,36 @@ def _mask(names: Iterable[str]) -> str:
 
 def _replace_paths(names: Iterable[str]) -> str:
     return f',"replace_paths":{canonical([[name] for name in names])}'
+
+
+def drift(step: Step) -> dict[str, Any]:
+    """What another hand did to an object, as Terraform tells it: from what was declared to what is live."""
+    names = tuple(fields(step.kind))
+    live = {"id": step.before.id, **masked_fields(step.before, names)} if step.before is not None else None
+    declared = masked_fields(step.declared.resource, step.sends) if step.declared else {}
+    changed = {change.field for change in step.fields}
+    before = {**live, **{name: declared[name] for name in changed if name in declared}} if live else declared
+    secret = {
+        change.field: True
+        for change in step.fields
+        if any(isinstance(value, SecretUrl) and value.has_secret for value in (change.before, change.after))
+    }
+    return {
+        "address": resource_address(step.address),
+        "mode": "managed",
+        "type": f"exolink_{step.kind.kind}",
+        "name": step.address.tenant,
+        "index": step.address.name,
+        "provider_name": PROVIDER,
+        "change": {
+            "actions": ["update"] if live else ["delete"],
+            "before": before,
+            "after": live,
+            "after_unknown": {},
+            "before_sensitive": secret,
+            "after_sensitive": secret if live else False,
+        },
+    }
 
 
 def _secrets(secrets: digest.Secrets) -> str:

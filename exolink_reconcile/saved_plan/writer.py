@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from exolink_reconcile.model import HeldBack, Note, Plan, Probe, Source, Step
+from exolink_reconcile.model import BaseInfo, HeldBack, Note, Plan, Probe, Source, Step
 from exolink_reconcile.planning import digest
 from exolink_reconcile.saved_plan import rows
 from exolink_reconcile.saved_plan.rows import PROVIDER, canonical
@@ -33,6 +33,7 @@ def plan(
         "terraform_version": TERRAFORM_VERSION,
         "planned_values": {"root_module": {"resources": []}},
         "resource_changes": [],
+        "resource_drift": [rows.drift(step) for step in steps if step.cause == "drift" and not step.deletes],
         "configuration": {
             "provider_config": {"exolink": {"name": "exolink", "full_name": PROVIDER}},
             "root_module": {},
@@ -49,6 +50,8 @@ def plan(
             "options": dict(options),
             "compared": dict(plan.compared),
             "partial": list(plan.partial),
+            "left_out": list(map(str, plan.left_out)),
+            "base": _base(plan.base),
             "held_back": [_held_back(held) for held in plan.held_back],
             "refusals": [{"code": refusal.code, "summary": refusal.summary} for refusal in plan.refusals],
             "tenants": list(plan.tenants),
@@ -122,6 +125,13 @@ def _held_back(held: HeldBack) -> dict[str, Any]:
         "ways_out": list(held.ways_out),
         "source": _source(held.source),
     }
+
+
+def _base(base: BaseInfo | None) -> dict[str, str] | None:
+    if base is None:
+        return None
+    values = {"kind": base.kind, "path": base.path, "when": base.when}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _note(note: Note) -> dict[str, Any]:

@@ -44,9 +44,9 @@ def plan(
     if out:
         outputs.refuse_input(out, options, wanted.files)
     with start.connected(options, wanted.contract_text, CONSOLE) as api:
-        memory = start.memory(options)
+        memory = start.memory(options, wanted.tenants)
         with progress.reading(CONSOLE, wanted):
-            run = pipeline.plan(wanted, api, memory.seen or {})
+            run = pipeline.plan(wanted, api, memory.seen or {}, memory.bases)
     METRICS.planned(run.plan, run.lists, len(memory.operations))
     if memory.note:
         CONSOLE.err(f"Note: what earlier runs left is not known: {inert(memory.note)}.\n")

@@ -1,0 +1,142 @@
+"""Steps and a base to causes: whose change each step is, and what looks renamed.
+
+The base is what was declared before. Field by field three values are compared: of the YAML, of the base and of what is
+live (the first and the last differ, or there would be no step). That an object is there counts as a field.
+
+    YAML   base   live
+    new    old    old     edit    this change says something else
+    old    old    other   drift   another hand changed it, or it was not applied yet
+    new    old    other   both
+
+Of a secret no cause is claimed: the base keeps none.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from exolink_reconcile.model import Action, BaseInfo, Cause, Change, FieldChange, Note, Step, Unmanaged, remote_id
+from exolink_reconcile.resource import Address, Kind, compared, key, name_of_row
+from exolink_reconcile.secret_url import SecretUrl, masked
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """What was declared before, of these tenants: by address the managed fields as JSON values, secrets masked.
+
+    `removed` are the addresses that it said must not exist, `claims` whether it claimed an address as exclusive.
+    """
+
+    info: BaseInfo
+    tenants: frozenset[str]
+    declared: Mapping[Address, Mapping[str, Any]]
+    removed: frozenset[Address] = frozenset()
+    claims: Callable[[Address], bool] = lambda address: True
+
+
+def attributed(steps: Iterable[Step], base: Base) -> list[Step]:
+    """The steps with their causes."""
+    return [step._replace(cause=cause(step, base)) for step in steps]
+
+
+def cause(step: Step, base: Base) -> Cause | None:
+    """Whose change a step is; None where no base or only a secret could tell."""
+    if step.address.tenant not in base.tenants:
+        return "edit" if base.info.kind == "path" else None
+    causes = set(_causes(step, base))
+    if not causes:
+        return None
+    return causes.pop() if len(causes) == 1 else "both"
+
+
+def _causes(step: Step, base: Base) -> Iterator[Cause]:
+    before = base.declared.get(step.address)
+    if step.action is Action.DELETE:
+        yield _cause_of_delete(step, base)
+    elif before is None:
+        yield "edit"
+    else:
+        if step.action is Action.CREATE:
+            yield "drift"
+        for change in step.fields:
+            if change.field != key(step.kind) and not _is_secret(change):
+                yield _cause_of_field(change, before, is_new=step.action is Action.CREATE)
+
+
+def _cause_of_delete(step: Step, base: Base) -> Cause:
+    if step.address in base.declared:
+        return "edit"
+    if step.pruned:
+        return "drift" if base.claims(step.address) else "edit"
+    return "drift" if step.address in base.removed else "edit"
+
+
+def _cause_of_field(change: FieldChange, base: Mapping[str, Any], *, is_new: bool) -> Cause:
+    if change.field not in base:
+        return "edit"
+    declared, before, live = masked(change.after), base[change.field], masked(change.before)
+    if declared == before:
+        return "drift"
+    return "edit" if not is_new and live == before else "both"
+
+
+def _is_secret(change: FieldChange) -> bool:
+    return any(isinstance(value, SecretUrl) and value.has_secret for value in (change.before, change.after))
+
+
+def repairs(step: Step, base: Base) -> bool:
+    """Whether a step only puts back what the base declares: every value that it sends stands there too."""
+    before = base.declared.get(step.address)
+    if step.cause != "drift" or step.deletes or before is None or step.declared is None:
+        return False
+    names = [name for name in step.sends if name != key(step.kind)]
+    return all(name in before and masked(getattr(step.declared.resource, name)) == before[name] for name in names)
+
+
+# -------------------------------------------------------------------------------------------------------------- renames
+
+
+def renames(creates: Iterable[Change], gone: Iterable[Change], unmanaged: Iterable[Unmanaged]) -> list[Note]:
+    """New objects that look like an object that is live and not declared, under a new name. Never an action.
+
+    They have the same first field beside the key (the url of a CPMS, the displayName of a charger), and there is one
+    candidate each way.
+    """
+    wanted: dict[tuple[str, Kind, Any], list[Address]] = defaultdict(list)
+    live: dict[tuple[str, Kind, Any], list[tuple[Address, int]]] = defaultdict(list)
+    for change in creates:
+        if change.declared and (value := _likeness(change.kind, change.declared.resource)):
+            wanted[change.address.tenant, change.kind, value].append(change.address)
+    if not wanted:
+        return []
+    for tenant, kind, row in _rows(gone, unmanaged):
+        if value := _likeness(kind, row):
+            address = Address(tenant, kind.kind, name_of_row(kind, row))
+            live[tenant, kind, value].append((address, remote_id(row)))
+    return [
+        Note("W-RENAME", _renamed(created[0], *found[0], compared(place[1])[0]), (created[0], found[0][0]))
+        for place, created in wanted.items()
+        if len(created) == 1 and len(found := live.get(place, [])) == 1
+    ]
+
+
+def _rows(gone: Iterable[Change], unmanaged: Iterable[Unmanaged]) -> Iterator[tuple[str, Kind, Any]]:
+    for change in gone:
+        if change.before is not None:
+            yield change.address.tenant, change.kind, change.before
+    for group in unmanaged:
+        for row in group.rows:
+            yield group.tenant, group.kind, row
+
+
+def _likeness(kind: Kind, resource: Any) -> Any:
+    names: Sequence[str] = compared(kind)
+    return getattr(resource, names[0]) if kind.entries is not None and names else None
+
+
+def _renamed(created: Address, old: Address, number: int, field: str) -> str:
+    return (
+        f"{created} looks like a new name of {old}, id {number}: they have the same {field}. Apply makes a second object"
+        " with another id; if the same one is meant, rename it in the web page"
+    )

@@ -1,0 +1,170 @@
+"""Whose change it is: changes and a base to causes."""
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from support_pipeline import as_json, digest_of, document, pipeline
+from world import World
+
+from exolink_reconcile.applying import verified
+from exolink_reconcile.desired import sources
+from exolink_reconcile.errors import InputError
+from exolink_reconcile.model import BaseInfo, Plan
+from exolink_reconcile.planning.attribution import Base
+from exolink_reconcile.report import github, gitlab, text
+from exolink_reconcile.resource import Address
+
+CPMS = {"displayName": "A", "url": "wss://a/"}
+
+
+def base_of(yaml: str | None) -> Base:
+    if yaml is None:
+        return Base(BaseInfo("path", path="before"), frozenset(), {})
+    with pipeline(World()) as run:
+        desired = run.desired(yaml)
+    declared = {a: f for t in desired.tenants for a, f in verified.declared(t, create_only=True).items()}
+    removed = {Address(t.name, k.kind, r.name) for t in desired.tenants for k, rs in t.removed.items() for r in rs}
+    return Base(
+        BaseInfo("path", path="before"), frozenset(t.name for t in desired.tenants), declared, frozenset(removed)
+    )
+
+
+def world(*chargers: dict[str, Any]) -> World:
+    made = World()
+    for row in chargers:
+        made.add("acme", "charger", **row)
+    return made
+
+
+def yaml(*chargers: dict[str, Any], **more: Any) -> str:
+    return document("acme", chargers=list(chargers), **more)
+
+
+def charger(number: int, profile: int = 1, name: str = "Bay") -> dict[str, Any]:
+    return {"identity": f"CP-{number}", "displayName": name, "profileId": profile}
+
+
+def plan(live: World, desired: str, before: str | None, **choices: Any) -> Plan:
+    with pipeline(live) as run:
+        return run.plan(desired, base=base_of(before), **choices)
+
+
+def causes(found: Plan) -> dict[str, str | None]:
+    return {step.address.name: step.cause for step in found.steps}
+
+
+@pytest.mark.parametrize(
+    ("desired", "before", "live", "cause"),
+    [
+        (charger(1, 2), charger(1, 1), charger(1, 1), "edit"),
+        (charger(1, 1), charger(1, 1), charger(1, 2), "drift"),
+        (charger(1, 3), charger(1, 1), charger(1, 2), "both"),
+        (charger(1, 2, "New"), charger(1, 2), charger(1, 1), "both"),
+        (charger(1), charger(1), None, "drift"),
+        (charger(1), None, None, "edit"),
+        (charger(1, 2), charger(1, 1), None, "both"),
+        (charger(1, 2), None, charger(1, 1), "edit"),
+    ],
+)
+def test_the_cause_of_a_difference(desired: Any, before: Any, live: Any, cause: str) -> None:
+    """Field by field the YAML, the base and what is live tell whose change it is; that it is there counts as a field."""
+    found = plan(world(*([live] if live else [])), yaml(desired), yaml(*([before] if before else [charger(9)])))
+    assert causes(found) == {"CP-1": cause}
+
+
+@pytest.mark.parametrize(
+    ("before", "cause"),
+    [
+        (yaml(charger(1)), "edit"),
+        (yaml(charger(9)), "edit"),
+        (document("acme", removed=[{"charger": "CP-1"}]), "drift"),
+    ],
+)
+def test_the_cause_of_a_removal(before: str, cause: str) -> None:
+    """What the base removed too is there by another hand; else this change removes it."""
+    assert causes(plan(world(charger(1)), document("acme", removed=[{"charger": "CP-1"}]), before)) == {"CP-1": cause}
+
+
+def test_of_a_secret_no_cause_is_claimed() -> None:
+    """The base keeps no secret: a URL that holds one has no cause."""
+    live = World()
+    live.add("acme", "cpms", displayName="A", url="wss://u:one@h/")
+    text_ = document("acme", cpms=[{"displayName": "A", "url": "wss://u:two@h/"}])
+    assert causes(plan(live, text_, text_)) == {"A": None}
+
+
+fleets = st.lists(
+    st.builds(charger, st.integers(1, 4), st.integers(1, 2)), max_size=4, unique_by=lambda c: c["identity"]
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(fleets, fleets, fleets)
+def test_what_holds_of_causes(desired: list[Any], before: list[Any], live: list[Any]) -> None:
+    """Each step has one cause; the same YAML as base makes all drift, none makes all edits; the digest knows no base."""
+    now = yaml(*desired, charger(7))
+    with pipeline(world(*live, charger(7))) as run:
+        found = run.plan(now, base=base_of(yaml(*before)))
+        assert found.by_this_change + found.drift == sum(1 for _ in found.steps)
+        assert {step.cause for step in run.plan(now, base=base_of(now)).steps} <= {"drift"}
+        assert {step.cause for step in run.plan(now, base=base_of(None)).steps} <= {"edit"}
+        assert digest_of(found) == digest_of(run.plan(now))
+        edits = run.plan(now, base=base_of(yaml(*before)), only="edits")
+        drift = run.plan(now, base=base_of(yaml(*before)), only="drift")
+    kept = [{step.address for step in part.steps} for part in (edits, drift)]
+    assert not kept[0] & kept[1] and all(part.partial == ("--only",) for part in (edits, drift))
+    declared = base_of(yaml(*before)).declared
+    for step in drift.steps:
+        assert not step.deletes and step.declared is not None
+        sent = {name: getattr(step.declared.resource, name) for name in step.sends if name != "identity"}
+        assert sent.items() <= declared[step.address].items()
+
+
+def test_only_drift_never_deletes() -> None:
+    """A repair puts back what was declared; what another hand made is left, counted and called a part."""
+    removed = document("acme", removed=[{"charger": "CP-1"}])
+    found = plan(world(charger(1)), removed, removed, only="drift")
+    assert list(found.steps) == [] and [str(a) for a in found.left_out] == ["acme/charger/CP-1"]
+    assert list(text.summary(found)) == [text.NO_CHANGES_HERE, "1 left out by --only."]
+
+
+def test_only_needs_a_base() -> None:
+    """Without a base nothing can tell drift from edits."""
+    with pipeline(world()) as run, pytest.raises(InputError) as raised:
+        run.plan(yaml(charger(1)), only="drift")
+    assert raised.value.code == "E-NO-BASE"
+
+
+def test_what_this_change_does_comes_first() -> None:
+    """Every format tells this change from the rest: the text by sections and counts, GitLab and annotations by leaving it out."""
+    live = world(charger(1, 2), charger(2), charger(3))
+    now = yaml(charger(1), charger(2, 2), removed=[{"charger": "CP-3"}])
+    found = plan(live, now, yaml(charger(1), charger(2), charger(3)))
+    shown = text.plan(found, digest_of(found))
+    headings = [line for line in shown.splitlines() if line.startswith("To ")]
+    assert headings == [
+        "To delete (1), by this change:",
+        "To update (1), by this change:",
+        "To update (1), drift: differs besides this change:",
+    ]
+    assert "2 by this change, 1 drift." in shown
+    assert gitlab.plan(found) == '{"create": 0, "update": 1, "delete": 1}\n'
+    annotations = github.plan(found, sources.recorded(found), str).splitlines()
+    assert [line for line in annotations if "CP-1" in line] == [
+        "::notice title=plan%3A drift::1 object differs besides this change: acme/charger/CP-1"
+    ]
+    assert '"cause":"drift"' in as_json(found) and '"resource_drift":[{' in as_json(found)
+
+
+def test_a_renamed_cpms_is_a_note() -> None:
+    """A new object with the same url as an unmanaged one is a note and nothing more; two candidates are none."""
+    live = World()
+    live.add("acme", "cpms", **CPMS)
+    text_ = document("acme", cpms=[{"displayName": "B", "url": "wss://a/"}])
+    with pipeline(live) as run:
+        [note] = run.plan(text_).notes
+        assert note.code == "W-RENAME" and list(map(str, note.addresses)) == ["acme/cpms/B", "acme/cpms/A"]
+        live.add("acme", "cpms", **{**CPMS, "displayName": "C"})
+        assert run.plan(text_).notes == ()
