@@ -93,4 +93,5 @@ def test_the_cron_job_may_do_little() -> None:
         "CI",
         "EXOLINK_TOKEN_FILE",
         "EXOLINK_STATE",
+        "EXOLINK_ONLY",
     }
