@@ -210,6 +210,9 @@ def _meaning(part: str, name: str) -> str:
 
 
 _MEANS = {
+    "PlanBase.path": "The base's path, as --base gave it.",
+    "PlanBase.kind": "path or state: where the base is from.",
+    "the document.resource_drift": "What another hand changed since the base, in the shape of resource_changes.",
     "the document.format_version": "Terraform's version of the format.",
     "the document.terraform_version": "The Terraform whose format this is; some readers ask for it.",
     "the document.planned_values": "What will be.",
