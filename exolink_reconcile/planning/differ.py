@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from exolink_reconcile.confusables import skeletons
 from exolink_reconcile.model import (
     Change,
     Changes,
@@ -108,6 +109,7 @@ class _Kind:
         self.rest = self.alike.others(self.rest)
         if self.rest:
             self._note_look_alikes(names)
+            self._note_confusables([getattr(d.resource, self.key) for d in declared])
 
     def _not_there(self, declared: Declared, name: str) -> None:
         """No live object has this name for itself."""
@@ -185,6 +187,19 @@ class _Kind:
                 what = f"it has the same name; the YAML pins id {pinned[name]}"
             summary = f"{beside} (id {remote_id(row)}) is live beside {address}: {what}"
             self.notes.append(Note("E-DUPLICATE-LIVE" if name == other else "E-SAME-NAME", summary, (address, beside)))
+
+    def _note_confusables(self, declared_names: Sequence[str]) -> None:
+        """A live name that nobody speaks of, and that looks like another one: their characters are different ones."""
+        names = [*declared_names, *(getattr(row, self.key) for row in self.rest)]
+        looks = skeletons(names)
+        if len(set(looks)) == len(looks):
+            return
+        first: dict[str, str] = dict(zip(looks[: len(declared_names)], declared_names))
+        for look, name in zip(looks[len(declared_names) :], names[len(declared_names) :]):
+            other = first.setdefault(look, name)
+            if _folded(name) != _folded(other):
+                pair = (self._address(other), self._address(name))
+                self.notes.append(Note("W-CONFUSABLE", f"{pair[1]} is live and looks like {pair[0]}", pair))
 
     def _address(self, name: str) -> Address:
         return Address(self.tenant.name, self.kind.kind, name)

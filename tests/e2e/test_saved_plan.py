@@ -156,14 +156,15 @@ def test_options_come_from_the_plan(reviewed: Cli) -> None:
 
 
 def test_expect(reviewed: Cli) -> None:
-    """--expect applies what has this digest, given whole or by 12 digits or more, without asking."""
+    """--expect applies what has this digest, given whole or by 32 digits or more, without asking."""
     digest = reviewed.digest()
-    assert digest[:12] in reviewed("plan").lines[-1]
-    wrong = "0" * 12 if not digest.startswith("0") else "f" * 12
+    assert digest[:32] in reviewed("plan").lines[-1]
+    wrong = "0" * 32 if not digest.startswith("0") else "f" * 32
     nearly = digest[:-1] + ("0" if digest[-1] != "0" else "1")
     reviewed.each([("apply", "--expect", claim) for claim in (wrong, nearly)], code=6)
     assert reviewed.world.writes == []
-    reviewed("apply", "--expect", digest[:12])
+    reviewed("apply", "--expect", digest[:31], code=3)
+    reviewed("apply", "--expect", digest[:32])
     assert len(reviewed.world.writes) == 2
 
 
@@ -183,15 +184,18 @@ def test_the_digest_covers_the_origin(start: Callable[..., Cli]) -> None:
     assert first.digest() != second.digest()
 
 
-def test_a_secret_is_in_the_digest_as_a_change_only(cli: Cli) -> None:
-    """Which password a URL gets is not told by the digest, that it gets another one is."""
+def test_row_E14_a_secret_is_in_the_digest_by_where_it_comes_from(cli: Cli) -> None:
+    """Another literal or another variable is another digest; another value of one variable is the same."""
     cli.world.add("acme", "cpms", displayName="A", url="wss://u:first@a.example.com/", interval=30)
     text = 'tenant: acme\ncpms: [{{displayName: A, url: "wss://u:{}@a.example.com/", interval: 30}}]\n'
-    digests = []
-    for password in ("first", "second", "third"):
+
+    def digest(password: str, value: str = "") -> str:
         cli.write("exolink.yaml", text.format(password))
-        digests.append(cli.digest())
-    assert digests[0] != digests[1] == digests[2]
+        document: str = cli("plan", "--format", "json", env={"ONE": value, "TWO": value}).json["exolink"]["digest"]
+        return document
+
+    assert len({digest("first"), digest("second"), digest("third")}) == 3
+    assert digest("${env:ONE}", "second") == digest("${env:ONE}", "third") != digest("${env:TWO}", "third")
 
 
 def test_storage_that_fails(reviewed: Cli) -> None:
@@ -206,3 +210,21 @@ def test_apply_needs_its_state(reviewed: Cli) -> None:
     (reviewed.folder / "file").write_text("")
     reviewed("apply", "--auto-approve", "--state", "file/state", code=11)
     assert reviewed.world.writes == []
+
+
+def test_row_E1_a_plan_file_that_was_edited(reviewed: Cli) -> None:
+    """A plan whose steps were changed after it was made is refused, and nothing is written."""
+    path = reviewed.folder / "p"
+    path.write_text(path.read_text().replace("CP-0002", "CP-0003"))
+    refused = reviewed("apply", "--plan", "p", code=6)
+    assert "E-EDITED" in refused.text and reviewed.world.writes == []
+
+
+def test_since(reviewed: Cli) -> None:
+    """`show --since` names only the address whose change is another one, and both of its values."""
+    reviewed.world.edit("acme", "charger", "CP-0002", displayName="z")
+    reviewed("plan", "--out", "later")
+    shown = reviewed("show", "later", "--since", "p")
+    assert "CP-0002" in shown.out and "CP-0001" not in shown.out and "was y ->" in shown.out and "now z ->" in shown.out
+    assert "No difference" in reviewed("show", "p", "--since", "p").out
+    reviewed("show", "p", "--since", "p", "--format", "json", code=3)

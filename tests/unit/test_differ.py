@@ -94,6 +94,13 @@ def test_row_A5_one_matches_exactly() -> None:
     assert note.code == "E-SAME-NAME" and list(map(str, note.addresses)) == ["acme/cpms/A", "acme/cpms/a"]
 
 
+def test_row_E24_a_live_name_that_looks_like_a_declared_one() -> None:
+    """A live name of other letters that look the same is a note that names both."""
+    found = changes(cpms_world({"id": 5}, {"id": 6, "displayName": "\u0410"}), document("acme", cpms=[ENTRY]))
+    [note] = found.notes
+    assert note.code == "W-CONFUSABLE" and list(map(str, note.addresses)) == ["acme/cpms/A", "acme/cpms/\u0410"]
+
+
 def test_row_D12_a_removal_and_a_create_that_differ_in_case() -> None:
     """A name that goes and one that comes in another case do not meet in one plan: the create waits, and says for what."""
     yaml = document("acme", cpms=[{**ENTRY, "displayName": "a"}], removed=[{"cpms": "A"}])

@@ -16,10 +16,12 @@ from exolink_reconcile.report import FORMATS
 @formats(FORMATS)
 @option("--full", is_flag=True, help="Write out long runs of alike changes.")
 @max_size
-def show(planfile: str, format: str, full: bool, max_size: int | None) -> Exit:
+@option("--since", metavar="PLANFILE", help="Show only what differs from this earlier plan, as text.")
+def show(planfile: str, format: str, full: bool, max_size: int | None, since: str | None) -> Exit:
     """Render a saved plan."""
     from exolink_reconcile import files
     from exolink_reconcile.cli import checkout
+    from exolink_reconcile.errors import problem
     from exolink_reconcile.kinds import KINDS
     from exolink_reconcile.report.view import PlanView, render
     from exolink_reconcile.saved_plan import reader
@@ -27,6 +29,14 @@ def show(planfile: str, format: str, full: bool, max_size: int | None) -> Exit:
     CONSOLE.annotating = format == "github"
     data = files.read_text(planfile, "the plan file")
     saved = reader.read(data)
+    if since is not None:
+        if format != "text":
+            raise problem("E-USAGE", f"--since shows text; leave out --format {format}")
+        from exolink_reconcile.report import since as differences
+
+        earlier = reader.read(files.read_text(since, "the plan file of --since"))
+        CONSOLE.result(differences.since(earlier.document, saved.document))
+        return Exit.DONE
     view = PlanView(
         reader.plan(saved, KINDS), saved.digest, saved.document.exolink.paths, saved.options, lambda: (data,),
         path_from_root=checkout.from_root(os.environ), full=full, max_size=max_size,

@@ -1,0 +1,81 @@
+"""Two saved plans to text: what the later one does that the earlier one did not, and the reverse."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from exolink_reconcile.inert import inert
+from exolink_reconcile.saved_plan.format import PlanDocument
+
+Facts = Mapping[str, Mapping[str, str]]
+
+
+def since(earlier: PlanDocument, later: PlanDocument) -> str:
+    """A line for each address whose change is new, is gone or is another one; then a count."""
+    before, after = _facts(earlier), _facts(later)
+    lines = [
+        f"{title}: {inert(was)} -> {inert(now)}"
+        for title, was, now in (
+            ("API", earlier.exolink.api_url, later.exolink.api_url),
+            ("Digest", earlier.exolink.digest, later.exolink.digest),
+        )
+        if was != now
+    ]
+    changes = list(_lines(before, after))
+    if not changes:
+        return "\n".join([*lines, "No difference between the two plans.", ""])
+    count = f"{len(changes)} address{'' if len(changes) == 1 else 'es'} differ{'s' if len(changes) == 1 else ''}."
+    return "\n".join([*lines, *changes, count, ""])
+
+
+def _lines(before: Facts, after: Facts) -> Iterator[str]:
+    for address in dict.fromkeys((*after, *before)):
+        name = inert(address)
+        if address not in before:
+            yield f"  + {name}  {_written(after[address])}"
+        elif address not in after:
+            yield f"  - {name}  no longer: {_written(before[address])}"
+        elif differences := _differences(before[address], after[address]):
+            yield f"  ~ {name}  {'; '.join(differences)}"
+
+
+def _differences(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
+    """Each fact that is not the same in both plans."""
+    if before == after:
+        return []
+    from deepdiff import DeepDiff  # slow to import, and only this option needs it
+
+    tree = DeepDiff(dict(before), dict(after), view="tree")
+    names = {level.path(output_format="list")[0] for levels in tree.values() for level in levels}
+    return [
+        f"{inert(name)}: was {before.get(name, 'not in the plan')}, now {after.get(name, 'not in the plan')}"
+        for name in sorted(names)
+    ]
+
+
+def _facts(document: PlanDocument) -> Facts:
+    """What a plan does at each address: its action, and each of its fields before and after."""
+    facts: dict[str, dict[str, str]] = {}
+    for change, resource in zip(document.exolink.changes, document.resource_changes, strict=True):
+        fields = {name: _values(resource.change.before, resource.change.after, name) for name in change.fields}
+        secrets = {name: f"changes ({origin[:12]})" for name, origin in change.secrets.items()}
+        facts[change.address] = {"action": change.action, **fields, **secrets}
+    for held in document.exolink.held_back:
+        entry = facts.setdefault(held.address, {})
+        entry[f"held back {held.field or held.action}"] = f"{held.code}: {inert(held.reason)}"
+    return facts
+
+
+def _values(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None, name: str) -> str:
+    sides = [_value(side[name]) for side in (before, after) if side is not None and name in side]
+    return " -> ".join(sides)
+
+
+def _value(value: object) -> str:
+    return inert(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+
+
+def _written(facts: Mapping[str, str]) -> str:
+    action = facts.get("action", "held back")
+    fields = ", ".join(f"{inert(name)} {value}" for name, value in facts.items() if name != "action")
+    return f"{action}: {fields}" if fields else action
