@@ -177,7 +177,7 @@ class _Kind:
         pinned = {getattr(d.resource, self.key): pin for pin, d in self.pins.items()}
         live = {_folded(name): name for name in names if name in self.by_key or name in self.twice}
         live.update({_folded(name): name for name in pinned})
-        for row in self.rest:
+        for row in sorted(self.rest, key=remote_id):
             other = getattr(row, self.key)
             if (name := live.get(_folded(other))) is None:
                 continue
@@ -190,7 +190,7 @@ class _Kind:
 
     def _note_confusables(self, declared_names: Sequence[str]) -> None:
         """A live name that nobody speaks of, and that looks like another one: their characters are different ones."""
-        names = [*declared_names, *(getattr(row, self.key) for row in self.rest)]
+        names = [*declared_names, *(getattr(row, self.key) for row in sorted(self.rest, key=remote_id))]
         looks = skeletons(names)
         if len(set(looks)) == len(looks):
             return
@@ -224,7 +224,7 @@ class _LookAlikes:
     @functools.cached_property
     def _by_folded(self) -> Mapping[str, list[Row]]:
         rows: dict[str, list[Row]] = defaultdict(list)
-        for row in self._rows:
+        for row in sorted(self._rows, key=remote_id):
             rows[_folded(getattr(row, self._key))].append(row)
         return rows
 

@@ -68,9 +68,9 @@ def test_plan_github(settled: Cli) -> None:
     shown = settled("plan", "--format", "github", "--detailed-exitcode", code=2)
     assert commands(shown) == [
         "::warning title=E-CANNOT-UPDATE,file=exolink.yaml,line=6,col=74::held back: acme/cpms/Test bench: interval 30 -> 31"
-        "%0AE-CANNOT-UPDATE: the contract cannot update interval. Ways out: revert it in the YAML; createOnly: [interval] in"
-        " the entry: sent when it is created, never compared; a replace, which gives it a new id: --allow-replace ADDRESS, or"
-        " policy.allowReplace.",
+        "%0AE-CANNOT-UPDATE: the contract cannot update interval. Ways out: revert it in the YAML: interval: 30; createOnly:"
+        " [interval] in the entry: sent when it is created, never compared; a replace, which gives it a new id: exolink-reconcile"
+        f" plan --allow-replace 'acme/cpms/Test bench' --api-url {settled.url}.",
         "::notice title=plan%3A update,file=exolink.yaml,line=5,col=41::will change url of acme/cpms/Primary backend:"
         " wss://cpms.example.com/ocpp -> wss://new.example.com/ocpp",
         "::notice title=plan%3A update,file=exolink.yaml,line=3,col=22::will change profileId of acme/charger/CP-0001:"

@@ -105,7 +105,7 @@ def invalid(bench: Bench) -> tuple[str, ...]:
 
 
 def stale(bench: Bench) -> tuple[str, ...]:
-    return "--expect", "0123456789ab"
+    return "--expect", "0123456789abcdef" * 2
 
 
 def refused(bench: Bench) -> tuple[str, ...]:

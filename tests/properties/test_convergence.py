@@ -160,7 +160,11 @@ def planned_requests(plan: Plan) -> Counter[tuple[str, str]]:
 def as_declared(case: Case, world: World, plan: Plan) -> None:
     """Judge the world against the declaration, without a word of the tool's own logic but what it held back."""
     held = {str(each.address) for each in plan.held_back}
-    unclear = {str(each.address) for each in plan.held_back if each.code in ("E-DUPLICATE-LIVE", "E-PINNED")}
+    unclear = {
+        str(each.address)
+        for each in plan.held_back
+        if each.code in ("E-DUPLICATE-LIVE", "E-PINNED", "E-OTHER-NAME", "E-SAME-NAME")
+    }
     for tenant, kinds in case.declared.items():
         if tenant in case.tenant_names:
             assert world.row(tenant, "tenant", 0)["name"] == case.tenant_names[tenant]
@@ -303,7 +307,7 @@ def exported_plans_to_nothing(run: Pipeline, tenants: tuple[str, ...]) -> None:
 
 def secrets_of(tenant: str, row: dict[str, Any]) -> dict[str, str]:
     """Every name that a variable for a secret of this row may have. All rows of the strategy share each secret's value."""
-    known = {"PASSWORD": "hunter2", "TOKEN": "t0ps3cret", "X": "1", "QUERY": "q"}
+    known = {"PASSWORD": "hunter2", "TOKEN": "t0ps3cret", "X": "1", "QUERY": "q", "FRAGMENT": "frag"}
     stem = "".join(c if c.isascii() and c.isalnum() else "\0" for c in f"{tenant}_{row['displayName']}".upper())
     stem = "_".join(part for part in stem.split("\0") if part)
     stem = "_" + stem if stem[:1].isdigit() else stem

@@ -288,7 +288,7 @@ class Machine(RuleBasedStateMachine):
             api_url=ORIGIN, token_file=None, ca_file=None, contract=None, parallelism=1, timeout=5.0, log=None, verbose=False,
             paths=("exolink.yaml",), target=(), exclude=(), prune=False, allow_replace=(), allow_inferred=False, probe=False, allow_unreachable=(),
             allow_deletes=choices.get("allow_deletes"), allow_shrunk=tuple(sorted(choices.get("allow_shrunk", ()))),
-            state=str(self.folder), lock_timeout=0.0, settle=WINDOW,
+            state=str(self.folder), lock_timeout=0.0, settle=WINDOW, base=None, only=None,
         )  # fmt: skip
         try:
             return Apply(Silent(), True, None, None, "text").run(options, ())
