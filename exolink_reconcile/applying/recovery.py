@@ -130,6 +130,8 @@ class Recovery:
             return not any(judge.judge(write.known, window).waits for write in writes)
 
         def waiting(left: float) -> None:
+            if left < 1:  # over before anybody has read the sentence
+                return
             open_now = [write for write in writes if judge.judge(write.known, window).waits]
             counted = Counter(write.operation.action for write in open_now)
             said = ", ".join(f"{n} {action}{'s' if n > 1 else ''}" for action, n in sorted(counted.items()))
