@@ -1,5 +1,6 @@
 """After a run with the long tests: the figures that docs/reliability.md quotes."""
 
+import os
 import re
 import signal
 from collections import Counter
@@ -14,6 +15,16 @@ FAMILIES = {
 }
 # A shell starts what it runs in the background with SIGINT ignored, and every process that a test starts would inherit it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Each test sets what the command reads of its environment, never the machine that runs the tests. The workers inherit it.
+OF_THE_COMMAND = re.compile(
+    r"EXOLINK_|GITHUB_|CI_|PG|GITLAB_|NO_COLOR$|FORCE_COLOR$|(HTTPS?|ALL|NO)_PROXY$", re.IGNORECASE
+)
+OF_THE_TESTS = {"EXOLINK_TEST_BUG", "EXOLINK_SCREENSHOTS", "EXOLINK_LANGUAGE_SERVER", "PG_BIN"}
+if os.environ.pop("CI", None):
+    os.environ["TESTS_NEED_POSTGRES"] = "yes"
+for variable in filter(OF_THE_COMMAND.match, set(os.environ) - OF_THE_TESTS):
+    del os.environ[variable]
 
 ROW = re.compile(r"test_row_(\d+)_")
 

@@ -548,7 +548,6 @@ class MortalJournal(Journal):
         return super().__getattribute__(name)
 
 
-@pytest.mark.long
 def test_whatever_happens() -> None:
     """G1 to G4 hold in any short history."""
     run_state_machine_as_test(Machine, settings=FAST)
