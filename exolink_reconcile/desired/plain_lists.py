@@ -14,7 +14,7 @@ of a block list at just that place, the lines after it cannot be anything but mo
 and none of them leaves a value open. What comes after the run is joined to the last entry by the parser itself. A run
 whose first entry the parser did not meet (it stands inside a longer text, say) was none: then the whole file is read
 again without runs, and so it is when anything in it is wrong. A text must never be read here that the parser reads
-differently: tests/unit/test_plain_lists.py and the fuzzers hold the two against each other.
+differently: tests/unit/desired/test_plain_lists.py and the fuzzers hold the two against each other.
 """
 
 import re

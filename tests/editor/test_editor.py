@@ -28,7 +28,7 @@ pytestmark = [
     pytest.mark.skipif(not SERVER, reason="EXOLINK_LANGUAGE_SERVER is not set: run `make editor`"),
 ]
 
-# What an editor cannot see: the same as for every JSON Schema (see tests/unit/test_corpus.py), but for the anchor, of
+# What an editor cannot see: the same as for every JSON Schema (see tests/unit/desired/test_corpus.py), but for the anchor, of
 # which this server says that nothing uses it.
 NOT_SEEN = {
     "charger-id-twice", "charger-profile-unknown", "charger-twice", "charger-twice-in-case", "cpms-flag-capital",

@@ -222,7 +222,7 @@ def test_many_equal_problems_of_a_table_are_counted(build: Build) -> None:
 
 
 def test_the_annotations_of_a_plan_stand_in_the_table(build: Build) -> None:
-    """See also tests/unit/test_causes.py: the cell that differs is the cause."""
+    """See also tests/unit/desired/test_sources.py: the cell that differs is the cause."""
     from support_pipeline import ORIGIN, contract_of
 
     from exolink_reconcile.desired import sources

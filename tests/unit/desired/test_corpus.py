@@ -17,7 +17,7 @@ from exolink_reconcile.errors import InputError
 from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.model import Diagnostic
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SCHEMA = ROOT / "schemas" / "exolink-config.schema.json"
 GOOD = {path.stem: path for path in sorted((ROOT / "tests/corpus/good").iterdir())}
 BAD = {path.stem: path for path in sorted((ROOT / "tests/corpus/bad").iterdir())}
