@@ -33,7 +33,7 @@ from operators import Mutant, mutants
 ROOT = Path(__file__).parents[2]
 SURVIVORS = Path(__file__).parent / "survivors.md"
 TESTS = [
-    "unit/planning/test_planner.py", "unit/planning/test_differ.py", "unit/saved_plan/test_reader.py", "unit/test_text_report.py", "unit/applying/test_applier.py",
+    "unit/planning/test_planner.py", "unit/planning/test_differ.py", "unit/saved_plan/test_reader.py", "unit/report/test_text.py", "unit/applying/test_applier.py",
     "unit/planning/test_digest.py", "unit/state/test_journal.py", "wire", "kinds", "fuzz/test_findings.py",
 ]  # fmt: skip
 # Of live/ what decides: which answer is data, what is sent again and when, what an answer or an exception means.
