@@ -480,7 +480,7 @@ def _read_only(path: Path) -> sqlite3.Connection:
     for mode in modes if path.with_name("journal.db-wal").exists() else modes[1:]:
         database = sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True)
         try:
-            _check(database, path)
+            version = _check(database, path)
         except (sqlite3.Error, OSError):
             database.close()
             if mode == modes[-1]:
@@ -489,8 +489,17 @@ def _read_only(path: Path) -> sqlite3.Connection:
             database.close()
             raise
         else:
-            return database
+            return database if version else _empty(database)
     raise AssertionError("the last mode either opens or raises")
+
+
+def _empty(database: sqlite3.Connection) -> sqlite3.Connection:
+    """A journal without anything in it, instead of a file whose tables are about to be made."""
+    database.close()
+    memory = sqlite3.connect(":memory:", check_same_thread=False)
+    memory.row_factory = sqlite3.Row
+    _migrate(memory, 0)
+    return memory
 
 
 def _open(path: Path) -> sqlite3.Connection:
@@ -510,20 +519,36 @@ def _open(path: Path) -> sqlite3.Connection:
         os.close(handle)
     database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
     try:
-        version = _check(database, path)
+        _check(database, path)
         database.execute("PRAGMA journal_mode=WAL")
-        if version < _VERSION:
-            statements = "".join(_MIGRATIONS[version:])
-            database.executescript(
-                f"BEGIN IMMEDIATE; {statements} PRAGMA application_id={_APPLICATION_ID}; PRAGMA user_version={_VERSION}; COMMIT;"
-            )
-        database.set_progress_handler(None, 0)
         database.execute("BEGIN IMMEDIATE")  # writable, or an error now and not in the middle of an apply
+        _migrate(database, _version_of(database, path))  # looked at again: another run may have migrated it meanwhile
         database.execute("COMMIT")
+        database.set_progress_handler(None, 0)
     except BaseException:
         database.close()
         raise
     return database
+
+
+def _migrate(database: sqlite3.Connection, version: int) -> None:
+    """Bring the tables from a version to this one, inside the transaction that is open."""
+    if version == _VERSION:
+        return
+    for statement in _statements("".join(_MIGRATIONS[version:])):
+        database.execute(statement)
+    database.execute(f"PRAGMA application_id={_APPLICATION_ID}")
+    database.execute(f"PRAGMA user_version={_VERSION}")
+
+
+def _statements(script: str) -> Iterator[str]:
+    """The statements of a script, one by one: `executescript` would commit what is open first."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
 
 
 def _check(database: sqlite3.Connection, path: Path) -> int:
@@ -538,6 +563,16 @@ def _check(database: sqlite3.Connection, path: Path) -> int:
     database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST)
     database.set_progress_handler(_Patience(), _STEPS_AT_A_TIME)
     database.execute("PRAGMA trusted_schema=OFF")
+    database.execute("BEGIN")  # one look: never the tables of one version and the number of another
+    try:
+        return _version_of(database, path)
+    finally:
+        with contextlib.suppress(sqlite3.Error):
+            database.execute("ROLLBACK")
+
+
+def _version_of(database: sqlite3.Connection, path: Path) -> int:
+    """See _check; inside a transaction."""
     with _damage():
         application, version = (
             database.execute(f"PRAGMA {fact}").fetchone()[0] for fact in ("application_id", "user_version")

@@ -413,6 +413,45 @@ def test_a_journal_of_the_first_version(tmp_path: Path) -> None:
         intended(opened, step("B"))
 
 
+@pytest.mark.parametrize("version", [0, 1])
+def test_many_openings_at_once(tmp_path: Path, version: int) -> None:
+    """Who opens a journal that is new, or of an earlier version, never sees half of what another's upgrade did."""
+    for number in range(5):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        if version:
+            with beside(folder) as database:
+                database.executescript(
+                    journal._VERSION_1 + f"PRAGMA application_id={journal._APPLICATION_ID}; PRAGMA user_version=1"
+                )
+        openings = 8
+        together = threading.Barrier(openings)
+        results: list[object] = []
+
+        def open_it(name: str, folder: Path = folder, together: threading.Barrier = together) -> None:
+            together.wait()
+            try:
+                if name.startswith("plan"):
+                    results.append(peek(folder, ORIGIN).note)
+                else:
+                    with Journal(folder, ORIGIN) as opened:
+                        intended(opened, step(name))
+                    results.append("")
+            except StorageFailed as error:
+                results.append(error)
+
+        threads = [
+            threading.Thread(target=open_it, args=(f"{'apply' if n % 2 else 'plan'} {n}",)) for n in range(openings)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert results == [""] * openings
+        with Journal(folder, ORIGIN) as opened:
+            assert sorted(names(opened.open_operations())) == [f"apply {n}" for n in range(1, openings, 2)]
+
+
 def test_a_machine_that_cannot_tell_its_starts_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where there is no boot id the monotonic clock is not believed: it starts anew with the machine."""
 
