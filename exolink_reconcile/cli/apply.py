@@ -300,17 +300,17 @@ class Apply:
         return pipeline.hold_back(run, recovered.held), recovered.blind
 
     def _may_have_forgotten(self, store: Store, run: PlannedRun) -> bool:
-        """Whether an earlier run, whose state was lost with its machine, may have creates under way; says so.
-
-        An emulator inside this process answers before the process ends.
-        """
-        if not (store.is_new and os.environ.get("CI") and any(step.creates for step in run.plan.steps)):
+        """Whether an earlier run, whose state was lost with its machine, may have creates under way; says so."""
+        if not (store.is_new and os.environ.get("CI")):
             return False
-        if self.options.api_url.startswith(connection.EMULATOR):
+        where = store.where[:1].upper() + store.where[1:]
+        forgotten = f"{where} is new: what earlier runs sent or saw is not remembered."
+        if not any(step.creates for step in run.plan.steps):
+            self._tell(forgotten)
             return False
         self._tell(
-            f"{store.where} is new: what an earlier run may have sent is not remembered. Waiting {self.options.settle:.0f} s"
-            " once, so that what it created shows up, before planning again. Keep the state between runs, or share one."
+            f"{forgotten} Waiting {self.options.settle:.0f} s once, so that what they created shows up, before planning"
+            " again. Keep the state between runs, or share one."
         )
         return True
 
