@@ -94,9 +94,9 @@ class _Row(NamedTuple):
     reading: bool
 
 
-def _input(code: str, means: str, help: str, *others: Exit) -> _Row:
+def _input(code: str, means: str, help: str, *exits: Exit) -> _Row:
     """A code that reading the YAML can report: what `validate` shows, and a rule of its SARIF. A `W-` is a warning."""
-    return _Row(code, means, help, others if code.startswith("W-") else (Exit.INVALID, *others), reading=True)
+    return _Row(code, means, help, exits if code.startswith("W-") else (Exit.INVALID, *exits), reading=True)
 
 
 def _later(code: str, means: str, help: str, *exits: Exit) -> _Row:

@@ -109,13 +109,13 @@ def check(contract: Contract, desired: DesiredState) -> None:
         InputError: with the place of each entry that breaks a limit.
 
     """
-    found: list[Diagnostic] = []
+    diagnostics: list[Diagnostic] = []
     patterns = Patterns()
     for tenant in desired.tenants:
         for kind in sorted(tenant.mentioned, key=lambda kind: kind.kind):
             offer = contract.offer(kind)
             if kind.entries is not None and offer.list is None:
-                found.append(
+                diagnostics.append(
                     Diagnostic(
                         "E-CONTRACT",
                         f"the contract has no GET {kind.collection}: a {kind.kind} cannot be read",
@@ -125,9 +125,9 @@ def check(contract: Contract, desired: DesiredState) -> None:
             limited = _limited(offer)
             if limited:
                 for declared in tenant.declared[kind]:
-                    found.extend(_broken_limits(tenant.name, kind, declared, limited, patterns))
-    if found:
-        raise InputError(found)
+                    diagnostics.extend(_broken_limits(tenant.name, kind, declared, limited, patterns))
+    if diagnostics:
+        raise InputError(diagnostics)
 
 
 def broken_limit(offer: Offer, name: str, value: Any) -> str:
@@ -216,9 +216,9 @@ class _Description:
             for name, value in self.mapping(part.get("properties")).items():
                 properties.setdefault(str(name), []).append(value)
             required.update(str(name) for name in self.sequence(part, "required"))
-        taken = {name: self.field(name, {"allOf": values}, inferred) for name, values in properties.items()}
-        writable = {name: field for name, field in taken.items() if field is not None}
-        read_only = taken.keys() - writable.keys()  # what is required of an answer, not of a request
+        accepted = {name: self.field(name, {"allOf": values}, inferred) for name, values in properties.items()}
+        writable = {name: field for name, field in accepted.items() if field is not None}
+        read_only = accepted.keys() - writable.keys()  # what is required of an answer, not of a request
         return Operation(
             method.upper(),
             path,
@@ -235,12 +235,12 @@ class _Description:
             for owner in (item, operation)
             for parameter in map(self.mapping, self.sequence(owner, "parameters"))
         }
-        for (where, name), parameter in parameters.items():
-            is_header = where == "header" and name.lower() in _UNSENT
-            if where in ("query", "header", "cookie") and parameter.get("required") is True and not is_header:
+        for (location, name), parameter in parameters.items():
+            is_header = location == "header" and name.lower() in _UNSENT
+            if location in ("query", "header", "cookie") and parameter.get("required") is True and not is_header:
                 raise problem(
                     "E-CONTRACT",
-                    f"{self.name} needs the {where} parameter `{_short(name)}` for {place}: this tool sends none",
+                    f"{self.name} needs the {location} parameter `{_short(name)}` for {place}: this tool sends none",
                 )
         if not path.endswith("{id}"):
             return
@@ -281,8 +281,8 @@ class _Description:
             for limit, value in part.items():
                 if limit in _SCHEMA_LIMITS:
                     if not _is_limit(limit, value):
-                        said = f"`{_short(name)}` a `{limit}` that is none"
-                        raise problem("E-CONTRACT", f"{self.name} gives {said}: {_short(value)}")
+                        limit_text = f"`{_short(name)}` a `{limit}` that is none"
+                        raise problem("E-CONTRACT", f"{self.name} gives {limit_text}: {_short(value)}")
                     _narrow(limits, limit, value)
         return Field(name, inferred, types, limits)
 
@@ -308,10 +308,10 @@ class _Description:
 
     def sequence(self, schema: Json, word: str) -> Sequence[Any]:
         """The list under a word of a schema; empty where there is none."""
-        found = schema.get(word) or ()
-        if not isinstance(found, (list, tuple)):
-            raise problem("E-CONTRACT", f"{self.name} has a schema whose `{word}` is no list: {_short(found)}")
-        return found
+        elements = schema.get(word) or ()
+        if not isinstance(elements, (list, tuple)):
+            raise problem("E-CONTRACT", f"{self.name} has a schema whose `{word}` is no list: {_short(elements)}")
+        return elements
 
     def mapping(self, value: Any) -> Json:
         """A mapping with its `$ref` followed, and what stands beside the `$ref`; empty for what is none."""
@@ -332,13 +332,13 @@ class _Description:
                 "E-CONTRACT",
                 f"{self.name} refers to `{_short(reference)}`: only references inside the file are followed",
             )
-        here: Any = self.root
+        target: Any = self.root
         for part in reference[2:].split("/"):
             part = part.replace("~1", "/").replace("~0", "~")
-            if not isinstance(here, dict) or part not in here:
+            if not isinstance(target, dict) or part not in target:
                 raise problem("E-CONTRACT", f"{self.name} refers to `{_short(reference)}`, which it does not have")
-            here = here[part]
-        return here
+            target = target[part]
+        return target
 
 
 def _short(value: object) -> str:
@@ -366,7 +366,7 @@ def _narrow(limits: dict[str, Any], limit: str, value: Any) -> None:
     if limit not in limits:
         limits[limit] = value
     elif limit == "enum":
-        limits[limit] = [one for one in limits[limit] if one in value]
+        limits[limit] = [choice for choice in limits[limit] if choice in value]
     elif limit in ("pattern", "multipleOf"):
         limits[limit] = tuple(dict.fromkeys((*_several(limits[limit]), value)))
     elif limit in ("minimum", "exclusiveMinimum", "minLength"):
@@ -389,10 +389,10 @@ def _check_types(kind: Kind, offer: Offer, name: str) -> None:
             assert operation is not None
             field = operation.fields.get(facts.name)
             if field and field.types and not set(field.types) & set(_JSON_TYPES[facts.json_type]):
-                said = " or ".join(field.types)
-                where = f"{operation.method} {operation.path}"
+                types = " or ".join(field.types)
+                request = f"{operation.method} {operation.path}"
                 raise problem(
-                    "E-CONTRACT", f"{name} makes `{facts.name}` of {where} {said}; we know it as {facts.json_type}"
+                    "E-CONTRACT", f"{name} makes `{facts.name}` of {request} {types}; we know it as {facts.json_type}"
                 )
 
 
@@ -400,12 +400,12 @@ def _check_types(kind: Kind, offer: Offer, name: str) -> None:
 
 
 def _limited(offer: Offer) -> dict[str, list[Field]]:
-    found: dict[str, list[Field]] = {}
+    limited: dict[str, list[Field]] = {}
     for operation in (offer.create, offer.update):
         for field in operation.fields.values() if operation else ():
             if field.limits:
-                found.setdefault(field.name, []).append(field)
-    return found
+                limited.setdefault(field.name, []).append(field)
+    return limited
 
 
 def _broken_limits(

@@ -23,19 +23,21 @@ _PLAIN = re.compile(r"\w(?:[\w ./()+@=-]*[\w./()+@=-])?")
 _LOOKS_TYPED = re.compile(r"(?i)[-+.0-9_:eox]+|0x[0-9a-f]+|null|true|false|yes|no|on|off|nan|inf")
 
 
-def tenants(found: Mapping[str, Mapping[Kind, Sequence[Row]]], contract: Contract) -> tuple[dict[str, str], list[str]]:
+def tenants(
+    rows_by_tenant: Mapping[str, Mapping[Kind, Sequence[Row]]], contract: Contract
+) -> tuple[dict[str, str], list[str]]:
     """Each tenant as one document, and a warning for each thing that YAML cannot or may not say.
 
     A variable that stands for a password has a name of its own among all of them.
     """
     texts: dict[str, str] = {}
     warnings: list[str] = []
-    taken: set[str] = set()
-    for name, rows in found.items():
-        writer = _Writer(name, contract, frozenset(taken))
+    taken_variables: set[str] = set()
+    for name, rows in rows_by_tenant.items():
+        writer = _Writer(name, contract, frozenset(taken_variables))
         texts[name] = _tenant(name, rows, writer)
-        warnings += [f"{what} is left out: {why}" for what, why in writer.left_out]
-        taken |= writer.variables.keys()
+        warnings += [f"{subject} is left out: {why}" for subject, why in writer.left_out]
+        taken_variables |= writer.variables.keys()
     return texts, warnings
 
 
@@ -77,24 +79,24 @@ def _csv_cell(text: str) -> str:
 
 def _tenant(name: str, rows: Mapping[Kind, Sequence[Row]], writer: "_Writer") -> str:
     lines = [f"tenant: {scalar(name)}"]
-    for kind, found in rows.items():
+    for kind, rows_of_kind in rows.items():
         if kind.entries is None:
-            lines += [line for row in found for line in writer.fields(kind, row, "")]
-    for kind, found in rows.items():
-        if kind.entries is not None and found:
-            entries = writer.entries(kind, found)
+            lines += [line for row in rows_of_kind for line in writer.fields(kind, row, "")]
+    for kind, rows_of_kind in rows.items():
+        if kind.entries is not None and rows_of_kind:
+            entries = writer.entries(kind, rows_of_kind)
             declared = any(not line.lstrip().startswith("#") for line in entries)
             lines += ["", *([f"{kind.entries}:"] if declared else []), *entries]
-    notes = [f"# Set {variable} before planning: {what}." for variable, what in writer.variables.items()]
+    notes = [f"# Set {variable} before planning: {purpose}." for variable, purpose in writer.variables.items()]
     return "\n".join([MODELINE.rstrip("\n"), *notes, *lines]) + "\n"
 
 
 class _Writer:
     """Writes entries, and keeps what must be said beside them."""
 
-    def __init__(self, tenant: str, contract: Contract, taken: frozenset[str]) -> None:
+    def __init__(self, tenant: str, contract: Contract, taken_variables: frozenset[str]) -> None:
         self.tenant = tenant
-        self.taken = taken
+        self.taken = taken_variables
         self.contract = contract
         self.left_out: list[tuple[str, str]] = []
         self.variables: dict[str, str] = {}
@@ -110,7 +112,7 @@ class _Writer:
         return [*lines, *self._comments("  ", before)]
 
     def _comments(self, indent: str, start: int) -> list[str]:
-        return [f"{indent}# left out: {what}: {why}" for what, why in self.left_out[start:]]
+        return [f"{indent}# left out: {subject}: {why}" for subject, why in self.left_out[start:]]
 
     def declarable(self, kind: Kind, rows: Sequence[Row]) -> Iterator[Row]:
         """The rows that may be declared, by name."""
@@ -167,7 +169,7 @@ class _Writer:
             if any(_BREAKS_OUT.search(secret) for secret in value.secret_values):
                 # A variable fills one part of a URL only; one for the whole URL may hold anything.
                 return _quoted(self._variable(kind, row, "URL"))
-            url = value.rewrite(lambda what, _: "\0" + what + "\0")
+            url = value.rewrite(lambda part_name, _: "\0" + part_name + "\0")
             parts = _escape(url).split("\0")
             # Odd parts are the names of secrets: each becomes a variable that the reader must set.
             text = "".join(self._variable(kind, row, part) if index % 2 else part for index, part in enumerate(parts))
@@ -176,9 +178,9 @@ class _Writer:
             return "true" if value else "false"
         return scalar(value) if isinstance(value, str) else str(value)
 
-    def _variable(self, kind: Kind, row: Row, what: str) -> str:
+    def _variable(self, kind: Kind, row: Row, part: str) -> str:
         name = getattr(row, key(kind))
-        base = re.sub(r"[^A-Z0-9]+", "_", f"{self.tenant}_{name}_{what}".upper()).strip("_")
+        base = re.sub(r"[^A-Z0-9]+", "_", f"{self.tenant}_{name}_{part}".upper()).strip("_")
         if base[:1].isdigit() or base.startswith("EXOLINK_"):  # those are the tool's own
             base = f"_{base}"
         variable, number = base, 2
@@ -186,7 +188,7 @@ class _Writer:
             variable, number = f"{base}_{number}", number + 1
         address = inert(f"{self.tenant}/{kind.kind}/{name}")
         self.variables[variable] = (
-            f"the {inert(what)} in the URL of {address}" if what != "URL" else f"the URL of {address}"
+            f"the {inert(part)} in the URL of {address}" if part != "URL" else f"the URL of {address}"
         )
         return f"${{env:{variable}}}"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from exolink_reconcile.errors import StorageFailed, problem
 
 
-def read_text(path: str, what: str) -> bytes:
+def read_text(path: str, purpose: str) -> bytes:
     """The bytes of one small file that an option names.
 
     Raises:
@@ -19,7 +19,7 @@ def read_text(path: str, what: str) -> bytes:
     try:
         return Path(path).read_bytes()
     except OSError as error:
-        raise problem("E-READ", f"{what} {path} cannot be read: {error.strerror}") from None
+        raise problem("E-READ", f"{purpose} {path} cannot be read: {error.strerror}") from None
 
 
 def bundled(name: str) -> str:
@@ -75,22 +75,22 @@ def replace_all(contents: Mapping[str, tuple[bytes, bytes]]) -> None:
         StorageFailed: a file is not as it was read, or cannot be written; nothing was changed.
 
     """
-    made: list[tuple[str, str]] = []
+    new_files: list[tuple[str, str]] = []
     path = ""
     try:
         for path, (before, after) in contents.items():
             target = os.path.realpath(path)
             if Path(target).read_bytes() != before:
                 raise StorageFailed("E-STORAGE", f"{path} was changed meanwhile; nothing was written")
-            made.append((_written_beside(target, after), target))
-        for temporary, target in made:
+            new_files.append((_written_beside(target, after), target))
+        for temporary, target in new_files:
             os.replace(temporary, target)
     except OSError as error:
         raise StorageFailed("E-STORAGE", f"{path} cannot be written: {error.strerror}") from None
     finally:
-        for temporary, _ in made:
+        for temporary, _ in new_files:
             Path(temporary).unlink(missing_ok=True)
-    for folder in {os.path.dirname(target) for _, target in made}:
+    for folder in {os.path.dirname(target) for _, target in new_files}:
         _sync_folder(Path(folder))
 
 

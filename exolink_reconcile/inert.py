@@ -41,9 +41,9 @@ def harmless(text: str) -> str:
 
 def hostile_character(text: str) -> str | None:
     """The first control, bidi or zero-width character of `text`, or the fifth combining mark in a row; or None."""
-    found = _HOSTILE.search(text)
-    if found is not None:
-        return found.group()
+    match = _HOSTILE.search(text)
+    if match is not None:
+        return match.group()
     row = 0
     for character in "" if text.isascii() else text:
         row = row + 1 if unicodedata.category(character)[0] == "M" else 0
@@ -52,17 +52,17 @@ def hostile_character(text: str) -> str | None:
     return None
 
 
-def _escaped(found: re.Match[str]) -> str:
-    number = ord(found.group())
+def _escaped(match: re.Match[str]) -> str:
+    number = ord(match.group())
     if number < 0x100:
         return f"\\x{number:02x}"
     return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
 
 
-def _broken(found: re.Match[str]) -> str:
-    return "\\x3a\\x3a" if found.group() == "::" else "#\\x23"
+def _broken(match: re.Match[str]) -> str:
+    return "\\x3a\\x3a" if match.group() == "::" else "#\\x23"
 
 
-def _without_end(found: re.Match[str]) -> str:
-    sentence = found.group()
+def _without_end(match: re.Match[str]) -> str:
+    sentence = match.group()
     return f"{sentence[:-1]}\\x{ord(sentence[-1]):02x}"

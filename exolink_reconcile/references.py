@@ -37,9 +37,9 @@ class Expanded(str):
 
     def __new__(cls, text: str, written: str, references: Sequence[Reference] = ()) -> "Expanded":
         """The text, and what it was made from."""
-        made = super().__new__(cls, text)
-        made.written, made.references = written, tuple(references)
-        return made
+        text_with_origin = super().__new__(cls, text)
+        text_with_origin.written, text_with_origin.references = written, tuple(references)
+        return text_with_origin
 
 
 class Unresolved(str):
@@ -55,9 +55,9 @@ class Unresolved(str):
 
     def __new__(cls, text: str = "", missing: Sequence[str] = ()) -> "Unresolved":
         """What stands in for the value."""
-        made = super().__new__(cls, text)
-        made.missing = tuple(missing)
-        return made
+        stand_in = super().__new__(cls, text)
+        stand_in.missing = tuple(missing)
+        return stand_in
 
 
 class Diagnosed(Unresolved):
@@ -98,13 +98,13 @@ def expand(text: str, environment: Environment) -> tuple[str, Sequence[Problem]]
     references: list[Reference] = []
     missing: list[str] = []
     at = length = 0
-    for found in _REFERENCE.finditer(text):
-        pieces.append(text[at : found.start()])
+    for match in _REFERENCE.finditer(text):
+        pieces.append(text[at : match.start()])
         length += len(pieces[-1])
-        at = found.end()
-        if found.group() == "$${":
+        at = match.end()
+        if match.group() == "$${":
             value = "${"
-        elif isinstance(name := _nameable(found, environment), Problem):
+        elif isinstance(name := _nameable(match, environment), Problem):
             return Diagnosed(), (name,)
         else:
             value = environment.values.get(name, "") if environment.values is not None else ""
@@ -119,9 +119,9 @@ def expand(text: str, environment: Environment) -> tuple[str, Sequence[Problem]]
     return Expanded("".join((*pieces, text[at:])), text, references), ()
 
 
-def _nameable(found: re.Match[str], environment: Environment) -> str | Problem:
+def _nameable(match: re.Match[str], environment: Environment) -> str | Problem:
     """The variable that a reference names, or why it may not be used."""
-    variable = _VARIABLE.fullmatch(found[1]) if found[2] else None
+    variable = _VARIABLE.fullmatch(match[1]) if match[2] else None
     if variable is None:
         # Not quoted: what stands there may be a password, and all that follows it.
         detail = "Write ${env:NAME}, with letters, digits and _ in NAME, or $${ for a literal ${."

@@ -104,10 +104,10 @@ def _row_id() -> core_schema.CoreSchema:
     text = core_schema.chain_schema(
         [core_schema.str_schema(strict=True, pattern=WHOLE_NUMBER), core_schema.int_schema(ge=-(2**63), lt=2**63)]
     )
-    whole = core_schema.chain_schema(
+    whole_number = core_schema.chain_schema(
         [core_schema.float_schema(strict=True, allow_inf_nan=False), core_schema.int_schema(ge=-(2**63), lt=2**63)]
     )
-    return core_schema.union_schema([number, text, whole], mode="left_to_right")
+    return core_schema.union_schema([number, text, whole_number], mode="left_to_right")
 
 
 _RowId = Annotated[int, _Schema(_row_id, "integer")]
@@ -268,10 +268,10 @@ def attributes(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
 
 def masked_values(objects: Iterable[Resource | Row], names: tuple[str, ...]) -> list[tuple[Any, ...]]:
     """These fields of each object as they may be shown and stored: secrets masked."""
-    found = list(map(attributes(names), objects))
-    if _PLAIN.issuperset(map(type, chain.from_iterable(found))):  # nearly always
-        return found
-    return [tuple(map(masked, values)) for values in found]
+    columns = list(map(attributes(names), objects))
+    if _PLAIN.issuperset(map(type, chain.from_iterable(columns))):  # nearly always
+        return columns
+    return [tuple(map(masked, values)) for values in columns]
 
 
 def masked_fields(resource: Resource | Row, names: tuple[str, ...]) -> dict[str, Any]:

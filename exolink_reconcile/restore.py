@@ -20,7 +20,7 @@ def text(run: str, writes: Iterable[Write], kinds: Sequence[Kind], contract: Con
     for write in writes:
         by_tenant[write.address.tenant].append(write)
     documents = [
-        "\n".join(_document(run, tenant, found, kinds, contract)) + "\n" for tenant, found in sorted(by_tenant.items())
+        "\n".join(_document(run, tenant, own, kinds, contract)) + "\n" for tenant, own in sorted(by_tenant.items())
     ]
     return "---\n".join(documents) or f"# Run {inert(run)} wrote nothing.\n"
 

@@ -114,8 +114,8 @@ def text(schema: _Schema) -> str:
 
 def _told(description: str, example: str = "") -> _Schema:
     """What hover and completion show; an `example` of YAML where no single value can be one."""
-    shown = f"{description}\n\n```yaml\n{example}\n```" if example else description
-    return {"description": description, "markdownDescription": shown}
+    markdown = f"{description}\n\n```yaml\n{example}\n```" if example else description
+    return {"description": description, "markdownDescription": markdown}
 
 
 def _typed(definition: str, description: str, examples: Sequence[str | int] = (), **more: Any) -> _Schema:
@@ -175,12 +175,12 @@ def _policy(kinds: Sequence[Kind]) -> _Schema:
             "allOf": [{"$ref": "#/definitions/references"}],
             "examples": examples,
         }
-        return {"type": "array", **_told(description, "\n".join(f'- "{each}"' for each in examples)), "items": item}
+        return {"type": "array", **_told(description, "\n".join(f'- "{glob}"' for glob in examples)), "items": item}
 
     listed = [kind.kind for kind in kinds if kind.entries is not None]
     protect = [f"{kind}/*" for kind in listed]
-    one = next(kind for kind in kinds if kind.entries is not None)
-    exact = f"{one.kind}/{_example(one)}"
+    listed_kind = next(kind for kind in kinds if kind.entries is not None)
+    exact = f"{listed_kind.kind}/{_example(listed_kind)}"
     return {
         "title": "policy",
         "type": "object",

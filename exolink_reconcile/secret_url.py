@@ -60,8 +60,10 @@ class SecretUrl:
     def masked_like(self, declared: "SecretUrl") -> "SecretUrl":
         """The same live URL, which also hides the parts that the declared one takes from the environment."""
         parts = _parts(declared._text) or ()
-        taken = {part.name for part in parts for ref in declared.references if _overlap(part, ref)}
-        return SecretUrl(self._text, written=self._written, references=self.references, hidden=self.hidden | taken)
+        secret_names = {part.name for part in parts for ref in declared.references if _overlap(part, ref)}
+        return SecretUrl(
+            self._text, written=self._written, references=self.references, hidden=self.hidden | secret_names
+        )
 
     def rewrite(self, secret: Callable[[str, str], str]) -> str:
         """The URL with each secret replaced by `secret(what, value)`.
@@ -70,8 +72,8 @@ class SecretUrl:
         from the environment.
         """
         pieces, at = [], 0
-        for what, start, end, _ in self._secrets():
-            pieces += [self._text[at:start], secret(what, self._text[start:end])]
+        for part, start, end, _ in self._secrets():
+            pieces += [self._text[at:start], secret(part, self._text[start:end])]
             at = end
         return "".join((*pieces, self._text[at:]))
 
@@ -88,7 +90,9 @@ class SecretUrl:
     @property
     def literal_secrets(self) -> tuple[str, ...]:
         """What is secret in it and written out: nothing of it came from the environment."""
-        return tuple(span.name for span in self._secrets() if not any(_overlap(span, each) for each in self.references))
+        return tuple(
+            span.name for span in self._secrets() if not any(_overlap(span, reference) for reference in self.references)
+        )
 
     @property
     def secret_values(self) -> tuple[str, ...]:
@@ -114,7 +118,7 @@ class SecretUrl:
                 yield _Span(part.name, max(part.start, reference.start), min(part.end, reference.end))
 
     def __str__(self) -> str:
-        return self.rewrite(lambda what, value: _MASK)
+        return self.rewrite(lambda part, value: _MASK)
 
     def __repr__(self) -> str:
         return f"SecretUrl({str(self)!r})"
@@ -140,7 +144,7 @@ def masked(value: Any) -> Any:
         return str(value)
     if isinstance(value, dict):
         return {name: masked(value[name]) for name in sorted(value)}
-    return [masked(each) for each in value] if isinstance(value, (list, tuple)) else value
+    return [masked(element) for element in value] if isinstance(value, (list, tuple)) else value
 
 
 def masked_text(text: str) -> str:
@@ -195,10 +199,10 @@ _ODD = re.compile(
 
 def _parts(text: str) -> list[_Span] | None:
     """The parts of a URL in order, those of path and query one by one; None where it is not well formed."""
-    found = _WELL_FORMED.fullmatch(text)
-    if found is None or hostile_character(text):
+    match = _WELL_FORMED.fullmatch(text)
+    if match is None or hostile_character(text):
         return None
-    spans = [_Span(name, *found.span(name), name in ("password", "fragment")) for name in _WELL_FORMED.groupindex]
+    spans = [_Span(name, *match.span(name), name in ("password", "fragment")) for name in _WELL_FORMED.groupindex]
     parts: list[_Span] = []
     for span in spans:
         if span.start < 0:
@@ -235,14 +239,14 @@ def _query_parts(text: str, query: _Span) -> Iterator[_Span]:
 
 
 def _secrets_of_odd_text(text: str) -> Iterator[_Span]:
-    found = _ODD.fullmatch(text)
-    if found is None:
+    match = _ODD.fullmatch(text)
+    if match is None:
         scheme = re.match(r"(?i)[a-z][a-z0-9+.-]*://", text)
         yield from [_Span("URL", scheme.end() if scheme else 0, len(text))] if text else []
         return
-    if found["user"]:
-        yield _Span("user", found.start("user"), found.end("user") - 1)
-    start = found.end("host") + (text[found.end("host") :][:1] == "/")
+    if match["user"]:
+        yield _Span("user", match.start("user"), match.end("user") - 1)
+    start = match.end("host") + (text[match.end("host") :][:1] == "/")
     if start < len(text):
         yield _Span("path", start, len(text))
 
@@ -265,13 +269,13 @@ def _declared_url(text: object) -> SecretUrl:
         raise PydanticCustomError("url", "a URL must be text")
     references = text.references if isinstance(text, Expanded) else ()
     written = text.written if isinstance(text, Expanded) else text
-    if stray := next((each for each in references if not _stays_in_its_part(text, each)), None):
+    if stray := next((reference for reference in references if not _stays_in_its_part(text, reference)), None):
         raise _refused(
             f"the value of the environment variable {stray.name} does not stay in its part of the URL:"
             " in it `/ ? # @ : \\` and blanks must be percent-encoded"
         )
     if not _is_url(text):
-        names = ", ".join(dict.fromkeys(each.name for each in references))
+        names = ", ".join(dict.fromkeys(reference.name for reference in references))
         raise _refused(f"with the value of {names} this is {_NO_URL}" if names else _hinted(text))
     return SecretUrl(text, written=written, references=references)
 
@@ -308,5 +312,5 @@ def _stays_in_its_part(text: str, reference: Reference) -> bool:
 
 
 def _is_url(text: str) -> bool:
-    found = _URL.fullmatch(text)
-    return found is not None and not hostile_character(text) and 0 < int(found["port"] or 80) < 65536
+    match = _URL.fullmatch(text)
+    return match is not None and not hostile_character(text) and 0 < int(match["port"] or 80) < 65536

@@ -44,7 +44,7 @@ def run(
     for each in left:
         if add is None or each.source is not None:
             place = f"{each.source}: " if each.source else ""
-            CONSOLE.err(f"{inert(place)}left: {inert(each.what)}: {inert(each.why)}\n")
+            CONSOLE.err(f"{inert(place)}left: {inert(each.subject)}: {inert(each.why)}\n")
     for rewrite in rewrites:
         CONSOLE.out("\n".join(write_back.unified_diff(rewrite)) + "\n")
     addition = _addition(changes, contract) if add else ""

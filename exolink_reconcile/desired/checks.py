@@ -60,7 +60,7 @@ def check(tenant: TenantDraft, kinds: Sequence[Kind], problems: Problems) -> Non
 def _check_names(tenant: TenantDraft, kind: Kind, problems: Problems) -> None:
     """Each address once; no two names that people would take for one; a warning for two that look alike."""
     declared = tenant.declared[kind]
-    names = [name_of(each.resource) for each in declared]
+    names = [name_of(entry.resource) for entry in declared]
     folds = list(map(folded, names))
     if len(set(folds)) < len(folds):
         _report_same_names(tenant, kind, zip(folds, declared), problems)
@@ -73,18 +73,18 @@ def _report_same_names(
     tenant: TenantDraft, kind: Kind, folds: Iterable[tuple[str, Declared]], problems: Problems
 ) -> None:
     by_fold: dict[str, Declared] = {}
-    for fold, each in folds:
-        other = by_fold.setdefault(fold, each)
-        if other is each:
+    for fold, entry in folds:
+        other = by_fold.setdefault(fold, entry)
+        if other is entry:
             continue
-        name, other_name = name_of(each.resource), name_of(other.resource)
+        name, other_name = name_of(entry.resource), name_of(other.resource)
         address = tenant.address(kind, name)
         if name == other_name:
-            problems.error("E-DUPLICATE-ADDRESS", each.source, f"{address} is declared twice: also at {other.source}")
+            problems.error("E-DUPLICATE-ADDRESS", entry.source, f"{address} is declared twice: also at {other.source}")
         else:
             problems.error(
                 "E-SAME-NAME",
-                each.source,
+                entry.source,
                 f"`{address}` reads like `{tenant.address(kind, other_name)}` at {other.source}",
                 "Two names must differ in more than case, spaces at the ends or the form of an accent.",
             )
@@ -94,13 +94,13 @@ def _report_look_alikes(
     tenant: TenantDraft, kind: Kind, looks: Iterable[tuple[str, str, Declared]], problems: Problems
 ) -> None:
     by_look: dict[str, tuple[str, Declared]] = {}
-    for look, fold, each in looks:
-        other_fold, other = by_look.setdefault(look, (fold, each))
+    for look, fold, entry in looks:
+        other_fold, other = by_look.setdefault(look, (fold, entry))
         if fold != other_fold:
-            address, other_address = (tenant.address(kind, name_of(one.resource)) for one in (each, other))
+            address, other_address = (tenant.address(kind, name_of(named.resource)) for named in (entry, other))
             problems.warn(
                 "W-CONFUSABLE",
-                each.source,
+                entry.source,
                 f"`{address}` looks like `{other_address}` at {other.source}",
                 "Some of their characters look the same and are not. Make sure that both are meant.",
             )
@@ -109,11 +109,11 @@ def _report_look_alikes(
 def _check_ids(tenant: TenantDraft, kind: Kind, problems: Problems) -> None:
     """Each live id is pinned once."""
     by_id: dict[int, Declared] = {}
-    for each in tenant.declared[kind]:
-        pin = each.pinned_id
-        if pin is not None and (other := by_id.setdefault(pin, each)) is not each:
+    for entry in tenant.declared[kind]:
+        pin = entry.pinned_id
+        if pin is not None and (other := by_id.setdefault(pin, entry)) is not entry:
             summary = f"id {tenant.id(pin)} is pinned twice: also at {other.source}"
-            problems.error("E-DUPLICATE-ID", each.source, summary)
+            problems.error("E-DUPLICATE-ID", entry.source, summary)
 
 
 def _check_removed(tenant: TenantDraft, kind: Kind, problems: Problems) -> None:
@@ -161,7 +161,7 @@ def _check_against_declared(
 
 def _check_not_protected(tenant: TenantDraft, kind: Kind, removed: Removed, problems: Problems) -> None:
     local = Address(tenant.name, kind.kind, removed.name).local
-    pattern = next((each for each in tenant.policy["protect"] if globs.matches(each.glob, local)), None)
+    pattern = next((candidate for candidate in tenant.policy["protect"] if globs.matches(candidate.glob, local)), None)
     if pattern is not None:
         problems.error(
             "E-PROTECTED",
@@ -172,5 +172,5 @@ def _check_not_protected(tenant: TenantDraft, kind: Kind, removed: Removed, prob
         )
 
 
-def _differ(one: int | None, other: int | None) -> bool:
-    return one is not None and other is not None and one != other
+def _differ(first: int | None, second: int | None) -> bool:
+    return first is not None and second is not None and first != second

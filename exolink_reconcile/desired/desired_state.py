@@ -232,10 +232,10 @@ class _Builder:
             pattern = Expanded(f"{pattern}/*", f"{as_written(pattern)}/*")
         word = pattern.partition("/")[0]
         if exact:
-            known = word in words and "/" in pattern
+            names_a_kind = word in words and "/" in pattern
         else:
-            known = any(globs.may_match_below(pattern, f"{w}/") for w in words)
-        if not known:
+            names_a_kind = any(globs.may_match_below(pattern, f"{w}/") for w in words)
+        if not names_a_kind:
             problem = "names no kind" if exact else "can match no kind"
             hint = self.problems.nearest("" if isinstance(pattern, Expanded) else word, words)
             self.problems.error("E-GLOB", spot, f"{quoted(pattern)} {problem}", f"It is KIND/NAME. {hint}")
@@ -252,7 +252,7 @@ class _Builder:
     def _table(self, body: Node, tenant: TenantDraft, table: str) -> None:
         """`profiles` and its like: names for numbers."""
         rows = self._mapping(body, table, None)
-        known = tenant.tables.setdefault(table, {})
+        numbers = tenant.tables.setdefault(table, {})
         if rows is None:
             return
         self._needs_all(rows)
@@ -262,18 +262,18 @@ class _Builder:
             if (bad := hostile_character(name)) or not name.strip():
                 self.problems.error("E-NAME", at_key(rows, name), hostile("a name", bad))
             elif isinstance(number, Unresolved):
-                known.setdefault(name, 0)
+                numbers.setdefault(name, 0)
             elif not isinstance(number, str) or not re.fullmatch(WHOLE_NUMBER, number):
                 self.problems.error("E-TYPE", at_value(rows, name), f"`{name}` must be {_MEANT['integer']}")
-                known.setdefault(name, 0)
+                numbers.setdefault(name, 0)
             elif other := tenant.spots.get((table, name)):
                 summary = f"`{name}` is given twice in {table} of tenant {tenant.shown}"
                 self.problems.error("E-DUPLICATE-KEY", at_key(rows, name), summary, also=other)
             else:
-                known[name] = int(number)
+                numbers[name] = int(number)
                 tenant.spots[table, name] = at_key(rows, name)
 
-    def _mapping(self, node: Node, name: str, known: list[str] | None) -> Node | None:
+    def _mapping(self, node: Node, name: str, known_keys: list[str] | None) -> Node | None:
         """The mapping under a key; says so when it is not one or has unknown keys."""
         value = node.get(name)
         if value is None or isinstance(value, Diagnosed):
@@ -283,8 +283,8 @@ class _Builder:
             self.problems.error("E-TYPE", at_value(node, name), f"`{name}` must be a mapping")
             return None
         for inner in value:
-            if known is not None and inner not in known:
-                self.problems.unknown(value, inner, f"unknown key `{inner}` in `{name}`", known)
+            if known_keys is not None and inner not in known_keys:
+                self.problems.unknown(value, inner, f"unknown key `{inner}` in `{name}`", known_keys)
         return value
 
     # ----------------------------------------------------------------------------------------------------------- lists
@@ -330,7 +330,7 @@ class _Builder:
         node = self._mapping(all_defaults, entries, None) if all_defaults is not None else None
         if node is None or all_defaults is None:
             return {}
-        if any(self._is_covered(tenant, kind, each.get(key(kind))) for each in nodes):
+        if any(self._is_covered(tenant, kind, entry.get(key(kind))) for entry in nodes):
             self._needs_all(node)
         allowed = [name for name in entry_keys(kind) if name not in (key(kind), "id")]
         usable = dict(node)
@@ -458,8 +458,8 @@ class _Builder:
                 index = int(details["loc"][0])
                 bad.add(index)
                 self._report_value(nodes[index], kind, details, details["loc"][1:])
-            good = iter(adapter.validate_python([each for index, each in enumerate(values) if index not in bad]))
-            resources = [_only_name(kind, each) if i in bad else next(good) for i, each in enumerate(values)]
+            good = iter(adapter.validate_python([entry for index, entry in enumerate(values) if index not in bad]))
+            resources = [_only_name(kind, entry) if i in bad else next(good) for i, entry in enumerate(values)]
         self._warn_literal_secrets(kind, nodes, resources)
         return resources
 
@@ -468,15 +468,15 @@ class _Builder:
             for node, resource in zip(nodes, resources, strict=True):
                 url = getattr(resource, name, None) if name in node else None
                 if isinstance(url, SecretUrl) and url.literal_secrets:
-                    what = "a password" if "password" in url.literal_secrets else "what may be a secret"
-                    summary = f"{what} is written out in `{name}`"
+                    secret = "a password" if "password" in url.literal_secrets else "what may be a secret"
+                    summary = f"{secret} is written out in `{name}`"
                     self.problems.warn("W-SECRET", at_value(node, name), summary, "Write ${env:NAME} in its place.")
 
     def _report_value(self, node: Node, kind: Kind, details: ErrorDetails, loc: tuple[int | str, ...]) -> None:
         """Put one pydantic error in a user's words. Never quotes a secret."""
         name = str(loc[0]) if loc else ""
         facts = fields(kind).get(name)
-        given = details["input"]
+        value = details["input"]
         spot = at_value(node, name)
         match details["type"]:
             case "missing":
@@ -486,47 +486,47 @@ class _Builder:
             case "url":
                 self.problems.error("E-URL", spot, details["msg"])
             case _ if name == "createOnly":
-                self._report_create_only(node, kind, given, loc)
+                self._report_create_only(node, kind, value, loc)
             case "string_pattern_mismatch" if facts is not None and facts.json_type == "string":
-                bad = hostile_character(str(given))
+                bad = hostile_character(str(value))
                 self.problems.error("E-NAME", spot, hostile(f"`{name}`", bad))
             case _:
                 meant = _MEANT["integer"] if name == "id" or facts is None else _MEANT[facts.json_type]
                 secret = facts is not None and facts.secret
-                but = f", not {quoted(given)}" if isinstance(given, str) and not secret else ""
+                but = f", not {quoted(value)}" if isinstance(value, str) and not secret else ""
                 self.problems.error("E-TYPE", spot, f"`{name}` must be {meant}{but}")
 
-    def _report_create_only(self, node: Node, kind: Kind, given: Any, loc: tuple[int | str, ...]) -> None:
-        known = compared(kind)
+    def _report_create_only(self, node: Node, kind: Kind, value: Any, loc: tuple[int | str, ...]) -> None:
+        names = compared(kind)
         if len(loc) > 1 and isinstance(loc[1], int):
             spot = at_item(node, "createOnly", loc[1])
-            if isinstance(given, str):
-                hint = self.problems.nearest("" if isinstance(given, Expanded) else given, known)
-                self.problems.error("E-CREATE-ONLY", spot, f"no field {quoted(given)} to list here", hint)
+            if isinstance(value, str):
+                hint = self.problems.nearest("" if isinstance(value, Expanded) else value, names)
+                self.problems.error("E-CREATE-ONLY", spot, f"no field {quoted(value)} to list here", hint)
                 return
         else:
             spot = at_value(node, "createOnly")
-        detail = f"Fields here: {', '.join(known)}."
+        detail = f"Fields here: {', '.join(names)}."
         self.problems.error("E-CREATE-ONLY", spot, "`createOnly` is a list of fields", detail)
 
-    def _report_unknown(self, node: Node, kind: Kind, name: str, known: Sequence[str]) -> None:
+    def _report_unknown(self, node: Node, kind: Kind, name: str, known_keys: Sequence[str]) -> None:
         if name in kind.reported:
             summary = f"`{name}` is read-only: the API reports it"
             self.problems.error("E-READ-ONLY", at_key(node, name), summary, "Leave it out.")
             return
-        self.problems.unknown(node, name, f"unknown key `{name}` in a {kind.kind}", known)
+        self.problems.unknown(node, name, f"unknown key `{name}` in a {kind.kind}", known_keys)
 
     # --------------------------------------------------------------------------------------------------------- removed
 
     def _removed_entry(self, tenant: TenantDraft, node: Node) -> None:
-        known = [*self.by_word, "id", "reason"]
+        known_keys = [*self.by_word, "id", "reason"]
         if self.document_kind.kind in node:
             summary = "a tenant cannot be removed: this tool never deletes one"
             self.problems.error("E-TENANT", at_key(node, self.document_kind.kind), summary)
             return
         for name in node:
-            if name not in known:
-                self.problems.unknown(node, name, f"unknown key `{name}` in `removed`", known)
+            if name not in known_keys:
+                self.problems.unknown(node, name, f"unknown key `{name}` in `removed`", known_keys)
         words = [word for word in self.by_word if word in node]
         if len(words) != 1:
             problem = f"names {' and '.join(words)}" if words else "names no kind"
@@ -536,7 +536,7 @@ class _Builder:
         if self._is_covered(tenant, self.by_word[words[0]], node[words[0]]):
             self._needs_all(node)
         for name, value in node.items():
-            if name in known and not isinstance(value, str):
+            if name in known_keys and not isinstance(value, str):
                 meant = _MEANT["integer" if name == "id" else "string"]
                 self.problems.error("E-TYPE", at_value(node, name), f"`{name}` must be {meant}")
                 return
@@ -611,4 +611,4 @@ def _note_written(tenant: TenantDraft, name: Any, pin: Any) -> None:
 
 def _known(value: Any) -> Any:
     """A list without what is not known yet; anything else as it is."""
-    return [each for each in value if not isinstance(each, Unresolved)] if isinstance(value, list) else value
+    return [element for element in value if not isinstance(element, Unresolved)] if isinstance(value, list) else value

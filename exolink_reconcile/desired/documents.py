@@ -133,9 +133,9 @@ class _Reader:
         if data.count(b"\n") + data.count(b"\r") > MAX_LINES:
             self._too_large(f"{MAX_LINES:,} lines")
             return False
-        if found := _OTHER_BREAKS.search(text):
-            summary = f"a line break that only some programs show: U+{ord(found.group()):04X}"
-            place = _place(data, len(text[: found.start()].encode()))
+        if line_break := _OTHER_BREAKS.search(text):
+            summary = f"a line break that only some programs show: U+{ord(line_break.group()):04X}"
+            place = _place(data, len(text[: line_break.start()].encode()))
             self._problem("E-SYNTAX", summary, *place, "Take out each of them; inside quotes write it as an escape.")
             # A space in their place, so that all else has the lines that everybody sees.
             self._use(_OTHER_BREAKS.sub(" ", text).encode())
@@ -254,7 +254,7 @@ class _Reader:
         placed = False
         root: Any = self._new_node(event) if kind is MappingStartEvent else []
         stack: list[tuple[Any, bool]] = []
-        here: Any = root
+        parent: Any = root
         in_mapping = kind is MappingStartEvent
         key: str | None = None
         for event in events:
@@ -266,11 +266,11 @@ class _Reader:
                     plain or (event.tag is None and event.anchor is None and "$" not in value)
                 )
                 if not in_mapping:
-                    here.append(value if usual else self._scalar(event))
+                    parent.append(value if usual else self._scalar(event))
                 elif key is None:
-                    key = value if usual and (here or placed) and value not in here else self._key(here, event)
+                    key = value if usual and (parent or placed) and value not in parent else self._key(parent, event)
                 else:
-                    here[key] = value if usual else self._scalar(event)
+                    parent[key] = value if usual else self._scalar(event)
                     key = None
             elif in_mapping and key is None and kind is not MappingEndEvent:
                 self._skip_pair(events, event)
@@ -282,23 +282,23 @@ class _Reader:
                 child: Any = self._new_node(event) if kind is MappingStartEvent else []
                 placed = no_explicit_key and not event.flow_style
                 if in_mapping:
-                    here[key] = child
+                    parent[key] = child
                 else:
-                    here.append(child)
+                    parent.append(child)
                     if self.runs and kind is MappingStartEvent and (child.line, child.column) in self.runs:
-                        here += self._inner(self.runs.pop((child.line, child.column)))
-                stack.append((here, in_mapping))
-                here, in_mapping, key = child, kind is MappingStartEvent, None
+                        parent += self._inner(self.runs.pop((child.line, child.column)))
+                stack.append((parent, in_mapping))
+                parent, in_mapping, key = child, kind is MappingStartEvent, None
             elif kind is MappingEndEvent or kind is SequenceEndEvent:
                 if not stack:
                     return root
-                here, in_mapping = stack.pop()
+                parent, in_mapping = stack.pop()
                 key = None
             elif in_mapping:
-                here[key] = self._alias(event)
+                parent[key] = self._alias(event)
                 key = None
             else:
-                here.append(self._alias(event))
+                parent.append(self._alias(event))
         return root
 
     def _new_node(self, event: Any) -> Node:
@@ -332,13 +332,13 @@ class _Reader:
         self.unresolved |= isinstance(value, Unresolved)
         return value
 
-    def _key(self, here: Node, event: Any) -> str:
+    def _key(self, mapping: Node, event: Any) -> str:
         key: str = event.value
-        if not here:
-            here.line, here.column = event.start_mark.line + 1, event.start_mark.column + 1
+        if not mapping:
+            mapping.line, mapping.column = event.start_mark.line + 1, event.start_mark.column + 1
         if event.tag is not None or event.anchor is not None:
             self._check_properties(event)
-        if key in here:
+        if key in mapping:
             self._at("E-DUPLICATE-KEY", f"the key `{key}` is given twice", event, "Keep one of them.")
         elif key == "<<" and not event.style:
             self._at("E-MERGE", "merge keys are not supported", event, "Use `defaults` for what many entries share.")
@@ -480,7 +480,7 @@ def _shield(data: bytes) -> bytes:
     """The text with a stand-in for what can only be text; the same where there is nothing, or a stand-in already."""
     if isinstance(data, _Shielded) or any(stand_in.encode() in data for stand_in in _STAND_INS.values()):
         return data
-    return _Shielded(_INNER.sub(lambda found: _STAND_INS[found.group().decode()].encode(), data))
+    return _Shielded(_INNER.sub(lambda match: _STAND_INS[match.group().decode()].encode(), data))
 
 
 def _unshielded(events: Iterator[Any]) -> Iterator[Any]:

@@ -49,7 +49,11 @@ def read(paths: Sequence[str], environment: Mapping[str, str] | None, allowed: S
         reader.read_path(path)
     documents, tables = table_files.with_tables(reader.documents, environment, allowed)
     digest = hashlib.sha256("".join(sorted([*reader.digests, *tables.digests])).encode("utf-8", "surrogateescape"))
-    unread = tuple(each.source for each in reader.problems if each.code == "W-UNREAD" and each.source is not None)
+    unread = tuple(
+        diagnostic.source
+        for diagnostic in reader.problems
+        if diagnostic.code == "W-UNREAD" and diagnostic.source is not None
+    )
     return Inputs(
         tuple(documents),
         (*reader.problems, *tables.unused(dict.fromkeys(reader.tables))),
@@ -103,7 +107,7 @@ class _Reader:
             met_again |= not self._read_file(file, in_folder=is_folder)
         if met_again or len(self.documents) > documents:
             return
-        if not any(each.severity == "error" for each in self.problems[problems:]):
+        if not any(diagnostic.severity == "error" for diagnostic in self.problems[problems:]):
             detail = "Nothing declared is never read as `nothing wanted`."
             self.problems.append(Diagnostic("E-EMPTY", "no document here", Source(path, 1, 1), detail))
 
@@ -206,12 +210,14 @@ class _Reader:
             entered.add(real)
             try:
                 with os.scandir(folder) as entries:
-                    found = sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda e: e.name)
+                    visible = sorted(
+                        (entry for entry in entries if not entry.name.startswith(".")), key=lambda e: e.name
+                    )
             except OSError as error:
                 self._unread(folder, f"a folder that cannot be entered: {error.strerror}")
                 continue
             below = []
-            for entry in found:
+            for entry in visible:
                 path = os.path.join(folder, entry.name)
                 if entry.is_symlink():
                     links.append(path)

@@ -35,11 +35,11 @@ def of_file(file: File, wanted: Iterable[tuple[int, int]]) -> Mapping[tuple[int,
 
 
 def _in_table(table: Table, wanted: Iterable[tuple[int, int]]) -> dict[tuple[int, int], dict[str, Places]]:
-    found: dict[tuple[int, int], dict[str, Places]] = {}
+    places_of_row: dict[tuple[int, int], dict[str, Places]] = {}
     for line, spans in tables.locate(table, (line for line, _ in wanted)).items():
         cells = ((name, (span.line, span.column)) for name, span in zip(table.fields, spans) if name is not None)
-        found[line, 1] = {name: Places(cell, cell, []) for name, cell in cells}
-    return found
+        places_of_row[line, 1] = {name: Places(cell, cell, []) for name, cell in cells}
+    return places_of_row
 
 
 def locate(data: bytes, wanted: Iterable[tuple[int, int]]) -> dict[tuple[int, int], dict[str, Places]]:
@@ -49,9 +49,9 @@ def locate(data: bytes, wanted: Iterable[tuple[int, int]]) -> dict[tuple[int, in
     """
     wanted = set(wanted)
     if cut := cut_lists(data):
-        found = _locate(cut.rest({line for line, _ in wanted}), cut.runs, wanted)
-        if found.keys() >= wanted:
-            return found
+        located = _locate(cut.rest({line for line, _ in wanted}), cut.runs, wanted)
+        if located.keys() >= wanted:
+            return located
     return _locate(data, (), wanted)
 
 
@@ -59,17 +59,17 @@ _Found = dict[tuple[int, int], dict[str, Places]]
 
 
 def _locate(data: bytes, runs: Iterable[Run], wanted: set[tuple[int, int]]) -> _Found:
-    found: _Found = {}
+    located: _Found = {}
     with suppress(YAMLError):  # already diagnosed; what stands before the error is still found
-        _walk(parse_events(data), {run.place: run for run in runs}, wanted, found)
-    for places in found.values():
-        for each in places.values():  # an entry that was cut out and kept all the same was met twice
-            each.items[:] = sorted(set(each.items))
-    return found
+        _walk(parse_events(data), {run.place: run for run in runs}, wanted, located)
+    for places in located.values():
+        for found_places in places.values():  # an entry that was cut out and kept all the same was met twice
+            found_places.items[:] = sorted(set(found_places.items))
+    return located
 
 
 def _walk(
-    events: Iterator[Any], runs: Mapping[tuple[int, int], Run], wanted: set[tuple[int, int]], found: _Found
+    events: Iterator[Any], runs: Mapping[tuple[int, int], Run], wanted: set[tuple[int, int]], located: _Found
 ) -> None:
     """Follow the events with a stack of open collections; note the places inside the wanted mappings."""
     stack: list[_Open] = []
@@ -80,13 +80,13 @@ def _walk(
             continue
         if kind not in (ScalarEvent, AliasEvent, MappingStartEvent, SequenceStartEvent):
             continue
-        here = (event.start_mark.line + 1, event.start_mark.column + 1)
+        position = (event.start_mark.line + 1, event.start_mark.column + 1)
         top = stack[-1] if stack else None
         if top is not None:
-            top.meet(event, here, wanted, found)
-            if kind is MappingStartEvent and here in runs:
-                for node in runs[here].inner:
-                    top.meet_item((node.line, here[1]))
+            top.meet(event, position, wanted, located)
+            if kind is MappingStartEvent and position in runs:
+                for node in runs[position].inner:
+                    top.meet_item((node.line, position[1]))
         if kind is MappingStartEvent or kind is SequenceStartEvent:
             if len(stack) > MAX_DEPTH:
                 return
@@ -109,24 +109,24 @@ class _Open:
     def meet(
         self,
         event: Any,
-        here: tuple[int, int],
+        position: tuple[int, int],
         wanted: set[tuple[int, int]],
-        found: _Found,
+        located: _Found,
     ) -> None:
         """Take in the next child of this collection."""
         if not self.is_mapping:
-            self.meet_item(here)
+            self.meet_item(position)
         elif self.at_key:
-            if self.key_place == (0, 0) and here in wanted:
-                self.places = found.setdefault(here, {})
-            self.key, self.key_place, self.at_key = getattr(event, "value", ""), here, False
+            if self.key_place == (0, 0) and position in wanted:
+                self.places = located.setdefault(position, {})
+            self.key, self.key_place, self.at_key = getattr(event, "value", ""), position, False
         else:
             self.at_key = True
             if self.places is not None:
-                self.places[self.key] = Places(self.key_place, here, [])
+                self.places[self.key] = Places(self.key_place, position, [])
 
-    def meet_item(self, here: tuple[int, int]) -> None:
+    def meet_item(self, position: tuple[int, int]) -> None:
         """Take in the next item of this list."""
         parent = self.parent
         if parent is not None and parent.is_mapping and parent.at_key and parent.places is not None:
-            parent.places[parent.key].items.append(here)
+            parent.places[parent.key].items.append(position)

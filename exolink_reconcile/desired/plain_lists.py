@@ -90,7 +90,7 @@ def cut(text: str) -> Cut | None:
 def _runs(lines: list[str]) -> Iterator[tuple[int, list[Node]]]:
     """Plain entries that follow each other, with the column of their keys, 0-based. One loop: it runs for every line."""
     heads: dict[str, _Head] = {}
-    here = -1
+    indent = -1
     entries: list[Node] = []
     under: Node | None = None  # the entry that a line without a dash goes on with
     for number, line in enumerate(lines, 1):
@@ -101,7 +101,7 @@ def _runs(lines: list[str]) -> Iterator[tuple[int, list[Node]]]:
         column, opens, key = head
         entry = None
         if opens == "":
-            if column == here and under is not None and key not in under and _VALUE(text):
+            if column == indent and under is not None and key not in under and _VALUE(text):
                 under[key] = text[1:-1] if text[0] in "\"'" else text
                 continue
         elif opens == "- ":
@@ -111,12 +111,12 @@ def _runs(lines: list[str]) -> Iterator[tuple[int, list[Node]]]:
                 entry.line, entry.column = number, column + 1
         elif opens is not None:
             entry, under = _in_braces(line, number, column), None
-        if here != column or entry is None:
-            yield here, entries
-            here, entries = (column, []) if entry is not None else (-1, [])
+        if indent != column or entry is None:
+            yield indent, entries
+            indent, entries = (column, []) if entry is not None else (-1, [])
         if entry is not None:
             entries.append(entry)
-    yield here, entries
+    yield indent, entries
 
 
 class _Head(NamedTuple):
@@ -131,19 +131,19 @@ class _Head(NamedTuple):
 
 
 def _head(text: str) -> _Head:
-    found = _HEAD(text)
-    if found is None or (found[3] and not found[2]):
+    match = _HEAD(text)
+    if match is None or (match[3] and not match[2]):
         return _Head(-1, None, "")
-    indent, dash, brace, key = found.groups(default="")
+    indent, dash, brace, key = match.groups(default="")
     return _Head(len(indent) + len(dash), dash + brace, key)
 
 
 def _in_braces(line: str, number: int, column: int) -> Node | None:
     """The entry of a line like `- {key: text, key: text}`; None where it is not plain."""
-    found = _BRACES(line)
-    if found is None:
+    match = _BRACES(line)
+    if match is None:
         return None
-    pairs = [pair.split(": ", 1) for pair in found[2].split(", ")]
+    pairs = [pair.split(": ", 1) for pair in match[2].split(", ")]
     entry = Node((key, text[1:-1] if text[0] in "\"'" else text) for key, text in pairs)
-    entry.line, entry.column = number, column + 2 + len(found[1])
+    entry.line, entry.column = number, column + 2 + len(match[1])
     return entry if len(entry) == len(pairs) else None

@@ -55,11 +55,11 @@ class Found(NamedTuple):
         """Where a spot is; that of its mapping where it was not found."""
         node, key, part = spot
         place = (node.line, node.column)
-        found = self.places.get(node.file, {}).get(place, {}).get(key or "")
-        if found is not None:
-            place = found.key if part == "key" else found.value
-            if isinstance(part, int) and part < len(found.items):
-                place = found.items[part]
+        places_of_key = self.places.get(node.file, {}).get(place, {}).get(key or "")
+        if places_of_key is not None:
+            place = places_of_key.key if part == "key" else places_of_key.value
+            if isinstance(part, int) and part < len(places_of_key.items):
+                place = places_of_key.items[part]
         return Source(node.file.path, *place)
 
 
@@ -89,23 +89,21 @@ class Problems:
         self._comparisons = _COMPARISONS
         self.more = 0  # that were not kept, because nobody reads so many
 
-    def error(
-        self, code: str, where: Spot | Source, summary: str, detail: str = "", *, also: Spot | None = None
-    ) -> None:
+    def error(self, code: str, at: Spot | Source, summary: str, detail: str = "", *, also: Spot | None = None) -> None:
         """Note an error. `also` is a second place, with which the summary ends."""
-        self._add(Diagnostic(code, summary, None, detail), where, also)
+        self._add(Diagnostic(code, summary, None, detail), at, also)
 
-    def warn(self, code: str, where: Spot | Source, summary: str, detail: str = "") -> None:
+    def warn(self, code: str, at: Spot | Source, summary: str, detail: str = "") -> None:
         """Note a warning."""
-        self._add(Diagnostic(code, summary, None, detail, "warning"), where)
+        self._add(Diagnostic(code, summary, None, detail, "warning"), at)
 
     def missing(self, node: Node, key: str, summary: str, detail: str = "") -> None:
         """Note that a mapping lacks a key; nothing is said where a misspelt key explains it."""
         self._add(Diagnostic("E-REQUIRED", summary, None, detail), Spot(node), missing=(node.source, key))
 
-    def unknown(self, node: Node, key: str, summary: str, known: Iterable[str]) -> None:
+    def unknown(self, node: Node, key: str, summary: str, known_keys: Iterable[str]) -> None:
         """Note an unknown key, with a hint which one may be meant."""
-        meant, hint = self._nearest(key, known)
+        meant, hint = self._nearest(key, known_keys)
         if meant:
             self._misspelt.add((node.source, meant))
         self._add(Diagnostic("E-UNKNOWN-KEY", summary, None, hint), at_key(node, key))
@@ -117,12 +115,12 @@ class Problems:
                 "E-ENV", spot, f"the environment variable {name} is not set, or empty", "Set it, then run again."
             )
 
-    def nearest(self, word: str, known: Iterable[str]) -> str:
+    def nearest(self, word: str, candidates: Iterable[str]) -> str:
         """A hint that names the nearest known word, or some of them."""
-        return self._nearest(word, known)[1]
+        return self._nearest(word, candidates)[1]
 
-    def _nearest(self, word: str, known: Iterable[str]) -> tuple[str | None, str]:
-        names = [name for name in known if len(name) <= _LONGEST]
+    def _nearest(self, word: str, candidates: Iterable[str]) -> tuple[str | None, str]:
+        names = [name for name in candidates if len(name) <= _LONGEST]
         if self._comparisons >= len(names) and len(word) <= _LONGEST:
             self._comparisons -= len(names)
             return nearest(word, names)
@@ -131,13 +129,13 @@ class Problems:
     def _add(
         self,
         diagnostic: Diagnostic,
-        where: Spot | Source,
+        at: Spot | Source,
         also: Spot | None = None,
         missing: tuple[Source, str] | None = None,
     ) -> None:
-        spot = where if isinstance(where, Spot) else None
-        source = None if isinstance(where, Spot) else where
-        path = where.node.file.path if isinstance(where, Spot) else where.path
+        spot = at if isinstance(at, Spot) else None
+        source = None if isinstance(at, Spot) else at
+        path = at.node.file.path if isinstance(at, Spot) else at.path
         if not self._repeats.is_news(path, diagnostic.code, diagnostic.summary):
             return
         if len(self._problems) >= _MOST_KEPT:
@@ -147,17 +145,19 @@ class Problems:
 
     def diagnostics(self) -> list[Diagnostic]:
         """The problems with their places, without those that another one explains."""
-        problems = [each for each in self._problems if each.missing is None or each.missing not in self._misspelt]
-        found = find(spot for each in problems for spot in (each.spot, each.also) if spot is not None)
+        problems = [
+            problem for problem in self._problems if problem.missing is None or problem.missing not in self._misspelt
+        ]
+        located = find(spot for problem in problems for spot in (problem.spot, problem.also) if spot is not None)
         placed = [
-            replace(each.diagnostic, source=found.source(each.spot)) if each.spot else each.diagnostic
-            for each in problems
+            replace(problem.diagnostic, source=located.source(problem.spot)) if problem.spot else problem.diagnostic
+            for problem in problems
         ]
         return [
-            replace(told, summary=f"{told.summary}: also at {found.source(each.also)}")
-            if each.also is not None and told.summary == each.diagnostic.summary
-            else told
-            for each, told in zip(problems, self._repeats.told(placed), strict=True)
+            replace(diagnostic, summary=f"{diagnostic.summary}: also at {located.source(problem.also)}")
+            if problem.also is not None and diagnostic.summary == problem.diagnostic.summary
+            else diagnostic
+            for problem, diagnostic in zip(problems, self._repeats.told(placed), strict=True)
         ]
 
 
@@ -167,26 +167,28 @@ def in_order(diagnostics: Iterable[Diagnostic], more: int = 0) -> list[Diagnosti
     What else is wrong with a key explains that it is not known.
     """
     once = dict.fromkeys(diagnostics)
-    wrong = {each.source for each in once if each.code in ("E-MERGE", "E-NULL", "E-ENV", "E-DUPLICATE-KEY")}
-    told = sorted(
-        (each for each in once if each.code != "E-UNKNOWN-KEY" or each.source not in wrong),
-        key=lambda each: (each.source or Source("", 0, 0), each.code == "E-REQUIRED"),
+    wrong = {
+        diagnostic.source for diagnostic in once if diagnostic.code in ("E-MERGE", "E-NULL", "E-ENV", "E-DUPLICATE-KEY")
+    }
+    ordered = sorted(
+        (diagnostic for diagnostic in once if diagnostic.code != "E-UNKNOWN-KEY" or diagnostic.source not in wrong),
+        key=lambda diagnostic: (diagnostic.source or Source("", 0, 0), diagnostic.code == "E-REQUIRED"),
     )
-    if len(told) <= MOST:
-        return told
-    errors_first = sorted(told, key=lambda each: each.severity != "error")
+    if len(ordered) <= MOST:
+        return ordered
+    errors_first = sorted(ordered, key=lambda diagnostic: diagnostic.severity != "error")
     kept = set(errors_first[:MOST])
     rest = errors_first[MOST]
-    summary = f"and {len(told) - MOST + more} more problems"
+    summary = f"and {len(ordered) - MOST + more} more problems"
     return [
-        *(each for each in told if each in kept),
+        *(diagnostic for diagnostic in ordered if diagnostic in kept),
         Diagnostic(rest.code, summary, rest.source, "Fix these first.", rest.severity),
     ]
 
 
-def nearest(word: str, known: Iterable[str]) -> tuple[str | None, str]:
+def nearest(word: str, candidates: Iterable[str]) -> tuple[str | None, str]:
     """The known word that is nearest, None where none is near; and a hint that names it, or some of those known."""
-    names = list(known)
+    names = list(candidates)
     by_lower = {name.lower(): name for name in names}
     close = (
         difflib.get_close_matches(word, names, n=1) or difflib.get_close_matches(word.lower(), by_lower, n=1)
@@ -202,10 +204,10 @@ def nearest(word: str, known: Iterable[str]) -> tuple[str | None, str]:
     return None, f"Known here: {', '.join(names[:_FEW])}{more}."
 
 
-def hostile(what: str, bad: str | None) -> str:
+def hostile(subject: str, bad: str | None) -> str:
     """Why a name or text cannot be taken."""
     if bad is None:
-        return f"{what} is blank"
+        return f"{subject} is blank"
     if unicodedata.category(bad)[0] == "M" and not re.match(f"[{HOSTILE}]", bad):
-        return f"{what} has more than {MARKS_IN_A_ROW} combining marks in a row"
-    return f"{what} has a control, bidi or zero-width character: U+{ord(bad):04X}"
+        return f"{subject} has more than {MARKS_IN_A_ROW} combining marks in a row"
+    return f"{subject} has a control, bidi or zero-width character: U+{ord(bad):04X}"

@@ -23,10 +23,12 @@ class Repeats:
     def told(self, kept: Iterable[Diagnostic]) -> list[Diagnostic]:
         """What to say of those that were kept: the first ones as they are, of one more how many there are."""
         numbers: Counter[tuple[str, str, str]] = Counter()
-        told = []
-        for each in kept:
-            problem = (each.source.path if each.source else "", each.code, each.summary)
+        merged = []
+        for diagnostic in kept:
+            problem = (diagnostic.source.path if diagnostic.source else "", diagnostic.code, diagnostic.summary)
             numbers[problem] += 1
             more = self._counts[problem] - FIRST
-            told.append(each if numbers[problem] <= FIRST else replace(each, summary=f"and {more} more like it"))
-        return told
+            merged.append(
+                diagnostic if numbers[problem] <= FIRST else replace(diagnostic, summary=f"and {more} more like it")
+            )
+        return merged

@@ -59,9 +59,9 @@ def find(plan: Plan, documents: Sequence[Document]) -> tuple[Caused, ...]:
     kinds = dict.fromkeys(item.kind for item, _ in differences)
     finder = _Finder(documents, (item.source for item, _ in differences), kinds)
     rows = [(item, field, tuple(finder.places(item, field))) for item, field in differences]
-    found = problems.find(place.spot for _, _, places in rows for place in places)
+    located = problems.find(place.spot for _, _, places in rows for place in places)
     return tuple(
-        Caused(item, field, tuple(Cause(found.source(spot), section) for spot, section in places) or _recorded(item))
+        Caused(item, field, tuple(Cause(located.source(spot), section) for spot, section in places) or _recorded(item))
         for item, field, places in rows
     )
 
@@ -146,7 +146,7 @@ class _Finder:
     def _field(self, item: Step | HeldBack, field: FieldChange) -> Iterator[_Place]:
         kind, tenant = item.kind, item.address.tenant
         if kind.entries is None:
-            bodies = (each.body for each in self.by_tenant[tenant] if field.field in each.body)
+            bodies = (own.body for own in self.by_tenant[tenant] if field.field in own.body)
             yield from (_Place(at_value(body, field.field)) for body in islice(bodies, 1))
             return
         if item.source not in self.entries:
@@ -164,16 +164,16 @@ class _Finder:
 
     def _named(self, tenant: str, place: _Place, named_by: NamedBy, field: FieldChange) -> Iterator[_Place]:
         """The place of a name and that of its number, the one that was edited (as far as can be told) first."""
-        rows, known = self._table(tenant, named_by.table)
+        rows, known_numbers = self._table(tenant, named_by.table)
         number = rows.get(place.spot.node[str(place.spot.key)])
         numbers = (number,) if number else ()
-        switched = field.before is None or str(field.before) in known
+        switched = field.before is None or str(field.before) in known_numbers
         yield from (place, *numbers) if switched else (*numbers, place)
 
     def _table(self, tenant: str, table: str) -> tuple[dict[str, _Place], set[str]]:
         """The rows of a tenant's table by name, and the numbers it has, as text."""
         if (tenant, table) not in self.tables:
-            parts = [each.body[table] for each in self.by_tenant[tenant] if table in each.body]
+            parts = [document.body[table] for document in self.by_tenant[tenant] if table in document.body]
             rows = {name: _Place(at_value(part, name), table) for part in parts for name in part}
             self.tables[tenant, table] = rows, {number for part in parts for number in part.values()}
         return self.tables[tenant, table]
@@ -185,7 +185,7 @@ class _Finder:
 
     def _patterns(self, tenant: str, name: str) -> list[tuple[str, _Place]]:
         if (tenant, name) not in self.patterns:
-            policies = [each.body.get("policy", {}) for each in self.by_tenant[tenant]]
+            policies = [document.body.get("policy", {}) for document in self.by_tenant[tenant]]
             self.patterns[tenant, name] = [
                 (glob if re.search("[/*?]", glob) else f"{glob}/*", _Place(at_item(policy, name, index), name))
                 for policy in policies

@@ -53,28 +53,30 @@ class TableFiles:
     def _file(self, document: Document, file: str) -> TableFile:
         folder = os.path.dirname(document.path)
         # What came from the environment is not shown: not as the place of an entry either.
-        shown = os.path.join(folder, as_written(file))
+        written_path = os.path.join(folder, as_written(file))
         path = os.path.join(folder, file)
         try:
             if not _is_inside(path, folder or "."):
                 detail = "Tables stand in the folder of the YAML file that names them, or below it."
-                problem = Problem("E-LINK", f"the table {shown} is outside of the YAML's folder", detail)
-                return TableFile(shown, b"", problem=problem)
+                problem = Problem("E-LINK", f"the table {written_path} is outside of the YAML's folder", detail)
+                return TableFile(written_path, b"", problem=problem)
             data, identity = self._read(path)
         except (OSError, ValueError) as error:
             reason = (error.strerror if isinstance(error, OSError) else None) or "this cannot be the name of a file"
             detail = "`file` is relative to the folder of the YAML file."
             return TableFile(
-                shown, b"", problem=Problem("E-READ", f"the table {shown} cannot be read: {reason}", detail)
+                written_path,
+                b"",
+                problem=Problem("E-READ", f"the table {written_path} cannot be read: {reason}", detail),
             )
         if identity not in self._by_identity:
             self._by_identity[identity] = data
-            self.digests.append(f"{shown}\0{hashlib.sha256(data).hexdigest()}\0")
+            self.digests.append(f"{written_path}\0{hashlib.sha256(data).hexdigest()}\0")
         if sum(map(len, self._by_identity.values())) > MAX_BYTES_IN_ALL:
             self._by_identity[identity] = data = b""
             summary = f"the tables are larger than {MAX_BYTES_IN_ALL // 1024 // 1024} MiB in all"
-            return TableFile(shown, data, problem=Problem("E-SIZE", summary, "Plan fewer of them at a time."))
-        return TableFile(shown, data, identity, lambda text: expand(text, self.environment))
+            return TableFile(written_path, data, problem=Problem("E-SIZE", summary, "Plan fewer of them at a time."))
+        return TableFile(written_path, data, identity, lambda text: expand(text, self.environment))
 
     def _read(self, path: str) -> tuple[bytes, tuple[int, int]]:
         """The bytes of a regular file, one more than it may have at most; and what tells it from others."""

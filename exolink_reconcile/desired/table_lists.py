@@ -38,9 +38,9 @@ def batches(
             table, expand = opened
             stand_in = Node()
             stand_in.file, stand_in.line, stand_in.column = table, 1, 1
-            whole = Document(stand_in, unresolved="${" in table.text)
+            table_document = Document(stand_in, unresolved="${" in table.text)
             for nodes in _batches(table, expand, problems, size):
-                yield whole, nodes
+                yield table_document, nodes
 
 
 def entries_at(document: Document, kind: Kind, lines: Callable[[str], Sequence[int]]) -> Iterator[Node]:
@@ -86,8 +86,8 @@ def _open(
         summary = f"the table {file.path} is named twice"
         problems.error("E-TABLE", at_value(item, "file"), summary, "Keep one of the places.", also=before)
         return None
-    known = [name for name in entry_keys(kind) if name != "createOnly"]
-    table = tables.parse(file.path, file.data, {*known, *kind.reported, *columns})
+    known_fields = [name for name in entry_keys(kind) if name != "createOnly"]
+    table = tables.parse(file.path, file.data, {*known_fields, *kind.reported, *columns})
     if isinstance(table, Diagnostic):
         _report(problems, table)
         return None
@@ -96,10 +96,10 @@ def _open(
             summary = f"the header of {file.path} has no column {quoted(name)}"
             problems.error("E-UNKNOWN-KEY", at_key(item["columns"], name), summary, problems.nearest(name, table.names))
     table, wrong = tables.with_fields(
-        table, columns, key=key(kind), known=known, reported=kind.reported, nearest=problems.nearest
+        table, columns, key=key(kind), known_fields=known_fields, reported=kind.reported, nearest=problems.nearest
     )
-    for each in wrong:
-        _report(problems, each)
+    for problem in wrong:
+        _report(problems, problem)
     return None if wrong else (table, file.expand)
 
 
@@ -126,7 +126,7 @@ def _columns(item: Node, kind: Kind, problems: Problems) -> dict[str, str] | Non
             summary = "`columns` must be a mapping, of names in the header to fields"
             problems.error("E-TYPE", at_value(item, "columns"), summary, f"Write `columns: {{OCPP ID: {key(kind)}}}`.")
         return None
-    known = [name for name in entry_keys(kind) if name != "createOnly"]
+    known_fields = [name for name in entry_keys(kind) if name != "createOnly"]
     columns: dict[str, str] = {}
     for name, meant in value.items():
         if isinstance(meant, Unresolved):
@@ -141,8 +141,8 @@ def _columns(item: Node, kind: Kind, problems: Problems) -> dict[str, str] | Non
                 "`createOnly` is a list, which no cell can hold",
                 "Write it in `defaults`.",
             )
-        elif meant not in known and meant != IGNORE:
-            hint = problems.nearest(meant, [*known, IGNORE])
+        elif meant not in known_fields and meant != IGNORE:
+            hint = problems.nearest(meant, [*known_fields, IGNORE])
             problems.error("E-UNKNOWN-KEY", at_value(value, name), f"no field {quoted(meant)} in a {kind.kind}", hint)
         columns[name] = meant if isinstance(meant, str) else IGNORE
     return columns

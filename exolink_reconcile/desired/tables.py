@@ -92,7 +92,7 @@ def with_fields(
     columns: Mapping[str, str],
     *,
     key: str,
-    known: Sequence[str],
+    known_fields: Sequence[str],
     reported: Collection[str],
     nearest: Callable[[str, Iterable[str]], str],
 ) -> tuple[Table, list[Diagnostic]]:
@@ -112,19 +112,19 @@ def with_fields(
 
     for index, (name, span) in enumerate(zip(table.names, spans, strict=True)):
         field = columns.get(name, name)
-        meant.append(field if field in known else None)
+        meant.append(field if field in known_fields else None)
         also = f"{table.path}:%d:%d"
         if index >= named and not name:
             continue
         if before := seen_names.get(name):
             summary = f"the column {_quoted(name)} is there twice: also at {also % before[2:]}"
             report("E-DUPLICATE-KEY", summary, "Keep one of them, or rename one.")
-        elif field == IGNORE or (name in columns and field not in known):
+        elif field == IGNORE or (name in columns and field not in known_fields):
             pass  # left out, or reported where `columns` says so
         elif not name:
             report("E-UNKNOWN-KEY", "a column without a name", f'Name it, or say `columns: {{"": {IGNORE}}}`.')
-        elif field not in known:
-            report(*_unknown(name, known, reported, nearest))
+        elif field not in known_fields:
+            report(*_unknown(name, known_fields, reported, nearest))
         elif before := seen_fields.get(field):
             report(
                 "E-DUPLICATE-KEY", f"a second column for `{field}`: also at {also % before[2:]}", "Keep one of them."
@@ -190,14 +190,14 @@ def _unquoted(cell: str) -> str:
 
 def locate(table: Table, lines: Iterable[int]) -> dict[int, list[Span]]:
     """Where the cells of the rows that start on these lines stand."""
-    found: dict[int, list[Span]] = {}
+    spans: dict[int, list[Span]] = {}
     at, line = 0, 1
     for wanted in sorted(set(lines)):
         while line < wanted and (end := table.text.find("\n", at)) >= 0:
             at, line = end + 1, line + 1
         if line == wanted:
-            found[wanted] = _spans(table.text, table.delimiter, at, line)
-    return found
+            spans[wanted] = _spans(table.text, table.delimiter, at, line)
+    return spans
 
 
 # ----------------------------------------------------------------------------------------------------------------- text
@@ -418,14 +418,14 @@ def _too_long(path: str, line: int) -> Diagnostic:
 
 
 def _unknown(
-    name: str, known: Sequence[str], reported: Collection[str], nearest: Callable[[str, Iterable[str]], str]
+    name: str, known_fields: Sequence[str], reported: Collection[str], nearest: Callable[[str, Iterable[str]], str]
 ) -> tuple[str, str, str]:
     ignore = f"leave it out with `columns: {{NAME: {IGNORE}}}`"
     if name in reported:
         return "E-READ-ONLY", f"the column {_quoted(name)} is read-only: the API reports it", _sentence(ignore)
     if name == "createOnly":
         return "E-UNKNOWN-KEY", "`createOnly` is a list, which no cell can hold", "Write it in `defaults`."
-    hint = nearest(name, known) if len(name) <= _QUOTABLE else f"Known here: {', '.join(known)}."
+    hint = nearest(name, known_fields) if len(name) <= _QUOTABLE else f"Known here: {', '.join(known_fields)}."
     return "E-UNKNOWN-KEY", f"unknown column {_quoted(name)}", f"{hint} Or {ignore}."
 
 

@@ -43,7 +43,7 @@ Refusal = Callable[[Kind, str, Any], str]
 class Left(NamedTuple):
     """What was not written: what it is about, why, and where, as far as it has a place."""
 
-    what: str
+    subject: str
     why: str
     source: Source | None = None
 
@@ -84,13 +84,13 @@ class _Edit(NamedTuple):
     node: Node
     field: str
     text: str
-    what: str
+    subject: str
     source: Source
 
 
 def rewrite(documents: Sequence[Document], changes: Changes, refusal: Refusal) -> tuple[list[Rewrite], list[Left]]:
     """The files with the live values of what differs, and everything that was left, with its place."""
-    left = list(_left_whole(changes))
+    not_written = list(_left_whole(changes))
     wanted = [change for change in changes.changes if change.fields and change.declared is not None]
     kinds = dict.fromkeys(change.kind for change in wanted)
     entries = sources.entries(documents, (change.declared.source for change in wanted if change.declared), kinds)
@@ -103,9 +103,10 @@ def rewrite(documents: Sequence[Document], changes: Changes, refusal: Refusal) -
                 edits.append(outcome)
             else:
                 unplaced.append(outcome)
-    found = problems.find(spot for spot, _, _ in unplaced if isinstance(spot, problems.Spot))
-    left += [
-        Left(what, why, found.source(spot) if isinstance(spot, problems.Spot) else spot) for spot, what, why in unplaced
+    located = problems.find(spot for spot, _, _ in unplaced if isinstance(spot, problems.Spot))
+    not_written += [
+        Left(subject, why, located.source(spot) if isinstance(spot, problems.Spot) else spot)
+        for spot, subject, why in unplaced
     ]
     by_file: dict[File, list[_Edit]] = defaultdict(list)
     file_of: dict[str, File] = {}
@@ -113,13 +114,13 @@ def rewrite(documents: Sequence[Document], changes: Changes, refusal: Refusal) -
         if file_of.setdefault(edit.node.file.path, edit.node.file) is edit.node.file:
             by_file[edit.node.file].append(edit)
         else:
-            left.append(Left(edit.what, "another tenant has the same table", edit.source))
+            not_written.append(Left(edit.subject, "another tenant has the same table", edit.source))
     rewrites: list[Rewrite] = []
     for file, own in by_file.items():
-        made, not_made = _rewritten(file, own)
-        rewrites += made
-        left += not_made
-    return rewrites, sorted(left, key=lambda each: each.source or Source("~", 0, 0))
+        rewrite_of_file, not_made = _rewritten(file, own)
+        rewrites += rewrite_of_file
+        not_written += not_made
+    return rewrites, sorted(not_written, key=lambda unwritten: unwritten.source or Source("~", 0, 0))
 
 
 def _left_whole(changes: Changes) -> Iterator[Left]:
@@ -152,39 +153,47 @@ def _decide(
     """Whether a field is written, or why not."""
     assert change.declared is not None
     kind, name, source = change.kind, field.field, change.declared.source
-    what = f"{name} of {change.address}"
+    subject = f"{name} of {change.address}"
     document, node = _home(change, name, documents, entries)
     if node is None or document is None:
-        return source, what, "its place was not found"
+        return source, subject, "its place was not found"
     mark = fields(kind)[name].named_by
     if name not in node:
         if mark is not None and mark.alias in node:
-            return at_value(node, mark.alias), what, f"it is written as `{mark.alias}: {as_written(node[mark.alias])}`"
-        return _default_spot(document, kind, name) or source, what, "it comes from `defaults`"
+            return (
+                at_value(node, mark.alias),
+                subject,
+                f"it is written as `{mark.alias}: {as_written(node[mark.alias])}`",
+            )
+        return _default_spot(document, kind, name) or source, subject, "it comes from `defaults`"
     spot = at_value(node, name)
     written = as_written(node[name])
     if "${" in written.replace("$${", ""):
-        return spot, what, "it comes from the environment"
+        return spot, subject, "it comes from the environment"
     if isinstance(node.file, Table) and "${env:" in node.file.path:
-        return spot, what, "the name of its table comes from the environment"
+        return spot, subject, "the name of its table comes from the environment"
     value = field.before
     if value is None:
-        return spot, what, "live, it has no value"
+        return spot, subject, "live, it has no value"
     if fields(kind)[name].secret and isinstance(value, SecretUrl) and (value.has_secret or "***" in str(field.after)):
-        return spot, what, "it holds a secret"
+        return spot, subject, "it holds a secret"
     if why := refusal(kind, name, value):
-        return spot, what, why
+        return spot, subject, why
     text = value.reveal() if isinstance(value, SecretUrl) else _text(value)
     if isinstance(node.file, Table) and not text:
-        return spot, what, "live it is empty, which a table cannot say"
-    return _Edit(node, name, text.replace("${", "$${"), what, source)
+        return spot, subject, "live it is empty, which a table cannot say"
+    return _Edit(node, name, text.replace("${", "$${"), subject, source)
 
 
 def _home(
     change: Change, name: str, documents: Sequence[Document], entries: Mapping[Source, tuple[Document, Node]]
 ) -> tuple[Document | None, Node | None]:
     if change.kind.entries is None:
-        own = (each for each in documents if each.body.get("tenant") == change.address.tenant and name in each.body)
+        own = (
+            candidate
+            for candidate in documents
+            if candidate.body.get("tenant") == change.address.tenant and name in candidate.body
+        )
         document = next(own, None)
         return document, document.body if document else None
     assert change.declared is not None
@@ -197,7 +206,7 @@ def _default_spot(document: Document, kind: Kind, name: str) -> problems.Spot | 
     if not isinstance(own, Node):
         return None
     mark = fields(kind)[name].named_by
-    return next((at_value(own, each) for each in (name, mark.alias if mark else "") if each in own), None)
+    return next((at_value(own, field) for field in (name, mark.alias if mark else "") if field in own), None)
 
 
 def _text(value: Any) -> str:
@@ -212,10 +221,12 @@ def _text(value: Any) -> str:
 def _rewritten(file: File, edits: Sequence[_Edit]) -> tuple[list[Rewrite], list[Left]]:
     """The file with these edits; without them where they cannot be made for sure."""
     for only_quotes in (False, True):
-        made = _in_table(file, edits, only_quotes) if isinstance(file, Table) else _in_yaml(file, edits, only_quotes)
-        if made is not None:
-            return [made], []
-    return [], [Left(each.what, "it cannot be changed in place", each.source) for each in edits]
+        rewritten = (
+            _in_table(file, edits, only_quotes) if isinstance(file, Table) else _in_yaml(file, edits, only_quotes)
+        )
+        if rewritten is not None:
+            return [rewritten], []
+    return [], [Left(edit.subject, "it cannot be changed in place", edit.source) for edit in edits]
 
 
 def _in_table(table: Table, edits: Sequence[_Edit], only_quotes: bool) -> Rewrite | None:
@@ -227,12 +238,12 @@ def _in_table(table: Table, edits: Sequence[_Edit], only_quotes: bool) -> Rewrit
         needs_quotes = only_quotes or old.startswith('"') or bool(set(edit.text) & {table.delimiter, '"', "\r", "\n"})
         text = '"' + edit.text.replace('"', '""') + '"' if needs_quotes else edit.text
         spans.append(Span(cell.start, cell.end, text))
-    made = Rewrite(table.path, table.text, tuple(sorted(spans)), _mark(table.data))
-    return made if _means_in_table(made, table, edits) else None
+    rewritten = Rewrite(table.path, table.text, tuple(sorted(spans)), _mark(table.data))
+    return rewritten if _means_in_table(rewritten, table, edits) else None
 
 
-def _means_in_table(made: Rewrite, table: Table, edits: Sequence[_Edit]) -> bool:
-    again = tables.parse(table.path, made.data, set(table.names))
+def _means_in_table(rewritten: Rewrite, table: Table, edits: Sequence[_Edit]) -> bool:
+    again = tables.parse(table.path, rewritten.data, set(table.names))
     if not isinstance(again, Table) or again.names != table.names:
         return False
     meant = {(edit.node.line, edit.field): edit.text for edit in edits}
@@ -285,14 +296,14 @@ def _in_yaml(file: File, edits: Sequence[_Edit], only_quotes: bool) -> Rewrite |
         spans.append(Span(start, end, _scalar(texts[(*place, field)], event.style, in_flow, old, only_quotes)))
     if len(spans) != len(texts):
         return None
-    made = Rewrite(file.path, text, tuple(sorted(spans)), _mark(original))
-    return made if _means(made, original, texts) else None
+    rewritten = Rewrite(file.path, text, tuple(sorted(spans)), _mark(original))
+    return rewritten if _means(rewritten, original, texts) else None
 
 
-def _means(made: Rewrite, original: bytes, texts: Mapping[tuple[int, int, str], str]) -> bool:
+def _means(rewritten: Rewrite, original: bytes, texts: Mapping[tuple[int, int, str], str]) -> bool:
     """Whether the new text holds what was meant, and all else as before."""
-    before, _ = yaml_documents.read(made.path, original, None)
-    after, wrong = yaml_documents.read(made.path, made.data, None)
+    before, _ = yaml_documents.read(rewritten.path, original, None)
+    after, wrong = yaml_documents.read(rewritten.path, rewritten.data, None)
     if wrong or len(before) != len(after):
         return False
     return all(_same(old.body, new.body, texts) for old, new in zip(before, after))
@@ -314,7 +325,7 @@ def _same(old: Any, new: Any, texts: Mapping[tuple[int, int, str], str]) -> bool
         return (
             isinstance(new, list)
             and len(old) == len(new)
-            and all(_same(one, other, texts) for one, other in zip(old, new))
+            and all(_same(before, after, texts) for before, after in zip(old, new))
         )
     return isinstance(new, str) and as_written(old) == as_written(new)
 
@@ -446,7 +457,7 @@ def _hunk(before: Sequence[str], groups: Sequence[_Group], shift: int) -> Iterat
         yield "\\ No newline at end of file"
 
 
-def _masked(what: str, value: str) -> str:
+def _masked(name: str, value: str) -> str:
     return value if _REFERENCE.fullmatch(value) else "***"
 
 

@@ -26,7 +26,7 @@ def judge(data: bytes) -> None:
         return
     columns = {name: "identity" if not index else "~ignore" for index, name in enumerate(table.names)}
     table, _ = tables.with_fields(
-        table, columns, key="identity", known=KNOWN, reported=(), nearest=lambda word, known: "Known here."
+        table, columns, key="identity", known_fields=KNOWN, reported=(), nearest=lambda word, known: "Known here."
     )
     entries = []
     for entry in tables.entries(table, lambda text: (text, ())):

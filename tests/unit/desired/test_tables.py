@@ -14,7 +14,7 @@ from exolink_reconcile.desired.tables import Table
 from exolink_reconcile.model import Diagnostic
 
 KNOWN = ("identity", "displayName", "profileId", "profile", "id")
-FIELDS = {"known": KNOWN, "reported": ("meterType",), "nearest": lambda word, known: "Did you mean ...?"}
+FIELDS = {"known_fields": KNOWN, "reported": ("meterType",), "nearest": lambda word, known: "Did you mean ...?"}
 
 
 def table(text: str | bytes, familiar: tuple[str, ...] = KNOWN) -> Table:
