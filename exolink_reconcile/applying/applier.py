@@ -51,13 +51,13 @@ def apply(
     for wave in run.waves:
         run.wave(wave)
     ended = tuple(task.outcome for wave in run.waves for task in wave if task.outcome is not None)
-    left, notes = _verify(plan, desired, run, ended, before)
+    remaining, notes = _verify(plan, desired, run, ended, before)
     if run.halted is not None:
         notes = (
             *notes,
             f"{run.halted.summary}: what happened is not all on record; `unknowns` lists what is still open.",
         )
-    return Result(ended, left, notes, run.exits(ended), run.lists.counts, run.gated)
+    return Result(ended, remaining, notes, run.exits(ended), run.lists.counts, run.gated)
 
 
 def _verify(
@@ -67,12 +67,12 @@ def _verify(
     verified = [verifying.verify(plan, desired, run.lists.rows, ended, before)]
 
     def told() -> bool:
-        if gone := {each.address for each in verified[-1][0] if each.gone}:
+        if gone := {judgement.address for judgement in verified[-1][0] if judgement.gone}:
             run.lists.read_again(gone)
             verified.append(verifying.verify(plan, desired, run.lists.rows, ended, before))
-        return not any(each.gone for each in verified[-1][0])
+        return not any(judgement.gone for judgement in verified[-1][0])
 
-    if any(each.gone for each in verified[-1][0]):
+    if any(other.gone for other in verified[-1][0]):
         settings = run.settings
         wait_until(told, settings.settle, stop=run.stop, clock=settings.clock, sleep=run.lists.sleep)
     return verified[-1]
@@ -152,12 +152,12 @@ class _Run:
         ended: SimpleQueue[Future[None]] = SimpleQueue()
         for future in futures:
             future.add_done_callback(ended.put)
-        left = len(futures)
+        unfinished = len(futures)
         gives_up_at = float("inf")
-        while left:
+        while unfinished:
             with suppress(Empty):
                 ended.get(timeout=0.1 if self.stop.signal else 0.5).result()
-                left -= 1
+                unfinished -= 1
             if self.stop.signal and gives_up_at == float("inf"):
                 gives_up_at = time.monotonic() + GRACE
                 self.api.hurry(READ_BACK)
@@ -173,8 +173,8 @@ class _Run:
                 continue
             future.cancel()
             task.learn(
-                lambda known: (
-                    known.ended(End.UNCLEAR, "interrupted before the API answered") if known.attempts else known
+                lambda so_far: (
+                    so_far.ended(End.UNCLEAR, "interrupted before the API answered") if so_far.attempts else so_far
                 )
             )
             task.withheld = task.withheld or _INTERRUPTED
@@ -255,8 +255,8 @@ class _Run:
             self._finish(outcomes.of(task, self.settings.settle), task)
             return
         exit_code = Exit.DENIED if isinstance(error, ApiDenied) else Exit.INCOMPLETE
-        where = f" ({task.step.source})" if task.step.source else ""
-        self._finish(Outcome(task.step, Status.FAILED, error.summary + where, error.code, exit_code), task)
+        place = f" ({task.step.source})" if task.step.source else ""
+        self._finish(Outcome(task.step, Status.FAILED, error.summary + place, error.code, exit_code), task)
 
     def _count_failure(self, group: _Group, task: Task) -> None:
         with self.lock:
@@ -296,7 +296,7 @@ class _Run:
 
     def _look_at(self, group: _Group, listing: Listing) -> None:
         for task in _touched([group]):
-            outcome = outcomes.of(task, self.settings.settle, listing.whole)
+            outcome = outcomes.of(task, self.settings.settle, listing.raw_rows)
             if (stops := outcomes.stops(task, outcome)) is not None:
                 group.code, group.stopped = stops
                 if group.code in outcomes.NOT_KEPT:
@@ -326,7 +326,7 @@ class _Run:
                     self._finish(outcomes.unread(task, error), task)
                 continue
             for task in touched:
-                outcome = outcomes.of(task, self.settings.settle, listing.whole)
+                outcome = outcomes.of(task, self.settings.settle, listing.raw_rows)
                 self._finish(outcome, task)
                 if outcome.code in outcomes.NOT_KEPT:
                     self.no_more[kind, task.step.action] = f"{task.step.address}: {outcome.detail}"

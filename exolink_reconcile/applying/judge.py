@@ -65,12 +65,12 @@ class Judgement:
     @property
     def applied(self) -> bool:
         """Whether every part of the write that left has its effect."""
-        there = {Verdict.DONE, Verdict.DIFFERENT, Verdict.TWICE}
+        has_effect = {Verdict.DONE, Verdict.DIFFERENT, Verdict.TWICE}
         if self.deleted is not None and self.made is not None:
-            return self.deleted is Verdict.DONE and self.made in there
+            return self.deleted is Verdict.DONE and self.made in has_effect
         if self.deleted is not None:
             return self.deleted is Verdict.DONE
-        return self.made in there
+        return self.made in has_effect
 
 
 def judge(knowledge: Knowledge, window: float) -> Judgement:
@@ -118,17 +118,17 @@ def _updated(knowledge: Knowledge, window: float) -> tuple[Verdict, Row | None]:
             pass
     attempts = knowledge.effective(Verb.UPDATE)
     first, late = attempts[0].sent_at, attempts[-1].sent_at + window
-    seen = knowledge.target_seen if knowledge.target_seen and knowledge.target_seen.at >= first else None
+    sighting = knowledge.target_seen if knowledge.target_seen and knowledge.target_seen.at >= first else None
     if _since(knowledge.effect_seen_at, first):
-        return Verdict.DONE, seen.row if seen else None
+        return Verdict.DONE, sighting.row if sighting else None
     if knowledge.target_deleted_at is not None or (_unlisted(knowledge, first, late) and _not_found(knowledge, first)):
         return Verdict.VANISHED, None
-    if seen is None:
+    if sighting is None:
         return Verdict.WAIT, None
-    unchanged = as_before(knowledge, seen.row)
-    if seen.at >= late:
-        return (Verdict.UNSEEN if unchanged and said is not Said.YES else Verdict.DIFFERENT), seen.row
-    return (Verdict.DIFFERENT if said is Said.YES and not unchanged else Verdict.WAIT), seen.row
+    unchanged = as_before(knowledge, sighting.row)
+    if sighting.at >= late:
+        return (Verdict.UNSEEN if unchanged and said is not Said.YES else Verdict.DIFFERENT), sighting.row
+    return (Verdict.DIFFERENT if said is Said.YES and not unchanged else Verdict.WAIT), sighting.row
 
 
 def _deleted(knowledge: Knowledge, window: float) -> Verdict:
@@ -171,15 +171,15 @@ def _since(at: float | None, moment: float) -> bool:
 
 def _unlisted(knowledge: Knowledge, first: float, late: float) -> bool:
     """Whether a list lacks the target, and no better read has shown it since."""
-    at, seen = knowledge.target_unlisted_at, knowledge.target_seen
+    at, sighting = knowledge.target_unlisted_at, knowledge.target_seen
     if at is None or at < first:
         return False
-    return seen is None or seen.at <= at or not (seen.by_id or seen.at >= late)
+    return sighting is None or sighting.at <= at or not (sighting.by_id or sighting.at >= late)
 
 
 def _not_found(knowledge: Knowledge, first: float) -> bool:
     """Whether a GET by id has not found the target either; where there is no GET, a list must do."""
     if not knowledge.write.has_get:
         return True
-    at, seen = knowledge.target_not_found_at, knowledge.target_seen
-    return at is not None and at >= first and not (seen is not None and seen.by_id and seen.at > at)
+    at, sighting = knowledge.target_not_found_at, knowledge.target_seen
+    return at is not None and at >= first and not (sighting is not None and sighting.by_id and sighting.at > at)

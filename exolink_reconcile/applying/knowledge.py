@@ -97,9 +97,9 @@ class Write:
 class Listing:
     """One list of a kind that was read: when the read began, its rows by id and by name.
 
-    `known` are the ids that were there when the plan was made, None where that is not known; `new` are the other rows, by
+    `ids_before` are those that were there when the plan was made, None where that is not known; `new` are the other rows, by
     name as people read it. `lost` are known ids that it lacks although nobody is known to have deleted them: then what it
-    lacks proves nothing. `whole` are a few rows as the API answered them, by id.
+    lacks proves nothing. `raw_rows` are a few rows as the API answered them, by id.
     """
 
     def __init__(
@@ -108,18 +108,18 @@ class Listing:
         rows: Sequence[Row],
         at: float,
         *,
-        known: frozenset[int] | None = None,
+        ids_before: frozenset[int] | None = None,
         lost: Iterable[int] = (),
-        whole: Mapping[int, Mapping[str, Any]] = NOTHING,
+        raw_rows: Mapping[int, Mapping[str, Any]] = NOTHING,
     ) -> None:
-        self.rows, self.at, self.known, self.whole = rows, at, known, whole
+        self.rows, self.at, self.ids_before, self.raw_rows = rows, at, ids_before, raw_rows
         self.lost = frozenset(lost)
         self.by_id = {remote_id(row): row for row in rows}
         self.by_name: dict[str, list[Row]] = defaultdict(list)
         name = key(kind)
         for row in rows:
             self.by_name[getattr(row, name)].append(row)
-        new = [row for row in rows if remote_id(row) not in known] if known is not None else []
+        new = [row for row in rows if remote_id(row) not in ids_before] if ids_before is not None else []
         self.new = {folded(getattr(row, name)): row for row in new}
 
 
@@ -219,7 +219,7 @@ class Knowledge:
 
     def code(self, verb: Verb) -> str:
         """The word of the last refusal."""
-        return next((each.code for each in reversed(self.attempts) if each.verb is verb and each.code), "")
+        return next((attempt.code for attempt in reversed(self.attempts) if attempt.verb is verb and attempt.code), "")
 
 
 def of_step(step: Step, *, has_get: bool) -> Knowledge:
@@ -244,8 +244,8 @@ def of_operation(operation: Operation, kind: Kind, now: float, *, has_get: bool)
 
 def _products(write: Write, listing: Listing) -> list[Row]:
     """The rows of a list that a create may have made: not the one it replaces, nor one that was there before."""
-    others = listing.known if listing.known is not None else {write.target}
-    rows = [row for row in listing.by_name.get(write.address.name, ()) if remote_id(row) not in others]
+    ids_before = listing.ids_before if listing.ids_before is not None else {write.target}
+    rows = [row for row in listing.by_name.get(write.address.name, ()) if remote_id(row) not in ids_before]
     if rows or (row := listing.new.get(folded(write.address.name))) is None:
         return rows
     return [row]  # an API that changes a name is not blind: what it made is there, under a name that reads the same

@@ -49,10 +49,10 @@ class Lists:
         self.contradicted: dict[str, str] = {}
         self.sleep = settings.sleep or stop.sleep
 
-    def read(self, tenant: str, kind: Kind, whole: Iterable[int] = ()) -> Listing:
-        """Read a list now. `whole` are ids of which the rows are kept as the API answers them. Raises ApiError."""
+    def read(self, tenant: str, kind: Kind, raw_ids: Iterable[int] = ()) -> Listing:
+        """Read a list now. `raw_ids` are those of which the rows are kept as the API answers them. Raises ApiError."""
         with self._reading:
-            return self._read(tenant, kind, frozenset(whole))
+            return self._read(tenant, kind, frozenset(raw_ids))
 
     def fresh(self, tenant: str, kind: Kind, since: float) -> Listing:
         """A list that was read at `since` or later. Raises ApiError."""
@@ -62,11 +62,11 @@ class Lists:
 
     def wait(self, tenant: str, kind: Kind, tasks: Sequence[Task]) -> Listing:
         """The list as soon as it tells of each task, or as it is when the settle window is over. Raises ApiError."""
-        whole = [int(task.whole["id"]) for task in tasks if "id" in task.whole]
+        raw_ids = [int(task.raw_row["id"]) for task in tasks if "id" in task.raw_row]
         listings: list[Listing] = []
 
         def told() -> bool:
-            listings[:] = [self.read(tenant, kind, whole)]
+            listings[:] = [self.read(tenant, kind, raw_ids)]
             self._ask_by_id(tenant, kind, tasks)
             waits = any(judge.judge(task.knowledge, self._settings.settle).waits for task in tasks if not task.already)
             return tenant in self.contradicted or not (waits or listings[0].lost)
@@ -74,7 +74,7 @@ class Lists:
         sentence = f"for the API to show what was written to {kind.kind} of tenant {tenant}"
         wait_until(
             told, self._settings.settle, stop=self._stop, clock=self._settings.clock, sleep=self.sleep,
-            waiting=lambda left: self._settings.waiting(f"Waiting up to {left:.0f} s {sentence}."),
+            waiting=lambda seconds: self._settings.waiting(f"Waiting up to {seconds:.0f} s {sentence}."),
         )  # fmt: skip
         for task in tasks:
             self._look_who_wrote(task)
@@ -91,12 +91,14 @@ class Lists:
 
     # ------------------------------------------------------------------------------------------------------------ reading
 
-    def _read(self, tenant: str, kind: Kind, whole: frozenset[int]) -> Listing:
+    def _read(self, tenant: str, kind: Kind, raw_ids: frozenset[int]) -> Listing:
         place, at = (tenant, kind), self._settings.clock()
-        rows, as_answered = self._rows(tenant, kind, whole)
-        known, tasks = self._known.get(place), self._tasks[place]
-        lost = self._lost(place, rows, known) if known is not None and kind.entries is not None else frozenset()
-        listing = Listing(kind, rows, at, known=known, lost=lost, whole=as_answered)
+        rows, as_answered = self._rows(tenant, kind, raw_ids)
+        ids_before, tasks = self._known.get(place), self._tasks[place]
+        lost = (
+            self._lost(place, rows, ids_before) if ids_before is not None and kind.entries is not None else frozenset()
+        )
+        listing = Listing(kind, rows, at, ids_before=ids_before, lost=lost, raw_rows=as_answered)
         for task in tasks:
             task.learn(lambda knowledge: knowledge.listed(listing))
         if sentence := premises.contradicted(kind, tenant, listing, tasks):
@@ -108,10 +110,10 @@ class Lists:
         return listing
 
     def _rows(
-        self, tenant: str, kind: Kind, whole: frozenset[int]
+        self, tenant: str, kind: Kind, raw_ids: frozenset[int]
     ) -> tuple[Sequence[Row], Mapping[int, Mapping[str, Any]]]:
         if kind.entries is not None:
-            return live_state.read_rows(self._api, kind, tenant, whole)
+            return live_state.read_rows(self._api, kind, tenant, raw_ids)
         row = live_state.read_one(self._api, kind, tenant)
         return (() if row is None else (row,)), {}
 
@@ -120,13 +122,13 @@ class Lists:
         live = self._before.tenants.get(tenant) if self._before is not None else None
         return frozenset(map(remote_id, live.rows.get(kind, ()))) if live is not None else None
 
-    def _lost(self, place: Place, rows: Sequence[Row], known: frozenset[int]) -> frozenset[int]:
+    def _lost(self, place: Place, rows: Sequence[Row], ids_before: frozenset[int]) -> frozenset[int]:
         """The ids that a list lacks although nobody is known to have deleted them.
 
         Few of them are asked for by their id: what is not found there either was deleted by another hand.
         """
         tenant, kind = place
-        gone = premises.missing(map(remote_id, rows), known, self._tasks[place]) - self._deleted_by_others[place]
+        gone = premises.missing(map(remote_id, rows), ids_before, self._tasks[place]) - self._deleted_by_others[place]
         if not gone or len(gone) > _ASKED_BY_ID or self._contract.offer(kind).get is None:
             return gone
         with suppress(ApiError):

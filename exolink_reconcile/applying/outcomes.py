@@ -37,8 +37,8 @@ def moved(step: Step, live: Row) -> str:
 # -------------------------------------------------------------------------------------------------------- after the write
 
 
-def of(task: Task, window: float, whole: Mapping[int, Mapping[str, Any]] = NOTHING) -> Outcome:
-    """What really happened to a step, as far as is known. `whole` are rows as the API answered them, by id."""
+def of(task: Task, window: float, raw_rows: Mapping[int, Mapping[str, Any]] = NOTHING) -> Outcome:
+    """What really happened to a step, as far as is known. `raw_rows` are those as the API answered them, by id."""
     step, knowledge = task.step, task.knowledge
     if task.already:
         return Outcome(step, Status.DONE, task.already)
@@ -47,7 +47,7 @@ def of(task: Task, window: float, whole: Mapping[int, Mapping[str, Any]] = NOTHI
         case Action.CREATE:
             return _made(task, judgement)
         case Action.UPDATE:
-            return _updated(task, judgement, whole)
+            return _updated(task, judgement, raw_rows)
         case Action.DELETE:
             return _deleted(task, judgement)
         case Action.REPLACE:
@@ -58,13 +58,13 @@ def of(task: Task, window: float, whole: Mapping[int, Mapping[str, Any]] = NOTHI
 def unread(task: Task, error: ApiError) -> Outcome:
     """What happened to a step whose list could not be read: an answer is believed, but not called verified."""
     step, knowledge = task.step, task.knowledge
-    made = Verb.UPDATE if step.action is Action.UPDATE else Verb.CREATE if step.creates else Verb.DELETE
+    verb = Verb.UPDATE if step.action is Action.UPDATE else Verb.CREATE if step.creates else Verb.DELETE
     if task.already:
         return _unverified(task, f"{task.already}, but could not be read back", error)
-    if knowledge.said(made) is not Said.YES:
+    if knowledge.said(verb) is not Said.YES:
         if step.deletes and step.creates and knowledge.said(Verb.DELETE) is Said.YES:
-            return _not_read(_made(task, Judgement(Verdict.DONE, _unread_verdict(knowledge, made)), 1), error)
-        return _unknown(step, f"no clear answer: {knowledge.detail(made)}; not read back: {error.summary}")
+            return _not_read(_made(task, Judgement(Verdict.DONE, _unread_verdict(knowledge, verb)), 1), error)
+        return _unknown(step, f"no clear answer: {knowledge.detail(verb)}; not read back: {error.summary}")
     return _unverified(
         task, "answered, but could not be read back", error,
         added=int(step.creates), changed=int(step.action is Action.UPDATE), destroyed=int(step.deletes),
@@ -82,10 +82,10 @@ def _not_read(outcome: Outcome, error: ApiError) -> Outcome:
 
 
 def _unverified(
-    task: Task, said: str, error: ApiError, *, added: int = 0, changed: int = 0, destroyed: int = 0
+    task: Task, sentence: str, error: ApiError, *, added: int = 0, changed: int = 0, destroyed: int = 0
 ) -> Outcome:
     exit_code = Exit.DENIED if isinstance(error, ApiDenied) else Exit.INCOMPLETE
-    detail = f"{said}: {error.summary}"
+    detail = f"{sentence}: {error.summary}"
     return Outcome(task.step, Status.DONE, detail, "E-UNVERIFIED", exit_code, added, changed, destroyed)
 
 
@@ -105,7 +105,10 @@ def stops(task: Task, outcome: Outcome) -> tuple[str, str] | None:
 
 def words(fields: Iterable[FieldChange]) -> str:
     """How live differs from what is declared, in words."""
-    return "; ".join(f"{each.name} {_differ('is', each.before, 'not', each.after)}" for each in fields) or "still to do"
+    return (
+        "; ".join(f"{change.name} {_differ('is', change.before, 'not', change.after)}" for change in fields)
+        or "still to do"
+    )
 
 
 # ------------------------------------------------------------------------------------------------------------ each action
@@ -114,7 +117,7 @@ def words(fields: Iterable[FieldChange]) -> str:
 def _made(task: Task, judgement: Judgement, destroyed: int = 0) -> Outcome:
     """What became of a create, or of the second half of a replace whose first half is done."""
     step, knowledge = task.step, task.knowledge
-    said, detail = knowledge.said(Verb.CREATE), knowledge.detail(Verb.CREATE)
+    answer, detail = knowledge.said(Verb.CREATE), knowledge.detail(Verb.CREATE)
     half = step.deletes
     old = f"the old one (id {remote_id(step.before)}) is deleted; " if step.before is not None else ""
     match judgement.made:
@@ -124,15 +127,15 @@ def _made(task: Task, judgement: Judgement, destroyed: int = 0) -> Outcome:
         case Verdict.DIFFERENT:
             assert judgement.row is not None
             sentence = _stored(task, judgement.row)
-            if said is Said.YES:
+            if answer is Said.YES:
                 code = _not_kept(task)
-                made = remote_id(judgement.row)
-                return Outcome(step, Status.FAILED, sentence, code, Exit.INCOMPLETE, 1, 0, destroyed, made)
+                new_id = remote_id(judgement.row)
+                return Outcome(step, Status.FAILED, sentence, code, Exit.INCOMPLETE, 1, 0, destroyed, new_id)
             return _unknown(step, f"{old}no clear answer: {detail}; {sentence}", destroyed=destroyed)
         case Verdict.TWICE:
             ids = " and ".join(str(number) for number in sorted(knowledge.products))
             sentence = f"{old}live more than once now, as ids {ids}: another one was there that the plan did not see"
-            if said is Said.YES:
+            if answer is Said.YES:
                 return Outcome(step, Status.FAILED, sentence, "E-DUPLICATE-LIVE", Exit.INCOMPLETE, 1, 0, destroyed)
             return _unknown(step, f"no clear answer: {detail}; {sentence}", destroyed=destroyed)
         case Verdict.NOT_SENT:
@@ -142,7 +145,7 @@ def _made(task: Task, judgement: Judgement, destroyed: int = 0) -> Outcome:
             if half:
                 return _half_done(task, detail, knowledge.code(Verb.CREATE), destroyed)
             return _refused(task, Verb.CREATE)
-        case _ if said is Said.YES:
+        case _ if answer is Said.YES:
             sentence = f"{old}the API said created, but its list does not show it"
             return Outcome(step, Status.UNKNOWN, sentence, "E-LIST-BLIND", Exit.UNKNOWN, destroyed=destroyed)
         case _:
@@ -150,16 +153,18 @@ def _made(task: Task, judgement: Judgement, destroyed: int = 0) -> Outcome:
             return _unknown(step, f"{old}{create}: {detail}", destroyed=destroyed)
 
 
-def _updated(task: Task, judgement: Judgement, whole: Mapping[int, Mapping[str, Any]]) -> Outcome:
+def _updated(task: Task, judgement: Judgement, raw_rows: Mapping[int, Mapping[str, Any]]) -> Outcome:
     step, knowledge, row = task.step, task.knowledge, judgement.row
     answered = knowledge.said(Verb.UPDATE) is Said.YES
     no_answer = f"no clear answer: {knowledge.detail(Verb.UPDATE)}"
     match judgement.made:
         case Verdict.DONE:
-            cleared = _cleared(task, row, whole.get(remote_id(row), NOTHING)) if row is not None else []
+            cleared = _cleared(task, row, raw_rows.get(remote_id(row), NOTHING)) if row is not None else []
             if not cleared:
                 return Outcome(step, Status.DONE, changed=1)
-            sentence = "; ".join(f"{each.name} {_differ('was', each.before, 'is', each.after)}" for each in cleared)
+            sentence = "; ".join(
+                f"{change.name} {_differ('was', change.before, 'is', change.after)}" for change in cleared
+            )
             detail = f"the update changed what it did not send: {sentence}"
             return Outcome(step, Status.FAILED, detail, "E-PUT-CLOBBERS", Exit.INCOMPLETE, changed=1)
         case Verdict.DIFFERENT if row is not None:
@@ -246,7 +251,7 @@ def _after(step: Step, name: str) -> object:
     return getattr(step.declared.resource, name) if step.declared else None
 
 
-def _cleared(task: Task, row: Row, whole: Mapping[str, Any]) -> list[FieldChange]:
+def _cleared(task: Task, row: Row, raw_row: Mapping[str, Any]) -> list[FieldChange]:
     """What an update changed that it did not send.
 
     Fields that had a value right before it and have none now. Of the first one of a group, which is read back at once,
@@ -256,23 +261,23 @@ def _cleared(task: Task, row: Row, whole: Mapping[str, Any]) -> list[FieldChange
     step, checked = task.step, task.knowledge.checked
     if checked is None:
         return []
-    known = [
+    changed = [
         FieldChange(name, before, after)
         for name in compared(step.kind)
         if name not in step.sends
         and (before := getattr(checked, name)) != (after := getattr(row, name))
-        and before is not None and (task.whole or (before and not after))
+        and before is not None and (task.raw_row or (before and not after))
     ]  # fmt: skip
-    others = [
-        FieldChange(name, before, whole[name])
-        for name, before in task.whole.items()
-        if name in whole and not whole[name] and before and before is not True and isinstance(before, (str, int, float))
+    unknown_fields = [
+        FieldChange(name, before, raw_row[name])
+        for name, before in task.raw_row.items()
+        if name in raw_row and not raw_row[name] and before and before is not True and isinstance(before, (str, int, float))
         and name not in {*fields(step.kind), *step.kind.reported, "deletedAt"}
     ]  # fmt: skip
-    return [*known, *others]
+    return [*changed, *unknown_fields]
 
 
-def _differ(what: str, one: Any, also: str, other: Any) -> str:
+def _differ(verb: str, before: Any, also: str, after: Any) -> str:
     """Two values that differ, in words; what differs only in a secret would read the same."""
-    first, second = ("nothing" if each is None else str(each) for each in (one, other))
-    return f"{what} {first}, {also} {second}" + (" (a secret in it differs)" if first == second else "")
+    first, second = ("nothing" if value is None else str(value) for value in (before, after))
+    return f"{verb} {first}, {also} {second}" + (" (a secret in it differs)" if first == second else "")

@@ -17,29 +17,31 @@ _SHOWN = 3
 
 def contradicted(kind: Kind, tenant: str, listing: Listing, tasks: Iterable[Task]) -> str:
     """What a list shows that cannot be if the plan's list was whole; empty where nothing does."""
-    if listing.known is None:
+    if listing.ids_before is None:
         return ""
     twice: list[str] = []
     unsent: list[str] = []
     for task in tasks:
         if not task.step.creates:
             continue
-        new = [row for row in listing.by_name.get(task.step.address.name, ()) if remote_id(row) not in listing.known]
+        new = [
+            row for row in listing.by_name.get(task.step.address.name, ()) if remote_id(row) not in listing.ids_before
+        ]
         if task.may_have_created:
             twice += [task.step.address.name] if len(new) > 1 else []
         elif new:
             unsent.append(task.step.address.name)
-    where = f"the list of {kind.kind} of tenant {tenant}"
+    place = f"the list of {kind.kind} of tenant {tenant}"
     if twice:
-        return f"{where} shows {_named(twice)} more than once after one create: the plan saw a list that was not whole"
+        return f"{place} shows {_named(twice)} more than once after one create: the plan saw a list that was not whole"
     if unsent:
-        return f"{where} shows {_named(unsent)}, which the plan did not see and which was not created yet"
+        return f"{place} shows {_named(unsent)}, which the plan did not see and which was not created yet"
     return ""
 
 
-def missing(listing_ids: Iterable[int], known: frozenset[int], tasks: Iterable[Task]) -> frozenset[int]:
+def missing(listing_ids: Iterable[int], ids_before: frozenset[int], tasks: Iterable[Task]) -> frozenset[int]:
     """The ids that were there when the plan was made, are not listed now, and were not deleted by us."""
-    gone = known.difference(listing_ids)
+    gone = ids_before.difference(listing_ids)
     if not gone:
         return gone
     return gone - {
@@ -51,13 +53,13 @@ def lost(kind: Kind, tenant: str, ids: Iterable[int]) -> str:
     """The sentence about rows that went although nobody is known to have deleted them."""
     numbers = sorted(ids)
     objects = "1 object that" if len(numbers) == 1 else f"{len(numbers)} objects that"
-    shown = ", ".join(map(str, numbers[:_SHOWN])) + (", …" if len(numbers) > _SHOWN else "")
+    listed_numbers = ", ".join(map(str, numbers[:_SHOWN])) + (", …" if len(numbers) > _SHOWN else "")
     return (
         f"the list of {kind.kind} of tenant {tenant} lacks {objects} the plan saw and nobody is known to have deleted"
-        f" (id {shown})"
+        f" (id {listed_numbers})"
     )
 
 
 def _named(names: Sequence[str]) -> str:
-    shown = ", ".join(sorted(names)[:_SHOWN])
-    return f"{shown} and {len(names) - _SHOWN} more" if len(names) > _SHOWN else shown
+    listed_names = ", ".join(sorted(names)[:_SHOWN])
+    return f"{listed_names} and {len(names) - _SHOWN} more" if len(names) > _SHOWN else listed_names

@@ -43,7 +43,7 @@ class Memory(Protocol):
     def made_lately(self, tenants: Iterable[str], window: float) -> list[Operation]:
         """The creates of the last `window` seconds that are known to have made an object, its id as `remote_id`."""
 
-    def settle_earlier(self, operations: Mapping[int, str], made: Mapping[int, int] | None = None) -> None:
+    def settle_earlier(self, operations: Mapping[int, str], new_ids: Mapping[int, int] | None = None) -> None:
         """Close writes of earlier runs."""
 
     def seen(self) -> Mapping[tuple[str, str], int]:
@@ -60,7 +60,7 @@ class _Open:
 
     operation: Operation
     kind: Kind
-    known: Knowledge
+    knowledge: Knowledge
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +98,8 @@ class Recovery:
         sentence, blind = self._close(writes)
         counts = self._counts(writes)
         planned = plan(counts)
-        made = self._made(writes)
-        if hidden := self._hidden(planned, made):
+        made_lately = self._made(writes)
+        if hidden := self._hidden(planned, made_lately):
             self._wait_for(hidden)
             planned = plan(counts)
         return planned, Recovered(sentence, blind, self._held(planned))
@@ -122,51 +122,53 @@ class Recovery:
         if not writes:
             return
         window = self._settings.settle
-        left = max(0.0, window - min(write.operation.age for write in writes))
+        longest = max(0.0, window - min(write.operation.age for write in writes))
 
         def told() -> bool:
             for tenant, kind in sorted({(w.operation.address.tenant, w.kind) for w in writes}, key=str):
                 self._read(tenant, kind, [w for w in writes if (w.operation.address.tenant, w.kind) == (tenant, kind)])
-            return not any(judge.judge(write.known, window).waits for write in writes)
+            return not any(judge.judge(write.knowledge, window).waits for write in writes)
 
-        def waiting(left: float) -> None:
-            if left < 1:  # over before anybody has read the sentence
+        def waiting(longest: float) -> None:
+            if longest < 1:  # over before anybody has read the sentence
                 return
-            open_now = [write for write in writes if judge.judge(write.known, window).waits]
+            open_now = [write for write in writes if judge.judge(write.knowledge, window).waits]
             counted = Counter(write.operation.action for write in open_now)
-            said = ", ".join(f"{n} {action}{'s' if n > 1 else ''}" for action, n in sorted(counted.items()))
-            self._settings.waiting(f"Waiting up to {left:.0f} s for {said} of an earlier run that got no answer.")
+            writes_by_action = ", ".join(f"{n} {action}{'s' if n > 1 else ''}" for action, n in sorted(counted.items()))
+            self._settings.waiting(
+                f"Waiting up to {longest:.0f} s for {writes_by_action} of an earlier run that got no answer."
+            )
 
-        wait_until(told, left, stop=self._stop, clock=self._settings.clock, sleep=self._sleep, waiting=waiting)
+        wait_until(told, longest, stop=self._stop, clock=self._settings.clock, sleep=self._sleep, waiting=waiting)
 
     def _read(self, tenant: str, kind: Kind, writes: Sequence[_Open]) -> None:
         """One list, for the writes that it is about; a GET where only that can tell."""
         at = self._settings.clock()
         listing = Listing(kind, _rows(self._api, kind, tenant), at)
         for write in writes:
-            write.known = write.known.listed(listing)
-            if judge.asks(write.known, self._settings.settle):
+            write.knowledge = write.knowledge.listed(listing)
+            if judge.asks(write.knowledge, self._settings.settle):
                 at = self._settings.clock()
-                write.known = write.known.got(
-                    live_state.read_item(self._api, kind, tenant, write.known.write.target), at
+                write.knowledge = write.knowledge.got(
+                    live_state.read_item(self._api, kind, tenant, write.knowledge.write.target), at
                 )
 
     def _close(self, writes: Iterable[_Open]) -> tuple[str, tuple[Operation, ...]]:
         """Close on record what the judge can tell of; what is blind stays open."""
         outcomes: dict[int, str] = {}
-        made: dict[int, int] = {}
+        new_ids: dict[int, int] = {}
         blind: list[Operation] = []
         for write in writes:
-            judgement = judge.judge(write.known, self._settings.settle)
+            judgement = judge.judge(write.knowledge, self._settings.settle)
             number = write.operation.number
             if judgement.made is Verdict.BLIND or judgement.waits:
                 blind.append(write.operation)
                 continue
             outcomes[number] = "applied" if judgement.applied else "not applied"
             if judgement.row is not None and Action[write.operation.action.upper()].creates:
-                made[number] = remote_id(judgement.row)
+                new_ids[number] = remote_id(judgement.row)
         if outcomes:
-            self._memory.settle_earlier(outcomes, made)
+            self._memory.settle_earlier(outcomes, new_ids)
         return _sentence(outcomes), tuple(blind)
 
     def _counts(self, writes: Iterable[_Open]) -> dict[tuple[str, str], int]:
@@ -174,7 +176,7 @@ class Recovery:
         counts = dict(self._memory.seen())
         for write in writes:
             place = (write.operation.address.tenant, write.operation.address.kind)
-            if place in counts and judge.judge(write.known, self._settings.settle).deleted is Verdict.DONE:
+            if place in counts and judge.judge(write.knowledge, self._settings.settle).deleted is Verdict.DONE:
                 counts[place] -= 1
         return counts
 
@@ -183,41 +185,49 @@ class Recovery:
     def _made(self, writes: Iterable[_Open]) -> dict[Address, tuple[int, float]]:
         """What is known to be made at an address: its id, and until when a list may still not show it."""
         now, window = self._settings.clock(), self._settings.settle
-        made = {
+        made_lately = {
             op.address: (op.remote_id, now + window - op.age)
             for op in self._memory.made_lately(self._tenants, window)
             if op.remote_id is not None
         }
         for write in writes:
-            for number, sighting in write.known.products.items():
-                made[write.operation.address] = (number, sighting.at + window)
-        return made
+            for number, sighting in write.knowledge.products.items():
+                made_lately[write.operation.address] = (number, sighting.at + window)
+        return made_lately
 
-    def _hidden(self, planned: Planned, made: Mapping[Address, tuple[int, float]]) -> dict[Address, tuple[int, float]]:
+    def _hidden(
+        self, planned: Planned, made_lately: Mapping[Address, tuple[int, float]]
+    ) -> dict[Address, tuple[int, float]]:
         """What the plan would create although it was made moments ago: no list that it was made from shows it."""
         listed = _ids(planned.live)
         return {
-            step.address: made[step.address]
+            step.address: made_lately[step.address]
             for step in planned.plan.steps
-            if step.creates and step.address in made and made[step.address][1] > self._settings.clock()
-            and made[step.address][0] not in listed.get((step.address.tenant, step.kind), ())
+            if step.creates and step.address in made_lately and made_lately[step.address][1] > self._settings.clock()
+            and made_lately[step.address][0] not in listed.get((step.address.tenant, step.kind), ())
         }  # fmt: skip
 
     def _wait_for(self, hidden: Mapping[Address, tuple[int, float]]) -> None:
         """Read until each of these ids is listed, the API says that it is deleted, or its window is over."""
-        clock, left = self._settings.clock, dict(hidden)
+        clock, unlisted = self._settings.clock, dict(hidden)
 
         def told() -> bool:
-            places = {(address.tenant, self._kinds[address.kind]) for address in left}
+            places = {(address.tenant, self._kinds[address.kind]) for address in unlisted}
             for tenant, kind in sorted(places, key=str):
                 rows = {remote_id(row) for row in _rows(self._api, kind, tenant)}
-                for address in [each for each in left if (each.tenant, each.kind) == (tenant, kind.kind)]:
-                    if left[address][0] in rows or clock() >= left[address][1] or self._deleted(kind, address, left):
-                        del left[address]
-            return not left
+                for address in [
+                    candidate for candidate in unlisted if (candidate.tenant, candidate.kind) == (tenant, kind.kind)
+                ]:
+                    if (
+                        unlisted[address][0] in rows
+                        or clock() >= unlisted[address][1]
+                        or self._deleted(kind, address, unlisted)
+                    ):
+                        del unlisted[address]
+            return not unlisted
 
         def waiting(seconds: float) -> None:
-            objects = "1 object" if len(left) == 1 else f"{len(left)} objects"
+            objects = "1 object" if len(unlisted) == 1 else f"{len(unlisted)} objects"
             self._settings.waiting(
                 f"Waiting up to {seconds:.0f} s for the list to show {objects} that an earlier run made."
             )
@@ -225,11 +235,11 @@ class Recovery:
         longest = max(until for _, until in hidden.values()) - clock()
         wait_until(told, longest, stop=self._stop, clock=clock, sleep=self._sleep, waiting=waiting)
 
-    def _deleted(self, kind: Kind, address: Address, left: Mapping[Address, tuple[int, float]]) -> bool:
+    def _deleted(self, kind: Kind, address: Address, unlisted: Mapping[Address, tuple[int, float]]) -> bool:
         """Whether the API says by the id that the object is deleted; a 404 may just be a GET that is not there."""
         if not self._has_get(kind):
             return False
-        row = live_state.read_item(self._api, kind, address.tenant, left[address][0])
+        row = live_state.read_item(self._api, kind, address.tenant, unlisted[address][0])
         return row is not None and bool(row.deletedAt)
 
     def _held(self, planned: Planned) -> dict[Address, int]:
@@ -242,14 +252,14 @@ class Recovery:
         if not creates:
             return {}
         earlier = self._memory.made_lately({address.tenant for address in creates}, _EVER)
-        made = {op.address: op.remote_id for op in earlier if op.remote_id is not None and op.address in creates}
+        ids = {op.address: op.remote_id for op in earlier if op.remote_id is not None and op.address in creates}
         listed = _ids(planned.live)
         asked = {
-            address: self._api.pool.submit(self._answers, step, made[address])
+            address: self._api.pool.submit(self._answers, step, ids[address])
             for address, step in creates.items()
-            if address in made and made[address] not in listed.get((address.tenant, step.kind), ())
+            if address in ids and ids[address] not in listed.get((address.tenant, step.kind), ())
         }
-        return {address: made[address] for address, answer in asked.items() if answer.result()}
+        return {address: ids[address] for address, answer in asked.items() if answer.result()}
 
     def _answers(self, step: Step, number: int) -> bool:
         """Whether the object of this id is there, under this name. Raises ApiError."""

@@ -64,14 +64,14 @@ class Sender:
         """
         before: Mapping[str, Any] = {}
         if task.step.before is not None:
-            row, whole = self._look(task, since)
-            if not self._still_so(task, row, whole):
+            row, raw_row = self._look(task, since)
+            if not self._still_so(task, row, raw_row):
                 return
             assert row is not None
-            checked = _filled(row, whole, task.step.before)
+            checked = _filled(row, raw_row, task.step.before)
             task.learn(lambda knowledge: dataclasses.replace(knowledge, checked=checked))
-            task.whole = whole if first else NOTHING
-            before = _recorded(task, row, whole)
+            task.raw_row = raw_row if first else NOTHING
+            before = _recorded(task, row, raw_row)
         for verb in _VERBS[task.step.action]:
             self._request(task, verb, before)
         self._settings.sent(task.step)
@@ -89,14 +89,14 @@ class Sender:
         if knowledge.write.has_get:
             at = self._settings.clock()
             item = live_state.read_item_whole(self._api, step.kind, tenant, target)
-            task.learn(lambda known: known.got(item[0] if item else None, at))
+            task.learn(lambda so_far: so_far.got(item[0] if item else None, at))
             if item is not None:
                 return (None, NOTHING) if item[0].deletedAt else item
         if step.kind.entries is None or target is None:
             return None, NOTHING
         return self._lists.fresh(tenant, step.kind, since).by_id.get(target), NOTHING
 
-    def _still_so(self, task: Task, row: Row | None, whole: Mapping[str, Any]) -> bool:
+    def _still_so(self, task: Task, row: Row | None, raw_row: Mapping[str, Any]) -> bool:
         """Whether the target is as the plan saw it; if not, the task ends here."""
         step = task.step
         assert step.before is not None
@@ -106,7 +106,7 @@ class Sender:
         if row is None:
             task.outcome = skipped(task, "E-STALE", "changed since the plan: it is gone")
             return False
-        row = _filled(row, whole, step.before)
+        row = _filled(row, raw_row, step.before)
         if step.action is Action.UPDATE and not outcomes.to_do(step, row):
             task.already = "already as declared"
             return False
@@ -172,14 +172,14 @@ class Sender:
             self._settings.starting(step)
         record.sending(step)
         at = self._settings.clock()
-        task.learn(lambda known: known.sending(verb, at))
+        task.learn(lambda so_far: so_far.sending(verb, at))
         if reason := self._withhold(task):
             task.learn(lambda known: known.not_sent())
             raise Withheld(*reason)
 
     def _answered(self, task: Task, verb: Verb, *, gone: bool) -> None:
         earlier = task.knowledge.said(verb) is Said.UNCLEAR and len(task.knowledge.effective(verb)) > 1
-        task.learn(lambda known: known.ended(End.GONE if gone else End.ANSWERED))
+        task.learn(lambda so_far: so_far.ended(End.GONE if gone else End.ANSWERED))
         task.answered_at = self._api.now()
         if gone and not earlier and task.step.creates:
             # Nothing of ours removed it: the list that shows it is old, and may lack what took its place.
@@ -187,7 +187,7 @@ class Sender:
 
     def _refused(self, task: Task, verb: Verb, error: ApiError) -> None:
         """A clear no; after an attempt that was unclear it is a no to the repetition only."""
-        task.learn(lambda known: known.ended(End.REFUSED, error.summary, error.code))
+        task.learn(lambda so_far: so_far.ended(End.REFUSED, error.summary, error.code))
         if task.knowledge.said(verb) is Said.NOTHING:
             task.withheld = error.code, error.summary
         if task.knowledge.said(verb) is Said.UNCLEAR:
@@ -198,33 +198,36 @@ class Sender:
         if verb is Verb.CREATE or self._withhold(task) or not self._api.may_repeat(number, error):
             return _Next.LEAVE
         try:
-            row, whole = self._look(task, self._settings.clock())
+            row, raw_row = self._look(task, self._settings.clock())
         except ApiError:
             return _Next.LEAVE
         if row is None:
             return _Next.DONE if verb is Verb.DELETE else _Next.LEAVE
         assert task.step.before is not None
-        row = _filled(row, whole, task.step.before)
+        row = _filled(row, raw_row, task.step.before)
         if verb is Verb.UPDATE and not task.knowledge.write.differing(row):
             return _Next.DONE
         return _Next.AGAIN if row == task.knowledge.checked else _Next.LEAVE
 
 
-def _filled(row: Row, whole: Mapping[str, Any], planned: Row) -> Row:
+def _filled(row: Row, raw_row: Mapping[str, Any], planned: Row) -> Row:
     """A row with what its answer left out taken from the plan's: a GET may answer with fewer fields than the list."""
     anything: Any = row
-    names = [each.name for each in dataclasses.fields(anything) if each.name not in ("id", "deletedAt")]
-    left_out = {name: getattr(planned, name) for name in names if whole and name not in whole}
+    names = [
+        field_info.name for field_info in dataclasses.fields(anything) if field_info.name not in ("id", "deletedAt")
+    ]
+    left_out = {name: getattr(planned, name) for name in names if raw_row and name not in raw_row}
     filled: Row = dataclasses.replace(anything, **left_out) if left_out else row
     return filled
 
 
-def _recorded(task: Task, row: Row, whole: Mapping[str, Any]) -> dict[str, Any]:
+def _recorded(task: Task, row: Row, raw_row: Mapping[str, Any]) -> dict[str, Any]:
     """The object as it goes on record before it is written: known fields, and what the device reports of itself."""
     kind = task.step.kind
-    reported = {name: whole[name] for name in kind.reported if isinstance(whole.get(name), (str, int, float))}
+    reported = {name: raw_row[name] for name in kind.reported if isinstance(raw_row.get(name), (str, int, float))}
     row = masked_like(row, task.step.declared.resource) if task.step.declared else row
-    known = masked_fields(row, ("id", *fields(kind)))
+    masked_row = masked_fields(row, ("id", *fields(kind)))
     return {
-        name: masked_text(value) if isinstance(value, str) else value for name, value in {**reported, **known}.items()
+        name: masked_text(value) if isinstance(value, str) else value
+        for name, value in {**reported, **masked_row}.items()
     }

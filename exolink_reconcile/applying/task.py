@@ -28,7 +28,7 @@ class Withheld(Exception):
 class Task:
     """One step: what is known of its write, why it was withheld, and its outcome.
 
-    `whole` is the target as the API answered it right before the write, of the first task of a group only; `already` says
+    `raw_row` is the target as the API answered it right before the write, of the first task of a group only; `already` says
     why nothing had to be sent, `recorded` that the intent is on record, `answered_at` is the API's own clock when it answered,
     `written_since` its `updatedAt` where that says that another writer came after us. The knowledge is replaced under a lock: a read may
     come in while an answer does.
@@ -36,7 +36,7 @@ class Task:
 
     step: Step
     knowledge: Knowledge
-    whole: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
+    raw_row: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
     already: str = ""
     recorded: bool = False
     answered_at: float | None = None

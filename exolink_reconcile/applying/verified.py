@@ -14,7 +14,7 @@ def declared(tenant: DesiredTenant, *, create_only: bool = False) -> dict[Addres
 
     Left out: the key and, without `create_only`, what is sent on create only and never compared.
     """
-    found: dict[Address, Mapping[str, Any]] = {}
+    fields_by_address: dict[Address, Mapping[str, Any]] = {}
     for kind, entries in tenant.declared.items():
         names = [name for name in fields(kind) if name != key(kind)]
         values_of = attributes(tuple(names))
@@ -23,8 +23,8 @@ def declared(tenant: DesiredTenant, *, create_only: bool = False) -> dict[Addres
             managed = entry.resource.model_fields_set.difference(left_out)
             values = dict(zip(names, values_of(entry.resource), strict=True))
             address = Address(tenant.name, kind.kind, getattr(entry.resource, key(kind)))
-            found[address] = {name: masked(values[name]) for name in names if name in managed}
-    return found
+            fields_by_address[address] = {name: masked(values[name]) for name in names if name in managed}
+    return fields_by_address
 
 
 class NotVerified:
@@ -36,9 +36,9 @@ class NotVerified:
     def __init__(self, plan: Plan, choices: Choices, result: Result | None = None) -> None:
         outcomes: Iterable[Outcome] = result.outcomes if result is not None else ()
         done = {outcome.step.address for outcome in outcomes if not outcome.exit_code}
-        self._addresses = {*plan.left_out, *(each.address for each in plan.held_back)}
+        self._addresses = {*plan.left_out, *(held.address for held in plan.held_back)}
         self._addresses |= {step.address for step in plan.steps if step.address not in done}
-        self._addresses |= {left.address for left in result.left} if result is not None else set()
+        self._addresses |= {difference.address for difference in result.left} if result is not None else set()
         self._choices = choices
 
     def __contains__(self, address: object) -> bool:

@@ -32,20 +32,20 @@ class Stop:
     def sleep(self, seconds: float) -> None:
         """Sleep, unless somebody wishes to stop."""
         ends_at = time.monotonic() + seconds
-        while not self.signal and (left := ends_at - time.monotonic()) > 0:
-            time.sleep(min(left, _SLICE))
+        while not self.signal and (seconds_left := ends_at - time.monotonic()) > 0:
+            time.sleep(min(seconds_left, _SLICE))
 
 
 def wait_until(
-    told: Callable[[], bool],
+    condition: Callable[[], bool],
     seconds: float,
     *,
     stop: Stop,
     clock: Callable[[], float],
     sleep: Callable[[float], object],
-    waiting: Callable[[float], None] = lambda left: None,
+    waiting: Callable[[float], None] = lambda seconds: None,
 ) -> None:
-    """Ask `told`, now and after ever longer pauses, until it says yes, the seconds are over, or somebody wishes to stop.
+    """Ask `condition`, now and after ever longer pauses, until it says yes, the seconds are over, or somebody wishes to stop.
 
     It is asked once more when the seconds are over: only what was read then may be taken for absent. `waiting` is told
     how long it may take, before the first pause.
@@ -53,9 +53,9 @@ def wait_until(
     ends_at = clock() + seconds
     for number, pause in enumerate(chain(_PAUSES, repeat(_LONGEST_PAUSE))):
         over = clock() >= ends_at
-        if told() or over or stop.signal:
+        if condition() or over or stop.signal:
             return
-        left = ends_at - clock()
+        remaining = ends_at - clock()
         if number == 0:
-            waiting(left)
-        sleep(min(pause, max(left, _SHORTEST_PAUSE)))
+            waiting(remaining)
+        sleep(min(pause, max(remaining, _SHORTEST_PAUSE)))

@@ -88,12 +88,12 @@ def _next_page(headers: Mapping[str, str]) -> str:
     return "X-Next-Page" if headers.get("x-next-page", "").strip() else ""
 
 
-def refusal(method: str, path: str, status: int, headers: Mapping[str, str], said: str) -> Exception:
+def refusal(method: str, path: str, status: int, headers: Mapping[str, str], reason: str) -> Exception:
     """The error that an answer other than success means."""
     if status == 401:
-        return ApiDenied("E-DENIED", f"{method} {path}: the API does not know the token (401){said}")
+        return ApiDenied("E-DENIED", f"{method} {path}: the API does not know the token (401){reason}")
     if status == 403:
-        return ApiDenied("E-DENIED", f"{method} {path}: the token has no right to this (403){said}")
+        return ApiDenied("E-DENIED", f"{method} {path}: the token has no right to this (403){reason}")
     if 300 <= status < 400:
         host = _host(headers.get("location", ""))
         return ApiSurprise(
@@ -102,19 +102,19 @@ def refusal(method: str, path: str, status: int, headers: Mapping[str, str], sai
         )
     if status == 429 and (asked := retry_after(headers)) and asked > MAX_PAUSE:
         return ApiUnreachable(
-            "E-UNREACHABLE", f"{method} {path}: the API asks to come back in {asked:.0f} s (429){said}"
+            "E-UNREACHABLE", f"{method} {path}: the API asks to come back in {asked:.0f} s (429){reason}"
         )
     if status == 429 or status >= 500:
-        return ApiUnreachable("E-UNREACHABLE", f"{method} {path}: the API answers {status} again and again{said}")
+        return ApiUnreachable("E-UNREACHABLE", f"{method} {path}: the API answers {status} again and again{reason}")
     if status < 300:
         return ApiSurprise("E-ANSWER", f"{method} {path}: the API answered {status}, not 200")
-    return ApiRejected("E-REJECTED", f"{method} {path}: the API refused ({status}){said}", status)
+    return ApiRejected("E-REJECTED", f"{method} {path}: the API refused ({status}){reason}", status)
 
 
 def redacted(headers: Mapping[str, str], body: bytes, token: str | None, sent: Iterable[SecretUrl]) -> str:
     """What the server said, without the token and the secrets of what was sent: servers quote what they refuse."""
-    said = without_secrets(_said(headers, body), token, sent)
-    return f": {said[:_SHOWN_SAID]}" if said else ""
+    answer_text = without_secrets(_said(headers, body), token, sent)
+    return f": {answer_text[:_SHOWN_SAID]}" if answer_text else ""
 
 
 def without_secrets(text: str, token: str | None, sent: Iterable[SecretUrl] = ()) -> str:
@@ -141,27 +141,35 @@ def _said(headers: Mapping[str, str], body: bytes) -> str:
     except (ValueError, RecursionError):
         return text.strip()
     while isinstance(answer, dict):
-        found = next((answer[name] for name in ("error", "message", "detail", "title") if answer.get(name)), None)
-        if found is None:
+        message = next((answer[name] for name in ("error", "message", "detail", "title") if answer.get(name)), None)
+        if message is None:
             break
-        answer = found
+        answer = message
     return answer.strip() if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False)
 
 
 def _spellings(secret: str) -> set[str]:
     """A secret as a server may quote it: as it was sent, with its percent signs decoded, inside JSON."""
     plain = {secret, unquote(secret), unquote_plus(secret)}
-    inside_json = {json.dumps(each)[1:-1] for each in plain} | {
-        json.dumps(each, ensure_ascii=False)[1:-1] for each in plain
+    inside_json = {json.dumps(spelling)[1:-1] for spelling in plain} | {
+        json.dumps(spelling, ensure_ascii=False)[1:-1] for spelling in plain
     }
-    return {each for each in (*plain, *inside_json, *(each.replace("/", "\\/") for each in inside_json)) if each}
+    return {
+        spelling
+        for spelling in (*plain, *inside_json, *(spelling.replace("/", "\\/") for spelling in inside_json))
+        if spelling
+    }
 
 
 def _masked(text: str, secrets: Iterable[str]) -> str:
-    spellings = {each for secret in secrets if secret for each in _spellings(secret)}
-    for each in sorted(spellings, key=len, reverse=True):
+    spellings = {spelling for secret in secrets if secret for spelling in _spellings(secret)}
+    for spelling in sorted(spellings, key=len, reverse=True):
         # A short one is no secret that could be found again in a sentence, only a piece of its words.
-        text = text.replace(each, "***") if len(each) > 3 else re.sub(rf"(?<!\w){re.escape(each)}(?!\w)", "***", text)
+        text = (
+            text.replace(spelling, "***")
+            if len(spelling) > 3
+            else re.sub(rf"(?<!\w){re.escape(spelling)}(?!\w)", "***", text)
+        )
     return text
 
 

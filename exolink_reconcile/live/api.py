@@ -248,14 +248,14 @@ class Api:
 
     def _unreachable(self, method: str, path: str, error: Exception) -> ApiUnreachable:
         """What went wrong and, where there was no connection at all, with whom: most likely that is not right."""
-        where = ""
+        via = ""
         if "CERTIFICATE" in str(error).upper():
-            where = f" (the certificate of {self._base} is not trusted: --ca-file FILE names others to trust)"
+            via = f" (the certificate of {self._base} is not trusted: --ca-file FILE names others to trust)"
         elif self.proxy:
-            where = f" (through the proxy {self.proxy.host}, which {self.proxy.variable} names)"
+            via = f" (through the proxy {self.proxy.host}, which {self.proxy.variable} names)"
         elif isinstance(error, answers.NOTHING_LEFT):
-            where = f" (no connection to {self._base}: is --api-url right, and reachable from here?)"
-        return ApiUnreachable("E-UNREACHABLE", f"{method} {path}: {self._reason(error)}{where}")
+            via = f" (no connection to {self._base}: is --api-url right, and reachable from here?)"
+        return ApiUnreachable("E-UNREACHABLE", f"{method} {path}: {self._reason(error)}{via}")
 
     def _reason(self, error: Exception) -> str:
         return answers.without_secrets(answers.reason(error), self._token)
@@ -333,15 +333,15 @@ class Api:
 
     def _url(self, path: str) -> httpx.URL:
         """The URL of a path, checked: the token goes to one origin, and a name cannot climb out of its path segment."""
-        found = self._urls.get(path)
-        if found is None:
-            found = httpx.URL(self._base + path)
-            if urls.origin(found) != self._origin or found.raw_path.decode("ascii") != self._base_path + path:
-                where = f"{found.scheme}://{found.host}"
-                raise ApiSurprise("E-ORIGIN", f"refusing to send to {where}: not the API that was named")
+        resolved = self._urls.get(path)
+        if resolved is None:
+            resolved = httpx.URL(self._base + path)
+            if urls.origin(resolved) != self._origin or resolved.raw_path.decode("ascii") != self._base_path + path:
+                host = f"{resolved.scheme}://{resolved.host}"
+                raise ApiSurprise("E-ORIGIN", f"refusing to send to {host}: not the API that was named")
             if len(self._urls) < _KNOWN_URLS:  # creates of one kind all go to one
-                self._urls[path] = found
-        return found
+                self._urls[path] = resolved
+        return resolved
 
     def _transport(self) -> httpx.BaseTransport:
         """The transport of this thread. There is no httpx.Client around it: it would add a third to the cost of each

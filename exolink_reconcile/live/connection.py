@@ -96,18 +96,18 @@ def read_token(token_file: str | None, environment: Mapping[str, str]) -> str:
             raise ApiDenied(
                 "E-TOKEN", f"the token in {token_file} is malformed: it has characters that are not ASCII"
             ) from None
-        where = f"in {token_file}"
+        origin = f"in {token_file}"
     else:
         text = environment.get("EXOLINK_TOKEN", "")
-        where = "in EXOLINK_TOKEN"
+        origin = "in EXOLINK_TOKEN"
         if not text:
             raise ApiDenied("E-TOKEN", "no token: use --token-file FILE, EXOLINK_TOKEN_FILE or EXOLINK_TOKEN")
     token = text.removesuffix("\n").removesuffix("\r")
     if not token:
-        raise ApiDenied("E-TOKEN", f"the token {where} is empty")
+        raise ApiDenied("E-TOKEN", f"the token {origin} is empty")
     if not all("!" <= character <= "~" for character in token):
         raise ApiDenied(
-            "E-TOKEN", f"the token {where} is malformed: it has spaces, line breaks or characters that are not ASCII"
+            "E-TOKEN", f"the token {origin} is malformed: it has spaces, line breaks or characters that are not ASCII"
         )
     return token
 

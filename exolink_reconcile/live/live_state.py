@@ -37,16 +37,16 @@ def read(api: Api, wanted: Mapping[str, Sequence[Kind]], tenant_kind: Kind, *, a
         if kind is not tenant_kind
     }
     errors: list[ApiError] = []
-    found = {tenant: _result(future, errors) for tenant, future in tenants.items()}
+    live_tenants = {tenant: _result(future, errors) for tenant, future in tenants.items()}
     rows = {place: _result(future, errors) for place, future in lists.items()}
     if errors:
         raise _gravest(errors)
-    for tenant, row in found.items():
+    for tenant, row in live_tenants.items():
         if row is None and not absent_ok:
             raise ApiUnreachable(
                 "E-NO-TENANT", f"tenant {tenant} does not exist, or was deleted; this contract cannot create it"
             )
-    return LiveState({tenant: _tenant(tenant, row, rows, tenant_kind) for tenant, row in found.items()})
+    return LiveState({tenant: _tenant(tenant, row, rows, tenant_kind) for tenant, row in live_tenants.items()})
 
 
 def read_list(api: Api, kind: Kind, tenant: str) -> list[Row]:
@@ -60,36 +60,36 @@ def read_list(api: Api, kind: Kind, tenant: str) -> list[Row]:
 
 
 def read_rows(
-    api: Api, kind: Kind, tenant: str, whole: Container[int] = ()
+    api: Api, kind: Kind, tenant: str, raw_ids: Container[int] = ()
 ) -> tuple[list[Row], Mapping[int, Mapping[str, Any]]]:
     """`read_list`, and the rows with these ids as the API answered them, without what they have inside of them."""
-    return _rows(api, kind, tenant, api.list(kind, tenant), whole)
+    return _rows(api, kind, tenant, api.list(kind, tenant), raw_ids)
 
 
 def _rows(
-    api: Api, kind: Kind, tenant: str, listing: Listing, whole: Container[int] = ()
+    api: Api, kind: Kind, tenant: str, listing: Listing, raw_ids: Container[int] = ()
 ) -> tuple[list[Row], Mapping[int, Mapping[str, Any]]]:
-    where = f"the list of {kind.kind} of tenant {tenant}"
+    subject = f"the list of {kind.kind} of tenant {tenant}"
     if listing.next_page:
         raise ApiSurprise(
-            "E-BAD-LIST", f"{where} is one page of several ({listing.next_page} header): not all of it came"
+            "E-BAD-LIST", f"{subject} is one page of several ({listing.next_page} header): not all of it came"
         )
     data = listing.data
     if data.count(b"{") > _MOST_ROWS:
-        raise ApiSurprise("E-BAD-LIST", f"{where} has more than {_MOST_ROWS:,} objects")
+        raise ApiSurprise("E-BAD-LIST", f"{subject} has more than {_MOST_ROWS:,} objects")
     try:
         rows = _list_adapter(kind).validate_json(data, extra="ignore")
     except ValidationError as error:
-        raise _bad(where, error, data) from None
+        raise _bad(subject, error, data) from None
     if listing.total is not None and listing.total > len(rows):
-        raise ApiSurprise("E-BAD-LIST", f"{where} is not all there: {len(rows)} of {listing.total} rows came")
+        raise ApiSurprise("E-BAD-LIST", f"{subject} is not all there: {len(rows)} of {listing.total} rows came")
     if len({remote_id(row) for row in rows}) != len(rows):
-        raise ApiSurprise("E-BAD-LIST", f"{where} has one id twice")
+        raise ApiSurprise("E-BAD-LIST", f"{subject} has one id twice")
     if _says_twice(kind, data, rows):
-        raise ApiSurprise("E-BAD-LIST", f"{where} has a row that gives one field twice")
+        raise ApiSurprise("E-BAD-LIST", f"{subject} has a row that gives one field twice")
     if _is_of_another_tenant(data, api.tenant_ids.get(tenant)):
-        raise ApiSurprise("E-BAD-LIST", f"{where} has a row of another tenant (tenantId)")
-    return [row for row in rows if not row.deletedAt], _whole_rows(data, whole) if whole else {}
+        raise ApiSurprise("E-BAD-LIST", f"{subject} has a row of another tenant (tenantId)")
+    return [row for row in rows if not row.deletedAt], _whole_rows(data, raw_ids) if raw_ids else {}
 
 
 def _whole_rows(data: bytes, ids: Container[int]) -> dict[int, Mapping[str, Any]]:
@@ -111,22 +111,22 @@ def read_one(api: Api, kind: Kind, tenant: str, identifier: int | None = None) -
         ApiError: it could not be read, or the answer is no such object.
 
     """
-    found = read_whole(api, kind, tenant, identifier)
-    return found[0] if found is not None else None
+    item = read_whole(api, kind, tenant, identifier)
+    return item[0] if item is not None else None
 
 
 def read_whole(
     api: Api, kind: Kind, tenant: str, identifier: int | None = None
 ) -> tuple[Row, Mapping[str, Any]] | None:
     """One live object, and the row as the API answered it, with the fields that no kind knows. Raises as `read_one`."""
-    found = read_item_whole(api, kind, tenant, identifier)
-    return None if found is None or found[0].deletedAt else found
+    item = read_item_whole(api, kind, tenant, identifier)
+    return None if item is None or item[0].deletedAt else item
 
 
 def read_item(api: Api, kind: Kind, tenant: str, identifier: int | None = None) -> Row | None:
     """One object, with `deletedAt` where the API says that it was deleted; None for a 404. Raises as `read_one`."""
-    found = read_item_whole(api, kind, tenant, identifier)
-    return found[0] if found is not None else None
+    item = read_item_whole(api, kind, tenant, identifier)
+    return item[0] if item is not None else None
 
 
 def read_item_whole(
@@ -139,8 +139,8 @@ def read_item_whole(
     try:
         row = _row_adapter(kind).validate_json(data, extra="ignore")
     except ValidationError as error:
-        what = f"{kind.kind} {identifier} of tenant {tenant}" if identifier is not None else f"tenant {tenant}"
-        raise _bad(what, error, data) from None
+        subject = f"{kind.kind} {identifier} of tenant {tenant}" if identifier is not None else f"tenant {tenant}"
+        raise _bad(subject, error, data) from None
     answer = f"the answer for {kind.kind} {'' if identifier is None else f'{identifier} '}of tenant {tenant}"
     if identifier is not None and remote_id(row) != identifier:
         raise ApiSurprise("E-BAD-ANSWER", f"{answer} is another object: its id is {remote_id(row)}")
@@ -232,13 +232,13 @@ def _tenant(
 ) -> LiveTenant:
     if row is None:  # to be created: its lists count as empty, whatever was answered for them
         return LiveTenant(False, {kind: () for name, kind in rows if name == tenant})
-    found: dict[Kind, Sequence[Row]] = {tenant_kind: (row,)}
-    for (name, kind), each in rows.items():
+    rows_by_kind: dict[Kind, Sequence[Row]] = {tenant_kind: (row,)}
+    for (name, kind), kind_rows in rows.items():
         if name == tenant:
-            if each is None:
+            if kind_rows is None:
                 raise ApiUnreachable("E-NO-LIST", f"the API answers 404 for the list of {kind.kind} of tenant {tenant}")
-            found[kind] = each
-    return LiveTenant(True, found)
+            rows_by_kind[kind] = kind_rows
+    return LiveTenant(True, rows_by_kind)
 
 
 def _result(future: "Future[_T]", errors: list[ApiError]) -> _T | None:
@@ -254,14 +254,14 @@ def _gravest(errors: Sequence[ApiError]) -> ApiError:
     return next(error for error in errors if error.exit_code is worst)
 
 
-def _bad(what: str, error: ValidationError, data: bytes) -> ApiSurprise:
+def _bad(subject: str, error: ValidationError, data: bytes) -> ApiSurprise:
     """Why an answer is no data. Quotes nothing of it: it may be anything."""
     first = error.errors(include_url=False, include_input=False)[0]
     place = "/".join(str(part) for part in first["loc"])
     if data[:200].lstrip()[:1] == b"<":
-        return ApiSurprise("E-BAD-LIST", f"{what} is a web page, not JSON: is --api-url right?")
+        return ApiSurprise("E-BAD-LIST", f"{subject} is a web page, not JSON: is --api-url right?")
     at = f" at {place}" if place else ""
-    return ApiSurprise("E-BAD-LIST", f"{what} is not as it should be{at}: {first['msg'][:200]}")
+    return ApiSurprise("E-BAD-LIST", f"{subject} is not as it should be{at}: {first['msg'][:200]}")
 
 
 @functools.cache

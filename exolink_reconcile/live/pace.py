@@ -30,8 +30,8 @@ class Pace:
         """Wait for this request's turn, also through pauses that begin meanwhile; the time at which it starts."""
         for _ in range(10):
             start = self._claim()
-            if (left := start - time.monotonic()) > 0:
-                sleep(left)
+            if (seconds := start - time.monotonic()) > 0:
+                sleep(seconds)
             if self._resume_at <= start:
                 break
         return time.monotonic()

@@ -42,10 +42,10 @@ class Deadline:
 
     def left(self, timeout: float | None, error: type[Exception]) -> float:
         """Seconds a wait may take. A read timeout alone would let an answer drip on for ever."""
-        left = self.at - time.monotonic()
-        if left <= 0:
+        remaining = self.at - time.monotonic()
+        if remaining <= 0:
             raise error("the time for the whole request is over")
-        return left if timeout is None else min(timeout, left)
+        return remaining if timeout is None else min(timeout, remaining)
 
 
 class _DeadlineBackend(httpcore.NetworkBackend):
@@ -61,12 +61,12 @@ class _DeadlineBackend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Any = None,
     ) -> httpcore.NetworkStream:
-        left = self._deadline.left(timeout, httpcore.ConnectTimeout)
-        addresses = names.look_up(host, port, left)
+        remaining = self._deadline.left(timeout, httpcore.ConnectTimeout)
+        addresses = names.look_up(host, port, remaining)
         for number, address in enumerate(addresses, start=1):
-            left = self._deadline.left(timeout, httpcore.ConnectTimeout)
+            remaining = self._deadline.left(timeout, httpcore.ConnectTimeout)
             try:
-                stream = self._inner.connect_tcp(address, port, left, local_address, socket_options)
+                stream = self._inner.connect_tcp(address, port, remaining, local_address, socket_options)
             except (httpcore.ConnectError, httpcore.ConnectTimeout):
                 if number == len(addresses):
                     raise
@@ -87,9 +87,9 @@ class _DeadlineStream(httpcore.NetworkStream):
         if self._written:
             data = b"".join(self._written)
             self._written.clear()
-            left = self._deadline.left(timeout, httpcore.WriteTimeout)
+            remaining = self._deadline.left(timeout, httpcore.WriteTimeout)
             with suppress(httpcore.WriteError):  # as httpcore does: there may be an answer all the same
-                self._inner.write(data, left)
+                self._inner.write(data, remaining)
         return self._inner.read(max_bytes, self._deadline.left(timeout, httpcore.ReadTimeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
@@ -101,8 +101,8 @@ class _DeadlineStream(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        left = self._deadline.left(timeout, httpcore.ConnectTimeout)
-        return _DeadlineStream(self._inner.start_tls(ssl_context, server_hostname, left), self._deadline)
+        remaining = self._deadline.left(timeout, httpcore.ConnectTimeout)
+        return _DeadlineStream(self._inner.start_tls(ssl_context, server_hostname, remaining), self._deadline)
 
     def get_extra_info(self, info: str) -> Any:
         return self._inner.get_extra_info(info)

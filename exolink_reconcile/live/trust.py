@@ -20,11 +20,11 @@ def context(ca_file: str | None, environment: Mapping[str, str] = os.environ) ->
     file, folders = environment.get("SSL_CERT_FILE"), environment.get("SSL_CERT_DIR")
     if not file and not folders:
         return _of_system()
-    made = _of_file("SSL_CERT_FILE", file) if file else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    trust = _of_file("SSL_CERT_FILE", file) if file else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     for folder in (folders or "").split(os.pathsep):
         if folder:
-            _add_folder(made, folder)
-    return made
+            _add_folder(trust, folder)
+    return trust
 
 
 def _of_file(name: str, file: str) -> ssl.SSLContext:
@@ -35,11 +35,11 @@ def _of_file(name: str, file: str) -> ssl.SSLContext:
         raise problem("E-CA-FILE", f"{name} {file} cannot be used: {reason}") from None
 
 
-def _add_folder(made: ssl.SSLContext, folder: str) -> None:
+def _add_folder(trust: ssl.SSLContext, folder: str) -> None:
     try:
         if not Path(folder).is_dir():
             raise NotADirectoryError(0, "it is not a folder")
-        made.load_verify_locations(capath=folder)
+        trust.load_verify_locations(capath=folder)
     except (OSError, ValueError) as error:
         raise problem(
             "E-CA-FILE", f"SSL_CERT_DIR {folder} cannot be used: {getattr(error, 'strerror', error)}"

@@ -102,15 +102,17 @@ def _proxy_url(text: str, variable: str) -> str:
     url = text if "://" in text else f"http://{text}"
     scheme = url.partition("://")[0].lower()
     if scheme not in ("http", "https"):
-        said = scheme if scheme.isascii() and scheme.isalnum() and len(scheme) < 20 else "something else"
-        raise problem("E-PROXY", f"{variable} names a proxy of scheme {said}: only http:// and https:// can be used")
+        shown_scheme = scheme if scheme.isascii() and scheme.isalnum() and len(scheme) < 20 else "something else"
+        raise problem(
+            "E-PROXY", f"{variable} names a proxy of scheme {shown_scheme}: only http:// and https:// can be used"
+        )
     try:
         parts = urlsplit(url)
         if parts.hostname and parts.port != 0 and parts.path in ("", "/") and not any(c.isspace() for c in url):
             port = parts.port or (443 if scheme == "https" else 1080)  # curl's defaults
-            whole = url if parts.port else f"{scheme}://{parts.netloc.rstrip(':')}:{port}"
-            httpx.URL(whole)
-            return whole
+            with_port = url if parts.port else f"{scheme}://{parts.netloc.rstrip(':')}:{port}"
+            httpx.URL(with_port)
+            return with_port
     except (ValueError, httpx.InvalidURL):
         pass
     raise problem("E-PROXY", f"the proxy that {variable} names is not a URL: write http://HOST:PORT")

@@ -115,9 +115,9 @@ def renames(creates: Iterable[Change], gone: Iterable[Change], unmanaged: Iterab
             address = Address(tenant, kind.kind, name_of_row(kind, row))
             live[tenant, kind, value].append((address, remote_id(row)))
     return [
-        Note("W-RENAME", _renamed(created[0], *found[0], compared(place[1])[0]), (created[0], found[0][0]))
+        Note("W-RENAME", _renamed(created[0], *candidates[0], compared(place[1])[0]), (created[0], candidates[0][0]))
         for place, created in wanted.items()
-        if len(created) == 1 and len(found := live.get(place, [])) == 1
+        if len(created) == 1 and len(candidates := live.get(place, [])) == 1
     ]
 
 

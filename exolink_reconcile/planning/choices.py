@@ -66,8 +66,8 @@ class Choices:
     @property
     def partial(self) -> tuple[str, ...]:
         """The options that leave a part out."""
-        given = {"--target": self.targets, "--exclude": self.excludes, "--only": self.only}
-        return tuple(option for option, value in given.items() if value)
+        globs_by_option = {"--target": self.targets, "--exclude": self.excludes, "--only": self.only}
+        return tuple(option for option, value in globs_by_option.items() if value)
 
     @functools.cached_property
     def _targets(self) -> Globs:
@@ -80,12 +80,12 @@ class Choices:
 
 def wanted(desired: DesiredState, choices: Choices) -> dict[str, list[Kind]]:
     """The kinds to read, by tenant: those that the documents mention and the choices do not rule out."""
-    found: dict[str, list[Kind]] = {}
+    kinds_by_tenant: dict[str, list[Kind]] = {}
     for tenant in desired.tenants:
         kinds = [kind for kind in tenant.declared if kind in tenant.mentioned and choices.may_cover(tenant.name, kind)]
         if kinds:
-            found[tenant.name] = kinds
-    return found
+            kinds_by_tenant[tenant.name] = kinds
+    return kinds_by_tenant
 
 
 def compared(live: LiveState, choices: Choices, kinds: Iterable[Kind]) -> dict[str, int]:
@@ -118,8 +118,10 @@ def check_choices(desired: DesiredState, choices: Choices) -> None:
             raise problem("E-TARGET", f"--allow-replace {text}: no such address is declared; it is TENANT/KIND/NAME")
     for text in choices.allow_shrunk:
         tenant_name, _, word = text.partition("/")
-        known = [t for t in desired.tenants if t.name == tenant_name and any(kind.kind == word for kind in t.declared)]
-        if not known:
+        declaring = [
+            t for t in desired.tenants if t.name == tenant_name and any(kind.kind == word for kind in t.declared)
+        ]
+        if not declaring:
             raise problem("E-TARGET", f"--allow-shrunk {text}: no document is about it; it is TENANT/KIND")
     if not choices.prune:
         check_globs(desired, choices, ())
@@ -139,13 +141,13 @@ def check_globs(desired: DesiredState, choices: Choices, unmanaged: Sequence[Unm
     reviewed = choices.saved.addresses if choices.saved else ()
     for address in chain(reviewed, map(str, _addresses(desired, unmanaged))):
         for glob in all_of_them.matching(address):
-            for left in without.values():
-                left.discard(glob)
+            for targets in without.values():
+                targets.discard(glob)
         if not any(without.values()):
             return
     unread = list(_unread(desired, choices)) if choices.prune else ()
-    for option, left in without.items():
-        for glob in sorted(left):
+    for option, targets in without.items():
+        for glob in sorted(targets):
             if not any(globs.may_match_below(glob, prefix) for prefix in unread):
                 raise _matches_nothing(option, glob, list(map(str, _addresses(desired, unmanaged))))
 
@@ -175,8 +177,8 @@ def _nearest(glob: str, addresses: Sequence[str]) -> str:
         if any(globs.matches(other, address) for address in addresses):
             return other
     head = globs.literal_head(glob)
-    whole = len(head) == len(glob)
-    starts = dict.fromkeys(address if whole else address[: len(head)] for address in addresses)
+    is_exact = len(head) == len(glob)
+    starts = dict.fromkeys(address if is_exact else address[: len(head)] for address in addresses)
     near = get_close_matches(head, list(islice(starts, _MOST_COMPARED)), n=1, cutoff=0.8)
     other = near[0] + glob[len(head) :] if near else ""
     return other if other and any(globs.matches(other, address) for address in addresses) else ""

@@ -46,12 +46,12 @@ def diff(desired: DesiredState, live: LiveState) -> Changes:
             if read is not None and (kind in read.rows or (kind.entries is None and not read.exists)):
                 rows = read.rows.get(kind, ())
                 counts[tenant.name, kind.kind] = len(rows)
-                one = _Kind(tenant, kind, rows)
-                changes += one.changes
-                unclear += one.unclear
-                notes += one.notes
-                if one.rest:
-                    unmanaged.append(Unmanaged(tenant.name, kind, tuple(one.rest)))
+                group = _Kind(tenant, kind, rows)
+                changes += group.changes
+                unclear += group.unclear
+                notes += group.notes
+                if group.rest:
+                    unmanaged.append(Unmanaged(tenant.name, kind, tuple(group.rest)))
     return Changes(tuple(changes), tuple(unclear), tuple(unmanaged), counts, tuple(notes), live)
 
 
@@ -61,14 +61,14 @@ def _field_changes(
     """The managed fields that differ. A field that is create-only, or that the YAML does not write, is not compared."""
     managed = declared.resource.model_fields_set
     create_only = declared.create_only
-    found: list[FieldChange] = []
+    changes: list[FieldChange] = []
     for name, before, after in zip(names, live, desired):
         if before != after and name in managed and name not in create_only:
             if before is not None and isinstance(after, (dict, list, tuple)):
-                found += _nested(name, before, after)
+                changes += _nested(name, before, after)
             else:
-                found.append(FieldChange(name, before, after))
-    return tuple(found)
+                changes.append(FieldChange(name, before, after))
+    return tuple(changes)
 
 
 class _Kind:
@@ -95,15 +95,15 @@ class _Kind:
         names.update(removed_names)
         self.rest = _rest(rows, self.key, names, set(self.by_id))
         self.alike = _LookAlikes(self.rest, [self.by_key[n] for n in removed_names if n in self.by_key], self.key)
-        for each in declared:
-            name = getattr(each.resource, self.key)
+        for declared_entry in declared:
+            name = getattr(declared_entry.resource, self.key)
             row = self.by_key.get(name)
-            if pins and each.pinned_id is not None:
-                self._pinned(each, name, each.pinned_id)
+            if pins and declared_entry.pinned_id is not None:
+                self._pinned(declared_entry, name, declared_entry.pinned_id)
             elif row is None:
-                self._not_there(each, name)
+                self._not_there(declared_entry, name)
             else:
-                self._compare(each, name, row)
+                self._compare(declared_entry, name, row)
         for entry in removed:
             self._removed(entry)
         self.rest = self.alike.others(self.rest)
@@ -182,10 +182,10 @@ class _Kind:
             if (name := live.get(_folded(other))) is None:
                 continue
             address, beside = self._address(name), self._address(other)
-            what = f"its name differs only in {_IN_WHAT}"
+            difference = f"its name differs only in {_IN_WHAT}"
             if name == other:
-                what = f"it has the same name; the YAML pins id {pinned[name]}"
-            summary = f"{beside} (id {remote_id(row)}) is live beside {address}: {what}"
+                difference = f"it has the same name; the YAML pins id {pinned[name]}"
+            summary = f"{beside} (id {remote_id(row)}) is live beside {address}: {difference}"
             self.notes.append(Note("E-DUPLICATE-LIVE" if name == other else "E-SAME-NAME", summary, (address, beside)))
 
     def _note_confusables(self, declared_names: Sequence[str]) -> None:
@@ -271,11 +271,11 @@ def _by_key(
     return by_key, twice
 
 
-def _rest(rows: Iterable[Row], key_name: str, taken: set[str], taken_ids: set[int]) -> list[Row]:
+def _rest(rows: Iterable[Row], key_name: str, used_names: set[str], used_ids: set[int]) -> list[Row]:
     """The rows that neither a declared nor a removed entry speaks of."""
-    if taken_ids:
-        return [row for row in rows if getattr(row, key_name) not in taken and remote_id(row) not in taken_ids]
-    return [row for row in rows if getattr(row, key_name) not in taken]
+    if used_ids:
+        return [row for row in rows if getattr(row, key_name) not in used_names and remote_id(row) not in used_ids]
+    return [row for row in rows if getattr(row, key_name) not in used_names]
 
 
 def _twice(rows: Iterable[Row]) -> str:

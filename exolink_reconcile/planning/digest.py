@@ -85,8 +85,8 @@ def of_facts(steps: Sequence[Step], secrets: Sequence[Secrets]) -> tuple[str, ..
     for places in alike(steps):
         *common, own = facts([steps[place] for place in places], [secrets[place] for place in places])
         start = ascii(common)
-        for place, each in zip(places, map(ascii, own), strict=True):
-            digests[place] = hashlib.sha256((start + each).encode()).hexdigest()
+        for place, fact in zip(places, map(ascii, own), strict=True):
+            digests[place] = hashlib.sha256((start + fact).encode()).hexdigest()
     return tuple(digests)
 
 

@@ -26,16 +26,18 @@ def read_in_part(desired: DesiredState, choices: Choices) -> list[Refusal]:
     ]
 
 
-def shrunk(live: Mapping[tuple[str, str], int], seen: Mapping[tuple[str, str], int], choices: Choices) -> list[Refusal]:
+def shrunk(
+    live: Mapping[tuple[str, str], int], counts_before: Mapping[tuple[str, str], int], choices: Choices
+) -> list[Refusal]:
     """The rail on lists that became empty: more likely a fault than the truth."""
     return [
         Refusal(
             "E-LIST-SHRANK",
-            f"the list of {tenant}/{kind} is empty, and an earlier run saw {seen[tenant, kind]} rows;"
+            f"the list of {tenant}/{kind} is empty, and an earlier run saw {counts_before[tenant, kind]} rows;"
             f" if that is true, --allow-shrunk {tenant}/{kind}",
         )
         for (tenant, kind), count in sorted(live.items())
-        if count == 0 and seen.get((tenant, kind), 0) > 0 and f"{tenant}/{kind}" not in choices.allow_shrunk
+        if count == 0 and counts_before.get((tenant, kind), 0) > 0 and f"{tenant}/{kind}" not in choices.allow_shrunk
     ]
 
 
@@ -44,8 +46,8 @@ def inferred(steps: Iterable[Step], choices: Choices) -> list[Refusal]:
     first = next((step for step in steps if step.inferred), None)
     if first is None or choices.may_infer:
         return []
-    what = f"{first.action.word} of a {first.kind.kind} ({first.address}) is inferred, not documented"
-    return [Refusal("E-INFERRED", f"{what}: give --allow-inferred, or a --contract in which it is documented")]
+    write = f"{first.action.word} of a {first.kind.kind} ({first.address}) is inferred, not documented"
+    return [Refusal("E-INFERRED", f"{write}: give --allow-inferred, or a --contract in which it is documented")]
 
 
 def delete_budget(steps: Sequence[Step], live: Mapping[tuple[str, str], int], choices: Choices) -> list[Refusal]:
@@ -56,17 +58,17 @@ def delete_budget(steps: Sequence[Step], live: Mapping[tuple[str, str], int], ch
     counted = {place: count for place, count in groups.items() if count > 1}
     why = []
     for (tenant, kind), count in sorted(counted.items()):
-        there = live.get((tenant, kind), 0)
-        if count >= there:
-            why.append(f"it would empty {tenant}/{kind} ({count} of {there})")
-        elif count > FREE_SHARE * there:
-            why.append(f"it deletes {count} of {there} in {tenant}/{kind}, more than {FREE_SHARE:.0%}")
+        live_count = live.get((tenant, kind), 0)
+        if count >= live_count:
+            why.append(f"it would empty {tenant}/{kind} ({count} of {live_count})")
+        elif count > FREE_SHARE * live_count:
+            why.append(f"it deletes {count} of {live_count} in {tenant}/{kind}, more than {FREE_SHARE:.0%}")
     if sum(counted.values()) > FREE_TOTAL:
         why.append(f"it deletes {sum(counted.values())}, more than {FREE_TOTAL}")
     total = choices.saved.deletes if choices.saved else len(deletes)
     if deletes and choices.allow_deletes is not None and choices.allow_deletes != total:
-        said = f"--allow-deletes {choices.allow_deletes} is not the number of deletes of this plan, {total}"
-        return [Refusal("E-DELETES", said)]
+        summary = f"--allow-deletes {choices.allow_deletes} is not the number of deletes of this plan, {total}"
+        return [Refusal("E-DELETES", summary)]
     if not why or choices.allow_deletes == total:
         return []
     return [Refusal("E-DELETES", f"{total} deletes need --allow-deletes {total}: {'; '.join(why)}")]

@@ -49,10 +49,10 @@ def plan(
     contract: Contract,
     choices: Choices,
     origin: str,
-    seen: Mapping[tuple[str, str], int] = MappingProxyType({}),
+    counts_before: Mapping[tuple[str, str], int] = MappingProxyType({}),
     base: Base | None = None,
 ) -> Plan:
-    """What to do about the changes. `seen` is how many rows earlier runs saw in each list, by tenant and kind word.
+    """What to do about the changes. `counts_before` is how many rows earlier runs saw in each list, by tenant and kind word.
 
     `base` tells whose change each step is.
 
@@ -89,7 +89,7 @@ def plan(
         refusals=(
             *planner.refusals,
             *guardrails.read_in_part(desired, choices),
-            *guardrails.shrunk(changes.live_counts, seen, choices),
+            *guardrails.shrunk(changes.live_counts, counts_before, choices),
             *guardrails.delete_budget(steps, changes.live_counts, choices),
             *guardrails.inferred(steps, choices),
         ),
@@ -184,8 +184,8 @@ class _Planner:
 
     def _update(self, change: Change, declared: Declared) -> None:
         operation = self.contract.offer(change.kind).update
-        taken: Mapping[str, object] = operation.fields if operation else {}
-        stuck = tuple([field for field in change.fields if field.field not in taken])
+        accepted: Mapping[str, object] = operation.fields if operation else {}
+        stuck = tuple([field for field in change.fields if field.field not in accepted])
         updates = tuple([field for field in change.fields if field not in stuck]) if stuck else change.fields
         action, code, reason = Action.UPDATE, "E-CANNOT-UPDATE", ""
         if stuck:
@@ -339,9 +339,9 @@ class _Planner:
             summary = "--prune: no document claims anything as `exclusive`, so nothing is pruned"
             self.notes.append(Note("W-NOTHING-CLAIMED", summary))
         for group in unmanaged:
-            left = self._pruned(group)
-            if left.rows:
-                self.unmanaged.append(left)
+            not_pruned = self._pruned(group)
+            if not_pruned.rows:
+                self.unmanaged.append(not_pruned)
 
     def _pruned(self, group: Unmanaged) -> Unmanaged:
         """Plan the deletes of a claimed scope; what stays is returned."""
@@ -454,13 +454,13 @@ def _globs_of_nothing(desired: DesiredState, changes: Changes) -> Iterator[Note]
         patterns = {pattern.glob: pattern for pattern in (*policy.protect, *policy.exclusive, *policy.allow_replace)}
         kinds = {kind.kind: kind for kind in tenant.declared}
         not_read = [word for word in kinds if (tenant.name, word) not in changes.live_counts]
-        left = {glob for glob in patterns if not any(may_match_below(glob, f"{word}/") for word in not_read)}
-        known = Globs(left)
+        matchable = {glob for glob in patterns if not any(may_match_below(glob, f"{word}/") for word in not_read)}
+        matcher = Globs(matchable)
         for word, kind in kinds.items():
-            if left:
+            if matchable:
                 for name in _names(tenant, kind, changes):
-                    left -= set(known.matching(f"{word}/{name}"))
-        for glob in sorted(left):
+                    matchable -= set(matcher.matching(f"{word}/{name}"))
+        for glob in sorted(matchable):
             place = patterns[glob].source
             yield Note("W-GLOB", f"`{as_written(glob)}` of the policy of {tenant.name} ({place}) matches nothing")
 

@@ -93,11 +93,11 @@ def _is_as_reviewed(saved: SavedPlan, kinds: Sequence[Kind]) -> bool:
         return False
     steps = tuple(plan(saved, kinds).steps)
     digests = digest.of_facts(steps, [tuple(sorted(change.secrets.items())) for change in own.changes])
-    told = [row.address for row in saved.document.resource_changes]
+    addresses = [row.address for row in saved.document.resource_changes]
     return (
         digests == tuple(change.digest for change in own.changes)
         and own.digest == digest.of_steps(own.api_url, digests)
-        and told == [rows.resource_address(step.address) for step in steps]
+        and addresses == [rows.resource_address(step.address) for step in steps]
     )
 
 
@@ -219,11 +219,11 @@ def check_digest(plan: Plan, expected: str) -> None:
         PlanStale: naming both digests.
 
     """
-    found = digest.of_plan(plan)
-    if not found.startswith(expected):
+    recomputed = digest.of_plan(plan)
+    if not recomputed.startswith(expected):
         raise PlanStale(
             "E-STALE",
-            f"the plan is not what was reviewed: expected {expected}, it is now {found}",
+            f"the plan is not what was reviewed: expected {expected}, it is now {recomputed}",
         )
 
 
@@ -247,10 +247,10 @@ def check(saved: SavedPlan, plan: Plan, desired: DesiredState, live: LiveState) 
     new = [step for step in plan.steps if digest.of_step(step) not in reviewed]
     if new:
         was = next((c for c in saved.document.exolink.changes if c.address == str(new[0].address)), None)
-        what = f"{was.action} was reviewed there, but something changed since" if was else "nobody reviewed it"
+        reason = f"{was.action} was reviewed there, but something changed since" if was else "nobody reviewed it"
         raise PlanStale(
             "E-STALE",
-            f"the plan is stale: it would now {new[0].action.word} {new[0].address}; {what}. Reviewed: {len(reviewed)} steps; now: {len(now)}. Plan again",
+            f"the plan is stale: it would now {new[0].action.word} {new[0].address}; {reason}. Reviewed: {len(reviewed)} steps; now: {len(now)}. Plan again",
         )
     live_rows = dict(_live(live))
     ids = _live_ids(live)
@@ -284,9 +284,9 @@ def vanished(saved: SavedPlan, plan: Plan, desired: DesiredState, live: LiveStat
 
 def _live_ids(live: LiveState) -> dict[tuple[str, str], set[int]]:
     return {
-        (tenant, kind.kind): set(map(remote_id, found))
+        (tenant, kind.kind): set(map(remote_id, kind_rows))
         for tenant, read in live.tenants.items()
-        for kind, found in read.rows.items()
+        for kind, kind_rows in read.rows.items()
     }
 
 
@@ -327,14 +327,14 @@ def _is_declared(desired: DesiredState, address: Address) -> bool:
 
 
 def _live(live: LiveState) -> list[tuple[Address, list[Row]]]:
-    found: dict[tuple[str, Kind], dict[str, list[Row]]] = {}
+    rows_by_name: dict[tuple[str, Kind], dict[str, list[Row]]] = {}
     for tenant, read in live.tenants.items():
         for kind, live_rows in read.rows.items():
-            by_name = found.setdefault((tenant, kind), {})
+            by_name = rows_by_name.setdefault((tenant, kind), {})
             for row in live_rows:
                 by_name.setdefault(getattr(row, key(kind)), []).append(row)
     return [
         (Address(tenant, kind.kind, name), rows)
-        for (tenant, kind), by_name in found.items()
+        for (tenant, kind), by_name in rows_by_name.items()
         for name, rows in by_name.items()
     ]

@@ -47,11 +47,11 @@ def items(steps: Sequence[Step], digests: Sequence[str]) -> list[_Items]:
 
     In the order of the steps; `digests` are theirs.
     """
-    found: dict[int, _Items] = {}
+    items_by_step: dict[int, _Items] = {}
     for places in alike(steps):
         written = _written([steps[place] for place in places], [digests[place] for place in places])
-        found.update(zip(places, written, strict=True))
-    return [found[place] for place in range(len(steps))]
+        items_by_step.update(zip(places, written, strict=True))
+    return [items_by_step[place] for place in range(len(steps))]
 
 
 def canonical(document: Any) -> str:
@@ -121,7 +121,7 @@ def _column(column: Sequence[Any]) -> list[str]:
     kinds = set(map(type, column))
     if len(kinds) == 1 and (write := _PLAIN.get(kinds.pop())):
         return list(map(write, column))
-    return [_PLAIN.get(type(each), canonical)(each) for each in column]
+    return [_PLAIN.get(type(cell), canonical)(cell) for cell in column]
 
 
 def _objects(columns: Mapping[str, Sequence[str]], count: int) -> list[str]:
@@ -162,8 +162,8 @@ def _sensitive(kind: Kind, objects: Sequence[Resource | Row], names: tuple[str, 
     secret = [name for name in _secret_names(kind) if name in names]
     return (
         [
-            _mask([name for name in secret if isinstance(url := getattr(each, name), SecretUrl) and url.has_secret])
-            for each in objects
+            _mask([name for name in secret if isinstance(url := getattr(resource, name), SecretUrl) and url.has_secret])
+            for resource in objects
         ]
         if secret
         else ["{}"] * count

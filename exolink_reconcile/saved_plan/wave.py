@@ -29,11 +29,11 @@ class Wave:
     def told(self, result: Result) -> Result:
         """How the wave went: with what was skipped because it changed, and how many steps are left."""
         done = sum(outcome.status is Status.DONE and not outcome.exit_code for outcome in result.outcomes)
-        left = self.open - done
+        not_done = self.open - done
         skipped = [Outcome(step, Status.SKIPPED, _STALE, "E-STALE", Exit.INCOMPLETE) for step in self.moved]
         notes = [f"skipped {vanished}: {_STALE} (E-STALE)" for vanished in self.vanished]
-        notes += [f"{left} of {self.total} steps left."] if left else []
-        exits = {*result.exit_codes, *((Exit.INCOMPLETE,) if left or self.vanished else ())}
+        notes += [f"{not_done} of {self.total} steps left."] if not_done else []
+        exits = {*result.exit_codes, *((Exit.INCOMPLETE,) if not_done or self.vanished else ())}
         return replace(
             result,
             outcomes=(*result.outcomes, *skipped),

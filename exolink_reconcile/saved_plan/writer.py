@@ -67,8 +67,8 @@ def plan(
     rest = canonical(frame).encode() + b"\n"
     pieces: list[bytes] = []
     for name, items in zip(("changes", "resources", "resource_changes"), _lists(steps, digests), strict=True):
-        before, found, rest = rest.partition(f'"{name}":[]'.encode())
-        assert found
+        before, marker, rest = rest.partition(f'"{name}":[]'.encode())
+        assert marker
         pieces += (before, f'"{name}":['.encode(), *items, b"]")
         if name == "changes":
             place = len(pieces)
@@ -99,10 +99,10 @@ def _lists(steps: Sequence[Step], digests: Sequence[str]) -> tuple[list[bytes], 
     for start in range(0, len(steps), _BATCH):
         items = rows.items(steps[start : start + _BATCH], digests[start : start + _BATCH])
         for pieces, texts in zip(lists, zip(*items), strict=True):
-            there = list(filter(None, texts))
-            if pieces and there:
-                there[0] = f",{there[0]}"
-            pieces.append(",".join(there).encode())
+            present = list(filter(None, texts))
+            if pieces and present:
+                present[0] = f",{present[0]}"
+            pieces.append(",".join(present).encode())
     return lists
 
 
@@ -121,7 +121,7 @@ def _held_back(held: HeldBack) -> dict[str, Any]:
         "after": masked(held.field.after) if held.field else None,
         "code": held.code,
         "reason": held.reason,
-        "sensitive": any(isinstance(each, SecretUrl) and each.has_secret for each in (held.field or ())[1:]),
+        "sensitive": any(isinstance(side, SecretUrl) and side.has_secret for side in (held.field or ())[1:]),
         "ways_out": list(held.ways_out),
         "source": _source(held.source),
     }
@@ -143,7 +143,7 @@ def _source(source: Source | None) -> dict[str, Any] | None:
 
 
 def _names(plan: Plan) -> dict[str, dict[str, dict[str, str]]]:
-    found: dict[str, dict[str, dict[str, str]]] = {}
+    names: dict[str, dict[str, dict[str, str]]] = {}
     for (tenant, name), numbers in plan.names.items():
-        found.setdefault(tenant, {})[name] = {str(number): word for number, word in numbers.items()}
-    return found
+        names.setdefault(tenant, {})[name] = {str(number): word for number, word in numbers.items()}
+    return names

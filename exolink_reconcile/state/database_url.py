@@ -58,22 +58,22 @@ def parse(url: str) -> Database:
         ) from None
     scheme = next(scheme for scheme in SCHEMES if url.lower().startswith(scheme))
     try:
-        given = {name: str(value) for name, value in conninfo.conninfo_to_dict(scheme + url[len(scheme) :]).items()}
+        written = {name: str(value) for name, value in conninfo.conninfo_to_dict(scheme + url[len(scheme) :]).items()}
     except Error:  # what libpq says quotes the URL, its password included
         raise problem("E-USAGE", "--state is not a URL that libpq understands: postgresql://HOST/DATABASE") from None
-    with _service(given.get("service")):
+    with _service(written.get("service")):
         try:
             defaults = {
                 option.keyword.decode(): option.val.decode() for option in pq.Conninfo.get_defaults() if option.val
             }
         except Error:
             raise problem("E-USAGE", "the service that --state or PGSERVICE names cannot be read") from None
-    merged = {**defaults, **{name: value for name, value in given.items() if value}}
-    parameters = {**given, **_checked_tls(merged)}
+    merged = {**defaults, **{name: value for name, value in written.items() if value}}
+    parameters = {**written, **_checked_tls(merged)}
     host, database = merged.get("host") or merged.get("hostaddr") or "a local socket", merged.get("dbname")
-    shown = f"the database {database or merged.get('user', '')} on {host}"
+    label = f"the database {database or merged.get('user', '')} on {host}"
     secrets = [merged[name] for name in _SECRET if len(merged.get(name, "")) > 3]
-    return Database(parameters, shown, secrets)
+    return Database(parameters, label, secrets)
 
 
 def _checked_tls(merged: Mapping[str, str]) -> dict[str, str]:

@@ -96,13 +96,13 @@ def refuse_place(folder: Path) -> None:
     """
     with storage(f"the state folder {folder} cannot be used"):
         real = Path(os.path.realpath(folder))
-        tree = next((each for each in (real, *real.parents) if os.path.lexists(each / ".git")), None)
+        tree = next((ancestor for ancestor in (real, *real.parents) if os.path.lexists(ancestor / ".git")), None)
         if tree is not None:
             raise unsafe(
                 f"the state folder {folder} lies in the Git work tree {tree}: who may open a pull request could change it."
                 " Keep it outside, with --state DIR"
             )
-        existing = next(each for each in (real, *real.parents) if each.exists())
+        existing = next(ancestor for ancestor in (real, *real.parents) if ancestor.exists())
         kind = file_system(existing)
     if kind in _NETWORK or (kind.startswith("fuse.") and kind.removeprefix("fuse.") in _NETWORK_FUSE):
         raise StorageFailed(
@@ -145,9 +145,9 @@ def unsafe(summary: str) -> StorageFailed:
 
 
 @contextlib.contextmanager
-def storage(what: str) -> Iterator[None]:
+def storage(action: str) -> Iterator[None]:
     """Errors of files and folders as the one that says what could not be done."""
     try:
         yield
     except OSError as error:
-        raise StorageFailed("E-STORAGE", f"{what}: {error.strerror or error}") from None
+        raise StorageFailed("E-STORAGE", f"{action}: {error.strerror or error}") from None

@@ -132,8 +132,8 @@ class Journal:
         with _storage("the journal cannot be opened"):
             path = folder / "journal.db"
             self._database = _read_only(path) if read_only else _open(path)
-            known = "SELECT 1 FROM op WHERE origin = ?1 UNION ALL SELECT 1 FROM seen WHERE origin = ?1 LIMIT 1"
-            self.is_new = self._database.execute(known, (origin,)).fetchone() is None
+            has_rows = "SELECT 1 FROM op WHERE origin = ?1 UNION ALL SELECT 1 FROM seen WHERE origin = ?1 LIMIT 1"
+            self.is_new = self._database.execute(has_rows, (origin,)).fetchone() is None
         self._files = {name: _identity(folder / name) for name in _FILES}
 
     @property
@@ -271,12 +271,12 @@ class Journal:
                     if number is None:
                         continue
                     is_open = outcome.status is Status.UNKNOWN or outcome.code == "E-UNVERIFIED"
-                    known = None if is_open else outcome.status.value
+                    result = None if is_open else outcome.status.value
                     database.execute(
                         "UPDATE op SET outcome = ?, answered = max(answered, ?), made = coalesce(?, made), code = ?, detail = ?"
                         " WHERE number = ?",
                         (
-                            known,
+                            result,
                             outcome.step.creates and outcome.code in _ANSWERED,
                             outcome.made,
                             outcome.code,
@@ -288,18 +288,18 @@ class Journal:
 
     def open_operations(self, tenants: Iterable[str] | None = None) -> list[Operation]:
         """The operations that are still open, oldest first: of some tenants of this origin, or all there are."""
-        where, values = "outcome IS NULL", []
+        condition, values = "outcome IS NULL", []
         if tenants is not None:
             values = [self.origin, *tenants]
-            where += f" AND origin = ? AND tenant IN ({', '.join('?' * (len(values) - 1))})"
+            condition += f" AND origin = ? AND tenant IN ({', '.join('?' * (len(values) - 1))})"
         with _storage("the journal cannot be read"):
-            return _operations(self._database, where, values, api_now=self.api_now())
+            return _operations(self._database, condition, values, api_now=self.api_now())
 
     def made_lately(self, tenants: Iterable[str], window: float) -> list[Operation]:
         """The creates of the last `window` seconds that are known to have made an object, with its id as `remote_id`."""
         with _storage("the journal cannot be read"):
-            made = [op for tenant in tenants for op in self._made_lately(tenant, window)]
-        return sorted(made, key=lambda op: op.number)
+            operations = [op for tenant in tenants for op in self._made_lately(tenant, window)]
+        return sorted(operations, key=lambda op: op.number)
 
     def _made_lately(self, tenant: str, window: float) -> Iterator[Operation]:
         """Newest first, until so many in a row are old that all before them are: a journal may hold hundreds of thousands."""
@@ -314,18 +314,18 @@ class Journal:
                 if not old:
                     yield operation
 
-    def settle_earlier(self, operations: Mapping[int, str], made: Mapping[int, int] | None = None) -> None:
+    def settle_earlier(self, operations: Mapping[int, str], new_ids: Mapping[int, int] | None = None) -> None:
         """Close operations of an earlier run, by number, with the outcome that reading told.
 
-        `made` are the ids of the objects that creates made, by number.
+        `new_ids` are those of the objects that creates made, by number.
         """
-        made = made or {}
+        new_ids = new_ids or {}
         with _storage("the journal cannot be written"), self._commit_lock:
             with self._transaction() as database, _damage():
                 rows = [
                     database.execute(
                         "UPDATE op SET outcome = ?, made = coalesce(?, made) WHERE number = ? RETURNING *",
-                        (outcome, made.get(number), number),
+                        (outcome, new_ids.get(number), number),
                     ).fetchone()
                     for number, outcome in operations.items()
                 ]
@@ -342,9 +342,9 @@ class Journal:
 
     def history(self, run: str | None = None) -> Iterator[Write]:
         """The writes of earlier runs, or of one run, newest first."""
-        where, values = ("WHERE run = ?", [run]) if run is not None else ("", [])
+        condition, values = ("WHERE run = ?", [run]) if run is not None else ("", [])
         with _storage("the journal cannot be read"), _damage():
-            for row in self._database.execute(f"SELECT * FROM op {where} ORDER BY number DESC", values):
+            for row in self._database.execute(f"SELECT * FROM op {condition} ORDER BY number DESC", values):
                 yield _write(_Columns(row))
 
     def content(self) -> Content:
@@ -430,8 +430,8 @@ class Journal:
         for number, outcome in numbers.items():
             row = self._database.execute("SELECT * FROM op WHERE number = ?", (number,)).fetchone()
             with _damage():
-                known = audit.write(row)
-            lines.append({**known, "outcome": outcome.status.value, "code": outcome.code, "detail": outcome.detail})
+                audited = audit.write(row)
+            lines.append({**audited, "outcome": outcome.status.value, "code": outcome.code, "detail": outcome.detail})
         lines += [audit.unsent(outcome) for outcome in outcomes if id(outcome.step) not in self._numbers]
         self._append(lines)
 
@@ -465,9 +465,9 @@ def peek(folder: Path, origin: str, tenants: Iterable[str] = ()) -> Memory:
         if not os.path.lexists(path):
             return Memory()
         with _storage("the journal cannot be read"), contextlib.closing(_read_only(path)) as database:
-            found = _operations(database, "outcome IS NULL AND origin = ?", [origin])
+            operations = _operations(database, "outcome IS NULL AND origin = ?", [origin])
             bases = {tenant: base for tenant in tenants if (base := _base(database, origin, tenant))}
-            return Memory(tuple(found), _seen(database, origin), bases)
+            return Memory(tuple(operations), _seen(database, origin), bases)
     except StorageFailed as error:
         return Memory(note=error.summary)
 
@@ -619,11 +619,11 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 def _operations(
-    database: sqlite3.Connection, where: str, values: Sequence[Any], *, api_now: float | None = None
+    database: sqlite3.Connection, condition: str, values: Sequence[Any], *, api_now: float | None = None
 ) -> list[Operation]:
     operations, size = [], 0
     with _damage():
-        for row in database.execute(f"SELECT * FROM op WHERE {where} ORDER BY number", values):
+        for row in database.execute(f"SELECT * FROM op WHERE {condition} ORDER BY number", values):
             size += len(row["before"]) + len(row["after"])
             if size > _MOST_TEXT:
                 raise sqlite3.DatabaseError("it holds more open writes than any run makes")
@@ -712,10 +712,10 @@ def _damage() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _storage(what: str) -> Iterator[None]:
+def _storage(action: str) -> Iterator[None]:
     """Storage errors of every kind as the one that says so."""
     try:
         yield
     except (sqlite3.Error, OSError) as error:
-        said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise StorageFailed("E-STORAGE", f"{what}: {said}") from None
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise StorageFailed("E-STORAGE", f"{action}: {reason}") from None

@@ -32,11 +32,11 @@ class _Lock:
     def is_at_its_path(self) -> bool:
         """Whether the file that we hold is the one that others find; else two of us may hold "the" lock."""
         try:
-            there = os.stat(self.path, follow_symlinks=False)
+            file = os.stat(self.path, follow_symlinks=False)
         except OSError:
             return False
         ours = os.fstat(self.handle)
-        return (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)
+        return (file.st_dev, file.st_ino) == (ours.st_dev, ours.st_ino)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ def _opened(path: Path) -> int:
 
 
 def _wait(lock: _Lock, ends_at: float, say: Callable[[str], None]) -> None:
-    told = False
+    announced = False
     while True:
         try:
             fcntl.flock(lock.handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -129,10 +129,10 @@ def _wait(lock: _Lock, ends_at: float, say: Callable[[str], None]) -> None:
             if time.monotonic() >= ends_at:
                 summary = f"tenant {lock.tenant} is locked by another apply: {_holder(lock.handle)}"
                 raise Locked("E-LOCKED", f"{summary}. Nothing was read; --lock-timeout S waits for it") from None
-            if not told:
-                left = ends_at - time.monotonic()
-                say(f"Waiting up to {left:.0f} s for the lock of tenant {lock.tenant}: {_holder(lock.handle)}.")
-                told = True
+            if not announced:
+                remaining = ends_at - time.monotonic()
+                say(f"Waiting up to {remaining:.0f} s for the lock of tenant {lock.tenant}: {_holder(lock.handle)}.")
+                announced = True
             time.sleep(_POLL)
 
 

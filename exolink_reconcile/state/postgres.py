@@ -242,7 +242,7 @@ class PostgresStore:
             "origin": self.origin, "tenant": tenant, "run": self.run, "who": self.who, "host": socket.gethostname(),
             "lease": LEASE,
         }  # fmt: skip
-        told = False
+        announced = False
         while True:
             asked_at = time.monotonic()
             if rows := self._ask(_TAKE, values):
@@ -257,8 +257,8 @@ class PostgresStore:
                     "E-LOCKED",
                     f"tenant {tenant} is locked by another apply: {holder}. Nothing was read; --lock-timeout S waits for it",
                 )
-            if not told:
-                told = True
+            if not announced:
+                announced = True
                 say(f"Waiting up to {ends_at - time.monotonic():.0f} s for the lock of tenant {tenant}: {holder}.")
             time.sleep(_POLL)
 
@@ -377,8 +377,8 @@ class PostgresStore:
         """Remember that a write was answered; `deleted`: only the delete of a replace."""
         self._commit("answered", {"intent": self._intents[id(step)], "half": deleted})
 
-    def _commit(self, what: str, values: Mapping[str, Any]) -> None:
-        waiting = _Waiting(what, values)
+    def _commit(self, purpose: str, values: Mapping[str, Any]) -> None:
+        waiting = _Waiting(purpose, values)
         with self._queue_lock:
             self._queue.append(waiting)
         with self._commit_lock:
@@ -386,7 +386,7 @@ class PostgresStore:
                 with self._queue_lock:
                     batch, self._queue = self._queue, []
                 for kind, statement in (("intend", _INTEND), ("sending", _SENDING), ("answered", _MARK_ANSWERED)):
-                    if alike := [each for each in batch if each.what == kind]:
+                    if alike := [queued for queued in batch if queued.what == kind]:
                         self._commit_alike(statement, alike)
         if waiting.error is not None:
             raise waiting.error
@@ -432,8 +432,8 @@ class PostgresStore:
             lines = []
             for row in rows:
                 outcome = numbers[row["number"]]
-                told = {"outcome": outcome.status.value, "code": outcome.code, "detail": outcome.detail}
-                lines.append({**audit.write(row), **told})
+                closing_values = {"outcome": outcome.status.value, "code": outcome.code, "detail": outcome.detail}
+                lines.append({**audit.write(row), **closing_values})
             return [*lines, *unsent]
 
         self._close(_SETTLE, values, close)
@@ -442,13 +442,13 @@ class PostgresStore:
         intent = self._intents.get(id(step))
         return None if intent is None else self._numbers.get(intent)
 
-    def settle_earlier(self, operations: Mapping[int, str], made: Mapping[int, int] | None = None) -> None:
+    def settle_earlier(self, operations: Mapping[int, str], new_ids: Mapping[int, int] | None = None) -> None:
         """Close writes of earlier runs, by number, with the outcome that reading told."""
-        made = made or {}
+        new_ids = new_ids or {}
         values = {
             "number": list(operations),
             "outcome": list(operations.values()),
-            "made": [made.get(number) for number in operations],
+            "made": [new_ids.get(number) for number in operations],
         }
 
         def close(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -480,17 +480,17 @@ class PostgresStore:
 
     def open_operations(self, tenants: Iterable[str] | None = None) -> list[Operation]:
         """The writes that are still open, oldest first: of some tenants of this API, or all there are."""
-        where, values = "outcome IS NULL", {}
+        condition, values = "outcome IS NULL", {}
         if tenants is not None:
-            where += " AND origin = %(origin)s AND tenant = ANY(%(tenants)s)"
+            condition += " AND origin = %(origin)s AND tenant = ANY(%(tenants)s)"
             values = {"origin": self.origin, "tenants": list(tenants)}
-        rows = self._ask(f"SELECT {_COLUMNS} FROM exolink.op WHERE {where} ORDER BY number", values)
+        rows = self._ask(f"SELECT {_COLUMNS} FROM exolink.op WHERE {condition} ORDER BY number", values)
         return [self._operation(row) for row in rows]
 
     def made_lately(self, tenants: Iterable[str], window: float) -> list[Operation]:
         """The creates of the last `window` seconds that are known to have made an object, its id as `remote_id`."""
-        made = [op for tenant in tenants for op in self._made_lately(tenant, window)]
-        return sorted(made, key=lambda op: op.number)
+        operations = [op for tenant in tenants for op in self._made_lately(tenant, window)]
+        return sorted(operations, key=lambda op: op.number)
 
     def _made_lately(self, tenant: str, window: float) -> Iterator[Operation]:
         rows = self._ask(

@@ -115,8 +115,8 @@ class Store(Protocol):
     def settle(self, outcomes: Iterable[Outcome]) -> None:
         """Close the writes whose outcome is known, and put every outcome on the audit record."""
 
-    def settle_earlier(self, operations: Mapping[int, str], made: Mapping[int, int] | None = None) -> None:
-        """Close writes of earlier runs, by number, with their outcome; `made` are the ids of what they made."""
+    def settle_earlier(self, operations: Mapping[int, str], new_ids: Mapping[int, int] | None = None) -> None:
+        """Close writes of earlier runs, by number, with their outcome; `new_ids` are the ids of what they made."""
 
     def open_operations(self, tenants: Iterable[str] | None = None) -> list[Operation]:
         """The writes that are still open, oldest first: of some tenants of this API, or all there are."""

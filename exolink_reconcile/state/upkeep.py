@@ -46,8 +46,8 @@ def init(database: Database) -> tuple[int, int]:
 
 
 def _version(connection: "psycopg.Connection[dict[str, Any]]") -> int:
-    [there] = connection.execute(b"SELECT to_regclass('exolink.version') IS NOT NULL AS yes").fetchall()
-    if not there["yes"]:
+    [exists] = connection.execute(b"SELECT to_regclass('exolink.version') IS NOT NULL AS yes").fetchall()
+    if not exists["yes"]:
         return 0
     [row] = connection.execute(b"SELECT version, oldest FROM exolink.version").fetchall()
     if row["oldest"] > migrations.VERSION:

@@ -179,7 +179,7 @@ def lagging(h: History) -> set[Objects]:
 
 def listed(h: History, objects: Objects, event: str, lost: tuple[int, ...] = ()) -> History:
     known = None if h.crashed else frozenset({TARGET} if h.action is not Action.CREATE else ())
-    listing = Listing(Charger, [row(*each) for each in objects], h.now, known=known, lost=lost)
+    listing = Listing(Charger, [row(*each) for each in objects], h.now, ids_before=known, lost=lost)
     return h.became(event, knowledge=h.knowledge.listed(listing))
 
 
