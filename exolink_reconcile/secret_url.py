@@ -66,9 +66,9 @@ class SecretUrl:
         )
 
     def rewrite(self, secret: Callable[[str, str], str]) -> str:
-        """The URL with each secret replaced by `secret(what, value)`.
+        """The URL with each secret replaced by `secret(part, value)`.
 
-        `what` is "password", the name in a query or path parameter, "query", "fragment", or the part of the URL that came
+        `part` is "password", the name in a query or path parameter, "query", "fragment", or the part of the URL that came
         from the environment.
         """
         pieces, at = [], 0

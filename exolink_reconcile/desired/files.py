@@ -95,7 +95,7 @@ class _Reader:
         self.digests: list[str] = []
         self.files: list[str] = []
         self.tables: list[str] = []
-        self.known: set[tuple[int, int]] = set()
+        self.folders_seen: set[tuple[int, int]] = set()
         self.size = 0
 
     def read_path(self, path: str) -> None:
@@ -136,9 +136,9 @@ class _Reader:
         return True
 
     def _stdin(self) -> bytes | Diagnostic | None:
-        if (-1, -1) in self.known:
+        if (-1, -1) in self.folders_seen:
             return None
-        self.known.add((-1, -1))
+        self.folders_seen.add((-1, -1))
         try:
             return _checked(STDIN, sys.stdin.buffer.read(MAX_BYTES + 1))
         except (OSError, AttributeError) as error:
@@ -158,9 +158,9 @@ class _Reader:
             os.close(handle)
             return Diagnostic("E-READ", "this is neither a file nor a folder", Source(path, 1, 1))
         with open(handle, "rb") as file:
-            if (state.st_dev, state.st_ino) in self.known:
+            if (state.st_dev, state.st_ino) in self.folders_seen:
                 return None
-            self.known.add((state.st_dev, state.st_ino))
+            self.folders_seen.add((state.st_dev, state.st_ino))
             if state.st_size > MAX_BYTES:
                 return _too_large(path)
             try:
