@@ -10,13 +10,14 @@ EXTENSIONS = ["table", "strikethrough", "autolink", "tasklist"]
 
 @dataclass
 class Rendered:
-    """`tags` opened, in order; `fences` the text of each code block; `prose` what stands outside of any code."""
+    """`tags` opened, in order; `links` where they lead; `fences` the text of each code block; `prose` what stands outside of any code."""
 
     tags: list[str] = field(default_factory=list)
     fences: list[str] = field(default_factory=list)
     prose: str = ""
     comments: list[str] = field(default_factory=list)
     unbalanced: list[str] = field(default_factory=list)
+    links: list[str] = field(default_factory=list)
 
     def marked(self, mark: str) -> list[str]:
         """The lines of the fences that begin with a mark, as they were before zero-width spaces were put in."""
@@ -42,8 +43,9 @@ class _Parser(HTMLParser):
         self.found = Rendered()
         self.open: list[str] = []
 
-    def handle_starttag(self, tag: str, attrs: object) -> None:
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.found.tags.append(tag)
+        self.found.links += [value or "" for name, value in attrs if name == "href"]
         if tag not in ("br", "hr", "img", "input"):
             self.open.append(tag)
         if tag == "pre":

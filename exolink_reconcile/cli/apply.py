@@ -29,7 +29,7 @@ from exolink_reconcile.live import connection
 from exolink_reconcile.live.api import Api
 from exolink_reconcile.model import LiveState, Operation, Plan, Result, Step
 from exolink_reconcile.pipeline import PlannedRun, Wanted
-from exolink_reconcile.report import result_text, text
+from exolink_reconcile.report import colours, result_text, text
 from exolink_reconcile.saved_plan import reader
 from exolink_reconcile.saved_plan import wave as waves
 from exolink_reconcile.saved_plan.reader import SavedPlan
@@ -178,7 +178,7 @@ class Apply:
         self.events.plan(run.plan, run.digest)
         if self.format != "json":
             shown = text.plan(run.plan, run.digest, width=self.console.width, terminal=self.console.terminal)
-            self.console.out(text.colour(shown) if self.console.colours else shown)
+            self.console.out(colours.paint(shown) if self.console.colours else shown)
 
     def _tell(self, sentence: str) -> None:
         self.console.err(f"{sentence}\n")

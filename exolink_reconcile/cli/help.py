@@ -18,7 +18,7 @@ _GROUPS = {
     "The API": ("api_url", "token_file", "ca_file", "contract", "parallelism", "timeout"),
     "State and waiting": ("state", "lock_timeout", "settle"),
     "Output": (
-        "format", "full", "max_size", "show_unmanaged", "link_base", "quiet", "verbose", "log", "metrics_file",
+        "format", "full", "max_size", "show_unmanaged", "link_base", "provenance", "quiet", "verbose", "log", "metrics_file",
     ),
 }  # fmt: skip
 _EXIT_CODES = (

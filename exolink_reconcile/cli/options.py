@@ -142,6 +142,18 @@ max_size = option(
 )  # fmt: skip
 
 
+def _link_base(ctx: click.Context, parameter: click.Parameter, url: str | None) -> str | None:
+    if url is not None:
+        from exolink_reconcile.report.links import is_base
+
+        if not is_base(url):
+            raise click.BadParameter(
+                "it is an http or https URL that a path can follow, without user, query or fragment, like"
+                " https://github.com/OWNER/REPOSITORY/blob/COMMIT/."
+            )
+    return url
+
+
 class Seconds(click.ParamType[float]):
     """A number of seconds, a day at most: `90`, `90s` or `2m`."""
 
@@ -193,6 +205,19 @@ def _together(*options: Callable[[_F], _F]) -> Callable[[_F], _F]:
         return function
 
     return decorate
+
+
+reading = _together(
+    option(
+        "--link-base", metavar="URL", callback=_link_base,
+        help="HTML and Markdown: places are links, URL/FILE#Lline; such as https://github.com/OWNER/REPOSITORY/blob/COMMIT/.",
+    ),
+    option(
+        "--provenance", multiple=True, metavar="NAME=TEXT",
+        help="HTML and Markdown: where the plan comes from; NAME is commit, who, when or run. By default what CI says. The "
+        "digest does not cover it.",
+    ),
+)  # fmt: skip
 
 
 def _be_quiet(ctx: click.Context, parameter: click.Parameter, asked: bool) -> None:

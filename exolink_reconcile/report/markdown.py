@@ -15,18 +15,22 @@ import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from exolink_reconcile.errors import problem
 from exolink_reconcile.inert import inert
-from exolink_reconcile.model import Action, Plan
+from exolink_reconcile.model import Action, Plan, Source
 from exolink_reconcile.report import again, text
+from exolink_reconcile.report.links import NO_LINKS, Links
 from exolink_reconcile.report.text import Block, Writer
 from exolink_reconcile.report.view import PlanView
 
 _WIDTH = 100  # about what a comment shows without scrolling
 _OPEN_LINES = 20
 _TENANTS_NAMED = 3
+_LINKS = 50  # below a section; the fence has every place
+_LONGEST_FACT = 200  # characters of what --provenance or a CI variable says
 _ZERO_WIDTH = "\u200b"
 _ACTIVE = re.compile(r"@(?=\S)|#(?=\w)|gh-(?=\d)|(?:https?|ftp)(?=://)|www(?=\.)|<(?=!--)|--(?=>)", re.IGNORECASE)
 _PLAIN_URL = re.compile(r"[\w.:/\[\]-]+", re.ASCII)
@@ -41,10 +45,13 @@ def plan(
     full: bool = False,
     show_unmanaged: bool = False,
     max_size: int | None = None,
+    links: Links = NO_LINKS,
+    provenance: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
     """The plan as Markdown of at most `max_size` bytes. `paths` and `options` are those it was made with.
 
-    Bytes of UTF-8, because a step summary is measured in them, and a comment's characters are never more.
+    Bytes of UTF-8, because a step summary is measured in them, and a comment's characters are never more. Links are the
+    first to give way.
 
     Raises:
         InputError: what may not be left out does not fit.
@@ -55,11 +62,13 @@ def plan(
     page = _Page(
         head=[*_head(plan, paths, options), *_refusals(writer)],
         middle=_reminders(plan),
-        tail=_tail(plan, digest, paths, options),
+        tail=[*_origins(provenance), *_tail(plan, digest, paths, options)],
     )
-    whole = _joined(page.written(must, may, may))
-    if max_size is None or _size([whole]) <= max_size:
-        return whole
+    for shown_links in dict.fromkeys((links, NO_LINKS)):
+        whole = _joined(page.written(*([part.linked(shown_links) for part in parts] for parts in (must, may, may))))
+        if max_size is None or _size([whole]) <= max_size:
+            return whole
+    assert max_size is not None
     for kept, frame in ((must, page), (_addresses(plan), page.short(digest))):
         room = max_size - _size(frame.written(kept, may, []))
         if room >= 0:
@@ -101,6 +110,12 @@ class _Part:
     entries: Sequence[_Entry]
     ticks: int
     folded: bool = False
+    places: Sequence[Source] = ()
+    links: str = ""
+
+    def linked(self, links: Links) -> "_Part":
+        """The same with links to its places below."""
+        return replace(self, links=_links(self.places, links))
 
     @property
     def objects(self) -> int:
@@ -114,6 +129,7 @@ class _Part:
         yield f"{'`' * self.ticks}diff\n"
         yield from (entry.text for entry in entries)
         yield f"{'`' * self.ticks}\n\n"
+        yield self.links
         if self.folded:
             yield "</details>\n\n"
 
@@ -135,11 +151,26 @@ def _parts(writer: Writer, full: bool, show_unmanaged: bool) -> tuple[list[_Part
     return must, may
 
 
-def _part(heading: str, word: str, blocks: Iterable[Block], *, foldable: bool = False) -> _Part:
+def _part(heading: str, word: str, blocks: Sequence[Block], *, foldable: bool = False) -> _Part:
     # A mark stands in the first column, where `diff` looks for it.
-    entries = [_Entry("".join([f"{still(line[2:])}\n" for line in lines]), objects) for lines, objects in blocks]
+    entries, places, tenant = [], list[Source](), None
+    several = len({block.tenant for block in blocks}) > 1
+    for block in blocks:
+        head = f"@@ {still(block.tenant)} @@\n" if several and block.tenant != tenant else ""
+        tenant = block.tenant
+        entries.append(_Entry(head + "".join([f"{still(line[2:])}\n" for line in block.lines]), block.objects))
+        places += block.places
     count = sum(entry.text.count("\n") for entry in entries)
-    return _Part(heading, word, entries, _ticks(entry.text for entry in entries), foldable and count > _OPEN_LINES)
+    ticks = _ticks(entry.text for entry in entries)
+    return _Part(heading, word, entries, ticks, foldable and count > _OPEN_LINES, places)
+
+
+def _links(places: Sequence[Source], links: Links) -> str:
+    """The places as links, each once; the fence above cannot hold any."""
+    addresses = {str(place): address for place in places if (address := links.line(place))}
+    shown = [f"[{_code(place)}]({address})" for place, address in list(addresses.items())[:_LINKS]]
+    more = [f"and {len(addresses) - _LINKS} more"] if len(addresses) > _LINKS else []
+    return " · ".join([*shown, *more]) + "\n\n" if shown else ""
 
 
 def _addresses(plan: Plan) -> list[_Part]:
@@ -266,6 +297,12 @@ def _tail(plan: Plan, digest: str, paths: Sequence[str], options: Mapping[str, A
     return lines
 
 
+def _origins(provenance: Mapping[str, str]) -> list[str]:
+    """Where the plan comes from, on one line."""
+    facts = [f"{name} {_code(inert(fact[:_LONGEST_FACT]))}" for name, fact in provenance.items()]
+    return [f"Made from: {', '.join(facts)}\n\n"] if facts else []
+
+
 def _digest(digest: str) -> str:
     return f"Digest: `{digest}`\n"
 
@@ -318,5 +355,6 @@ def render(view: PlanView) -> tuple[str]:
     shown = plan(
         view.plan, view.digest, paths=view.paths, options=view.options,
         full=view.full, show_unmanaged=view.show_unmanaged, max_size=view.max_size,
+        links=view.links, provenance=view.provenance,
     )  # fmt: skip
     return (shown,)

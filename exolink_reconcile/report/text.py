@@ -17,6 +17,7 @@ from exolink_reconcile.model import (
     Step,
     remote_id,
 )
+from exolink_reconcile.report import colours
 from exolink_reconcile.report.view import PlanView
 from exolink_reconcile.resource import key
 from exolink_reconcile.secret_url import SecretUrl
@@ -28,13 +29,27 @@ MOST_DANGEROUS_FIRST = (Action.DELETE, Action.REPLACE, Action.UPDATE, Action.CRE
 FOLD_ALIKE = 10
 FOLD_SIMILAR = 20
 _HELD_MARK = "!"
-_COLOURS = {"+": "32", "~": "33", "-/+": "35", "-": "31", "!": "36"}
-_BOLD, _ALARM = "1", "1;31"
-_LEGEND, _GAP = "Marks: ", "   "
-_MARKED = re.compile(r"(?m)^( +)((-/\+|[+~!-]) .*)$")
-_MARKS = re.compile(rf"(?m)^{_LEGEND}.*$")
-_REFUSAL = re.compile(r"(?m)^Apply will refuse:")
-_TITLE = re.compile(r"(?m)^(?:(?:Held back|To \w+) \(\d+\)|Plan: ).*$")
+
+
+class Block(NamedTuple):
+    """What one object, one fold or one reason to hold back says; `objects` says how many it tells of.
+
+    `tenant` is inert; `places` are where the YAML says it, for a fold the first.
+    """
+
+    lines: Sequence[str]
+    objects: int
+    tenant: str = ""
+    places: Sequence[Source] = ()
+
+
+class Section(NamedTuple):
+    """What is held back (`action` None), or the steps of one action; `drift`: they are not this change's."""
+
+    action: Action | None
+    heading: str
+    blocks: Sequence[Block]
+    drift: bool = False
 
 
 # ---------------------------------------------------------------------------------------------------------------- plan
@@ -55,13 +70,24 @@ def plan(
     """
     writer = Writer(plan, width, terminal=terminal)
     lines = list(compared(plan))
-    lines += [_LEGEND + _GAP.join(_legend(plan)), ""] if plan.differs else []
+    lines += [colours.LEGEND + colours.GAP.join(_legend(plan)), ""] if plan.differs else []
     for section in writer.sections(full=full):
         tail = ", apply will not settle these:" if section.action is None else ":"
-        lines += [f"{section.heading}{tail}", *(line for block in section.blocks for line in block.lines), ""]
+        lines += [f"{section.heading}{tail}", *_by_tenant(section, terminal), ""]
     if show_unmanaged and plan.unmanaged:
         lines += ["Unmanaged:", *unmanaged(plan), ""]
     return "\n".join([*lines, *(line for text in _ending(plan, digest) for line in writer.broken(text, ""))]) + "\n"
+
+
+def _by_tenant(section: Section, terminal: bool) -> Iterator[str]:
+    """The lines of a section; on a terminal each tenant has a heading, where there are several."""
+    several = terminal and len({block.tenant for block in section.blocks}) > 1
+    tenant = None
+    for block in section.blocks:
+        if several and block.tenant != tenant:
+            tenant = block.tenant
+            yield f" {tenant}"
+        yield from block.lines
 
 
 def value(shown: Any) -> str:
@@ -88,42 +114,48 @@ def _change_parts(change: FieldChange, names: Mapping[Any, str], head: str = "")
     return [f"{head}{before}", f"-> {after}", *(["(a secret in it changes)"] if secret else [])]
 
 
-def colour(text: str) -> str:
-    """The same text, marked lines and the legend in the colours of the marks; bold what a person looks for first."""
-    text = _MARKED.sub(lambda found: found[1] + _paint(found[2], _COLOURS[found[3]]), text)
-    text = _REFUSAL.sub(lambda found: _paint(found[0], _ALARM), text)
-    text = _TITLE.sub(lambda found: _paint(found[0], _BOLD), text)
-    return _MARKS.sub(_painted_legend, text, count=1)
-
-
-def _painted_legend(legend: re.Match[str]) -> str:
-    marks = legend[0].removeprefix(_LEGEND).split(_GAP)
-    return _LEGEND + _GAP.join(_paint(mark, _COLOURS[mark.split()[0]]) for mark in marks)
-
-
-def _paint(text: str, colour: str) -> str:
-    return f"\x1b[{colour}m{text}\x1b[0m"
-
-
 def named(number: Any, names: Mapping[Any, str]) -> str:
     """A value, a number with its readable name."""
     return f"{number} ({inert(names[number])})" if isinstance(number, int) and number in names else value(number)
 
 
-class Block(NamedTuple):
-    """What one object, one fold or one reason to hold back says; `objects` says how many it tells of."""
+class Head(NamedTuple):
+    """The first line of an entry before it is set: mark and address, what happens (in parts), the place."""
 
-    lines: Sequence[str]
+    first: str
+    what: Sequence[str]
+    place: str
+    hang: bool = True
+
+    @property
+    def said(self) -> str:
+        """What happens, as one text."""
+        return " ".join(self.what)
+
+
+class Columns(NamedTuple):
+    """Where what happens begins (2 behind `address`), and where the place does (2 behind `place`); 0: on no such line."""
+
+    address: int
+    place: int
+
+    @staticmethod
+    def of(heads: Sequence[Head], width: int) -> "Columns":
+        """The columns in which most of these fit; too long an address counts for nobody else."""
+        address = max((len(head.first) for head in heads if len(head.first) <= width // 2), default=0)
+        ends = [(max(address, len(head.first)) + 2 + len(head.said), len(head.place)) for head in heads]
+        fitting = [end for end, place in ends if end + 2 + place <= width]
+        return Columns(address, max(fitting) if len(fitting) * 2 > len(heads) else 0)
+
+
+class Draft(NamedTuple):
+    """A block whose first lines are not set in columns yet."""
+
+    lines: Sequence[str | Head]
     objects: int
-
-
-class Section(NamedTuple):
-    """What is held back (`action` None), or the steps of one action; `drift`: they are not this change's."""
-
-    action: Action | None
-    heading: str
-    blocks: Sequence[Block]
-    drift: bool = False
+    tenant: str
+    kind: str
+    places: Sequence[Source]
 
 
 class Writer:
@@ -135,28 +167,47 @@ class Writer:
         self.terminal = terminal
 
     def sections(self, *, full: bool) -> Iterator[Section]:
-        """Held back; what this change does, then what differs besides it; each deletes, replaces, updates, creates."""
-        if held_back := self.plan.held_back:
-            groups = _grouped(held_back, lambda held: (held.code, held.reason, len(held.ways_out)))
-            blocks = [Block(list(self.held(alike)), len(alike)) for alike in groups]
-            yield Section(None, f"Held back ({len(held_back)})", blocks)
+        """Held back; what this change does, then what differs besides it; each deletes, replaces, updates, creates.
+
+        Within a section each tenant is by itself, in the order of their names.
+        """
+        if held_back := sorted(self.plan.held_back, key=_tenant):
+            groups = _grouped(held_back, lambda held: (_tenant(held), held.code, held.reason, len(held.ways_out)))
+            yield Section(None, f"Held back ({len(held_back)})", self.set(map(self.held, groups)))
         causes = (False, True) if self.plan.base else (False,)
         for drift, action in product(causes, MOST_DANGEROUS_FIRST):
             steps = [s for s in self.plan.steps if s.action is action and (s.cause == "drift") is drift]
             if not steps:
                 continue
-            if full or action in (Action.DELETE, Action.REPLACE):
-                blocks = [self.step(step) for step in steps]
-            else:
-                blocks = list(self.folded(steps))
+            steps.sort(key=_tenant)
+            fold = not full and action not in (Action.DELETE, Action.REPLACE)
+            blocks = self.set(self.folded(steps) if fold else map(self.step, steps))
             whose = ", drift: differs besides this change" if drift else ", by this change" if self.plan.base else ""
             yield Section(action, f"To {action.word} ({len(steps)}){whose}", blocks, drift)
 
-    def held(self, alike: Sequence[HeldBack]) -> Iterator[str]:
+    def set(self, drafts: Iterable[Draft]) -> list[Block]:
+        """The blocks of a section. On a terminal the columns of a tenant's objects of one kind are aligned."""
+        if not self.terminal:
+            return [self._block(draft, self.line) for draft in drafts]
+        blocks = []
+        for alike in _grouped(drafts, lambda draft: (draft.tenant, draft.kind)):
+            heads = [line for draft in alike for line in draft.lines if isinstance(line, Head)]
+            columns = Columns.of(heads, self.width)
+            blocks += [self._block(draft, lambda head: self.aligned(head, columns)) for draft in alike]  # noqa: B023
+        return blocks
+
+    def _block(self, draft: Draft, write: Callable[[Head], Iterable[str]]) -> Block:
+        lines = [text for line in draft.lines for text in ((line,) if isinstance(line, str) else write(line))]
+        return Block(lines, draft.objects, draft.tenant, draft.places)
+
+    def held(self, alike: Sequence[HeldBack]) -> Draft:
         """The entries that one reason holds back, each by itself, then the reason and the ways out."""
+        return Draft(list(self._held(alike)), len(alike), inert(_tenant(alike[0])), alike[0].kind.kind, _sources(alike))
+
+    def _held(self, alike: Sequence[HeldBack]) -> Iterator[str | Head]:
         for held in alike:
             what = self.change(held.address.tenant, held.field) if held.field else [held.action.word]
-            yield from self.line(_HELD_MARK, inert(str(held.address)), what, held.source)
+            yield _head(_HELD_MARK, held, what)
         ways = alike[0].ways_out
         same = all(held.ways_out == ways for held in alike)
         end = (" Ways out:" if same else " Ways out, here for the first of them:") if ways else ""
@@ -167,28 +218,26 @@ class Writer:
             else:
                 yield from self.wrapped(inert(way), "        ")
 
-    def step(self, step: Step) -> Block:
+    def step(self, step: Step) -> Draft:
         """One step: a line if it fits, else a line and one for each field."""
-        return Block(list(self._step(step)), 1)
+        return Draft(list(self._step(step)), 1, inert(_tenant(step)), step.kind.kind, _sources([step]))
 
-    def _step(self, step: Step) -> Iterator[str]:
-        address, mark = inert(str(step.address)), step.action.value
+    def _step(self, step: Step) -> Iterator[str | Head]:
+        mark = step.action.value
         match step.action:
             case Action.DELETE:
                 goes = [f"{change.name}: {self.named(step, change.before, change)}" for change in step.goes_with]
-                what = _listed(f"(id {_id(step)}) {inert(step.reason)}", goes)
-                yield from self.line(mark, address, what, step.source)
+                yield _head(mark, step, _listed(f"(id {_id(step)}) {inert(step.reason)}", goes))
             case Action.CREATE:
                 fields = [f"{c.name} {self.named(step, c.after, c)}" for c in step.fields if c.name != key(step.kind)]
-                said = [f"{each}," for each in fields[:-1]] + fields[-1:]
-                yield from self.line(mark, address, said, step.source, hang=False)
+                yield _head(mark, step, [f"{each}," for each in fields[:-1]] + fields[-1:], hang=False)
             case _:
                 changes = [self.change(step.address.tenant, change) for change in step.fields]
                 if step.action is Action.REPLACE:
                     what = [f"(id {_id(step)}, gets a new id) {inert(step.reason)}"]
                 else:
                     what = changes.pop() if len(changes) == 1 else []
-                yield from self.line(mark, address, what, step.source)
+                yield _head(mark, step, what)
                 for change in changes:
                     yield from self.parts(change)
                 if step.action is Action.REPLACE:
@@ -200,12 +249,18 @@ class Writer:
         before = f"{change.name}: {self.named(step, change.before, change)}"
         return [before] if change.after == change.before else [before, "-> (not set: the YAML does not write it)"]
 
-    def line(
-        self, mark: str, address: str, what: Sequence[str], source: Source | None, *, hang: bool = True
-    ) -> Iterator[str]:
+    def aligned(self, head: Head, columns: Columns) -> Iterator[str]:
+        """Mark, address, what and place in columns; where most have no room for that, what happens is on its own line."""
+        start = f"{head.first:{columns.address}}  {head.said}"
+        line = f"{start:{columns.place}}  {head.place}".rstrip()
+        if columns.place and len(line) <= self.width:
+            yield line
+        else:
+            yield from self._apart(head, columns.address)
+
+    def line(self, head: Head) -> Iterator[str]:
         """Mark, address, what and place on one line where they fit, else the place, then what, on the next ones."""
-        said, place = " ".join(what), inert(str(source)) if source else ""
-        first = f"  {mark} {address}"
+        first, said, place = head.first, head.said, head.place
         whole = "  ".join(part for part in (first, said, place) if part)
         if len(whole) <= self.width or not (said or place):
             yield whole
@@ -214,10 +269,16 @@ class Writer:
             if place:
                 yield f"      {place}"
         else:
-            yield f"{first}  {place}" if place and len(first) + 2 + len(place) <= self.width else first
-            yield from self.parts(what, hang=hang)
-            if place and len(first) + 2 + len(place) > self.width:
-                yield f"      {place}"
+            yield from self._apart(head)
+
+    def _apart(self, head: Head, address: int = 0) -> Iterator[str]:
+        """The place behind the address where it fits, and what happens below."""
+        line = "  ".join(part for part in (f"{head.first:{address}}", head.place) if part)
+        fits = len(line) <= self.width
+        yield line if fits else head.first
+        yield from self.parts(head.what, hang=head.hang)
+        if head.place and not fits:
+            yield f"      {head.place}"
 
     def parts(self, what: Sequence[str], *, hang: bool = True) -> Iterator[str]:
         """What changes on a line of its own; where a terminal has no room, a line a part, the later ones hanging."""
@@ -245,33 +306,42 @@ class Writer:
                 line += f" {word}"
         yield line
 
-    def folded(self, steps: Sequence[Step]) -> Iterator[Block]:
-        """Long runs of alike steps as one line with a count, then long runs that change the same fields, then the rest."""
-        folded: set[int] = set()
-        for alike in _grouped(steps, self._alike):
-            if len(alike) > FOLD_ALIKE:
-                folded.update(map(id, alike))
-                yield Block(self.fold(alike, self._what_alike(alike[0])), len(alike))
-        rest = [step for step in steps if id(step) not in folded]
-        for similar in _grouped(
-            rest, lambda step: (step.address.tenant, step.kind, tuple(c.name for c in step.fields))
-        ):
-            if len(similar) > FOLD_SIMILAR:
-                names = " and ".join(change.name for change in similar[0].fields)
-                lines = self.fold(similar, f"{names}, each its own; for example:")
-                yield Block([*lines, *(line for step in similar[:3] for line in self.step(step).lines)], len(similar))
-            else:
-                yield from map(self.step, similar)
+    def folded(self, steps: Sequence[Step]) -> Iterator[Draft]:
+        """Long runs of alike steps as one line with a count, then long runs that change the same fields, then the rest.
 
-    def fold(self, steps: Sequence[Step], what: str) -> list[str]:
+        Tenant by tenant, kind by kind.
+        """
+        for of_kind in _grouped(steps, lambda step: (_tenant(step), step.kind)):
+            folded: set[int] = set()
+            for alike in _grouped(of_kind, self._alike):
+                if len(alike) > FOLD_ALIKE:
+                    folded.update(map(id, alike))
+                    yield self.fold(alike, self._what_alike(alike[0]))
+            rest = [step for step in of_kind if id(step) not in folded]
+            for similar in _grouped(rest, lambda step: tuple(c.name for c in step.fields)):
+                if len(similar) > FOLD_SIMILAR:
+                    yield self._example(similar)
+                else:
+                    yield from map(self.step, similar)
+
+    def fold(self, steps: Sequence[Step], what: str) -> Draft:
         """`500 chargers: profileId 1 -> 2`, with their names as far as they fit on a line."""
         first = steps[0]
         tenant, kind = inert(first.address.tenant), first.kind
         many = kind.entries or kind.kind
-        return [
+        lines = [
             f"  {first.action.value} {tenant}: {len(steps)} {many}: {what}",
             f"      {names([step.address.name for step in steps])}  {_places(steps)}",
         ]
+        return Draft(lines, len(steps), tenant, kind.kind, _sources(steps)[:1])
+
+    def _example(self, steps: Sequence[Step]) -> Draft:
+        """A run whose steps change the same fields, each in its own way: the first of them as an example."""
+        fold = self.fold(
+            steps, f"{' and '.join(change.name for change in steps[0].fields)}, each its own; for example:"
+        )
+        example = self._block(self.step(steps[0]), self.line).lines
+        return fold._replace(lines=[*fold.lines, *(f"      {line[2:]}" for line in example)])
 
     def _alike(self, step: Step) -> Any:
         """What makes two steps alike: the same changes; for creates (and where values all differ) the same fields."""
@@ -302,6 +372,19 @@ class Writer:
     def names(self, tenant: str, change: FieldChange) -> Mapping[Any, str]:
         """The readable names of a field's numbers."""
         return self.plan.names.get((tenant, change.field), {})
+
+
+def _head(mark: str, item: Step | HeldBack, what: Sequence[str], *, hang: bool = True) -> Head:
+    place = inert(str(item.source)) if item.source else ""
+    return Head(f"  {mark} {inert(str(item.address))}", what, place, hang)
+
+
+def _tenant(item: Step | HeldBack) -> str:
+    return item.address.tenant
+
+
+def _sources(items: Sequence[Step | HeldBack]) -> list[Source]:
+    return [item.source for item in items if item.source]
 
 
 def _grouped(these: Iterable[_T], alike: Callable[[_T], Any]) -> Iterable[list[_T]]:
@@ -463,4 +546,4 @@ def render(view: PlanView) -> tuple[str]:
         view.plan, view.digest, full=view.full, width=view.width, terminal=view.terminal,
         show_unmanaged=view.show_unmanaged,
     )  # fmt: skip
-    return (colour(shown) if view.colours else shown,)
+    return (colours.paint(shown) if view.colours else shown,)

@@ -1,13 +1,14 @@
 """A plan and the way it is to be shown, to its text in any format."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
 from exolink_reconcile.desired.documents import Document
 from exolink_reconcile.model import Plan
 from exolink_reconcile.report import FORMATS
+from exolink_reconcile.report.links import NO_LINKS, Links
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +16,8 @@ class PlanView:
     """What the renderers of `FORMATS` are given; each takes what it needs.
 
     `paths` and `options` are those that the plan was made with, `document` makes its JSON. `documents` is the YAML that
-    it was made from; a saved plan has none, only the places that it recorded.
+    it was made from; a saved plan has none, only the places that it recorded. `provenance` says where the plan comes
+    from: facts by name, as they were given.
     """
 
     plan: Plan
@@ -31,6 +33,8 @@ class PlanView:
     width: int = 100
     terminal: bool = False
     colours: bool = False
+    links: Links = NO_LINKS
+    provenance: Mapping[str, str] = field(default_factory=dict)
 
 
 def render(format: str, view: PlanView) -> Iterable[str] | Sequence[bytes]:

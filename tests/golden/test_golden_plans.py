@@ -13,16 +13,16 @@ import support_plans
 from support_pipeline import digest_of
 
 from exolink_reconcile.model import Plan
-from exolink_reconcile.report import gitlab, markdown, text
+from exolink_reconcile.report import colours, gitlab, markdown, text
 
 FOLDER = Path(__file__).parent / "plans"
 OPTIONS = {"api_url": "https://api.exolink.cloud", "target": [], "prune": False, "allow_deletes": None}
 
 
-def as_text(width: int, *, colours: bool = False) -> Callable[[Plan], str]:
+def as_text(width: int, *, coloured: bool = False) -> Callable[[Plan], str]:
     def shown(plan: Plan) -> str:
-        found = text.plan(plan, digest_of(plan), width=width, terminal=True, show_unmanaged=True)
-        return text.colour(found).replace("\x1b", "\\e") if colours else found
+        shown = text.plan(plan, digest_of(plan), width=width, terminal=True, show_unmanaged=True)
+        return colours.paint(shown).replace("\x1b", "\\e") if coloured else shown
 
     return shown
 
@@ -32,9 +32,10 @@ def as_markdown(**options: Any) -> Callable[[Plan], str]:
 
 
 FORMATS: dict[str, Callable[[Plan], str]] = {
+    "60.txt": as_text(60),
     "80.txt": as_text(80),
     "200.txt": as_text(200),
-    "colour.txt": as_text(80, colours=True),
+    "colour.txt": as_text(80, coloured=True),
     "md": as_markdown(),
     "gitlab.json": gitlab.plan,
 }

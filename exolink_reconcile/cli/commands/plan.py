@@ -7,7 +7,7 @@ from typing import Any
 
 from exolink_reconcile.cli.console import CONSOLE
 from exolink_reconcile.cli.help import command
-from exolink_reconcile.cli.options import PLAN_FORMATS, Options, formats, max_size, option, paths, shared
+from exolink_reconcile.cli.options import PLAN_FORMATS, Options, formats, max_size, option, paths, reading, shared
 from exolink_reconcile.codes import Exit
 
 
@@ -24,21 +24,24 @@ from exolink_reconcile.codes import Exit
 @formats(PLAN_FORMATS)
 @option("--full", is_flag=True, help="Write out long runs of alike changes.")
 @max_size
+@reading
 @option("--show-unmanaged", is_flag=True, help="List what is live and not declared.")
 def plan(
-    out: str | None, detailed_exitcode: bool, format: str, full: bool, max_size: int | None, show_unmanaged: bool,
-    **shared: Any,
+    out: str | None, detailed_exitcode: bool, format: str, full: bool, max_size: int | None, link_base: str | None,
+    provenance: tuple[str, ...], show_unmanaged: bool, **shared: Any,
 ) -> Exit:  # fmt: skip
     """Show what apply would do."""
     from exolink_reconcile import files, pipeline
     from exolink_reconcile.cli import checkout, outputs, progress, start
     from exolink_reconcile.cli.metrics import METRICS
-    from exolink_reconcile.inert import inert
+    from exolink_reconcile.cli.provenance import facts
     from exolink_reconcile.model import Plan
+    from exolink_reconcile.report.links import Links
     from exolink_reconcile.report.view import PlanView, render
     from exolink_reconcile.saved_plan import writer
 
     CONSOLE.annotating = format == "github"
+    origins = facts(provenance, os.environ)
     options = Options(**shared)
     wanted = start.wanted(options, CONSOLE, reviewed=False, keep_documents=format == "github")
     if out:
@@ -48,12 +51,7 @@ def plan(
         with progress.reading(CONSOLE, wanted):
             run = pipeline.plan(wanted, api, memory.seen or {}, memory.bases)
     METRICS.planned(run.plan, run.lists, len(memory.operations))
-    if memory.note:
-        CONSOLE.err(f"Note: what earlier runs left is not known: {inert(memory.note)}.\n")
-    if memory.operations:
-        count = len(memory.operations)
-        writes = "1 write of an earlier run is" if count == 1 else f"{count} writes of an earlier run are"
-        CONSOLE.note(f"Note: {writes} not settled (see `unknowns`); apply settles them first.\n")
+    _tell(memory.note, len(memory.operations))
 
     def document(plan: Plan) -> Sequence[bytes]:
         return writer.plan(
@@ -67,12 +65,24 @@ def plan(
     if out:
         files.write(out, document(run.plan))
     shown = start.probed(run, options).plan  # a saved plan has no probes: they are true at one moment, from one place
+    from_root = checkout.from_root(os.environ)
     view = PlanView(
         shown, run.digest, options.paths, options.recorded, lambda: document(shown), wanted.documents,
-        checkout.from_root(os.environ), full, show_unmanaged, max_size,
-        CONSOLE.width, CONSOLE.terminal, CONSOLE.colours,
+        from_root, full, show_unmanaged, max_size,
+        CONSOLE.width, CONSOLE.terminal, CONSOLE.colours, Links(link_base, from_root), origins,
     )  # fmt: skip
     CONSOLE.result(render(format, view))
     if out:
         CONSOLE.note(f"Saved to {out}. To apply exactly this: exolink-reconcile apply --plan {shlex.quote(out)}\n")
     return Exit.DIFFERS if detailed_exitcode and run.plan.differs else Exit.DONE
+
+
+def _tell(unknown: str, open_writes: int) -> None:
+    """Say why earlier runs are not known, and what they left open."""
+    from exolink_reconcile.inert import inert
+
+    if unknown:
+        CONSOLE.err(f"Note: what earlier runs left is not known: {inert(unknown)}.\n")
+    if open_writes:
+        writes = "1 write of an earlier run is" if open_writes == 1 else f"{open_writes} writes of an earlier run are"
+        CONSOLE.note(f"Note: {writes} not settled (see `unknowns`); apply settles them first.\n")

@@ -6,7 +6,7 @@ import click
 
 from exolink_reconcile.cli.console import CONSOLE
 from exolink_reconcile.cli.help import command
-from exolink_reconcile.cli.options import formats, max_size, names_of, option
+from exolink_reconcile.cli.options import formats, max_size, names_of, option, reading
 from exolink_reconcile.codes import Exit
 from exolink_reconcile.report import FORMATS
 
@@ -16,13 +16,19 @@ from exolink_reconcile.report import FORMATS
 @formats(FORMATS)
 @option("--full", is_flag=True, help="Write out long runs of alike changes.")
 @max_size
+@reading
 @option("--since", metavar="PLANFILE", help="Show only what differs from this earlier plan, as text.")
-def show(planfile: str, format: str, full: bool, max_size: int | None, since: str | None) -> Exit:
+def show(
+    planfile: str, format: str, full: bool, max_size: int | None, link_base: str | None, provenance: tuple[str, ...],
+    since: str | None,
+) -> Exit:  # fmt: skip
     """Render a saved plan."""
     from exolink_reconcile import files
     from exolink_reconcile.cli import checkout
+    from exolink_reconcile.cli.provenance import facts
     from exolink_reconcile.errors import problem
     from exolink_reconcile.kinds import KINDS
+    from exolink_reconcile.report.links import Links
     from exolink_reconcile.report.view import PlanView, render
     from exolink_reconcile.saved_plan import reader
 
@@ -37,10 +43,12 @@ def show(planfile: str, format: str, full: bool, max_size: int | None, since: st
         earlier = reader.read(files.read_text(since, "the plan file of --since"))
         CONSOLE.result(differences.since(earlier.document, saved.document))
         return Exit.DONE
+    from_root = checkout.from_root(os.environ)
     view = PlanView(
         reader.plan(saved, KINDS), saved.digest, saved.document.exolink.paths, saved.options, lambda: (data,),
-        path_from_root=checkout.from_root(os.environ), full=full, max_size=max_size,
+        path_from_root=from_root, full=full, max_size=max_size,
         width=CONSOLE.width, terminal=CONSOLE.terminal, colours=CONSOLE.colours,
+        links=Links(link_base, from_root), provenance=facts(provenance, os.environ),
     )  # fmt: skip
     CONSOLE.result(render(format, view))
     return Exit.DONE

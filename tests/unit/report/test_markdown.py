@@ -13,8 +13,9 @@ from support_pipeline import digest_of
 
 from exolink_reconcile.errors import InputError
 from exolink_reconcile.inert import inert
-from exolink_reconcile.model import Action, Note, Plan, Step
+from exolink_reconcile.model import Action, Note, Plan, Source, Step
 from exolink_reconcile.report import gitlab, markdown, text
+from exolink_reconcile.report.links import Links
 from exolink_reconcile.resource import Address
 
 OPTIONS = {"api_url": "https://api.exolink.cloud", "target": [], "exclude": [], "prune": False, "allow_deletes": None}
@@ -50,7 +51,7 @@ def check(plan: Plan, found: str) -> Rendered:
 
 
 def told(page: Rendered, mark: str) -> list[str]:
-    return sorted(re.split(r"  (?=\(id|exolink\.yaml:)", line)[0] for line in page.marked(mark))
+    return sorted(re.split(r" {2,}(?=\(id|exolink\.yaml:)", line)[0] for line in page.marked(mark))
 
 
 def addresses(plan: Plan, *actions: Action) -> list[str]:
@@ -118,6 +119,60 @@ def test_nothing_to_apply_has_no_command() -> None:
     found = shown(held)
     assert "Plan: 0 to add, 0 to change, 0 to destroy." in found and "apply --expect" not in found and "Digest" in found
     assert "Digest" not in shown(support_plans.nothing())
+
+
+# --------------------------------------------------------------------------------------------------- links, provenance
+
+LINKS = Links("https://git.example/o/r/blob/abc", lambda path: path.removeprefix("/checkout/"))
+
+
+def test_places_are_links() -> None:
+    """Each place that a section names is a link to its line, once, below the fence; the page is otherwise the same."""
+    plan = support_plans.mixed()
+    linked = shown(plan, links=LINKS)
+    for source in [step.source for step in plan.steps] + [held.source for held in plan.held_back]:
+        assert source and f"[`{source}`](https://git.example/o/r/blob/abc/exolink.yaml#L{source.line})" in linked
+    without = [line for line in linked.splitlines() if not line.startswith("[`")]
+    assert "".join(without) == "".join(shown(plan).splitlines())
+
+
+def test_links_give_way_first() -> None:
+    """Where the links do not fit there are none, and nothing else is missing."""
+    plan = support_plans.mixed()
+    assert shown(plan, links=LINKS, max_size=len(shown(plan).encode())) == shown(plan)
+
+
+@pytest.mark.parametrize(
+    ("path", "link"),
+    [
+        ("exolink.yaml", "exolink.yaml"), ("./a b/c).yaml", "a%20b/c%29.yaml"), ("/checkout/x.yaml", "x.yaml"),
+        ("é`](http://evil).yaml", "%C3%A9%60%5D%28http%3A/evil%29.yaml"), ("-", None), ("../x.yaml", None),
+        ("/elsewhere/x.yaml", None),
+    ],
+)  # fmt: skip
+def test_the_address_of_a_file(path: str, link: str | None) -> None:
+    """Percent-encoded below the base, whatever the path holds; what is outside of the repository has none."""
+    assert LINKS.file(path) == (f"https://git.example/o/r/blob/abc/{link}" if link else None)
+
+
+def test_hostile_paths_link_only_to_the_base() -> None:
+    """A file name ends no link and starts none."""
+    plan = support_plans.one()
+    [step] = plan.steps
+    evil = step._replace(source=Source("x`](http://evil) [y](//evil.example) @octocat.yaml", 3, 1))
+    page = rendered(shown(dataclasses.replace(plan, waves=((evil,),)), links=LINKS))
+    assert page.links == ["https://git.example/o/r/blob/abc/x%60%5D%28http%3A/evil%29%20%5By%5D%28/evil.example%29%20%40octocat.yaml#L3"]  # fmt: skip
+    assert not ACTIVE.search(page.prose.replace(next(text.compared(plan)), ""))
+
+
+def test_where_it_comes_from() -> None:
+    """Commit, who and when on one line, whatever they hold; the digest and the rest of the page stay as they are."""
+    facts = {"commit": "abc123", "who": "@octo`cat\n# evil", "when": "2026-11-27T10:00:00Z"}
+    found = shown(support_plans.one(), provenance=facts)
+    [line] = [line for line in found.splitlines() if line.startswith("Made from: ")]
+    assert line.startswith("Made from: commit `abc123`, who `` ") and line.endswith("when `2026-11-27T10:00:00Z`")
+    assert set(rendered(found).tags) <= OURS and not ACTIVE.search(line)
+    assert found.replace(f"{line}\n\n", "") == shown(support_plans.one())
 
 
 # -------------------------------------------------------------------------------------------------------------- marker

@@ -4,12 +4,13 @@ import re
 from typing import Any
 
 import pytest
+import support_plans
 from support_pipeline import digest_of, document, pipeline
 from world import World
 
 from exolink_reconcile.inert import inert
 from exolink_reconcile.model import FieldChange, Plan
-from exolink_reconcile.report import text
+from exolink_reconcile.report import colours, text
 from exolink_reconcile.secret_url import SecretUrl
 
 CHARGER = {"displayName": "Lobby", "profileId": 1}
@@ -214,25 +215,79 @@ def test_hostile_names_steer_nothing() -> None:
     assert all(inert(line) == line for line in shown.splitlines() if not line.startswith(own)) and "\x1b" not in shown
 
 
-def test_colour_changes_nothing_else() -> None:
-    """Colour adds escapes: to the legend, the headings, the marked lines, what apply will refuse and the totals."""
-    shown = text.plan(everything(), "0" * 64)
-    coloured = text.colour(shown)
-    assert re.sub("\x1b\\[[0-9;]*m", "", coloured) == shown
+@pytest.mark.parametrize("story", ["nothing", "one", "mixed", "hostile", "many"])
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_colour_changes_nothing_else(story: str, width: int) -> None:
+    """Without its escapes the coloured text is the plain one, byte for byte; nothing but colours was added."""
+    plain = text.plan(getattr(support_plans, story)(), "0" * 64, width=width, terminal=True, show_unmanaged=True)
+    assert re.sub("\x1b\\[[0-9;]*m", "", colours.paint(plain)) == plain
+
+
+def test_what_is_painted() -> None:
+    """The legend, the headings, the marked lines, what changes, what apply will refuse and the totals."""
+    coloured = colours.paint(text.plan(everything(), "0" * 64))
     painted = [re.sub("\x1b\\[[0-9;]*m", "", line) for line in coloured.splitlines() if "\x1b" in line]
     assert [line.split()[0] for line in painted] == [
-        "Marks:", "Held", "!", "To", "-", "To", "-/+", "To", "~", "To", "+", "+", "Apply", "Plan:",
+        "Marks:", "Held", "!", "To", "-", "To", "-/+", "interval:", "authPassThrough:", "To", "~", "To", "+", "+",
+        "Apply", "Plan:",
     ]  # fmt: skip
+
+
+def test_the_danger_has_the_weight() -> None:
+    """A delete is bold, mark and address; the place beside it is dim, and so is what was there before."""
+    shown = colours.paint(text.plan(everything(), "0" * 64, width=200)).splitlines()
+    [delete] = [line for line in shown if line.startswith("  \x1b[1;31m- acme/cpms/Gone\x1b[0m  (id ")]
+    assert delete.endswith("\x1b[0m") and "  \x1b[2mexolink.yaml:" in delete
+    assert any("interval: \x1b[2m30 ->\x1b[0m \x1b[1m60\x1b[0m" in line for line in shown)
+
+
+def test_two_tenants_are_two_blocks() -> None:
+    """On a terminal a section has a heading for each tenant, and its entries stand together, backends first."""
+    world = World(tenants=("acme", "zeta"))
+    yaml = "---\n".join(
+        document(tenant, cpms=[{"displayName": f"Hub {tenant}", **CPMS}], chargers=chargers(1, 2))
+        for tenant in ("zeta", "acme")
+    )
+    with pipeline(world) as run:
+        found = run.plan(yaml)
+    shown = lines(found, terminal=True, width=120)
+    start = shown.index("To create (6):")
+    block = [line.split("  ")[1 if line.startswith("  ") else 0] for line in shown[start + 1 : start + 9]]
+    assert block == [
+        " acme", "+ acme/cpms/Hub acme", "+ acme/charger/CP-001", "+ acme/charger/CP-002",
+        " zeta", "+ zeta/cpms/Hub zeta", "+ zeta/charger/CP-001", "+ zeta/charger/CP-002",
+    ]  # fmt: skip
+    assert [line for line in lines(found) if line in (" acme", " zeta")] == []
+
+
+def test_columns_are_aligned() -> None:
+    """On a terminal what happens, and the places, begin in one column; in a pipe two spaces apart, to be found."""
+    entries = [{"identity": name, "displayName": "D" * len(name), "profileId": 2} for name in ("A", "BBBB", "CCCCCCCC")]
+    found = plan(document("acme", chargers=entries), live=[{**entry, "profileId": 1} for entry in entries])
+    shown = marked(found, "~", terminal=True)
+    assert len({line.index("profileId") for line in shown}) == len({line.index("exolink.yaml") for line in shown}) == 1
+    assert marked(found, "~")[0] == "  ~ acme/charger/A  profileId: 1 -> 2  exolink.yaml:3:6"
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+@pytest.mark.parametrize("story", ["one", "mixed", "hostile", "many"])
+def test_layout_loses_nothing(story: str, width: int) -> None:
+    """At every width a terminal shows each address that the pipe shows, and each place, whole."""
+    plan = getattr(support_plans, story)()
+    words = " ".join(text.plan(plan, "0" * 64, full=True, width=width, terminal=True).split())
+    for step in plan.steps:
+        assert " ".join(inert(str(step.address)).split()) in words
+        assert " ".join(inert(str(step.source)).split()) in words
 
 
 def test_a_mark_has_one_colour() -> None:
     """The legend shows a mark in the colour of its lines."""
-    _, legend, *rest = text.colour(text.plan(everything(), "0" * 64)).splitlines()
-    colours = dict(re.findall(r"\x1b\[(\d+)m(\S+) ", legend))
-    assert len(colours) == 5
+    _, legend, *rest = colours.paint(text.plan(everything(), "0" * 64)).splitlines()
+    tones = dict(re.findall(r"\x1b\[(\d+)m(\S+) ", legend))
+    assert len(tones) == 5
     for line in rest:
-        if found := re.match(r" +\x1b\[(\d+)m(\S+) ", line):
-            assert colours[found[1]] == found[2]
+        if mark := re.match(r" +\x1b\[(?:1;)?(\d+)m(\S+) ", line):
+            assert tones[mark[1]] == mark[2]
 
 
 @pytest.mark.parametrize("terminal", [True, False])

@@ -1,0 +1,85 @@
+"""The text of a plan to the same text in colour: weight where the danger is, what only helps to find a line dim.
+
+It reads finished lines, so that colour can change nothing but the looks: without its escapes the text is the same, byte for
+byte. A name that looks like something else is at worst painted like it.
+"""
+
+import re
+
+LEGEND, GAP = "Marks: ", "   "
+_TONES = {"+": "32", "~": "33", "-/+": "35", "-": "31", "!": "36"}
+_BOLD, _DIM, _ALARM = "1", "2", "1;31"
+_DANGEROUS = ("-", "-/+")
+_ENTRY = re.compile(r"  (-/\+|[+~!-]) ")
+_PLACE = re.compile(r"(.*?)( {2,})(\S(?:(?!  ).)*:\d+(?:[:-]\d+)?|\d+ files)")
+_TITLE = re.compile(r"(?:Held back|To (\w+)) \(\d+\)")
+_TENANT = re.compile(r" \S")
+_DESTROY = re.compile(r"[1-9]\d* to destroy")
+_ARROW = " -> "
+
+
+def paint(text: str) -> str:
+    """The same text with the escapes of colours."""
+    return "\n".join([_line(line) for line in text.split("\n")])
+
+
+def _line(line: str) -> str:
+    if entry := _ENTRY.match(line):
+        return _entry(line, entry[1], entry.end())
+    if line.startswith("      "):
+        return "      " + _detail(line[6:])
+    if line.startswith(LEGEND):
+        return LEGEND + GAP.join(_in(_TONES[mark.split()[0]], mark) for mark in line[len(LEGEND) :].split(GAP))
+    if line.startswith("Apply will refuse:"):
+        return _in(_ALARM, line)
+    if line.startswith("Plan: "):
+        return _total(line)
+    if title := _TITLE.match(line):
+        return _in(_ALARM if title[1] in ("delete", "replace") else _BOLD, line)
+    return _in(_BOLD, line) if _TENANT.match(line) else line
+
+
+def _entry(line: str, mark: str, start: int) -> str:
+    """Mark and address in the tone of the action, and bold where something goes; what happens; the place dim."""
+    tone = _TONES[mark]
+    weight = f"{_BOLD};{tone}" if mark in _DANGEROUS else tone
+    rest, place = _without_place(line[start:])
+    address, gap, what = rest.partition("  ")
+    return f"  {_in(weight, f'{mark} {address}')}{gap}{_change(what)}{place}"
+
+
+def _detail(text: str) -> str:
+    """A line below an entry: a change, a sentence, or the place alone."""
+    found = _PLACE.fullmatch(f"  {text}")
+    if found and not found[1]:
+        return _in(_DIM, text)
+    what, place = _without_place(text)
+    return f"{_change(what)}{place}"
+
+
+def _without_place(text: str) -> tuple[str, str]:
+    found = _PLACE.fullmatch(text)
+    return (found[1], found[2] + _in(_DIM, found[3])) if found else (text, "")
+
+
+def _change(what: str) -> str:
+    """What was there dim, what will be there plain and bold."""
+    before, arrow, after = what.partition(_ARROW)
+    if not arrow:
+        if what.startswith("-> "):
+            return f"{_in(_DIM, '->')} {_in(_BOLD, what[3:])}"
+        return what
+    if _ARROW in after:  # of several changes only the arrows are told apart
+        return what.replace(_ARROW, f" {_in(_DIM, '->')} ")
+    name, colon, value = before.partition(": ")
+    value = _in(_DIM, f"{value} ->") if colon else _in(_DIM, "->")
+    return f"{name}{colon}{value} {_in(_BOLD, after)}" if colon else f"{before} {value} {_in(_BOLD, after)}"
+
+
+def _total(line: str) -> str:
+    return _in(_BOLD, _DESTROY.sub(lambda number: f"\x1b[31m{number[0]}\x1b[39m", line))
+
+
+def _in(colour: str, text: str) -> str:
+    stripped = text.rstrip(" ")
+    return f"\x1b[{colour}m{stripped}\x1b[0m{text[len(stripped) :]}" if stripped else text
