@@ -218,6 +218,7 @@ class Code(StrEnum):
     E_USAGE = _later("E-USAGE", "The command line is wrong.", "See --help.", Exit.INVALID)
     W_NOTHING_CLAIMED = _later("W-NOTHING-CLAIMED", "There is --prune, and no policy claims anything.", "Name in `exclusive` what may be pruned.")
     W_NOTHING_READ = _later("W-NOTHING-READ", "What --target and --exclude leave is nothing.", "Correct them: nothing was compared.")
+    W_RECHECK = _later("W-RECHECK", "The API shows no single object of a kind, so only its list can be read right before a write.", "Let nobody else write to that kind while apply runs.")
     W_VARIABLE = _later("W-VARIABLE", "An environment variable starts with EXOLINK_ and belongs to no option.", "Correct its name, or unset it.")
     # fmt: on
     E_NO_BASE = _later(

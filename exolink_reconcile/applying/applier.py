@@ -26,6 +26,7 @@ from exolink_reconcile.contract import Contract
 from exolink_reconcile.errors import ApiDenied, ApiError, Locked, NoClearAnswer, ReconcileError, StorageFailed
 from exolink_reconcile.live.api import Api
 from exolink_reconcile.model import Action, DesiredState, Left, LiveState, Outcome, Plan, Result, Status, Step
+from exolink_reconcile.planning.planner import NO_BETTER_RECHECK
 from exolink_reconcile.resource import Kind
 
 FAILURES_IN_A_ROW = 10
@@ -52,6 +53,9 @@ def apply(
         run.wave(wave)
     ended = tuple(task.outcome for wave in run.waves for task in wave if task.outcome is not None)
     remaining, notes = _verify(plan, desired, run, ended, before)
+    for kind in sorted(run.lists.without_get, key=lambda kind: kind.kind):
+        sentence = f"GET of a single {kind.kind} answers 404 for what its list shows: {NO_BETTER_RECHECK} (W-RECHECK)."
+        notes = (*notes, sentence)
     if run.halted is not None:
         notes = (
             *notes,

@@ -30,6 +30,7 @@ class Lists:
     """Every list of one apply. `rows` are the last ones by place, `counts` those of lists that lost nothing.
 
     `contradicted` says by tenant what a list showed that the plan cannot have seen: nothing more is written there.
+    `without_get` are the kinds of which a GET by id did not find what the list shows, although the contract offers it.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Lists:
         self.rows: dict[Place, Sequence[Row]] = {}
         self.counts: dict[tuple[str, str], int] = {}
         self.contradicted: dict[str, str] = {}
+        self.without_get: set[Kind] = set()
         self.sleep = settings.sleep or stop.sleep
 
     def read(self, tenant: str, kind: Kind, raw_ids: Iterable[int] = ()) -> Listing:

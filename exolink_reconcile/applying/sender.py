@@ -94,7 +94,10 @@ class Sender:
                 return (None, NOTHING) if item[0].deletedAt else item
         if step.kind.entries is None or target is None:
             return None, NOTHING
-        return self._lists.fresh(tenant, step.kind, since).by_id.get(target), NOTHING
+        row = self._lists.fresh(tenant, step.kind, since).by_id.get(target)
+        if row is not None and knowledge.write.has_get:
+            self._lists.without_get.add(step.kind)
+        return row, NOTHING
 
     def _still_so(self, task: Task, row: Row | None, raw_row: Mapping[str, Any]) -> bool:
         """Whether the target is as the plan saw it; if not, the task ends here."""

@@ -42,6 +42,12 @@ from exolink_reconcile.references import as_written
 from exolink_reconcile.resource import Address, Kind, Row, fields, name_of, name_of_row
 from exolink_reconcile.secret_url import SecretUrl
 
+# What is true where an API does not show an object by its id.
+NO_BETTER_RECHECK = (
+    "right before a write apply looks at its list, read again for each stage, and this API offers no better check;"
+    " what another hand changes within a stage is not seen"
+)
+
 
 def plan(
     changes: Changes,
@@ -99,6 +105,7 @@ def plan(
             *_renames(changes, planner),
             *_nothing_compared(desired, choices),
             *_globs_of_nothing(desired, changes),
+            *_no_recheck(steps, contract),
         ),
         names=names,
         tenants=tuple(wanted(desired, choices)),
@@ -445,6 +452,13 @@ def _nothing_compared(desired: DesiredState, choices: Choices) -> tuple[Note, ..
     if not desired.tenants or wanted(desired, choices):
         return ()
     return (Note("W-NOTHING-READ", "Nothing was read or compared: --target and --exclude rule out everything"),)
+
+
+def _no_recheck(steps: Sequence[Step], contract: Contract) -> Iterator[Note]:
+    """A note for each kind of which this API shows no single object: right before a write only a list can be read."""
+    for kind in dict.fromkeys(step.kind for step in steps if step.before is not None):
+        if contract.offer(kind).get is None:
+            yield Note("W-RECHECK", f"The contract has no GET of a single {kind.kind}: {NO_BETTER_RECHECK}")
 
 
 def _globs_of_nothing(desired: DesiredState, changes: Changes) -> Iterator[Note]:

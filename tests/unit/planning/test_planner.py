@@ -1,11 +1,22 @@
 """Facts to decisions: start from a world where nothing is to do, change one thing, see the one step that follows."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from support_pipeline import ORIGIN, contract_of, document, pipeline, read_yaml, tenant_create_contract
+from ruamel.yaml import YAML
+from support_pipeline import (
+    CONTRACT_TEXT,
+    ORIGIN,
+    contract_of,
+    digest_of,
+    document,
+    pipeline,
+    read_yaml,
+    tenant_create_contract,
+)
 from world import World
 
 from exolink_reconcile.contract import Field, Operation
@@ -826,3 +837,21 @@ def test_row_D6_what_was_compared() -> None:
     assert plan(world, yaml()).compared == {"tenant": 1, "cpms": 1, "charger": 3}
     found = plan(world, yaml(), targets=("acme/charger/CP-1",))
     assert found.compared == {"tenant": 1, "charger": 1} and found.partial == ("--target",) and not found.complete
+
+
+def test_an_api_without_a_get_of_one_object_says_so() -> None:
+    """Where only a list can be read right before a write, the plan says that there is no better check; its digest is the same."""
+    description = YAML(typ="safe").load(CONTRACT_TEXT)
+    for path, operations in description["paths"].items():
+        if path.count("/") == 4:
+            del operations["get"]
+    world = settled_world()
+    text = yaml(cpms={"url": "wss://new/"}, chargers=[CHARGER, {**CHARGER, "identity": "NEW"}])
+    with pipeline(world) as run:
+        usual = run.plan(text)
+    with pipeline(world, contract_text=json.dumps(description)) as run:
+        poor, result = run.plan(text), run.apply(text)
+    [note] = poor.notes
+    assert note.code == "W-RECHECK" and "no GET of a single cpms" in note.summary  # a create needs none
+    assert usual.notes == () and digest_of(usual) == digest_of(poor)
+    assert result.exit_codes == () and not any(r.method == "GET" and r.path.count("/") == 4 for r in world.log)
