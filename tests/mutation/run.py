@@ -20,6 +20,7 @@ import tempfile
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType, FunctionType, ModuleType
 from typing import Any
@@ -41,9 +42,14 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "planning.planner": (), "planning.choices": (), "planning.guardrails": (), "planning.differ": (), "state.journal": (),
     "live.api": ("Api.get", "Api.delete", "Api.hurry", "Api._read", "Api._write", "Api._send", "Api._renew", "Api._send_once", "Api._try_again"),
     "live.answers": ("refusal", "reason", "is_final", "retry_after"),
+    "applying.judge": (), "applying.knowledge": (), "applying.outcomes": (),
 }  # fmt: skip
-# Every test of the pipeline runs through the sender; these are about it.
-ONLY = {"live.api": "tests/wire/", "live.answers": "tests/wire/"}
+# Where not all of `TESTS`, but these are about a module.
+JUDGED = ("unit/test_judge.py", "unit/test_judge_model.py", "unit/test_rows_judge.py", "unit/test_applier.py")
+SUITES: dict[str, tuple[str, ...]] = {
+    "live.api": ("wire/",), "live.answers": ("wire/",),
+    "applying.judge": JUDGED, "applying.knowledge": JUDGED, "applying.outcomes": JUDGED,
+}  # fmt: skip
 KILLED, SURVIVED, TOO_LONG = 1, 0, 2
 
 
@@ -123,8 +129,10 @@ class Mutation:
                 continue
             if index % 50 == 0:
                 show(f"# {name} {index}/{len(found)}")
-            tests = self._tests(name, mutant, touched)
-            tests = [test for test in tests if session.items[test].nodeid.startswith(ONLY.get(name, ""))]
+            suite = tuple(f"tests/{each}" for each in suite_of(name))
+            tests = [
+                test for test in self._tests(name, mutant, touched) if session.items[test].nodeid.startswith(suite)
+            ]
             tests.sort(key=lambda test: seconds[test])
             limit = time.monotonic() + 10 + 5 * sum(seconds[test] for test in tests)
             child = os.fork()
@@ -240,6 +248,11 @@ def report(run: Mutation, *, write: bool) -> int:
     return int(unexplained > 0 or any(killed < 0.9 * count for count, killed in run.figures.values()))
 
 
+def suite_of(module: str) -> Sequence[str]:
+    """The tests about a module."""
+    return SUITES.get(module, TESTS)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("modules", nargs="*", default=list(TARGETS), help=", ".join(TARGETS))
@@ -251,8 +264,9 @@ def main() -> int:
     settings.load_profile("mutation")
     run = Mutation(options)
     os.chdir(ROOT)
+    suites = dict.fromkeys(each for module in options.modules for each in suite_of(module))
     code = pytest.main(
-        ["-p", "no:cacheprovider", "-p", "no:warnings", *(f"tests/{each}" for each in TESTS)], plugins=[run]
+        ["-p", "no:cacheprovider", "-p", "no:warnings", *(f"tests/{each}" for each in suites)], plugins=[run]
     )
     return report(run, write=options.write) if code == 0 else int(code)
 
