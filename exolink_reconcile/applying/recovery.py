@@ -43,6 +43,9 @@ class Memory(Protocol):
     def made_lately(self, tenants: Iterable[str], window: float) -> list[Operation]:
         """The creates of the last `window` seconds that are known to have made an object, its id as `remote_id`."""
 
+    def last_made(self, addresses: Iterable[Address]) -> Mapping[Address, int]:
+        """The id of what was made last at each of some addresses, where anything is known to be made."""
+
     def settle_earlier(self, operations: Mapping[int, str], new_ids: Mapping[int, int] | None = None) -> None:
         """Close writes of earlier runs."""
 
@@ -50,7 +53,6 @@ class Memory(Protocol):
         """How many rows each list had."""
 
 
-_EVER = 100 * 365 * 86_400.0  # seconds
 _Planned = TypeVar("_Planned", bound=Planned)
 
 
@@ -251,8 +253,7 @@ class Recovery:
         }
         if not creates:
             return {}
-        earlier = self._memory.made_lately({address.tenant for address in creates}, _EVER)
-        ids = {op.address: op.remote_id for op in earlier if op.remote_id is not None and op.address in creates}
+        ids = self._memory.last_made(creates)
         listed = _ids(planned.live)
         asked = {
             address: self._api.pool.submit(self._answers, step, ids[address])

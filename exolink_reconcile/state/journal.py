@@ -13,6 +13,7 @@ import sqlite3
 import threading
 import time
 import uuid
+from collections import defaultdict
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,7 +76,10 @@ CREATE TABLE base (
     PRIMARY KEY (origin, tenant)
 );
 """
-_MIGRATIONS = (_VERSION_1, _VERSION_2)
+_VERSION_3 = """
+CREATE INDEX op_made_at ON op (origin, tenant, kind, name, number) WHERE made IS NOT NULL;
+"""
+_MIGRATIONS = (_VERSION_1, _VERSION_2, _VERSION_3)
 _VERSION = len(_MIGRATIONS)
 # What nothing that we made is larger than, and no statement of ours takes longer than: a file is not believed.
 _LONGEST = 64 * 2**20  # bytes of one value
@@ -313,6 +317,22 @@ class Journal:
                     return
                 if not old:
                     yield operation
+
+    def last_made(self, addresses: Iterable[Address]) -> dict[Address, int]:
+        """The id of what was made last at each of some addresses; one at which nothing is known to be made is left out."""
+        by_place: dict[tuple[str, str], list[str]] = defaultdict(list)
+        for address in addresses:
+            by_place[address.tenant, address.kind].append(address.name)
+        statement = (
+            "SELECT name, made FROM op INDEXED BY op_made_at WHERE made IS NOT NULL AND origin = ? AND tenant = ? AND kind = ?"
+            " AND name IN (SELECT value FROM json_each(?)) ORDER BY number"
+        )
+        with _storage("the journal cannot be read"), _damage():
+            return {
+                Address(*place, row["name"]): row["made"]
+                for place, names in by_place.items()
+                for row in self._database.execute(statement, (self.origin, *place, json.dumps(names)))
+            }
 
     def settle_earlier(self, operations: Mapping[int, str], new_ids: Mapping[int, int] | None = None) -> None:
         """Close operations of an earlier run, by number, with the outcome that reading told.

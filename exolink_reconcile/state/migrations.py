@@ -3,7 +3,7 @@
 Migrations only add, so that a tool one version older goes on working; `oldest` says which version that is.
 """
 
-VERSION = 1
+VERSION = 2
 OLDEST = 1  # the oldest version of this tool's tables that may still be used together with these
 
 _VERSION_1 = """\
@@ -82,7 +82,11 @@ CREATE TABLE exolink.audit (
 );
 """
 
-MIGRATIONS = (_VERSION_1,)
+_VERSION_2 = """\
+CREATE INDEX op_made_at ON exolink.op (origin, tenant, kind, name, number) WHERE made IS NOT NULL;
+"""
+
+MIGRATIONS = (_VERSION_1, _VERSION_2)
 MARK = f"UPDATE exolink.version SET version = {VERSION}, oldest = {OLDEST};\n"
 
 ROLES = ("exolink_reader", "exolink_writer", "exolink_owner")

@@ -504,6 +504,20 @@ class PostgresStore:
             if operation.age < window:
                 yield operation
 
+    def last_made(self, addresses: Iterable[Address]) -> dict[Address, int]:
+        """The id of what was made last at each of some addresses; one at which nothing is known to be made is left out."""
+        wanted, made = list(addresses), dict[Address, int]()
+        for start in range(0, len(wanted), _AT_ONCE):
+            tenants, kinds, names = zip(*wanted[start : start + _AT_ONCE], strict=True)
+            rows = self._ask(
+                "SELECT tenant, kind, name, made FROM exolink.op JOIN"
+                " unnest(%(tenants)s::text[], %(kinds)s::text[], %(names)s::text[]) AS wanted (tenant, kind, name)"
+                " USING (tenant, kind, name) WHERE made IS NOT NULL AND origin = %(origin)s ORDER BY number",
+                {"origin": self.origin, "tenants": list(tenants), "kinds": list(kinds), "names": list(names)},
+            )
+            made |= {Address(row["tenant"], row["kind"], row["name"]): row["made"] for row in rows}
+        return made
+
     def _operation(self, row: Mapping[str, Any], *, id_column: str = "remote_id") -> Operation:
         return Operation(
             row["number"], row["origin"], Address(row["tenant"], row["kind"], row["name"]), row["action"],

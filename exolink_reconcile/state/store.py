@@ -124,6 +124,9 @@ class Store(Protocol):
     def made_lately(self, tenants: Iterable[str], window: float) -> list[Operation]:
         """The creates of the last `window` seconds that are known to have made an object, its id as `remote_id`."""
 
+    def last_made(self, addresses: Iterable[Address]) -> dict[Address, int]:
+        """The id of what was made last at each of some addresses; one at which nothing is known to be made is left out."""
+
     def forget(self, operations: Iterable[Operation]) -> None:
         """Close open writes for good, although nobody knows what became of them."""
 

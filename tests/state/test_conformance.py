@@ -205,6 +205,24 @@ def test_what_was_made_lately(home: Open) -> None:
         assert store.made_lately(["acme"], 0.0) == []
 
 
+def test_what_was_made_last_at_an_address(home: Open) -> None:
+    """By address the id of what was made last, however long ago and however many; other APIs and addresses do not count."""
+    other, store = home(OTHER), home()
+    steps = [step(name) for name in ("A", "A", "B", "C", 'O\'Neil \u2014 "x"')] + [step("A", tenant="beta")]
+    with held(other), held(store, "acme", "beta"):
+        each = step("A")
+        intended(other, each)
+        other.settle([Outcome(each, Status.DONE, made=1)])
+        intended(store, *steps)
+        ids = (41, 42, None, 44, 45, 46)
+        store.settle([Outcome(each, Status.DONE, made=made) for each, made in zip(steps, ids)])
+        addresses = [Address("acme", "cpms", name) for name in ("A", "B", "never", steps[4].address.name)]
+        many = [Address("acme", "cpms", f"CP-{number}") for number in range(12_000)]
+        found = store.last_made([*many, *addresses, *(each._replace(kind="charger") for each in addresses)])
+        assert found == {addresses[0]: 42, addresses[3]: 45}
+        assert store.last_made([]) == {}
+
+
 def test_the_clock_of_the_api(home: Open) -> None:
     """An age is never more than the API's own clock says, nor below zero."""
     store = home()

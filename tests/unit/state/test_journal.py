@@ -103,7 +103,7 @@ def test_the_mark_of_a_journal(tmp_path: Path) -> None:
     Journal(tmp_path, ORIGIN).close()
     with beside(tmp_path) as database:
         marks = [database.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")]
-    assert marks == [int.from_bytes(b"EXJN", "big"), 2]
+    assert marks == [int.from_bytes(b"EXJN", "big"), 3]
 
 
 @pytest.mark.parametrize("mode", [0o755, 0o701, 0o770])
@@ -916,3 +916,14 @@ def test_history(tmp_path: Path) -> None:
         assert [w.address.name for w in reading.history(first.run)] == ["B", "A"]
     assert writes[1].before == {"displayName": "before"} and writes[2].after == {"displayName": "A"}
     assert writes[0].who == audits.user()
+
+
+def test_asking_for_addresses_reads_no_more_than_these(tmp_path: Path) -> None:
+    """What was made last at an address is found by an index: a journal may know hundreds of thousands of creates."""
+    with Journal(tmp_path, ORIGIN) as opened:
+        asked: list[str] = []
+        opened._database.set_trace_callback(asked.append)
+        assert opened.last_made([Address("acme", "cpms", "A")]) == {}
+        opened._database.set_trace_callback(None)
+        plan = [row["detail"] for row in opened._database.execute(f"EXPLAIN QUERY PLAN {asked[-1]}")]
+    assert any("USING INDEX op_made_at (origin=? AND tenant=? AND kind=? AND name=?" in line for line in plan), plan
