@@ -9,167 +9,41 @@ No statement needs a session: all of it works behind PgBouncer in transaction mo
 that drops is made again and the statement sent again, as long as the lease lasts.
 """
 
-import contextlib
 import json
-import socket
-import threading
 import time
 import uuid
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
 
 import psycopg
-from psycopg import errors
 
-from exolink_reconcile.errors import Locked, ReconcileError, StorageFailed
+from exolink_reconcile.errors import ReconcileError, StorageFailed
 from exolink_reconcile.model import Operation, Outcome, Status, Step, remote_id
 from exolink_reconcile.resource import Address
-from exolink_reconcile.state import audit, migrations, store
+from exolink_reconcile.state import audit, connection, statements, store
+from exolink_reconcile.state.connection import Link
 from exolink_reconcile.state.database_url import Database
+from exolink_reconcile.state.group_commit import GroupCommit
+from exolink_reconcile.state.leases import Leases
 from exolink_reconcile.state.store import Base, Lease, Write
 
-_T = TypeVar("_T")
-
-LEASE = 60.0  # seconds
-HEARTBEAT = 10.0
-MARGIN = 10.0  # seconds before its end from which on a lease is not believed any more
-CONNECT = 5  # seconds
-_POLL = 0.5
-_RETRY = 0.5
 _FRESH = 1.0  # seconds: an intent this young is the stamp of the first attempt
 _DATE_RESOLUTION = 1.0
 _ANSWERED = ("E-LIST-BLIND", "E-UNVERIFIED")
 _AT_ONCE = 5_000  # rows of a statement
-
-# Trouble that another connection may not have: it dropped, or the server went or is not the one that may write.
-_CONNECTION = (psycopg.OperationalError, psycopg.InterfaceError, errors.ReadOnlySqlTransaction)
-
-_TAKE = """
-INSERT INTO exolink.lease AS held (origin, tenant, token, run, who, host, taken, seen, expires)
-VALUES (%(origin)s, %(tenant)s, 1, %(run)s, %(who)s, %(host)s,
-        clock_timestamp(), clock_timestamp(), clock_timestamp() + make_interval(secs => %(lease)s))
-ON CONFLICT (origin, tenant) DO UPDATE SET
-    token = held.token + 1, run = excluded.run, who = excluded.who, host = excluded.host,
-    taken = excluded.taken, seen = excluded.seen, expires = excluded.expires
-WHERE held.run IS NULL OR held.run = excluded.run OR held.expires <= clock_timestamp()
-RETURNING token
-"""
-_RENEW = """
-UPDATE exolink.lease SET seen = clock_timestamp(), expires = clock_timestamp() + make_interval(secs => %(lease)s)
-FROM unnest(%(tenants)s::text[], %(tokens)s::bigint[]) AS ours (tenant, token)
-WHERE lease.origin = %(origin)s AND lease.tenant = ours.tenant AND lease.token = ours.token
-    AND lease.run = %(run)s AND lease.expires > clock_timestamp()
-RETURNING lease.tenant
-"""
-_RELEASE = """
-UPDATE exolink.lease SET run = NULL, expires = clock_timestamp()
-WHERE origin = %(origin)s AND run = %(run)s RETURNING tenant
-"""
-# FOR SHARE: who takes the lease over waits for this statement, and this one for them.
-_OURS = """
-WITH ours AS MATERIALIZED (
-    SELECT lease.tenant, lease.token
-    FROM exolink.lease JOIN unnest(%(tenants)s::text[], %(tokens)s::bigint[]) AS held (tenant, token)
-        ON lease.tenant = held.tenant AND lease.token = held.token
-    WHERE lease.origin = %(origin)s AND lease.run = %(run)s AND lease.expires > clock_timestamp()
-    ORDER BY lease.tenant
-    FOR SHARE OF lease
-)
-"""
-_INTEND = (
-    _OURS
-    + """
-INSERT INTO exolink.op (intent, token, run, digest, who, origin, tenant, kind, name, action, remote_id, before, after,
-    api_date)
-SELECT new.intent, ours.token, %(run)s, %(digest)s, %(who)s, %(origin)s, new.tenant, new.kind, new.name, new.action,
-    new.remote_id, new.before, new.after, new.api_date
-FROM unnest(%(intent)s::uuid[], %(tenant)s::text[], %(kind)s::text[], %(name)s::text[], %(action)s::text[],
-    %(remote_id)s::bigint[], %(before)s::text[], %(after)s::text[], %(api_date)s::float8[])
-    AS new (intent, tenant, kind, name, action, remote_id, before, after, api_date)
-JOIN ours ON ours.tenant = new.tenant
-ON CONFLICT (intent) DO UPDATE SET intent = excluded.intent
-RETURNING intent, number
-"""
-)
-_SENDING = (
-    _OURS
-    + """
-UPDATE exolink.op SET sent_at = clock_timestamp(), attempts = attempts + 1,
-    api_date = coalesce(again.api_date, op.api_date)
-FROM unnest(%(intent)s::uuid[], %(api_date)s::float8[]) AS again (intent, api_date), ours
-WHERE op.intent = again.intent AND ours.tenant = op.tenant
-RETURNING op.intent, op.number
-"""
-)
-_MARK_ANSWERED = """
-UPDATE exolink.op SET answered = answered OR NOT told.half, deleted = deleted OR told.half
-FROM unnest(%(intent)s::uuid[], %(half)s::boolean[]) AS told (intent, half)
-WHERE op.intent = told.intent
-RETURNING op.intent, op.number
-"""
-_COLUMNS = """
-number, run, digest, who, origin, tenant, kind, name, action, remote_id, before, after,
-extract(epoch FROM intended_at)::float8 AS intended_at, sent_at IS NOT NULL AS again,
-extract(epoch FROM clock_timestamp() - coalesce(sent_at, intended_at))::float8 AS age,
-api_date, attempts, answered, deleted, made, outcome, code, detail
-"""
+_CHANGES = {"intend": statements.INTEND, "sending": statements.SENDING, "answered": statements.MARK_ANSWERED}
 
 
 @dataclass(slots=True)
-class _Waiting:
-    """A change of a write that waits to be made durable."""
+class _Change:
+    """A change of a write that waits to be made durable; `kind` is a key of _CHANGES."""
 
-    what: str  # "intend", "sending" or "answered"
+    kind: str
     values: Mapping[str, Any]
     done: bool = False
     error: Exception | None = None
-
-
-@dataclass(slots=True)
-class _Link:
-    """One connection, made again when it drops. Its statements go one after the other."""
-
-    database: Database
-    connection: psycopg.Connection[dict[str, Any]] | None = None
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def ask(self, statement: str, values: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-        """The rows of one statement, which is a transaction of its own. Raises psycopg.Error."""
-        with self.lock:
-            try:
-                cursor = self._open().execute(statement.encode(), values)
-                return cursor.fetchall() if cursor.description else []
-            except _CONNECTION:
-                self._drop()
-                raise
-
-    @contextlib.contextmanager
-    def transaction(self) -> "Iterator[psycopg.Connection[dict[str, Any]]]":
-        """Several statements, all or none. Raises psycopg.Error."""
-        with self.lock:
-            try:
-                connection = self._open()
-                with connection.transaction():
-                    yield connection
-            except _CONNECTION:
-                self._drop()
-                raise
-
-    def close(self) -> None:
-        """Close it, whether or not it is in use."""
-        self._drop()
-
-    def _open(self) -> "psycopg.Connection[dict[str, Any]]":
-        if self.connection is None or self.connection.closed:
-            self.connection = connect(self.database)
-        return self.connection
-
-    def _drop(self) -> None:
-        connection, self.connection = self.connection, None
-        if connection is not None:
-            with contextlib.suppress(psycopg.Error):
-                connection.close()
 
 
 class PostgresStore:
@@ -191,22 +65,16 @@ class PostgresStore:
         self.who = audit.user()
         self.api_now: Callable[[], float | None] = lambda: None
         self.read_only = read_only
-        self._link = _Link(database)
-        self._heart = _Link(database)
-        self._tokens: dict[str, int] = {}
-        self._deadline: float | None = None
-        self._lost: ReconcileError | None = None
-        self._trouble = ""
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._link = Link(database)
+        self._leases = Leases(database, self._link, origin, self.run, self.who)
         self._intents: dict[int, uuid.UUID] = {}
         self._numbers: dict[uuid.UUID, int] = {}
         self._fresh: dict[int, float] = {}
-        self._queue: list[_Waiting] = []
-        self._queue_lock = threading.Lock()
-        self._commit_lock = threading.Lock()
-        with self._storage():
-            check_version(self._link.ask("SELECT version, oldest FROM exolink.version"))
+        self._changes = GroupCommit(self._commit)
+        try:
+            connection.check_version(self._link.ask(statements.VERSION))
+        except psycopg.Error as error:
+            raise connection.failed(database, error) from None
 
     @property
     def where(self) -> str:
@@ -215,133 +83,16 @@ class PostgresStore:
 
     def close(self) -> None:
         """Give back what is held, as far as the database can be reached, and close the connections."""
-        self._release()
+        self._leases.close()
         self._link.close()
-        self._heart.close()
 
-    # ----------------------------------------------------------------------------------------------------------- lease
-
-    @contextlib.contextmanager
-    def hold(self, tenants: Iterable[str], timeout: float, say: Callable[[str], None]) -> Iterator[None]:
-        """Hold the tenants, taken in sorted order so that two runs cannot wait for each other.
-
-        Raises:
-            Locked: somebody else holds one; the message says who, and when that ends.
-
-        """
-        ends_at = time.monotonic() + timeout
-        try:
-            for tenant in sorted(tenants):
-                self._take(tenant, ends_at, say)
-            yield
-        finally:
-            self._release()
-
-    def _take(self, tenant: str, ends_at: float, say: Callable[[str], None]) -> None:
-        values = {
-            "origin": self.origin, "tenant": tenant, "run": self.run, "who": self.who, "host": socket.gethostname(),
-            "lease": LEASE,
-        }  # fmt: skip
-        announced = False
-        while True:
-            asked_at = time.monotonic()
-            if rows := self._ask(_TAKE, values):
-                self._tokens[tenant] = rows[0]["token"]
-                ours_until = asked_at + LEASE - MARGIN
-                self._deadline = ours_until if self._deadline is None else min(self._deadline, ours_until)
-                self._start_heart()
-                return
-            holder = self._holder(tenant)
-            if time.monotonic() >= ends_at:
-                raise Locked(
-                    "E-LOCKED",
-                    f"tenant {tenant} is locked by another apply: {holder}. Nothing was read; --lock-timeout S waits for it",
-                )
-            if not announced:
-                announced = True
-                say(f"Waiting up to {ends_at - time.monotonic():.0f} s for the lock of tenant {tenant}: {holder}.")
-            time.sleep(_POLL)
-
-    def _holder(self, tenant: str) -> str:
-        rows = self._ask(
-            "SELECT who, host, extract(epoch FROM clock_timestamp() - seen)::float8 AS quiet,"
-            " extract(epoch FROM expires - clock_timestamp())::float8 AS left"
-            " FROM exolink.lease WHERE origin = %(origin)s AND tenant = %(tenant)s",
-            {"origin": self.origin, "tenant": tenant},
-        )
-        if not rows:
-            return "it has just ended"
-        row = rows[0]
-        return (
-            f"held by {row['who']} on {row['host']}, last seen {max(row['quiet'], 0):.0f} s ago,"
-            f" ends by itself in {max(row['left'], 0):.0f} s unless renewed"
-        )
-
-    def _start_heart(self) -> None:
-        if self._thread is None:
-            self._stop.clear()
-            self._thread = threading.Thread(target=self._beat, name="exolink-lease", daemon=True)
-            self._thread.start()
-
-    def _beat(self) -> None:
-        pause = HEARTBEAT
-        while not self._stop.wait(pause):
-            asked_at = time.monotonic()
-            try:
-                lost = self._renew(asked_at)
-            except psycopg.Error as error:
-                self._trouble = self._said(error)
-                pause = min(_RETRY, HEARTBEAT)
-                continue
-            if lost:
-                return
-            self._trouble, pause = "", HEARTBEAT
-
-    def _renew(self, asked_at: float) -> bool:
-        """Renew every lease of ours; whether one was lost. Raises psycopg.Error."""
-        tokens = dict(self._tokens)
-        rows = self._heart.ask(_RENEW, {**self._ours(tokens), "lease": LEASE})
-        gone = sorted(set(tokens) - {row["tenant"] for row in rows})
-        if gone and not self._stop.is_set():
-            self._lost = _lock_lost(gone[0])
-            return True
-        if set(tokens) == set(self._tokens):
-            self._deadline = asked_at + LEASE - MARGIN
-        return False
-
-    def _ours(self, tokens: Mapping[str, int]) -> dict[str, Any]:
-        return {
-            "origin": self.origin, "run": self.run, "tenants": list(tokens), "tokens": list(tokens.values()),
-        }  # fmt: skip
-
-    def _release(self) -> None:
-        self._stop.set()
-        if not self._tokens:
-            return
-        thread, self._thread = self._thread, None
-        self._tokens, self._deadline = {}, None
-        with contextlib.suppress(psycopg.Error):  # it ends by itself
-            self._link.ask(_RELEASE, {"origin": self.origin, "run": self.run})
-        if thread is not None:
-            thread.join(1.0)
+    def hold(self, tenants: Iterable[str], timeout: float, say: Callable[[str], None]) -> AbstractContextManager[None]:
+        """Hold the tenants, taken in sorted order so that two runs cannot wait for each other; see Leases.hold."""
+        return self._leases.hold(tenants, timeout, say)
 
     def may_send(self) -> None:
-        """The last look right before a request that writes.
-
-        Raises:
-            Locked: the lease was taken, broken or ran out while this process stood still.
-            StorageFailed: the database could not be reached in time to renew it.
-
-        """
-        if self._lost is not None:
-            raise self._lost
-        if self._deadline is None or time.monotonic() < self._deadline:
-            return
-        if self._trouble:
-            raise StorageFailed(
-                "E-STORAGE", f"{self.where} could not be reached in time to renew the lock: {self._trouble}"
-            )
-        raise _lock_lost(next(iter(self._tokens), ""))
+        """The last look right before a request that writes; see Leases.may_send."""
+        self._leases.may_send()
 
     # --------------------------------------------------------------------------------------------------------- intents
 
@@ -350,14 +101,13 @@ class PostgresStore:
         self.may_send()
         intent = uuid.uuid4()
         now = time.monotonic()
-        self._commit(
-            "intend",
-            {
+        self._changes.add(
+            _Change("intend", {
                 "intent": intent, "tenant": step.address.tenant, "kind": step.address.kind, "name": step.address.name,
                 "action": step.action.word,
                 "remote_id": remote_id(step.before) if step.before is not None else None,
                 "before": json.dumps(before), "after": json.dumps(after), "api_date": self.api_now(),
-            },
+            })
         )  # fmt: skip
         self._intents[id(step)] = intent
         self._fresh[id(step)] = now
@@ -370,43 +120,31 @@ class PostgresStore:
         if intended is not None and time.monotonic() - intended < _FRESH:
             return
         api_date = self.api_now() if api_date is None else api_date
-        self._commit("sending", {"intent": self._intents[id(step)], "api_date": api_date})
+        self._changes.add(_Change("sending", {"intent": self._intents[id(step)], "api_date": api_date}))
         self.may_send()
 
     def answered(self, step: Step, *, deleted: bool = False) -> None:
         """Remember that a write was answered; `deleted`: only the delete of a replace."""
-        self._commit("answered", {"intent": self._intents[id(step)], "half": deleted})
+        self._changes.add(_Change("answered", {"intent": self._intents[id(step)], "half": deleted}))
 
-    def _commit(self, purpose: str, values: Mapping[str, Any]) -> None:
-        waiting = _Waiting(purpose, values)
-        with self._queue_lock:
-            self._queue.append(waiting)
-        with self._commit_lock:
-            if not waiting.done:
-                with self._queue_lock:
-                    batch, self._queue = self._queue, []
-                for kind, statement in (("intend", _INTEND), ("sending", _SENDING), ("answered", _MARK_ANSWERED)):
-                    if alike := [queued for queued in batch if queued.what == kind]:
-                        self._commit_alike(statement, alike)
-        if waiting.error is not None:
-            raise waiting.error
+    def _commit(self, batch: Sequence[_Change]) -> None:
+        for kind, statement in _CHANGES.items():
+            if alike := [change for change in batch if change.kind == kind]:
+                self._commit_alike(statement, alike)
 
-    def _commit_alike(self, statement: str, batch: Sequence[_Waiting]) -> None:
-        columns = {name: [waiting.values[name] for waiting in batch] for name in batch[0].values}
-        ours = {**self._ours(self._tokens), "digest": self.digest, "who": self.who}
+    def _commit_alike(self, statement: str, batch: Sequence[_Change]) -> None:
+        columns = {name: [change.values[name] for change in batch] for name in batch[0].values}
+        ours = {**self._leases.ours(), "digest": self.digest, "who": self.who}
         try:
             rows = self._ask(statement, {**ours, **columns})
             durable = {row["intent"] for row in rows}
             self._numbers |= {row["intent"]: row["number"] for row in rows}
-            for waiting in batch:
-                if waiting.values["intent"] not in durable:
-                    self._lost = self._lost or _lock_lost(str(waiting.values.get("tenant", "")))
-                    waiting.error = self._lost
+            for change in batch:
+                if change.values["intent"] not in durable:
+                    change.error = self._leases.lose(str(change.values.get("tenant", "")))
         except ReconcileError as error:
-            for waiting in batch:
-                waiting.error = error
-        for waiting in batch:
-            waiting.done = True
+            for change in batch:
+                change.error = error
 
     def settle(self, outcomes: Iterable[Outcome]) -> None:
         """Close the writes whose outcome is known, and put every outcome on the audit record."""
@@ -436,7 +174,7 @@ class PostgresStore:
                 lines.append({**audit.write(row), **closing_values})
             return [*lines, *unsent]
 
-        self._close(_SETTLE, values, close)
+        self._close(statements.SETTLE, values, close)
 
     def _number(self, step: Step) -> int | None:
         intent = self._intents.get(id(step))
@@ -456,7 +194,7 @@ class PostgresStore:
                 raise StorageFailed("E-STORAGE", "a write that was open is not there any more")
             return [audit.write(row) for row in rows]
 
-        self._close(_SETTLE_EARLIER, values, close)
+        self._close(statements.SETTLE_EARLIER, values, close)
 
     def _close(
         self,
@@ -468,13 +206,13 @@ class PostgresStore:
         ids: list[uuid.UUID] = []
 
         def once() -> None:
-            with self._link.transaction() as connection:
-                rows = connection.execute(statement.encode(), values).fetchall() if values["number"] else []
+            with self._link.transaction() as database:
+                rows = database.execute(statement.encode(), values).fetchall() if values["number"] else []
                 record = lines(rows)
                 ids.extend(uuid.uuid4() for _ in range(len(record) - len(ids)))
-                connection.execute(_AUDIT.encode(), self._audit_values(record, ids))
+                database.execute(statements.AUDIT.encode(), self._audit_values(record, ids))
 
-        self._repeat(once)
+        self._leases.repeat(once)
 
     # ------------------------------------------------------------------------------------------------------- questions
 
@@ -484,7 +222,7 @@ class PostgresStore:
         if tenants is not None:
             condition += " AND origin = %(origin)s AND tenant = ANY(%(tenants)s)"
             values = {"origin": self.origin, "tenants": list(tenants)}
-        rows = self._ask(f"SELECT {_COLUMNS} FROM exolink.op WHERE {condition} ORDER BY number", values)
+        rows = self._ask(f"SELECT {statements.COLUMNS} FROM exolink.op WHERE {where} ORDER BY number", values)
         return [self._operation(row) for row in rows]
 
     def made_lately(self, tenants: Iterable[str], window: float) -> list[Operation]:
@@ -493,12 +231,7 @@ class PostgresStore:
         return sorted(operations, key=lambda op: op.number)
 
     def _made_lately(self, tenant: str, window: float) -> Iterator[Operation]:
-        rows = self._ask(
-            f"SELECT {_COLUMNS} FROM exolink.op WHERE made IS NOT NULL AND origin = %(origin)s AND tenant = %(tenant)s"
-            " AND coalesce(sent_at, intended_at) > clock_timestamp() - make_interval(secs => %(window)s)"
-            " ORDER BY number",
-            {"origin": self.origin, "tenant": tenant, "window": window + _FRESH},
-        )
+        rows = self._ask(statements.MADE_LATELY, {"origin": self.origin, "tenant": tenant, "window": window + _FRESH})
         for row in rows:
             operation = self._operation(row, id_column="made")
             if operation.age < window:
@@ -539,17 +272,13 @@ class PostgresStore:
 
     def seen(self) -> dict[tuple[str, str], int]:
         """How many rows each list had when an apply last read it, by tenant and kind word."""
-        rows = self._ask(
-            "SELECT tenant, kind, rows FROM exolink.seen WHERE origin = %(origin)s", {"origin": self.origin}
-        )
+        rows = self._ask(statements.SEEN, {"origin": self.origin})
         return {(row["tenant"], row["kind"]): row["rows"] for row in rows}
 
     def saw(self, counts: Mapping[tuple[str, str], int]) -> None:
         """Remember how many rows each list has."""
         self._ask(
-            "INSERT INTO exolink.seen (origin, tenant, kind, rows)"
-            " SELECT %(origin)s, * FROM unnest(%(tenant)s::text[], %(kind)s::text[], %(rows)s::bigint[])"
-            " ON CONFLICT (origin, tenant, kind) DO UPDATE SET rows = excluded.rows",
+            statements.SAW,
             {
                 "origin": self.origin,
                 "tenant": [tenant for tenant, _ in counts],
@@ -560,11 +289,7 @@ class PostgresStore:
 
     def base(self, tenant: str) -> Base | None:
         """What the last apply of a tenant declared and verified; None where there was none."""
-        rows = self._ask(
-            "SELECT extract(epoch FROM kept_at)::float8 AS kept_at, content FROM exolink.base"
-            " WHERE origin = %(origin)s AND tenant = %(tenant)s",
-            {"origin": self.origin, "tenant": tenant},
-        )
+        rows = self._ask(statements.BASE, {"origin": self.origin, "tenant": tenant})
         try:
             return store.unpack_base(tenant, rows[0]["kept_at"], bytes(rows[0]["content"])) if rows else None
         except (ValueError, TypeError):
@@ -573,12 +298,7 @@ class PostgresStore:
     def keep_base(self, tenant: str, declared: Mapping[Address, Mapping[str, Any]], keep: Container[Address]) -> None:
         """Remember what an apply declared and verified, instead of what was remembered; see Store.keep_base."""
         content = store.pack_base(store.renewed_base(self.base(tenant), declared, keep))
-        self._ask(
-            "INSERT INTO exolink.base (origin, tenant, kept_at, content)"
-            " VALUES (%(origin)s, %(tenant)s, clock_timestamp(), %(content)s) ON CONFLICT (origin, tenant)"
-            " DO UPDATE SET kept_at = excluded.kept_at, content = excluded.content",
-            {"origin": self.origin, "tenant": tenant, "content": content},
-        )
+        self._ask(statements.KEEP_BASE, {"origin": self.origin, "tenant": tenant, "content": content})
 
     def history(self, run: str | None = None) -> Iterator[Write]:
         """The writes of earlier runs, or of one run, newest first."""
@@ -586,7 +306,7 @@ class PostgresStore:
         only = "" if run is None else " AND run = %(run)s"
         while True:
             rows = self._ask(
-                f"SELECT {_COLUMNS} FROM exolink.op WHERE number < %(last)s{only} ORDER BY number DESC LIMIT {_AT_ONCE}",
+                f"SELECT {statements.COLUMNS} FROM exolink.op WHERE number < %(last)s{only} ORDER BY number DESC LIMIT {_AT_ONCE}",
                 {"last": last, "run": run},
             )
             for row in rows:
@@ -597,11 +317,7 @@ class PostgresStore:
 
     def leases(self) -> list[Lease]:
         """Who holds which tenant of which API now."""
-        rows = self._ask(
-            "SELECT origin, tenant, token, run, who, host, extract(epoch FROM taken)::float8 AS taken,"
-            " extract(epoch FROM seen)::float8 AS seen, extract(epoch FROM expires)::float8 AS expires"
-            " FROM exolink.lease WHERE run IS NOT NULL AND expires > clock_timestamp() ORDER BY origin, tenant"
-        )
+        rows = self._ask(statements.LEASES)
         return [Lease(*row.values()) for row in rows]
 
     # ----------------------------------------------------------------------------------------------------------- audit
@@ -622,22 +338,20 @@ class PostgresStore:
         }  # fmt: skip
 
         def once() -> bool:
-            with self._link.transaction() as connection:
-                broken = connection.execute(
-                    b"UPDATE exolink.lease SET run = NULL, expires = clock_timestamp()"
-                    b" WHERE origin = %(origin)s AND tenant = %(tenant)s AND token = %(token)s AND run = %(run)s"
-                    b" AND expires > clock_timestamp() RETURNING tenant",
+            with self._link.transaction() as database:
+                broken = database.execute(
+                    statements.BREAK.encode(),
                     {"origin": lease.origin, "tenant": lease.tenant, "token": lease.token, "run": lease.run},
                 ).fetchall()
                 if broken:
                     values = self._audit_values([line], [uuid.uuid4()])
-                    connection.execute(_AUDIT.encode(), {**values, "origin": lease.origin})
+                    database.execute(statements.AUDIT.encode(), {**values, "origin": lease.origin})
                 return bool(broken)
 
-        return self._repeat(once)
+        return self._leases.repeat(once)
 
     def _append(self, lines: Sequence[Mapping[str, Any]]) -> None:
-        self._ask(_AUDIT, self._audit_values(lines, [uuid.uuid4() for _ in lines]))
+        self._ask(statements.AUDIT, self._audit_values(lines, [uuid.uuid4() for _ in lines]))
 
     def _audit_values(self, lines: Sequence[Mapping[str, Any]], ids: Sequence[uuid.UUID]) -> dict[str, Any]:
         digest = {"digest": self.digest}
@@ -646,108 +360,14 @@ class PostgresStore:
             "line": [json.dumps({**digest, **line}) for line in lines],
         }  # fmt: skip
 
-    # ------------------------------------------------------------------------------------------------------ statements
-
     def _ask(self, statement: str, values: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-        """The rows of a statement; repeated on a new connection as long as the lease lasts. Raises StorageFailed."""
-        return self._repeat(lambda: self._link.ask(statement, values))
-
-    def _repeat(self, work: Callable[[], _T]) -> _T:
-        while True:
-            try:
-                return work()
-            except _CONNECTION as error:
-                trouble = self._said(error)
-                if self._lost is not None:
-                    raise self._lost from None
-                if self._deadline is None or time.monotonic() >= self._deadline or isinstance(error, errors.DiskFull):
-                    raise StorageFailed("E-STORAGE", f"{self.where} cannot be reached: {trouble}") from None
-                time.sleep(min(_RETRY, HEARTBEAT))
-            except psycopg.Error as error:
-                raise StorageFailed("E-STORAGE", f"{self.where} cannot be used: {self._said(error)}") from None
-
-    @contextlib.contextmanager
-    def _storage(self) -> Iterator[None]:
-        try:
-            yield
-        except psycopg.Error as error:
-            raise failed(self.database, error) from None
-
-    def _said(self, error: psycopg.Error) -> str:
-        return said(self.database, error)
-
-
-_SETTLE = f"""
-UPDATE exolink.op SET outcome = told.outcome, answered = op.answered OR told.answered,
-    made = coalesce(told.made, op.made), code = told.code, detail = told.detail
-FROM unnest(%(number)s::bigint[], %(outcome)s::text[], %(answered)s::boolean[], %(made)s::bigint[], %(code)s::text[],
-    %(detail)s::text[]) AS told (number, outcome, answered, made, code, detail)
-WHERE op.number = told.number
-RETURNING {", ".join(f"op.{name}" for name in ("number", "run", "digest", "tenant", "kind", "name", "action", "remote_id", "before", "after", "outcome"))},
-    extract(epoch FROM op.intended_at)::float8 AS intended_at
-"""
-_SETTLE_EARLIER = f"""
-UPDATE exolink.op SET outcome = told.outcome, made = coalesce(told.made, op.made)
-FROM unnest(%(number)s::bigint[], %(outcome)s::text[], %(made)s::bigint[]) AS told (number, outcome, made)
-WHERE op.number = told.number
-RETURNING {", ".join(f"op.{name}" for name in ("number", "run", "digest", "tenant", "kind", "name", "action", "remote_id", "before", "after", "outcome"))},
-    extract(epoch FROM op.intended_at)::float8 AS intended_at
-"""
-_AUDIT = """
-INSERT INTO exolink.audit (id, run, who, origin, line)
-SELECT id, %(run)s, %(who)s, %(origin)s, line::json FROM unnest(%(id)s::uuid[], %(line)s::text[]) AS new (id, line)
-ON CONFLICT (id) DO NOTHING
-"""
-
-
-def connect(database: Database) -> "psycopg.Connection[dict[str, Any]]":
-    """A connection that notices when the other end is gone, and needs no session. Raises psycopg.Error."""
-    defaults = {
-        "connect_timeout": str(CONNECT), "application_name": "exolink-reconcile", "keepalives_idle": "5",
-        "keepalives_interval": "2", "keepalives_count": "3", "tcp_user_timeout": str(CONNECT * 1000),
-    }  # fmt: skip
-    parameters: dict[str, Any] = {**defaults, **database.parameters}
-    return psycopg.connect("", autocommit=True, prepare_threshold=None, row_factory=psycopg.rows.dict_row, **parameters)
-
-
-def check_version(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Look whether the tables are ours to use. Raises StorageFailed."""
-    if not rows or rows[0]["version"] < migrations.VERSION:
-        raise StorageFailed(
-            "E-STORAGE", "the tables of the shared state are of an older version: run `exolink-reconcile store init`"
-        )
-    if rows[0]["oldest"] > migrations.VERSION:
-        raise StorageFailed(
-            "E-STORAGE", "the tables of the shared state were made by a newer version of this tool: use that one"
-        )
-
-
-def failed(database: Database, error: psycopg.Error) -> StorageFailed:
-    """What cannot be done with the database, and what to do now."""
-    if isinstance(error, (errors.UndefinedTable, errors.InvalidSchemaName)):
-        return StorageFailed(
-            "E-STORAGE", f"{database.shown} has no tables of this tool: run `exolink-reconcile store init` once"
-        )
-    return StorageFailed("E-STORAGE", f"{database.shown} cannot be used: {said(database, error)}")
-
-
-def said(database: Database, error: psycopg.Error) -> str:
-    """The first line of what libpq or the server said, without our password."""
-    text = error.diag.message_primary or str(error) or type(error).__name__
-    return database.masked(text.strip().splitlines()[0])
+        """The rows of a statement; see Leases.ask."""
+        return self._leases.ask(statement, values)
 
 
 def _closed_as(outcome: Outcome) -> str | None:
     is_open = outcome.status is Status.UNKNOWN or outcome.code == "E-UNVERIFIED"
     return None if is_open else outcome.status.value
-
-
-def _lock_lost(tenant: str) -> Locked:
-    return Locked(
-        "E-LOCK-LOST",
-        f"the lock of tenant {tenant} was lost while this apply worked (taken, broken, or not renewed in time), so another"
-        " apply may be at work",
-    )
 
 
 def _write(row: Mapping[str, Any]) -> Write:

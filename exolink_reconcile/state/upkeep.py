@@ -11,7 +11,8 @@ from typing import Any
 import psycopg
 
 from exolink_reconcile.errors import StorageFailed
-from exolink_reconcile.state import journal, migrations, postgres
+from exolink_reconcile.state import connection as connections
+from exolink_reconcile.state import journal, migrations
 from exolink_reconcile.state.database_url import Database
 
 _LOCK = 0x45584A4E  # "EXJN": one migration at a time
@@ -167,7 +168,7 @@ ON CONFLICT (intent) DO NOTHING
 @contextlib.contextmanager
 def _connected(database: Database) -> "Iterator[psycopg.Connection[dict[str, Any]]]":
     try:
-        with contextlib.closing(postgres.connect(database)) as connection:
+        with contextlib.closing(connections.connect(database)) as connection:
             yield connection
     except psycopg.Error as error:
-        raise postgres.failed(database, error) from None
+        raise connections.failed(database, error) from None

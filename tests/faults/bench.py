@@ -31,8 +31,8 @@ NO_CHANGES = "No changes. Your infrastructure matches the configuration."
 SHORT_LEASES = """
 import sys
 if "exolink_reconcile" in " ".join(sys.orig_argv):
-    from exolink_reconcile.state import postgres
-    postgres.LEASE, postgres.HEARTBEAT, postgres.MARGIN, postgres._POLL = 3.0, 0.5, 0.5, 0.1
+    from exolink_reconcile.state import leases
+    leases.LEASE, leases.HEARTBEAT, leases.MARGIN, leases._POLL = 3.0, 0.5, 0.5, 0.1
 """
 NOTHING_WRITTEN = (3, 4, 6, 7)  # exit codes that promise it
 REAL_TIME = 60

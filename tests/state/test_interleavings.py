@@ -18,7 +18,7 @@ from exolink_reconcile.resource import Address
 from exolink_reconcile.state import database_url
 
 pytest.importorskip("psycopg")
-from exolink_reconcile.state import postgres  # noqa: E402
+from exolink_reconcile.state import leases  # noqa: E402
 from exolink_reconcile.state.postgres import PostgresStore  # noqa: E402
 
 ORIGIN = "https://api.example.com"
@@ -74,7 +74,7 @@ class World:
             holding.enter_context(run.store.hold(["acme"], 0.0, lambda sentence: None))
         except Locked:
             return
-        run.holding, run.token = holding, run.store._tokens["acme"]
+        run.holding, run.token = holding, run.store._leases.tokens["acme"]
         assert run.token > self.newest, "a token that was given out before"
         self.newest = run.token
 
@@ -106,7 +106,7 @@ class World:
 
     def beat(self, run: Run) -> None:
         if run.holding is not None:
-            lost = run.store._renew(time.monotonic())
+            lost = run.store._leases.renew(time.monotonic())
             assert lost or run.token == self.newest
 
     def release(self, run: Run) -> None:
@@ -121,7 +121,7 @@ class World:
 
     def stand_still(self, run: Run) -> None:
         if run.holding is not None:
-            run.store._deadline = time.monotonic() - 1
+            run.store._leases.deadline = time.monotonic() - 1
 
     def break_(self, run: Run) -> None:
         for lease in run.store.leases():
@@ -129,10 +129,10 @@ class World:
 
     def die(self, run: Run) -> None:
         """Nothing is given back."""
-        run.store._stop.set()
-        run.store._tokens, run.store._deadline = {}, None
+        run.store._leases._stop.set()
+        run.store._leases.tokens, run.store._leases.deadline = {}, None
         run.store._link.close()
-        run.store._heart.close()
+        run.store._leases._heart.close()
         self.runs[self.runs.index(run)] = self.start()
 
     # What must hold.
@@ -152,7 +152,7 @@ class World:
 @pytest.fixture(autouse=True)
 def no_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:
     """It beats when the schedule says so."""
-    monkeypatch.setattr(postgres, "HEARTBEAT", 3600.0)
+    monkeypatch.setattr(leases, "HEARTBEAT", 3600.0)
 
 
 @pytest.mark.parametrize("seed", [*SEEDS, *(pytest.param(seed, marks=pytest.mark.long) for seed in LONG_SEEDS)])

@@ -18,8 +18,8 @@ from exolink_reconcile.resource import Address
 from exolink_reconcile.state import database_url, homes, journal, migrations
 from exolink_reconcile.state.database_url import Database
 
-psycopg = pytest.importorskip("psycopg") if not os.environ.get("TESTS_NEED_POSTGRES") else __import__("psycopg")
-from exolink_reconcile.state import postgres, upkeep  # noqa: E402
+psycopg = pytest.importorskip("psycopg") if not os.environ.get("CI") else __import__("psycopg")
+from exolink_reconcile.state import connection, leases, statements, upkeep  # noqa: E402
 from exolink_reconcile.state.postgres import PostgresStore  # noqa: E402
 
 ORIGIN = "https://api.example.com"
@@ -67,7 +67,7 @@ def home() -> Iterator[Home]:
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leases of seconds instead of a minute."""
     for name, value in (("LEASE", 3.0), ("HEARTBEAT", 0.3), ("MARGIN", 0.5), ("_RETRY", 0.1), ("_POLL", 0.05)):
-        monkeypatch.setattr(postgres, name, value)
+        monkeypatch.setattr(leases, name, value)
 
 
 def until(what: Callable[[], object]) -> None:
@@ -97,7 +97,7 @@ def test_row_48_a_lock_across_machines_is_renewed(home: Home, short: None) -> No
     """It lasts as long as its holder works, however long that is."""
     with held(store := home.open()):
         first = store.leases()[0].expires
-        until(lambda: store.leases()[0].expires > first + postgres.LEASE)
+        until(lambda: store.leases()[0].expires > first + leases.LEASE)
         store.may_send()
         store.intend(step(), {}, {})
         with (
@@ -110,9 +110,9 @@ def test_row_48_a_lock_across_machines_is_renewed(home: Home, short: None) -> No
 def test_row_49_a_lock_whose_holder_died_ends_by_itself(home: Home, short: None) -> None:
     """Nobody has to free it; what the holder left open is seen by the one who follows."""
     dead = home.open()
-    dead._take("acme", 0.0, print)
+    dead._leases._take("acme", 0.0, print)
     dead.intend(step("Left"), {}, {})
-    dead._stop.set()  # no heartbeat any more
+    dead._leases._stop.set()  # no heartbeat any more
     follower = home.open()
     with held(follower, timeout=60.0):
         assert [op.address.name for op in follower.open_operations(["acme"])] == ["Left"]
@@ -152,7 +152,7 @@ def test_who_takes_over_waits_for_an_intent_under_way(home: Home) -> None:
     store = home.open()
     with held(store), psycopg.connect(home.server.url(home.name)) as slow:
         ours = {"origin": ORIGIN, "run": store.run, "tenants": ["acme"], "tokens": [1]}
-        slow.execute(postgres._OURS.encode() + b"SELECT tenant FROM ours", ours)
+        slow.execute(statements.OURS.encode() + b"SELECT tenant FROM ours", ours)
         home.sql("ALTER DATABASE " + home.name + " SET lock_timeout = '200ms'")
         with pytest.raises(psycopg.errors.LockNotAvailable):
             home.sql("UPDATE exolink.lease SET run = 'another'")
@@ -166,7 +166,7 @@ def test_a_lock_that_was_broken(home: Home, short: None) -> None:
     with held(store):
         [lease] = store.leases()
         assert home.open().break_lease(lease, "it hangs") and not home.open().break_lease(lease, "again")
-        until(lambda: store._lost)
+        until(lambda: store._leases.lost)
         with pytest.raises(Locked, match="E-LOCK-LOST"):
             store.may_send()
         with held(home.open()):
@@ -179,10 +179,10 @@ def test_a_process_that_stood_still(home: Home, short: None, monkeypatch: pytest
     """By our own clock the lease is over: nothing is sent, even if the database was not asked yet."""
     store = home.open()
     with held(store):
-        store._stop.set()
+        store._leases._stop.set()
         store.may_send()
         now = time.monotonic()
-        monkeypatch.setattr(postgres.time, "monotonic", lambda: now + postgres.LEASE - postgres.MARGIN + 0.1)
+        monkeypatch.setattr(leases.time, "monotonic", lambda: now + leases.LEASE - leases.MARGIN + 0.1)
         with pytest.raises(Locked, match="E-LOCK-LOST"):
             store.may_send()
         monkeypatch.undo()
@@ -212,7 +212,7 @@ def test_an_intent_whose_commit_was_not_confirmed(home: Home, monkeypatch: pytes
     """It is sent again and stays one."""
     store = home.open()
     with held(store):
-        ask, lost = postgres._Link.ask, []
+        ask, lost = connection.Link.ask, []
 
         def loses_the_first_answer(link: Any, statement: str, values: Any = None) -> Any:
             rows = ask(link, statement, values)
@@ -221,7 +221,7 @@ def test_an_intent_whose_commit_was_not_confirmed(home: Home, monkeypatch: pytes
                 raise psycopg.OperationalError("server closed the connection unexpectedly")
             return rows
 
-        monkeypatch.setattr(postgres._Link, "ask", loses_the_first_answer)
+        monkeypatch.setattr(connection.Link, "ask", loses_the_first_answer)
         store.intend(step("A"), {}, {})
         assert lost and [op.address.name for op in store.open_operations()] == ["A"]
 
@@ -235,7 +235,7 @@ def test_a_server_that_restarts_and_one_that_stays_away(short: None) -> None:
             store.intend(step("A"), {}, {})
             server.stop()
             server.start()
-            if store._lost is None and time.monotonic() < (store._deadline or 0):
+            if store._leases.lost is None and time.monotonic() < (store._leases.deadline or 0):
                 store.intend(step("B"), {}, {})
             server.stop()
             with pytest.raises(ReconcileError) as caught:

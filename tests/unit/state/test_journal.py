@@ -19,7 +19,7 @@ from exolink_reconcile.model import Action, Operation, Outcome, Status, Step
 from exolink_reconcile.resource import Address, row_model
 from exolink_reconcile.state import audit as audits
 from exolink_reconcile.state import folder as folders
-from exolink_reconcile.state import journal
+from exolink_reconcile.state import journal, journal_file, journal_rows
 from exolink_reconcile.state.journal import Journal, Memory, peek
 
 TENANT, CPMS, CHARGER = KINDS
@@ -155,7 +155,7 @@ def test_a_database_of_something_else(tmp_path: Path) -> None:
 def test_a_newer_journal(tmp_path: Path) -> None:
     """A journal of a later version of this tool is not written by this one."""
     Journal(tmp_path, ORIGIN).close()
-    change(tmp_path, f"PRAGMA user_version={journal._VERSION + 1}")
+    change(tmp_path, f"PRAGMA user_version={journal_file.VERSION + 1}")
     with pytest.raises(StorageFailed, match="E-STORAGE: .*newer version"):
         Journal(tmp_path, ORIGIN)
 
@@ -215,15 +215,15 @@ def test_threads_share_a_commit(tmp_path: Path) -> None:
     steps = [step(f"N{number:02}") for number in range(24)]
     with Journal(tmp_path, ORIGIN) as opened:
         commits: list[int] = []
-        commit = opened._commit
-        opened._commit = lambda batch: (commits.append(len(batch)), commit(batch))[1]  # type: ignore[method-assign]
-        opened._commit_lock.acquire()
+        commit = opened._changes._commit
+        opened._changes._commit = lambda batch: (commits.append(len(batch)), commit(batch))[1]  # type: ignore[method-assign]
+        opened._changes.lock.acquire()
         threads = [threading.Thread(target=intended, args=(opened, each)) for each in steps]
         for thread in threads:
             thread.start()
-        while len(opened._queue) < len(steps):
+        while len(opened._changes._queue) < len(steps):
             time.sleep(0.001)
-        opened._commit_lock.release()
+        opened._changes.lock.release()
         for thread in threads:
             thread.join()
         assert commits == [24] and sorted(names(opened.open_operations())) == [each.address.name for each in steps]
@@ -235,9 +235,9 @@ def test_one_of_a_shared_commit_fails_all(tmp_path: Path) -> None:
     """A commit that fails leaves none of its intents, so none of their writes may be sent."""
     with Journal(tmp_path, ORIGIN) as opened:
         change(tmp_path, "CREATE TRIGGER full BEFORE INSERT ON op WHEN NEW.name = 'B' BEGIN SELECT RAISE(ABORT, 'disk full'); END")  # fmt: skip
-        batch = [journal._Waiting(journal._INTEND, ("r", "d", ORIGIN, "acme", "cpms", name, "create", None, "{}", "{}", 0.0, "", 0.0, None), key) for key, name in enumerate("AB")]  # fmt: skip
+        batch = [journal._Change(journal._INTEND, ("r", "d", ORIGIN, "acme", "cpms", name, "create", None, "{}", "{}", 0.0, "", 0.0, None), key) for key, name in enumerate("AB")]  # fmt: skip
         opened._commit(batch)
-        assert all(each.done and each.error for each in batch) and opened.open_operations() == []
+        assert all(each.error for each in batch) and opened.open_operations() == []
 
 
 # ----------------------------------------------------------------------------------------------------------- outcomes
@@ -402,7 +402,7 @@ def test_a_journal_of_the_first_version(tmp_path: Path) -> None:
     (tmp_path / "journal.db").unlink()
     with beside(tmp_path) as database:
         database.executescript(
-            journal._VERSION_1 + f"PRAGMA application_id={journal._APPLICATION_ID}; PRAGMA user_version=1"
+            journal_file.MIGRATIONS[0] + f"PRAGMA application_id={journal_file.APPLICATION_ID}; PRAGMA user_version=1"
         )
         columns = [row["name"] for row in database.execute("PRAGMA table_info(op)")]
         database.execute(f"INSERT INTO op VALUES ({', '.join('?' * len(columns))})", [kept[name] for name in columns])
@@ -422,7 +422,8 @@ def test_many_openings_at_once(tmp_path: Path, version: int) -> None:
         if version:
             with beside(folder) as database:
                 database.executescript(
-                    journal._VERSION_1 + f"PRAGMA application_id={journal._APPLICATION_ID}; PRAGMA user_version=1"
+                    journal_file.MIGRATIONS[0]
+                    + f"PRAGMA application_id={journal_file.APPLICATION_ID}; PRAGMA user_version=1"
                 )
         openings = 8
         together = threading.Barrier(openings)
@@ -458,10 +459,10 @@ def test_a_machine_that_cannot_tell_its_starts_apart(tmp_path: Path, monkeypatch
     def not_there(*args: Any) -> str:
         raise FileNotFoundError("/proc/sys/kernel/random/boot_id")
 
-    boot_id = journal._boot
+    boot_id = journal_rows.boot
     with Journal(tmp_path, ORIGIN) as opened:
         monkeypatch.setattr(Path, "read_text", not_there)
-        monkeypatch.setattr(journal, "_boot", boot_id.__wrapped__)  # it is read once a process
+        monkeypatch.setattr(journal_rows, "boot", boot_id.__wrapped__)  # it is read once a process
         intended(opened, step())
         change(tmp_path, "UPDATE op SET intended_at = intended_at - 700, ticks = ticks - 5")
         assert opened.open_operations()[0].age == pytest.approx(700, abs=30)
@@ -775,10 +776,10 @@ def test_row_E12_a_journal_that_is_too_much(tmp_path: Path, monkeypatch: pytest.
     """No question to a journal runs without end, and no more is read at once than a run could have left."""
     with Journal(tmp_path, ORIGIN) as opened:
         intended(opened, *(step(f"N{number}") for number in range(50)))
-    for limit in ("_MOST_TEXT", "_MOST_STEPS"):
+    for module, limit in ((journal_rows, "_MOST_TEXT"), (journal_file, "_MOST_STEPS")):
         with monkeypatch.context() as patched:
-            patched.setattr(journal, limit, 100)
-            patched.setattr(journal, "_STEPS_AT_A_TIME", 100)
+            patched.setattr(module, limit, 100)
+            patched.setattr(journal_file, "_STEPS_AT_A_TIME", 100)
             assert "journal cannot be read" in peek(tmp_path, ORIGIN).note
     assert len(peek(tmp_path, ORIGIN).operations) == 50
 

@@ -1,0 +1,198 @@
+"""The file of a journal: opened, judged before it is believed, its tables made and brought to this version."""
+
+import contextlib
+import functools
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from exolink_reconcile.errors import StorageFailed
+from exolink_reconcile.state import folder as folders
+from exolink_reconcile.state.journal_rows import damage
+
+APPLICATION_ID = 0x45584A4E  # "EXJN": tells a journal from any other database
+_VERSION_1 = """
+CREATE TABLE IF NOT EXISTS op (
+    number INTEGER PRIMARY KEY,
+    run TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    origin TEXT NOT NULL,
+    tenant TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    action TEXT NOT NULL,
+    remote_id INTEGER,
+    before TEXT NOT NULL,             -- JSON, secrets masked: the last-seen row of what is changed or deleted
+    after TEXT NOT NULL,              -- JSON, secrets masked: what is sent
+    intended_at REAL NOT NULL,        -- seconds since the epoch
+    boot TEXT NOT NULL,               -- which start of the machine, and its clock then: no wall clock can change it
+    ticks REAL NOT NULL,
+    answered INTEGER NOT NULL DEFAULT 0,
+    made INTEGER,                     -- live id of what a create made
+    outcome TEXT                      -- NULL while open
+);
+CREATE INDEX IF NOT EXISTS op_open ON op (origin, tenant) WHERE outcome IS NULL;
+CREATE TABLE IF NOT EXISTS seen (
+    origin TEXT NOT NULL, tenant TEXT NOT NULL, kind TEXT NOT NULL, rows INTEGER NOT NULL,
+    PRIMARY KEY (origin, tenant, kind)
+);
+"""
+_VERSION_2 = """
+ALTER TABLE op ADD COLUMN sent_at REAL;          -- when it was last sent, where that is not when it was intended
+ALTER TABLE op ADD COLUMN sent_boot TEXT;
+ALTER TABLE op ADD COLUMN sent_ticks REAL;
+ALTER TABLE op ADD COLUMN api_date REAL;         -- the API's own clock then
+ALTER TABLE op ADD COLUMN attempts INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE op ADD COLUMN deleted INTEGER NOT NULL DEFAULT 0;  -- of a replace: the delete was answered
+ALTER TABLE op ADD COLUMN who TEXT;
+ALTER TABLE op ADD COLUMN code TEXT;
+ALTER TABLE op ADD COLUMN detail TEXT;
+CREATE INDEX op_made ON op (origin, tenant, number) WHERE made IS NOT NULL;
+CREATE INDEX op_run ON op (run);
+CREATE TABLE base (
+    origin TEXT NOT NULL, tenant TEXT NOT NULL, kept_at REAL NOT NULL, content BLOB NOT NULL,  -- JSON, zlib
+    PRIMARY KEY (origin, tenant)
+);
+"""
+MIGRATIONS = (_VERSION_1, _VERSION_2)
+VERSION = len(MIGRATIONS)
+# What nothing that we made is larger than, and no statement of ours takes longer than: a file is not believed.
+_LONGEST = 64 * 2**20  # bytes of one value
+_MOST_STEPS = 100_000_000  # instructions of SQLite's machine for one question: some ten seconds
+_STEPS_AT_A_TIME = 100_000
+_SHAPE = "SELECT type, name, tbl_name, sql FROM sqlite_master"
+
+
+def read_only(path: Path) -> sqlite3.Connection:
+    """A journal that nothing is written to, not even beside it. Raises as `open_writable` does."""
+    os.close(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK))
+    # Where nobody writes there is no log beside it, and opening it `ro` would make one.
+    modes = ("mode=ro", "mode=ro&immutable=1")
+    for mode in modes if path.with_name("journal.db-wal").exists() else modes[1:]:
+        database = sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True)
+        try:
+            version = _check(database, path)
+        except (sqlite3.Error, OSError):
+            database.close()
+            if mode == modes[-1]:
+                raise
+        except BaseException:
+            database.close()
+            raise
+        else:
+            return database if version else _empty(database)
+    raise AssertionError("the last mode either opens or raises")
+
+
+def _empty(database: sqlite3.Connection) -> sqlite3.Connection:
+    """A journal without anything in it, instead of a file whose tables are about to be made."""
+    database.close()
+    memory = sqlite3.connect(":memory:", check_same_thread=False)
+    memory.row_factory = sqlite3.Row
+    _migrate(memory, 0)
+    return memory
+
+
+def open_writable(path: Path) -> sqlite3.Connection:
+    """An open journal.
+
+    Raises:
+        sqlite3.Error, OSError: it cannot be read or written.
+        StorageFailed: it is no journal, or one of a newer version.
+
+    """
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
+    try:
+        if os.fstat(handle).st_uid != os.geteuid():
+            raise folders.unsafe(f"{path} belongs to another user")
+        os.fchmod(handle, 0o600)
+    finally:
+        os.close(handle)
+    database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
+    try:
+        _check(database, path)
+        database.execute("PRAGMA journal_mode=WAL")
+        database.execute("BEGIN IMMEDIATE")  # writable, or an error now and not in the middle of an apply
+        _migrate(database, _version_of(database, path))  # looked at again: another run may have migrated it meanwhile
+        database.execute("COMMIT")
+        database.set_progress_handler(None, 0)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _migrate(database: sqlite3.Connection, version: int) -> None:
+    """Bring the tables from a version to this one, inside the transaction that is open."""
+    if version == VERSION:
+        return
+    for statement in _statements("".join(MIGRATIONS[version:])):
+        database.execute(statement)
+    database.execute(f"PRAGMA application_id={APPLICATION_ID}")
+    database.execute(f"PRAGMA user_version={VERSION}")
+
+
+def _statements(script: str) -> Iterator[str]:
+    """The statements of a script, one by one: `executescript` would commit what is open first."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+
+
+def _check(database: sqlite3.Connection, path: Path) -> int:
+    """The version of a journal, 0 for an empty file. What is in it is not believed before it was looked at.
+
+    Raises:
+        sqlite3.Error, OSError: it cannot be read.
+        StorageFailed: it is not a journal of this tool, or was written by a newer version.
+
+    """
+    database.row_factory = sqlite3.Row
+    database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST)
+    database.set_progress_handler(_Patience(), _STEPS_AT_A_TIME)
+    database.execute("PRAGMA trusted_schema=OFF")
+    database.execute("BEGIN")  # one look: never the tables of one version and the number of another
+    try:
+        return _version_of(database, path)
+    finally:
+        with contextlib.suppress(sqlite3.Error):
+            database.execute("ROLLBACK")
+
+
+def _version_of(database: sqlite3.Connection, path: Path) -> int:
+    """See _check; inside a transaction."""
+    with damage():
+        application, version = (
+            database.execute(f"PRAGMA {fact}").fetchone()[0] for fact in ("application_id", "user_version")
+        )
+        shape = frozenset(tuple(row) for row in database.execute(f"{_SHAPE} LIMIT 100"))
+    if shape and application != APPLICATION_ID:
+        raise folders.unsafe(f"{path} is not a journal of this tool")
+    if version > VERSION:
+        raise StorageFailed("E-STORAGE", f"{path} was written by a newer version of this tool: use that one")
+    if shape != _shape(version):
+        raise folders.unsafe(f"{path} is not as this tool made it: its tables were changed")
+    return int(version)
+
+
+@functools.cache
+def _shape(version: int) -> frozenset[tuple[str, ...]]:
+    """What the tables of a journal of this version look like."""
+    with contextlib.closing(sqlite3.connect(":memory:")) as database:
+        database.executescript("".join(MIGRATIONS[:version]))
+        return frozenset(database.execute(_SHAPE))
+
+
+class _Patience:
+    """Ends a question that takes too long: its `__call__` is SQLite's progress handler."""
+
+    def __init__(self) -> None:
+        self._left = _MOST_STEPS
+
+    def __call__(self) -> bool:
+        self._left -= _STEPS_AT_A_TIME
+        return self._left < 0

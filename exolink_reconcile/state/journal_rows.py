@@ -1,0 +1,131 @@
+"""Rows of a journal to the values of the state; what a damaged file holds is an error, never believed."""
+
+import contextlib
+import functools
+import json
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from exolink_reconcile.errors import StorageFailed
+from exolink_reconcile.model import Operation
+from exolink_reconcile.resource import Address
+from exolink_reconcile.state import store
+from exolink_reconcile.state.store import Base, Write
+
+# A write whose intent was made durable at most this long ago needs no second stamp before it leaves: ages are counted
+# from the intent then, and are this much younger, never older.
+FRESH = 1.0
+_DATE_RESOLUTION = 1.0  # seconds: what a Date header leaves out
+_MOST_TEXT = 256 * 2**20  # bytes of the writes that are read at once
+
+
+def operations(
+    database: sqlite3.Connection, where: str, values: Sequence[Any], *, api_now: float | None = None
+) -> list[Operation]:
+    """The writes that a condition picks, oldest first. Raises sqlite3.Error: also where there are more than any run makes."""
+    picked, size = [], 0
+    with damage():
+        for row in database.execute(f"SELECT * FROM op WHERE {where} ORDER BY number", values):
+            size += len(row["before"]) + len(row["after"])
+            if size > _MOST_TEXT:
+                raise sqlite3.DatabaseError("it holds more open writes than any run makes")
+            picked.append(operation(row, api_now))
+    return picked
+
+
+def operation(row: sqlite3.Row, api_now: float | None, *, id_column: str = "remote_id") -> Operation:
+    """A write, with its age by all the clocks there are; `id_column` is the one that its id is taken from."""
+    columns = Columns(row)
+    return Operation(
+        columns["number"], columns["origin"], Address(columns["tenant"], columns["kind"], columns["name"]),
+        columns["action"], columns[id_column], json.loads(columns["after"]), columns["intended_at"],
+        age(columns, api_now), bool(columns["answered"]), columns["made"], columns["attempts"],
+        bool(columns["deleted"]), columns["run"],
+    )  # fmt: skip
+
+
+def write(columns: Mapping[str, Any]) -> Write:
+    """A write of the history."""
+    return Write(
+        columns["number"], columns["run"], columns["intended_at"], columns["who"] or "", columns["origin"],
+        Address(columns["tenant"], columns["kind"], columns["name"]), columns["action"], columns["remote_id"],
+        columns["made"], json.loads(columns["before"]), json.loads(columns["after"]), columns["outcome"],
+        columns["code"] or "", columns["detail"] or "",
+    )  # fmt: skip
+
+
+def base(database: sqlite3.Connection, origin: str, tenant: str) -> Base | None:
+    """What the last apply of a tenant declared and verified; None where there was none."""
+    with damage():
+        if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'base'").fetchone():
+            return None
+        statement = "SELECT kept_at, content FROM base WHERE origin = ? AND tenant = ?"
+        row = database.execute(statement, (origin, tenant)).fetchone()
+        return None if row is None else store.unpack_base(tenant, row["kept_at"], row["content"])
+
+
+class Columns(dict[str, Any]):
+    """A row of any version of the journal: a column that its version lacked has the value that the upgrade gives it."""
+
+    def __missing__(self, name: str) -> Any:
+        return _ADDED[name]
+
+
+_ADDED = {
+    **dict.fromkeys(("sent_at", "sent_boot", "sent_ticks", "api_date", "who", "code", "detail")),
+    "attempts": 1,
+    "deleted": 0,
+}
+
+
+def age(row: Mapping[str, Any], api_now: float | None) -> float:
+    """Seconds since a write was last sent: the smallest that any clock says, and never below zero.
+
+    The wall clock may be moved, a cloned machine has another's monotonic clock, the API's may be wrong: each of them can
+    make a write look young, and then the next run waits; none can make it look old.
+    """
+    again = row["sent_at"] is not None
+    sent_at, start, ticks = ("sent_at", "sent_boot", "sent_ticks") if again else ("intended_at", "boot", "ticks")
+    ages = [time.time() - row[sent_at]]
+    if row[start] and row[start] == boot():
+        ages.append(time.monotonic() - row[ticks])
+    if api_now is not None and row["api_date"] is not None:
+        ages.append(api_now - row["api_date"] - _DATE_RESOLUTION)
+    return float(max(0.0, min(ages) - (0.0 if again else FRESH)))
+
+
+@functools.cache
+def boot() -> str:
+    """Which start of this machine this is; empty where it does not tell."""
+    with contextlib.suppress(OSError):
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    return ""  # not Linux: every start looks alike, so the monotonic clock would lie
+
+
+def seen(database: sqlite3.Connection, origin: str) -> dict[tuple[str, str], int]:
+    """How many rows each list had when an apply last read it, by tenant and kind word."""
+    with damage():
+        rows = database.execute("SELECT tenant, kind, rows FROM seen WHERE origin = ?", (origin,)).fetchall()
+        return {(row["tenant"], row["kind"]): row["rows"] for row in rows}
+
+
+@contextlib.contextmanager
+def damage() -> Iterator[None]:
+    """What a damaged file makes of our reading it, as the error that it is."""
+    try:
+        yield
+    except (ValueError, TypeError, LookupError) as error:
+        raise sqlite3.DatabaseError(f"the journal is damaged ({type(error).__name__})") from None
+
+
+@contextlib.contextmanager
+def storage(what: str) -> Iterator[None]:
+    """Storage errors of every kind as the one that says so."""
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise StorageFailed("E-STORAGE", f"{what}: {reason}") from None

@@ -1,0 +1,130 @@
+"""The SQL of a shared state. No statement needs a session, and each may be repeated."""
+
+VERSION = "SELECT version, oldest FROM exolink.version"
+TAKE = """
+INSERT INTO exolink.lease AS held (origin, tenant, token, run, who, host, taken, seen, expires)
+VALUES (%(origin)s, %(tenant)s, 1, %(run)s, %(who)s, %(host)s,
+        clock_timestamp(), clock_timestamp(), clock_timestamp() + make_interval(secs => %(lease)s))
+ON CONFLICT (origin, tenant) DO UPDATE SET
+    token = held.token + 1, run = excluded.run, who = excluded.who, host = excluded.host,
+    taken = excluded.taken, seen = excluded.seen, expires = excluded.expires
+WHERE held.run IS NULL OR held.run = excluded.run OR held.expires <= clock_timestamp()
+RETURNING token
+"""
+RENEW = """
+UPDATE exolink.lease SET seen = clock_timestamp(), expires = clock_timestamp() + make_interval(secs => %(lease)s)
+FROM unnest(%(tenants)s::text[], %(tokens)s::bigint[]) AS ours (tenant, token)
+WHERE lease.origin = %(origin)s AND lease.tenant = ours.tenant AND lease.token = ours.token
+    AND lease.run = %(run)s AND lease.expires > clock_timestamp()
+RETURNING lease.tenant
+"""
+RELEASE = """
+UPDATE exolink.lease SET run = NULL, expires = clock_timestamp()
+WHERE origin = %(origin)s AND run = %(run)s RETURNING tenant
+"""
+HOLDER = """
+SELECT who, host, extract(epoch FROM clock_timestamp() - seen)::float8 AS quiet,
+    extract(epoch FROM expires - clock_timestamp())::float8 AS left
+FROM exolink.lease WHERE origin = %(origin)s AND tenant = %(tenant)s
+"""
+LEASES = """
+SELECT origin, tenant, token, run, who, host, extract(epoch FROM taken)::float8 AS taken,
+    extract(epoch FROM seen)::float8 AS seen, extract(epoch FROM expires)::float8 AS expires
+FROM exolink.lease WHERE run IS NOT NULL AND expires > clock_timestamp() ORDER BY origin, tenant
+"""
+BREAK = """
+UPDATE exolink.lease SET run = NULL, expires = clock_timestamp()
+WHERE origin = %(origin)s AND tenant = %(tenant)s AND token = %(token)s AND run = %(run)s
+    AND expires > clock_timestamp()
+RETURNING tenant
+"""
+# FOR SHARE: who takes the lease over waits for this statement, and this one for them.
+OURS = """
+WITH ours AS MATERIALIZED (
+    SELECT lease.tenant, lease.token
+    FROM exolink.lease JOIN unnest(%(tenants)s::text[], %(tokens)s::bigint[]) AS held (tenant, token)
+        ON lease.tenant = held.tenant AND lease.token = held.token
+    WHERE lease.origin = %(origin)s AND lease.run = %(run)s AND lease.expires > clock_timestamp()
+    ORDER BY lease.tenant
+    FOR SHARE OF lease
+)
+"""
+INTEND = (
+    OURS
+    + """
+INSERT INTO exolink.op (intent, token, run, digest, who, origin, tenant, kind, name, action, remote_id, before, after,
+    api_date)
+SELECT new.intent, ours.token, %(run)s, %(digest)s, %(who)s, %(origin)s, new.tenant, new.kind, new.name, new.action,
+    new.remote_id, new.before, new.after, new.api_date
+FROM unnest(%(intent)s::uuid[], %(tenant)s::text[], %(kind)s::text[], %(name)s::text[], %(action)s::text[],
+    %(remote_id)s::bigint[], %(before)s::text[], %(after)s::text[], %(api_date)s::float8[])
+    AS new (intent, tenant, kind, name, action, remote_id, before, after, api_date)
+JOIN ours ON ours.tenant = new.tenant
+ON CONFLICT (intent) DO UPDATE SET intent = excluded.intent
+RETURNING intent, number
+"""
+)
+SENDING = (
+    OURS
+    + """
+UPDATE exolink.op SET sent_at = clock_timestamp(), attempts = attempts + 1,
+    api_date = coalesce(again.api_date, op.api_date)
+FROM unnest(%(intent)s::uuid[], %(api_date)s::float8[]) AS again (intent, api_date), ours
+WHERE op.intent = again.intent AND ours.tenant = op.tenant
+RETURNING op.intent, op.number
+"""
+)
+MARK_ANSWERED = """
+UPDATE exolink.op SET answered = answered OR NOT told.half, deleted = deleted OR told.half
+FROM unnest(%(intent)s::uuid[], %(half)s::boolean[]) AS told (intent, half)
+WHERE op.intent = told.intent
+RETURNING op.intent, op.number
+"""
+COLUMNS = """
+number, run, digest, who, origin, tenant, kind, name, action, remote_id, before, after,
+extract(epoch FROM intended_at)::float8 AS intended_at, sent_at IS NOT NULL AS again,
+extract(epoch FROM clock_timestamp() - coalesce(sent_at, intended_at))::float8 AS age,
+api_date, attempts, answered, deleted, made, outcome, code, detail
+"""
+RETURNED = f"""
+RETURNING {", ".join(f"op.{name}" for name in ("number", "run", "digest", "tenant", "kind", "name", "action", "remote_id", "before", "after", "outcome"))},
+    extract(epoch FROM op.intended_at)::float8 AS intended_at
+"""
+SETTLE = f"""
+UPDATE exolink.op SET outcome = told.outcome, answered = op.answered OR told.answered,
+    made = coalesce(told.made, op.made), code = told.code, detail = told.detail
+FROM unnest(%(number)s::bigint[], %(outcome)s::text[], %(answered)s::boolean[], %(made)s::bigint[], %(code)s::text[],
+    %(detail)s::text[]) AS told (number, outcome, answered, made, code, detail)
+WHERE op.number = told.number
+{RETURNED}"""
+SETTLE_EARLIER = f"""
+UPDATE exolink.op SET outcome = told.outcome, made = coalesce(told.made, op.made)
+FROM unnest(%(number)s::bigint[], %(outcome)s::text[], %(made)s::bigint[]) AS told (number, outcome, made)
+WHERE op.number = told.number
+{RETURNED}"""
+AUDIT = """
+INSERT INTO exolink.audit (id, run, who, origin, line)
+SELECT id, %(run)s, %(who)s, %(origin)s, line::json FROM unnest(%(id)s::uuid[], %(line)s::text[]) AS new (id, line)
+ON CONFLICT (id) DO NOTHING
+"""
+SEEN = "SELECT tenant, kind, rows FROM exolink.seen WHERE origin = %(origin)s"
+SAW = """
+INSERT INTO exolink.seen (origin, tenant, kind, rows)
+SELECT %(origin)s, * FROM unnest(%(tenant)s::text[], %(kind)s::text[], %(rows)s::bigint[])
+ON CONFLICT (origin, tenant, kind) DO UPDATE SET rows = excluded.rows
+"""
+BASE = """
+SELECT extract(epoch FROM kept_at)::float8 AS kept_at, content FROM exolink.base
+WHERE origin = %(origin)s AND tenant = %(tenant)s
+"""
+KEEP_BASE = """
+INSERT INTO exolink.base (origin, tenant, kept_at, content)
+VALUES (%(origin)s, %(tenant)s, clock_timestamp(), %(content)s)
+ON CONFLICT (origin, tenant) DO UPDATE SET kept_at = excluded.kept_at, content = excluded.content
+"""
+MADE_LATELY = f"""
+SELECT {COLUMNS} FROM exolink.op
+WHERE made IS NOT NULL AND origin = %(origin)s AND tenant = %(tenant)s
+    AND coalesce(sent_at, intended_at) > clock_timestamp() - make_interval(secs => %(window)s)
+ORDER BY number
+"""
