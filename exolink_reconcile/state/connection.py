@@ -1,7 +1,10 @@
 """A connection to the database of a shared state: made again when it drops, and never waited for without end."""
 
 import contextlib
+import os
+import socket
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -13,52 +16,86 @@ from exolink_reconcile.state import migrations
 from exolink_reconcile.state.database_url import Database
 
 CONNECT = 5  # seconds
+PATIENCE = 30.0  # seconds that a statement may take before its connection counts as dead
+_LOOK = 0.5
 
+# Two statements stood in each other's way: the same one again will do.
+AGAIN = (errors.SerializationFailure, errors.DeadlockDetected)
 # Trouble that another connection may not have: it dropped, or the server went or is not the one that may write.
 TROUBLE = (psycopg.OperationalError, psycopg.InterfaceError, errors.ReadOnlySqlTransaction)
 
 
 class Link:
-    """One connection, made again when it drops. Its statements go one after the other."""
+    """One connection, made again when it drops. Its statements go one after the other.
 
-    def __init__(self, database: Database) -> None:
+    A server that took a statement and then stands still keeps the connection alive: whoever waits longer than `patience`
+    is told that it dropped.
+    """
+
+    def __init__(self, database: Database, patience: float = PATIENCE) -> None:
         self.database = database
+        self.patience = patience
         self.connection: psycopg.Connection[dict[str, Any]] | None = None
         self._lock = threading.Lock()
+        self._busy_since: float | None = None
+        self._closed = threading.Event()
+        self._watch: threading.Thread | None = None
 
     def ask(self, statement: str, values: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """The rows of one statement, which is a transaction of its own. Raises psycopg.Error."""
-        with self._lock:
-            try:
-                cursor = self._open().execute(statement.encode(), values)
-                return cursor.fetchall() if cursor.description else []
-            except TROUBLE:
-                self.close()
-                raise
+        with self._working() as connection:
+            cursor = connection.execute(statement.encode(), values)
+            return cursor.fetchall() if cursor.description else []
 
     @contextlib.contextmanager
     def transaction(self) -> "Iterator[psycopg.Connection[dict[str, Any]]]":
         """Several statements, all or none. Raises psycopg.Error."""
-        with self._lock:
-            try:
-                connection = self._open()
-                with connection.transaction():
-                    yield connection
-            except TROUBLE:
-                self.close()
-                raise
+        with self._working() as connection, connection.transaction():
+            yield connection
 
     def close(self) -> None:
         """Close it, whether or not it is in use."""
+        self._closed.set()
+        self._drop()
+
+    @contextlib.contextmanager
+    def _working(self) -> "Iterator[psycopg.Connection[dict[str, Any]]]":
+        with self._lock:
+            try:
+                if self.connection is None or self.connection.closed:
+                    self.connection = connect(self.database)
+                self._start_watch()
+                self._busy_since = time.monotonic()
+                yield self.connection
+            except TROUBLE:
+                self._drop()
+                raise
+            finally:
+                self._busy_since = None
+
+    def _drop(self) -> None:
         connection, self.connection = self.connection, None
         if connection is not None:
             with contextlib.suppress(psycopg.Error):
                 connection.close()
 
-    def _open(self) -> "psycopg.Connection[dict[str, Any]]":
-        if self.connection is None or self.connection.closed:
-            self.connection = connect(self.database)
-        return self.connection
+    def _start_watch(self) -> None:
+        if self._watch is None:
+            self._watch = threading.Thread(target=self._watch_it, name="exolink-watch", daemon=True)
+            self._watch.start()
+
+    def _watch_it(self) -> None:
+        while not self._closed.wait(_LOOK):
+            since, connection = self._busy_since, self.connection
+            if since is not None and connection is not None and time.monotonic() - since > self.patience:
+                with contextlib.suppress(psycopg.Error, OSError):
+                    _hang_up(connection)
+
+
+def _hang_up(connection: "psycopg.Connection[dict[str, Any]]") -> None:
+    """End a connection under who waits for it: libpq reads that it ended."""
+    with socket.socket(fileno=os.dup(connection.fileno())) as end:
+        end.shutdown(socket.SHUT_RDWR)
 
 
 def connect(database: Database) -> "psycopg.Connection[dict[str, Any]]":

@@ -13,6 +13,8 @@ from exolink_reconcile.state import folder as folders
 from exolink_reconcile.state.database_url import Database
 from exolink_reconcile.state.store import Memory, Store
 
+_PATIENCE = 10.0  # seconds that plan waits for an answer of a shared state
+
 
 class Home(Protocol):
     """Where state is kept. Every method may raise StorageFailed."""
@@ -92,9 +94,11 @@ class DatabaseHome:
         return self.open(origin)
 
     def memory(self, origin: str, tenants: Iterable[str]) -> Memory:
-        """What earlier runs left."""
+        """What earlier runs left; a database that does not answer soon is not waited for."""
+        from exolink_reconcile.state.postgres import PostgresStore
+
         try:
-            with self.open(origin) as store:
+            with closing(PostgresStore(self.database, origin, patience=_PATIENCE)) as store:
                 operations = [op for op in store.open_operations() if op.origin == origin]
                 bases = {tenant: base for tenant in tenants if (base := store.base(tenant))}
                 return Memory(tuple(operations), store.seen(), bases)

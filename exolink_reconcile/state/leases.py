@@ -5,6 +5,7 @@ moment, by our own monotonic clock counted from before the renewal was asked for
 """
 
 import contextlib
+import itertools
 import socket
 import threading
 import time
@@ -16,7 +17,7 @@ from psycopg import errors
 
 from exolink_reconcile.errors import Locked, ReconcileError, StorageFailed
 from exolink_reconcile.state import statements
-from exolink_reconcile.state.connection import TROUBLE, Link, reason
+from exolink_reconcile.state.connection import AGAIN, TROUBLE, Link, reason
 from exolink_reconcile.state.database_url import Database
 
 LEASE = 60.0  # seconds
@@ -24,6 +25,7 @@ HEARTBEAT = 10.0
 MARGIN = 10.0  # seconds before its end from which on a lease is not believed any more
 _POLL = 0.5
 _RETRY = 0.5
+_MOST_AGAIN = 50
 
 _T = TypeVar("_T")
 
@@ -40,7 +42,7 @@ class Leases:
         self.tokens: dict[str, int] = {}
         self.deadline: float | None = None
         self._link = link
-        self._heart = Link(database)
+        self._heart = Link(database, HEARTBEAT)
         self._trouble = ""
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -182,19 +184,22 @@ class Leases:
 
     def repeat(self, work: Callable[[], _T]) -> _T:
         """The result of what may be done again, on a new connection as long as the lease lasts. Raises StorageFailed."""
-        while True:
+        for attempt in itertools.count():
             try:
                 return work()
             except TROUBLE as error:
                 trouble = reason(self.database, error)
                 if self.lost is not None:
                     raise self.lost from None
+                if isinstance(error, AGAIN) and attempt < _MOST_AGAIN:
+                    continue
                 if self.deadline is None or time.monotonic() >= self.deadline or isinstance(error, errors.DiskFull):
                     raise StorageFailed("E-STORAGE", f"{self.database.shown} cannot be reached: {trouble}") from None
                 time.sleep(min(_RETRY, HEARTBEAT))
             except psycopg.Error as error:
                 trouble = reason(self.database, error)
                 raise StorageFailed("E-STORAGE", f"{self.database.shown} cannot be used: {trouble}") from None
+        raise AssertionError("it is tried without end")
 
 
 def lock_lost(tenant: str) -> Locked:

@@ -23,7 +23,7 @@ from exolink_reconcile.errors import ReconcileError, StorageFailed
 from exolink_reconcile.model import Operation, Outcome, Status, Step, remote_id
 from exolink_reconcile.resource import Address
 from exolink_reconcile.state import audit, connection, statements, store
-from exolink_reconcile.state.connection import Link
+from exolink_reconcile.state.connection import PATIENCE, Link
 from exolink_reconcile.state.database_url import Database
 from exolink_reconcile.state.group_commit import GroupCommit
 from exolink_reconcile.state.leases import Leases
@@ -51,7 +51,7 @@ class PostgresStore:
 
     is_new = False  # what is shared is not lost with a machine
 
-    def __init__(self, database: Database, origin: str, digest: str = "", *, read_only: bool = False) -> None:
+    def __init__(self, database: Database, origin: str, digest: str = "", *, patience: float = PATIENCE) -> None:
         """Connect, and look whether the tables are there and ours.
 
         Raises:
@@ -64,11 +64,9 @@ class PostgresStore:
         self.digest = digest
         self.who = audit.user()
         self.api_now: Callable[[], float | None] = lambda: None
-        self.read_only = read_only
-        self._link = Link(database)
+        self._link = Link(database, patience)
         self._leases = Leases(database, self._link, origin, self.run, self.who)
         self._intents: dict[int, uuid.UUID] = {}
-        self._numbers: dict[uuid.UUID, int] = {}
         self._fresh: dict[int, float] = {}
         self._changes = GroupCommit(self._commit)
         try:
@@ -138,7 +136,6 @@ class PostgresStore:
         try:
             rows = self._ask(statement, {**ours, **columns})
             durable = {row["intent"] for row in rows}
-            self._numbers |= {row["intent"]: row["number"] for row in rows}
             for change in batch:
                 if change.values["intent"] not in durable:
                     change.error = self._leases.lose(str(change.values.get("tenant", "")))
@@ -153,32 +150,31 @@ class PostgresStore:
             self._settle(outcomes[start : start + _AT_ONCE])
 
     def _settle(self, outcomes: Sequence[Outcome]) -> None:
-        numbers = {self._number(outcome.step): outcome for outcome in outcomes}
-        numbers.pop(None, None)
-        closing = [(number, outcome) for number, outcome in numbers.items() if number is not None]
+        intents = {self._intents[id(o.step)]: o for o in outcomes if id(o.step) in self._intents}
         values = {
-            "number": [number for number, _ in closing],
-            "outcome": [_closed_as(outcome) for _, outcome in closing],
-            "answered": [outcome.step.creates and outcome.code in _ANSWERED for _, outcome in closing],
-            "made": [outcome.made for _, outcome in closing],
-            "code": [outcome.code for _, outcome in closing],
-            "detail": [store.storable(outcome.detail) for _, outcome in closing],
+            "intent": list(intents),
+            "outcome": [_closed_as(outcome) for outcome in intents.values()],
+            "answered": [outcome.step.creates and outcome.code in _ANSWERED for outcome in intents.values()],
+            "made": [outcome.made for outcome in intents.values()],
+            "code": [outcome.code for outcome in intents.values()],
+            "detail": [store.storable(outcome.detail) for outcome in intents.values()],
         }
-        unsent = [audit.unsent(outcome) for outcome in outcomes if self._number(outcome.step) is None]
+        unsent = [audit.unsent(outcome) for outcome in outcomes if id(outcome.step) not in self._intents]
 
-        def close(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-            lines = []
-            for row in rows:
-                outcome = numbers[row["number"]]
-                closing_values = {"outcome": outcome.status.value, "code": outcome.code, "detail": outcome.detail}
-                lines.append({**audit.write(row), **closing_values})
-            return [*lines, *unsent]
+        def lines(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+            if len(rows) != len(intents):
+                raise StorageFailed(
+                    "E-STORAGE",
+                    f"{self.where} has forgotten writes of this run: it was restored, or a standby took over that lacks them",
+                )
+            outcome_of = ((row, intents[row["intent"]]) for row in rows)
+            closed = [
+                {**audit.write(row), "outcome": o.status.value, "code": o.code, "detail": o.detail}
+                for row, o in outcome_of
+            ]
+            return [*closed, *unsent]
 
-        self._close(statements.SETTLE, values, close)
-
-    def _number(self, step: Step) -> int | None:
-        intent = self._intents.get(id(step))
-        return None if intent is None else self._numbers.get(intent)
+        self._close(statements.SETTLE, values, lines)
 
     def settle_earlier(self, operations: Mapping[int, str], new_ids: Mapping[int, int] | None = None) -> None:
         """Close writes of earlier runs, by number, with the outcome that reading told."""
@@ -189,12 +185,12 @@ class PostgresStore:
             "made": [new_ids.get(number) for number in operations],
         }
 
-        def close(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        def lines(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
             if len(rows) != len(operations):
                 raise StorageFailed("E-STORAGE", "a write that was open is not there any more")
             return [audit.write(row) for row in rows]
 
-        self._close(statements.SETTLE_EARLIER, values, close)
+        self._close(statements.SETTLE_EARLIER, values, lines)
 
     def _close(
         self,
@@ -207,7 +203,7 @@ class PostgresStore:
 
         def once() -> None:
             with self._link.transaction() as database:
-                rows = database.execute(statement.encode(), values).fetchall() if values["number"] else []
+                rows = database.execute(statement.encode(), values).fetchall() if values["outcome"] else []
                 record = lines(rows)
                 ids.extend(uuid.uuid4() for _ in range(len(record) - len(ids)))
                 database.execute(statements.AUDIT.encode(), self._audit_values(record, ids))

@@ -11,11 +11,19 @@ ON CONFLICT (origin, tenant) DO UPDATE SET
 WHERE held.run IS NULL OR held.run = excluded.run OR held.expires <= clock_timestamp()
 RETURNING token
 """
+# In the order of the tenants, as OURS locks them: else the two could wait for each other.
 RENEW = """
+WITH ours AS MATERIALIZED (
+    SELECT lease.tenant
+    FROM exolink.lease JOIN unnest(%(tenants)s::text[], %(tokens)s::bigint[]) AS held (tenant, token)
+        ON lease.tenant = held.tenant AND lease.token = held.token
+    WHERE lease.origin = %(origin)s AND lease.run = %(run)s AND lease.expires > clock_timestamp()
+    ORDER BY lease.tenant
+    FOR UPDATE OF lease
+)
 UPDATE exolink.lease SET seen = clock_timestamp(), expires = clock_timestamp() + make_interval(secs => %(lease)s)
-FROM unnest(%(tenants)s::text[], %(tokens)s::bigint[]) AS ours (tenant, token)
-WHERE lease.origin = %(origin)s AND lease.tenant = ours.tenant AND lease.token = ours.token
-    AND lease.run = %(run)s AND lease.expires > clock_timestamp()
+FROM ours
+WHERE lease.origin = %(origin)s AND lease.tenant = ours.tenant
 RETURNING lease.tenant
 """
 RELEASE = """
@@ -87,15 +95,16 @@ extract(epoch FROM clock_timestamp() - coalesce(sent_at, intended_at))::float8 A
 api_date, attempts, answered, deleted, made, outcome, code, detail
 """
 RETURNED = f"""
-RETURNING {", ".join(f"op.{name}" for name in ("number", "run", "digest", "tenant", "kind", "name", "action", "remote_id", "before", "after", "outcome"))},
+RETURNING {", ".join(f"op.{name}" for name in ("number", "intent", "run", "digest", "tenant", "kind", "name", "action", "remote_id", "before", "after", "outcome"))},
     extract(epoch FROM op.intended_at)::float8 AS intended_at
 """
+# By intent, not by number: a standby that took over may give a number a second time. What another run closed stays closed.
 SETTLE = f"""
-UPDATE exolink.op SET outcome = told.outcome, answered = op.answered OR told.answered,
+UPDATE exolink.op SET outcome = coalesce(told.outcome, op.outcome), answered = op.answered OR told.answered,
     made = coalesce(told.made, op.made), code = told.code, detail = told.detail
-FROM unnest(%(number)s::bigint[], %(outcome)s::text[], %(answered)s::boolean[], %(made)s::bigint[], %(code)s::text[],
-    %(detail)s::text[]) AS told (number, outcome, answered, made, code, detail)
-WHERE op.number = told.number
+FROM unnest(%(intent)s::uuid[], %(outcome)s::text[], %(answered)s::boolean[], %(made)s::bigint[], %(code)s::text[],
+    %(detail)s::text[]) AS told (intent, outcome, answered, made, code, detail)
+WHERE op.intent = told.intent
 {RETURNED}"""
 SETTLE_EARLIER = f"""
 UPDATE exolink.op SET outcome = told.outcome, made = coalesce(told.made, op.made)

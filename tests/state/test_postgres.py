@@ -208,6 +208,77 @@ def test_a_connection_that_drops(home: Home) -> None:
     assert len(home.sql("SELECT 1 FROM exolink.audit")) == 1 and home.open().leases() == []
 
 
+def test_a_server_that_stands_still(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It took a statement and never answers, on a connection that lives: the statement is sent again on another one."""
+    monkeypatch.setattr(connection, "_LOOK", 0.05)
+    database = database_url.parse(home.server.url(home.name))
+    store = home.stack.enter_context(contextlib.closing(PostgresStore(database, ORIGIN, patience=0.3)))
+    with held(store), psycopg.connect(home.server.url(home.name)) as other:
+        other.execute(b"LOCK TABLE exolink.op")
+        backend = store._link.connection
+        assert backend is not None
+        thread = threading.Thread(target=store.intend, args=(step("A"), {}, {}))
+        thread.start()
+        until(lambda: store._link.connection not in (backend, None))
+        other.rollback()
+        thread.join()
+        assert [op.address.name for op in store.open_operations()] == ["A"]
+
+
+def test_plan_does_not_wait_for_a_server_that_stands_still(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What earlier runs left is then not known: a note."""
+    monkeypatch.setattr(connection, "_LOOK", 0.05)
+    monkeypatch.setattr(homes, "_PATIENCE", 0.3)
+    with psycopg.connect(home.server.url(home.name)) as other:
+        other.execute(b"LOCK TABLE exolink.op")
+        assert "cannot be reached" in homes.DatabaseHome(home.database).memory(ORIGIN, ["acme"]).note
+
+
+@pytest.mark.parametrize("isolation", ["repeatable read", "serializable"])
+def test_a_database_with_another_isolation(home: Home, isolation: str) -> None:
+    """Statements that stand in each other's way are sent again; the promises stay."""
+    home.sql(f"ALTER DATABASE {home.name} SET default_transaction_isolation = '{isolation}'")
+    results: list[str] = []
+
+    def work(store: PostgresStore) -> None:
+        for number in range(10):
+            with store.hold(["acme"], 60.0, lambda sentence: None):
+                mine = step(f"{store.run} {number}")
+                store.intend(mine, {}, {})
+                store.settle([Outcome(mine, Status.DONE)])
+        results.append("done")
+
+    threads = [threading.Thread(target=work, args=(home.open(),)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    tokens = [row[0] for row in home.sql("SELECT token FROM exolink.op ORDER BY number")]
+    assert results == ["done"] * 3 and tokens == list(range(1, 31))
+
+
+def test_numbers_that_a_standby_gives_again(home: Home) -> None:
+    """A write is closed by its own name; one that the database forgot is an error, and no other is closed for it."""
+    store, sent = home.open(), step("A")
+    with held(store):
+        store.intend(sent, {}, {})
+        home.sql("UPDATE exolink.op SET intent = gen_random_uuid()")
+        with pytest.raises(StorageFailed, match="has forgotten writes of this run"):
+            store.settle([Outcome(sent, Status.DONE)])
+        assert [op.address.name for op in store.open_operations()] == ["A"]
+
+
+def test_what_the_next_run_closed_stays_closed(home: Home) -> None:
+    """A run that lost its lock and does not know what became of its write opens nothing again."""
+    store, sent = home.open(), step("A")
+    with held(store):
+        store.intend(sent, {}, {})
+        [op] = store.open_operations()
+        home.open().settle_earlier({op.number: "applied"}, {op.number: 7})
+        store.settle([Outcome(sent, Status.UNKNOWN)])
+        assert store.open_operations() == [] and [w.outcome for w in store.history()] == ["applied"]
+
+
 def test_an_intent_whose_commit_was_not_confirmed(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is sent again and stays one."""
     store = home.open()
