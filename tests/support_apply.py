@@ -97,6 +97,7 @@ class Runs:
         with contextlib.ExitStack() as patches:
             for target, new in (
                 ("state.journal.time", self.clock),
+                ("state.journal_rows.time", self.clock),
                 ("cli.apply.Settings", functools.partial(Settings, sleep=self.clock.sleep, clock=self.clock.monotonic)),
                 ("applying.applier.apply", functools.partial(self._applied, applier.apply)),
                 ("cli.start.connected", self._connected),

@@ -150,6 +150,7 @@ class Machine(RuleBasedStateMachine):
         self.patches = contextlib.ExitStack()
         for target, new in (
             ("state.journal.time", self.clock),
+            ("state.journal_rows.time", self.clock),
             ("cli.apply.Settings", functools.partial(Settings, sleep=self.clock.sleep, clock=self.clock.monotonic)),
             ("applying.applier.apply", functools.partial(self.applied, applier.apply)),
             ("cli.start.connected", self.connected),
