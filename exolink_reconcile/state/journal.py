@@ -75,8 +75,8 @@ class Journal:
         with journal_rows.storage("the journal cannot be opened"):
             path = folder / "journal.db"
             self._database = journal_file.read_only(path) if read_only else journal_file.open_writable(path)
-            known = "SELECT 1 FROM op WHERE origin = ?1 UNION ALL SELECT 1 FROM seen WHERE origin = ?1 LIMIT 1"
-            self.is_new = self._database.execute(known, (origin,)).fetchone() is None
+            has_rows = "SELECT 1 FROM op WHERE origin = ?1 UNION ALL SELECT 1 FROM seen WHERE origin = ?1 LIMIT 1"
+            self.is_new = self._database.execute(has_rows, (origin,)).fetchone() is None
         self._files = {name: _identity(folder / name) for name in _FILES}
 
     @property
@@ -222,9 +222,9 @@ class Journal:
         condition, values = "outcome IS NULL", []
         if tenants is not None:
             values = [self.origin, *tenants]
-            where += f" AND origin = ? AND tenant IN ({', '.join('?' * (len(values) - 1))})"
+            condition += f" AND origin = ? AND tenant IN ({', '.join('?' * (len(values) - 1))})"
         with journal_rows.storage("the journal cannot be read"):
-            return journal_rows.operations(self._database, where, values, api_now=self.api_now())
+            return journal_rows.operations(self._database, condition, values, api_now=self.api_now())
 
     def made_lately(self, tenants: Iterable[str], window: float) -> list[Operation]:
         """The creates of the last `window` seconds that are known to have made an object, with its id as `remote_id`."""
@@ -269,7 +269,7 @@ class Journal:
 
         `new_ids` are those of the objects that creates made, by number.
         """
-        made = made or {}
+        new_ids = new_ids or {}
         with journal_rows.storage("the journal cannot be written"), self._changes.lock:
             with self._transaction() as database, journal_rows.damage():
                 rows = [
@@ -292,9 +292,9 @@ class Journal:
 
     def history(self, run: str | None = None) -> Iterator[Write]:
         """The writes of earlier runs, or of one run, newest first."""
-        where, values = ("WHERE run = ?", [run]) if run is not None else ("", [])
+        condition, values = ("WHERE run = ?", [run]) if run is not None else ("", [])
         with journal_rows.storage("the journal cannot be read"), journal_rows.damage():
-            for row in self._database.execute(f"SELECT * FROM op {where} ORDER BY number DESC", values):
+            for row in self._database.execute(f"SELECT * FROM op {condition} ORDER BY number DESC", values):
                 yield journal_rows.write(journal_rows.Columns(row))
 
     def content(self) -> Content:
@@ -380,8 +380,8 @@ class Journal:
         for number, outcome in numbers.items():
             row = self._database.execute("SELECT * FROM op WHERE number = ?", (number,)).fetchone()
             with journal_rows.damage():
-                known = audit.write(row)
-            lines.append({**known, "outcome": outcome.status.value, "code": outcome.code, "detail": outcome.detail})
+                audited = audit.write(row)
+            lines.append({**audited, "outcome": outcome.status.value, "code": outcome.code, "detail": outcome.detail})
         lines += [audit.unsent(outcome) for outcome in outcomes if id(outcome.step) not in self._numbers]
         self._append(lines)
 

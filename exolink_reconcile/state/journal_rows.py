@@ -23,12 +23,12 @@ _MOST_TEXT = 256 * 2**20  # bytes of the writes that are read at once
 
 
 def operations(
-    database: sqlite3.Connection, where: str, values: Sequence[Any], *, api_now: float | None = None
+    database: sqlite3.Connection, condition: str, values: Sequence[Any], *, api_now: float | None = None
 ) -> list[Operation]:
     """The writes that a condition picks, oldest first. Raises sqlite3.Error: also where there are more than any run makes."""
     picked, size = [], 0
     with damage():
-        for row in database.execute(f"SELECT * FROM op WHERE {where} ORDER BY number", values):
+        for row in database.execute(f"SELECT * FROM op WHERE {condition} ORDER BY number", values):
             size += len(row["before"]) + len(row["after"])
             if size > _MOST_TEXT:
                 raise sqlite3.DatabaseError("it holds more open writes than any run makes")
@@ -122,10 +122,10 @@ def damage() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def storage(what: str) -> Iterator[None]:
+def storage(action: str) -> Iterator[None]:
     """Storage errors of every kind as the one that says so."""
     try:
         yield
     except (sqlite3.Error, OSError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise StorageFailed("E-STORAGE", f"{what}: {reason}") from None
+        raise StorageFailed("E-STORAGE", f"{action}: {reason}") from None

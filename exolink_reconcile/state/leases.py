@@ -68,7 +68,7 @@ class Leases:
             "origin": self.origin, "tenant": tenant, "run": self.run, "who": self.who, "host": socket.gethostname(),
             "lease": LEASE,
         }  # fmt: skip
-        is_waiting = False
+        announced = False
         while True:
             asked_at = time.monotonic()
             if rows := self.ask(statements.TAKE, values):
@@ -83,8 +83,8 @@ class Leases:
                     "E-LOCKED",
                     f"tenant {tenant} is locked by another apply: {holder}. Nothing was read; --lock-timeout S waits for it",
                 )
-            if not is_waiting:
-                is_waiting = True
+            if not announced:
+                announced = True
                 say(f"Waiting up to {ends_at - time.monotonic():.0f} s for the lock of tenant {tenant}: {holder}.")
             time.sleep(_POLL)
 

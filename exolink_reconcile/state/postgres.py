@@ -218,7 +218,7 @@ class PostgresStore:
         if tenants is not None:
             condition += " AND origin = %(origin)s AND tenant = ANY(%(tenants)s)"
             values = {"origin": self.origin, "tenants": list(tenants)}
-        rows = self._ask(f"SELECT {statements.COLUMNS} FROM exolink.op WHERE {where} ORDER BY number", values)
+        rows = self._ask(f"SELECT {statements.COLUMNS} FROM exolink.op WHERE {condition} ORDER BY number", values)
         return [self._operation(row) for row in rows]
 
     def made_lately(self, tenants: Iterable[str], window: float) -> list[Operation]:

@@ -18,7 +18,7 @@ from exolink_reconcile.resource import Address
 from exolink_reconcile.state import database_url, homes, journal, migrations
 from exolink_reconcile.state.database_url import Database
 
-psycopg = pytest.importorskip("psycopg") if not os.environ.get("CI") else __import__("psycopg")
+psycopg = pytest.importorskip("psycopg") if not os.environ.get("TESTS_NEED_POSTGRES") else __import__("psycopg")
 from exolink_reconcile.state import connection, leases, statements, upkeep  # noqa: E402
 from exolink_reconcile.state.postgres import PostgresStore  # noqa: E402
 
