@@ -257,7 +257,7 @@ class Journal:
             "SELECT name, made FROM op INDEXED BY op_made_at WHERE made IS NOT NULL AND origin = ? AND tenant = ? AND kind = ?"
             " AND name IN (SELECT value FROM json_each(?)) ORDER BY number"
         )
-        with _storage("the journal cannot be read"), _damage():
+        with journal_rows.storage("the journal cannot be read"), journal_rows.damage():
             return {
                 Address(*place, row["name"]): row["made"]
                 for place, names in by_place.items()

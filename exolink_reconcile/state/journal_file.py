@@ -55,7 +55,10 @@ CREATE TABLE base (
     PRIMARY KEY (origin, tenant)
 );
 """
-MIGRATIONS = (_VERSION_1, _VERSION_2)
+_VERSION_3 = """
+CREATE INDEX op_made_at ON op (origin, tenant, kind, name, number) WHERE made IS NOT NULL;
+"""
+MIGRATIONS = (_VERSION_1, _VERSION_2, _VERSION_3)
 VERSION = len(MIGRATIONS)
 # What nothing that we made is larger than, and no statement of ours takes longer than: a file is not believed.
 _LONGEST = 64 * 2**20  # bytes of one value

@@ -239,9 +239,7 @@ class PostgresStore:
         for start in range(0, len(wanted), _AT_ONCE):
             tenants, kinds, names = zip(*wanted[start : start + _AT_ONCE], strict=True)
             rows = self._ask(
-                "SELECT tenant, kind, name, made FROM exolink.op JOIN"
-                " unnest(%(tenants)s::text[], %(kinds)s::text[], %(names)s::text[]) AS wanted (tenant, kind, name)"
-                " USING (tenant, kind, name) WHERE made IS NOT NULL AND origin = %(origin)s ORDER BY number",
+                statements.LAST_MADE,
                 {"origin": self.origin, "tenants": list(tenants), "kinds": list(kinds), "names": list(names)},
             )
             made |= {Address(row["tenant"], row["kind"], row["name"]): row["made"] for row in rows}

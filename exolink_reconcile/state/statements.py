@@ -137,3 +137,10 @@ WHERE made IS NOT NULL AND origin = %(origin)s AND tenant = %(tenant)s
     AND coalesce(sent_at, intended_at) > clock_timestamp() - make_interval(secs => %(window)s)
 ORDER BY number
 """
+LAST_MADE = """
+SELECT tenant, kind, name, made
+FROM exolink.op JOIN unnest(%(tenants)s::text[], %(kinds)s::text[], %(names)s::text[]) AS wanted (tenant, kind, name)
+    USING (tenant, kind, name)
+WHERE made IS NOT NULL AND origin = %(origin)s
+ORDER BY number
+"""
