@@ -63,7 +63,7 @@ class Apply:
         """Whether somebody approved a certain plan beforehand."""
         return self.expect is not None or self.plan_path is not None
 
-    def run(self, options: Options, given: Collection[str]) -> Exit:
+    def run(self, options: Options, names_given: Collection[str]) -> Exit:
         """The whole command; its exit code. `given` names the options that the person gave, in whatever way.
 
         Raises:
@@ -71,17 +71,17 @@ class Apply:
 
         """
         self.events.version(__version__)
-        code, failure = self._outcome(options, given)
+        code, failure = self._outcome(options, names_given)
         self.events.end(code, failure)
         if failure is not None:
             raise failure
         return code
 
-    def _outcome(self, options: Options, given: Collection[str]) -> tuple[Exit, BaseException | None]:
+    def _outcome(self, options: Options, names_given: Collection[str]) -> tuple[Exit, BaseException | None]:
         """How the run ended, told in text. From there on no signal changes anything: there is one result."""
         try:
             try:
-                code = self._run(options, given)
+                code = self._run(options, names_given)
                 SIGNALS.finish()
                 return code, None
             except BaseException as failure:
@@ -90,7 +90,7 @@ class Apply:
         except Interrupted as failure:  # between the end and `finish`; it is raised only once
             return event_stream.exit_code_of(failure), failure
 
-    def _run(self, options: Options, given: Collection[str]) -> Exit:
+    def _run(self, options: Options, names_given: Collection[str]) -> Exit:
 
         self._check_approval()
         if self.expect is not None and not _is_digest(self.expect):
@@ -100,7 +100,7 @@ class Apply:
             saved = reader.read(files.read_text(self.plan_path, "the plan file"))
             if self.expect is not None:
                 reader.check_expected(saved.digest, self.expect.lower())
-            options = _recorded_options(saved, options, given)
+            options = _recorded_options(saved, options, names_given)
             _check_folder(options)
         self.options = options
         wanted = start.wanted(options, self.console, reviewed=self.reviewed, saved=saved.reviewed if saved else None)
@@ -109,14 +109,14 @@ class Apply:
             journal.api_now = api.now
             with self._left_open(wanted, journal):
                 run, blind = self._settled_plan(wanted, api, journal)
-                whole = run
+                whole_run = run
                 if saved is not None and self.waves:
                     self.wave = waves.of(saved, run.plan, run.desired, run.live, self.waves)
                     run = pipeline.with_plan(run, self.wave.plan)
                 elif saved is not None:
                     reader.check(saved, run.plan, run.desired, run.live)
                 elif self.expect is not None:
-                    reader.check_digest(whole.plan, self.expect.lower())
+                    reader.check_digest(whole_run.plan, self.expect.lower())
                 run = start.probed(run, self.options)
                 METRICS.planned(run.plan, run.lists, len(blind))
                 self._show(run)
@@ -129,7 +129,7 @@ class Apply:
                     self._keep_base(journal, wanted, run)
                     return self._nothing_to_do(run, blind)
                 self._approve(run)
-            result, code = self._apply(wanted, run, whole, api, journal, blind)
+            result, code = self._apply(wanted, run, whole_run, api, journal, blind)
         # The lock is free: a reader that takes its time for the result keeps nobody waiting.
         self._tell_open(blind)
         METRICS.applied(result)
@@ -161,9 +161,9 @@ class Apply:
                 "E-AMBIGUOUS", f"{reason.rstrip('.')}. Still open: {_named(operations)}; see `unknowns`"
             ) from error
 
-    def _plan(self, wanted: Wanted, api: Api, store: Store, seen: Mapping[tuple[str, str], int]) -> PlannedRun:
+    def _plan(self, wanted: Wanted, api: Api, store: Store, counts_before: Mapping[tuple[str, str], int]) -> PlannedRun:
         with progress.reading(self.console, wanted):
-            return pipeline.plan(wanted, api, seen, _bases(store, wanted))
+            return pipeline.plan(wanted, api, counts_before, _bases(store, wanted))
 
     def _check_approval(self) -> None:
 
@@ -177,8 +177,8 @@ class Apply:
     def _show(self, run: PlannedRun) -> None:
         self.events.plan(run.plan, run.digest)
         if self.format != "json":
-            shown = text.plan(run.plan, run.digest, width=self.console.width, terminal=self.console.terminal)
-            self.console.out(colours.paint(shown) if self.console.colours else shown)
+            output = text.plan(run.plan, run.digest, width=self.console.width, terminal=self.console.terminal)
+            self.console.out(colours.paint(output) if self.console.colours else output)
 
     def _tell(self, sentence: str) -> None:
         self.console.err(f"{sentence}\n")
@@ -231,7 +231,13 @@ class Apply:
         return code
 
     def _apply(
-        self, wanted: Wanted, run: PlannedRun, whole: PlannedRun, api: Api, journal: Store, blind: Sequence[Operation]
+        self,
+        wanted: Wanted,
+        run: PlannedRun,
+        whole_run: PlannedRun,
+        api: Api,
+        journal: Store,
+        blind: Sequence[Operation],
     ) -> tuple[Result, Exit]:
 
         stop = Stop()
@@ -258,7 +264,7 @@ class Apply:
         result = applier.apply(run.plan, run.desired, run.contract, api, stop, settings, run.live)
         bar.end()
         result = self.wave.told(result) if self.wave is not None else result
-        code = self._remember(journal, wanted, whole, result, _code_of(result, run.plan, stop))
+        code = self._remember(journal, wanted, whole_run, result, _code_of(result, run.plan, stop))
         if result.gated:
             self._tell_ways_on(journal)
         return result, Exit.worst((code, Exit.UNKNOWN)) if blind else code
@@ -267,8 +273,10 @@ class Apply:
         """What is asked after each stage."""
         if self.gate is None:
             return no_gate
-        seen = gates.environment(os.environ, variables)
-        return gates.Gate(self.gate, self.gate_timeout, seen, lambda line: self._tell(f"gate: {inert(line)}"), stop)
+        gate_environment = gates.environment(os.environ, variables)
+        return gates.Gate(
+            self.gate, self.gate_timeout, gate_environment, lambda line: self._tell(f"gate: {inert(line)}"), stop
+        )
 
     def _tell_ways_on(self, store: Store) -> None:
         """After a gate that stopped the run: how to go on, and how to go back."""
@@ -328,8 +336,8 @@ class Apply:
 
 def _named(operations: Sequence[Operation]) -> str:
     """Writes in words, the first few of them."""
-    shown = ", ".join(f"{op.action} {op.address}" for op in operations[:3])
-    return f"{shown} and {len(operations) - 3} more" if len(operations) > 3 else shown
+    listed = ", ".join(f"{op.action} {op.address}" for op in operations[:3])
+    return f"{listed} and {len(operations) - 3} more" if len(operations) > 3 else listed
 
 
 def _counts(live: LiveState) -> dict[tuple[str, str], int]:
@@ -346,8 +354,8 @@ def _code_of(result: Result, plan: Plan, stop: Stop) -> Exit:
     exits = {*result.exit_codes, *((Exit.INCOMPLETE,) if plan.held_back or result.left else ())}
     skipped = [outcome for outcome in result.outcomes if outcome.code == "E-INTERRUPTED"]
     if skipped and stop.signal:
-        others = {o.exit_code for o in result.outcomes if o.code != "E-INTERRUPTED"}
-        if Exit.INCOMPLETE not in others and not (plan.held_back or result.left):
+        codes_of_outcomes = {o.exit_code for o in result.outcomes if o.code != "E-INTERRUPTED"}
+        if Exit.INCOMPLETE not in codes_of_outcomes and not (plan.held_back or result.left):
             exits.discard(Exit.INCOMPLETE)
         exits.add(Exit.of_signal(stop.signal))
     return Exit.worst(exits)
@@ -365,14 +373,14 @@ def _bases(store: Store, wanted: Wanted) -> dict[str, Base]:
     return {tenant: base for tenant, base in bases.items() if base is not None}
 
 
-def _check_origin(planned: str, options: Options, given: Collection[str]) -> None:
+def _check_origin(planned: str, options: Options, names_given: Collection[str]) -> None:
     """Refuse a plan for another API than the operator's own: a plan file must not move the token.
 
     Raises:
         PlanStale: before the token is read.
 
     """
-    if planned == options.api_url or ("api_url" not in given and connection.is_safe_ground(planned)):
+    if planned == options.api_url or ("api_url" not in names_given and connection.is_safe_ground(planned)):
         return
     raise PlanStale(
         "E-PLAN-ORIGIN",
@@ -392,7 +400,7 @@ def _check_folder(options: Options) -> None:
         )
 
 
-def _recorded_options(saved: SavedPlan, options: Options, given: Collection[str]) -> Options:
+def _recorded_options(saved: SavedPlan, options: Options, names_given: Collection[str]) -> Options:
     """The options of a saved plan; one that was given now and is different refuses.
 
     Raises:
@@ -402,9 +410,9 @@ def _recorded_options(saved: SavedPlan, options: Options, given: Collection[str]
     recorded: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in saved.options.items()}
     recorded = {name: value for name, value in recorded.items() if name in PLAN_OPTIONS}
     recorded["paths"] = tuple(saved.document.exolink.paths)
-    _check_origin(recorded["api_url"], options, given)
+    _check_origin(recorded["api_url"], options, names_given)
     for name, value in recorded.items():
-        if name in given and getattr(options, name) != value:
+        if name in names_given and getattr(options, name) != value:
             option = "PATH" if name == "paths" else "--" + name.replace("_", "-")
             raise PlanStale(
                 "E-STALE", f"the plan was made with another {option}; leave it out, or make a new plan with it"

@@ -16,13 +16,13 @@ def from_root(environment: Mapping[str, str]) -> Callable[[str], str]:
     root = next((os.path.realpath(environment[name]) for name in ROOTS if environment.get(name)), None)
 
     def path_from_root(path: str) -> str:
-        given = os.path.normpath(path)
-        if root is not None or os.path.isabs(given):
-            folder, name = os.path.split(os.path.abspath(given))
+        normal_path = os.path.normpath(path)
+        if root is not None or os.path.isabs(normal_path):
+            folder, name = os.path.split(os.path.abspath(normal_path))
             # The folder's links are followed, as in the root's own path; a file that is a link is itself in the tree.
             inside = os.path.relpath(os.path.join(os.path.realpath(folder), name), root or os.path.realpath("."))
             if inside != os.pardir and not inside.startswith(os.pardir + os.sep):
-                given = inside
-        return given.replace(os.sep, "/")
+                normal_path = inside
+        return normal_path.replace(os.sep, "/")
 
     return path_from_root

@@ -57,9 +57,9 @@ def _step(
     console: Console, command: Callable[[Sequence[str]], Exit], title: str, arguments: list[str], expected: Exit
 ) -> bool:
     _say(console, title)
-    whole = [*arguments, "--api-url", _API, "--state", "state"]
-    console.out(f"$ exolink-reconcile {' '.join(whole)}\n")
-    code = command(whole)
+    full_command = [*arguments, "--api-url", _API, "--state", "state"]
+    console.out(f"$ exolink-reconcile {' '.join(full_command)}\n")
+    code = command(full_command)
     if code != expected:
         console.err(f"The demo expected exit code {expected:d} here, and got {code:d}.\n")
     return code == expected

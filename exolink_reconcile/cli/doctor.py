@@ -99,8 +99,8 @@ class Doctor:
             return _failed("API name", error)
         except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
             return Check("API name", "failed", f"{self._place[0]}: {probe.why_not(error)}", Exit.NO_ANSWER)
-        shown = ", ".join(addresses[:3])
-        return _ok("API name", shown if shown == self._place[0] else f"{self._place[0]} is {shown}")
+        listed = ", ".join(addresses[:3])
+        return _ok("API name", listed if listed == self._place[0] else f"{self._place[0]} is {listed}")
 
     def _tls(self) -> Check:
         if self._is_emulator or urlsplit(self.options.api_url).scheme == "http":
@@ -154,27 +154,27 @@ class Doctor:
                 continue
             rows = live.tenants[tenant].rows
             parts = [_count(len(rows[kind]), kind.kind) for kind in KINDS if kind in rows and kind.entries is not None]
-            there = "readable" if live.tenants[tenant].exists else "not there yet: apply creates it"
-            yield _ok(name, ": ".join(filter(None, (there, ", ".join(parts)))))
+            existence = "readable" if live.tenants[tenant].exists else "not there yet: apply creates it"
+            yield _ok(name, ": ".join(filter(None, (existence, ", ".join(parts)))))
 
     def _fields(self, api: Api | None) -> Check:
         if self.desired is None or self.contract is None or api is None:
             return _warning("fields", "not compared with the contract: see above")
         odd: list[str] = []
-        seen = 0
+        row_count = 0
         for tenant, kinds in choices.wanted(self.desired, Choices()).items():
             for kind in kinds:
                 try:
                     rows = _rows(api, kind, tenant)
                 except (ApiError, InputError, ValueError, RecursionError):
                     continue  # the tenant's own check says why
-                seen += len(rows)
-                odd += [one for one in _unknown_fields(self.contract, kind, rows) if one not in odd]
+                row_count += len(rows)
+                odd += [name for name in _unknown_fields(self.contract, kind, rows) if name not in odd]
         if odd:
             return _warning("fields", f"the API answers what the contract does not describe: {', '.join(odd[:10])}")
-        if not seen:
+        if not row_count:
             return _warning("fields", "nothing live to compare with the contract")
-        return _ok("fields", f"those of {_count(seen, 'live object')} are in the contract")
+        return _ok("fields", f"those of {_count(row_count, 'live object')} are in the contract")
 
     def _state(self) -> Check:
         try:
@@ -220,8 +220,10 @@ def _unknown_fields(contract: Contract, kind: Kind, rows: Sequence[Mapping[str, 
     operation = offer.get if kind.entries is None else offer.list
     if operation is None or not operation.answers:
         return []
-    known = {*operation.answers, *kind.reported}
-    return [f"{kind.kind}.{name}" for name in dict.fromkeys(name for row in rows for name in row) if name not in known]
+    known_names = {*operation.answers, *kind.reported}
+    return [
+        f"{kind.kind}.{name}" for name in dict.fromkeys(name for row in rows for name in row) if name not in known_names
+    ]
 
 
 def _count(number: int, noun: str) -> str:

@@ -119,8 +119,8 @@ def _failed(error: Exception) -> Exit:
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
-    where = f"{os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno}" if trace else "?"
-    CONSOLE.err(f"error: E-BUG: this is a bug in exolink-reconcile {__version__}: {type(error).__name__} at {where}.\n")
+    place = f"{os.path.basename(trace.tb_frame.f_code.co_filename)}:{trace.tb_lineno}" if trace else "?"
+    CONSOLE.err(f"error: E-BUG: this is a bug in exolink-reconcile {__version__}: {type(error).__name__} at {place}.\n")
     CONSOLE.err("Run plan to see what is live, and please report it with the command you ran.\n")
     return Exit.BUG
 

@@ -12,11 +12,11 @@ _OTHERS = {
 }  # fmt: skip
 
 
-def warn(known: Callable[[], set[str]]) -> None:
-    """Warn of each variable that no option has: a mistyped guardrail protects nothing. `known` is asked if there is any."""
+def warn(known_names: Callable[[], set[str]]) -> None:
+    """Warn of each variable that no option has: a mistyped guardrail protects nothing. `known_names` is asked if there is any."""
     names = sorted(name for name, value in os.environ.items() if name.startswith("EXOLINK_") and value)
     strange = [name for name in names if name not in _OTHERS]
-    options = known() if strange else set()
+    options = known_names() if strange else set()
     for name in strange:
         if name not in options:
             from difflib import get_close_matches

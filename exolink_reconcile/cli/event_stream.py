@@ -33,9 +33,9 @@ class EventStream:
         """The first line."""
         self._say([apply_json.version(number)])
 
-    def diagnostics(self, found: Iterable[Diagnostic]) -> None:
+    def diagnostics(self, findings: Iterable[Diagnostic]) -> None:
         """Warnings that stop nothing."""
-        self._say(apply_json.diagnostics(tuple(found)))
+        self._say(apply_json.diagnostics(tuple(findings)))
 
     def plan(self, plan: Plan, digest: str) -> None:
         """What will be done."""
@@ -66,13 +66,13 @@ class EventStream:
         """The last line. Later events, of a thread that still waits for an answer, are dropped."""
         if error is not None:
             self._say(apply_json.failure(error))
-        told = apply_json.ending(
+        ending = apply_json.ending(
             exit_code, plan=self._plan, digest=self._digest, result=self._result, error=error, left_open=self._left_open
         )
         with self._lock:
             if not self._over:
                 self._over = True
-                self._console.out(apply_json.text(told, _now()))
+                self._console.out(apply_json.text(ending, _now()))
 
     def _say(self, events: Iterable[apply_json.Event]) -> None:
         with self._lock:

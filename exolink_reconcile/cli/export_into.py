@@ -38,13 +38,13 @@ def run(
     with start.connected(options, contract_text, CONSOLE) as api:
         live = live_state.read(api, kinds, pipeline.TENANT)
     changes = differ.diff(desired, live)
-    rewrites, left = write_back.rewrite(
+    rewrites, not_written = write_back.rewrite(
         inputs.documents, changes, lambda kind, name, value: exporter.refusal(contract, kind, name, value)
     )
-    for each in left:
-        if add is None or each.source is not None:
-            place = f"{each.source}: " if each.source else ""
-            CONSOLE.err(f"{inert(place)}left: {inert(each.subject)}: {inert(each.why)}\n")
+    for unwritten in not_written:
+        if add is None or unwritten.source is not None:
+            place = f"{unwritten.source}: " if unwritten.source else ""
+            CONSOLE.err(f"{inert(place)}left: {inert(unwritten.subject)}: {inert(unwritten.why)}\n")
     for rewrite in rewrites:
         CONSOLE.out("\n".join(write_back.unified_diff(rewrite)) + "\n")
     addition = _addition(changes, contract) if add else ""
@@ -84,8 +84,8 @@ def _only(desired: DesiredState, tenants: Sequence[str], path: str) -> DesiredSt
 def _addition(changes: Changes, contract: Contract) -> str:
     """The documents of what is live and not declared."""
     rows: dict[str, dict[type, Sequence[object]]] = {}
-    for each in changes.unmanaged:
-        rows.setdefault(each.tenant, {})[each.kind] = each.rows
+    for unmanaged in changes.unmanaged:
+        rows.setdefault(unmanaged.tenant, {})[unmanaged.kind] = unmanaged.rows
     texts, warnings = exporter.tenants(rows, contract)  # type: ignore[arg-type]
     for warning in warnings:
         CONSOLE.err(f"warning: {warning}\n")
@@ -94,12 +94,12 @@ def _addition(changes: Changes, contract: Contract) -> str:
 
 def _write(rewrites: Sequence[Rewrite], add: str | None, addition: str) -> None:
     """Write all files, or none."""
-    contents = {each.path: (each.mark + each.before.encode(), each.data) for each in rewrites}
+    contents = {rewrite.path: (rewrite.mark + rewrite.before.encode(), rewrite.data) for rewrite in rewrites}
     if add and addition and os.path.exists(add):
         before = files.read_text(add, "the file of --add")
-        whole = contents.get(add, (before, before))[1]
-        gap = b"" if not whole or whole.endswith(b"\n") else b"\n"
-        contents[add] = (before, whole + gap + addition.encode())
+        content = contents.get(add, (before, before))[1]
+        gap = b"" if not content or content.endswith(b"\n") else b"\n"
+        contents[add] = (before, content + gap + addition.encode())
         addition = ""
     files.replace_all(contents)
     if add and addition:

@@ -13,13 +13,13 @@ from exolink_reconcile.report.diagnostics_text import Look, diagnostics
 _MOST_BYTES = 64 * 1024 * 1024
 
 
-def tell(found: Iterable[Diagnostic], console: Console = CONSOLE) -> None:
+def tell(findings: Iterable[Diagnostic], console: Console = CONSOLE) -> None:
     """Show diagnostics, in the order given."""
     if not sys.stderr.isatty():
-        console.err(diagnostics(found, Look(colours=console.error_colours)))
+        console.err(diagnostics(findings, Look(colours=console.error_colours)))
         return
     width = max(60, shutil.get_terminal_size((100, 24)).columns)
-    console.err(diagnostics(found, Look(width, console.error_colours, _Lines().at)))
+    console.err(diagnostics(findings, Look(width, console.error_colours, _Lines().at)))
 
 
 def failure(code: str, summary: str, console: Console = CONSOLE) -> None:

@@ -77,9 +77,11 @@ class _Lines(click.types.StringParamType):
 _PLACES: dict[str, Literal["file", "dir"]] = {"FILE": "file", "DIR": "dir", "FOLDER": "dir"}
 
 
-def names_of(what: Literal["file", "dir"]) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
+def names_of(
+    file_type: Literal["file", "dir"],
+) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
     """For `shell_complete`: let the shell offer names of files (and folders on the way), or of folders."""
-    return lambda context, parameter, incomplete: [CompletionItem(incomplete, type=what)]
+    return lambda context, parameter, incomplete: [CompletionItem(incomplete, type=file_type)]
 
 
 class _Option(click.Option):
@@ -100,13 +102,13 @@ def variable(name: str) -> str:
     return "EXOLINK_" + name.lstrip("-").replace("-", "_").upper()
 
 
-def option(name: str, *others: str, **settings: Any) -> Callable[[_F], _F]:
+def option(name: str, *short_forms: str, **settings: Any) -> Callable[[_F], _F]:
     """A click option with its environment variable. `others` are a short form or the parameter's name."""
     if settings.get("multiple"):
         settings["type"] = _Lines()
     if settings.get("metavar") in _PLACES:
         settings["shell_complete"] = names_of(_PLACES[settings["metavar"]])
-    return click.option(name, *others, cls=_Option, envvar=variable(name), show_envvar=True, **settings)
+    return click.option(name, *short_forms, cls=_Option, envvar=variable(name), show_envvar=True, **settings)
 
 
 PLAN_FORMATS = tuple(name for name in FORMATS if name != "gitlab")  # its counts are of a plan that was saved
@@ -194,14 +196,14 @@ def one_spelling(ctx: click.Context, parameter: click.Parameter, url: str | None
     if parts.scheme not in ("http", "https") or not host or parts.username is not None or parts.query or parts.fragment:
         return url
     host = f"[{host}]" if ":" in host else host
-    shown = "" if port in (None, {"http": 80, "https": 443}[parts.scheme]) else f":{port}"
-    return f"{parts.scheme}://{host}{shown}{parts.path.rstrip('/')}"
+    port_text = "" if port in (None, {"http": 80, "https": 443}[parts.scheme]) else f":{port}"
+    return f"{parts.scheme}://{host}{port_text}{parts.path.rstrip('/')}"
 
 
 def _together(*options: Callable[[_F], _F]) -> Callable[[_F], _F]:
     def decorate(function: _F) -> _F:
-        for each in reversed(options):
-            function = each(function)
+        for option_decorator in reversed(options):
+            function = option_decorator(function)
         return function
 
     return decorate

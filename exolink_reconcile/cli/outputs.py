@@ -12,8 +12,8 @@ _INPUT_SUFFIXES = (".yaml", ".yml", ".csv")
 
 def refuse_input(out: str, options: Options, files: Iterable[str]) -> None:
     """Refuse a file that is an input of the plan, or would be one of the next. Raises InputError."""
-    given = (options.contract, options.token_file, options.ca_file, *options.paths, *files)
-    if any(path is not None and _same(path, out) for path in given):
+    inputs = (options.contract, options.token_file, options.ca_file, *options.paths, *files)
+    if any(path is not None and _same(path, out) for path in inputs):
         raise problem(
             "E-EXISTS", f"--out {inert(out)} is an input of this plan: name another file. Nothing was written"
         )

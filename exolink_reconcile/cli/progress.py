@@ -86,11 +86,11 @@ class Line:
 def reading(console: Console, wanted: Wanted) -> Iterator[None]:
     """Say what is being read while it is read."""
     count = len(wanted.tenants)
-    what = f"tenant {wanted.tenants[0]}" if count == 1 else f"{count} tenants"
-    what = f"{what} at {wanted.api_url}"
+    subject = f"tenant {wanted.tenants[0]}" if count == 1 else f"{count} tenants"
+    subject = f"{subject} at {wanted.api_url}"
     began = time.monotonic()
     line = Line(console)
-    ticker = Ticker(lambda: line.draw(f"Reading {inert(what)} ({duration(time.monotonic() - began)})"))
+    ticker = Ticker(lambda: line.draw(f"Reading {inert(subject)} ({duration(time.monotonic() - began)})"))
     ticker.begin()
     try:
         yield

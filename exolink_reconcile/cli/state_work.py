@@ -28,10 +28,10 @@ def history(home: Home, globs: Sequence[str], run: str | None, limit: int | None
     with _read(home) as store:
         writes = iter(()) if store is None else store.history(run)
         matching = (write for write in writes if not globs or wanted.match(str(write.address)))
-        found = list(islice(matching, limit))
-        if run is not None and not found and (store is None or next(store.history(run), None) is None):
+        newest = list(islice(matching, limit))
+        if run is not None and not newest and (store is None or next(store.history(run), None) is None):
             raise problem("E-TARGET", f"--run {run}: there is no write of such a run")
-    return found
+    return newest
 
 
 def break_lease(home: Home, tenant: str, token: int, reason: str, origin: str | None) -> Lease:
@@ -78,13 +78,13 @@ def status(home: Home) -> tuple[str, Sequence[str]]:
     if isinstance(home, DatabaseHome):
         from exolink_reconcile.state import upkeep
 
-        found = upkeep.status(home.database)
+        store_status = upkeep.status(home.database)
         lines = [
-            f"State: {home.where}, tables of version {found.version}",
-            f"Writes: {found.open_writes} open, {found.closed_writes} closed",
-            f"Held tenants: {found.held}",
+            f"State: {home.where}, tables of version {store_status.version}",
+            f"Writes: {store_status.open_writes} open, {store_status.closed_writes} closed",
+            f"Held tenants: {store_status.held}",
         ]
-        return "".join(f"{inert(line)}\n" for line in lines), found.warnings
+        return "".join(f"{inert(line)}\n" for line in lines), store_status.warnings
     with _read(home) as store:
         is_open, closed = store.counts() if isinstance(store, journal.Journal) else (0, 0)
         held = len(store.leases()) if store is not None else 0
@@ -137,5 +137,5 @@ def _read(home: Home) -> Iterator[Store | None]:
             yield store
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -31,9 +31,9 @@ def read(environ: WSGIEnvironment) -> bytes:
     stream: InputStream = environ["wsgi.input"]
     announced = _announced(environ)
     kept = bytearray()
-    left = _DRAINED if announced is None else min(announced, _DRAINED)
+    remaining = _DRAINED if announced is None else min(announced, _DRAINED)
     size = 0
-    while size < left and (chunk := _read_chunk(stream, left - size)):
+    while size < remaining and (chunk := _read_chunk(stream, remaining - size)):
         size += len(chunk)
         kept += chunk[: LIMIT + 1 - len(kept)]
     if len(kept) > LIMIT:
@@ -71,9 +71,9 @@ def _announced(environ: WSGIEnvironment) -> int | None:
     return int(length[:18])
 
 
-def _read_chunk(stream: InputStream, left: int) -> bytes:
+def _read_chunk(stream: InputStream, remaining: int) -> bytes:
     try:
-        return stream.read(min(left, _CHUNK))
+        return stream.read(min(remaining, _CHUNK))
     except ValueError:  # cheroot's word for broken chunked coding
         raise Refused(400, "the body's transfer coding is broken", [("Connection", "close")]) from None
 

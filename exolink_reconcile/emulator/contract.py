@@ -54,9 +54,9 @@ class Body:
             Refused: 400 naming the fields that are wrong, but never repeating what they hold.
 
         """
-        found = sorted(self.schema.iter_errors(value), key=lambda error: [str(step) for step in error.path])
-        if found:
-            raise Refused(400, "; ".join(_problem(error) for error in found[:_MANY]))
+        errors = sorted(self.schema.iter_errors(value), key=lambda error: [str(step) for step in error.path])
+        if errors:
+            raise Refused(400, "; ".join(_problem(error) for error in errors[:_MANY]))
         if not isinstance(value, dict):
             raise Refused(400, "the body must be a JSON object")
         return {name: kept for name, kept in value.items() if self.settable is None or name in self.settable}
@@ -126,12 +126,12 @@ def routes(text: str) -> tuple[Route, ...]:
     """
     document = _load(text)
     try:
-        found = [_route(document, path, item) for path, item in document["paths"].items() if path.startswith("/")]
+        operations = [_route(document, path, item) for path, item in document["paths"].items() if path.startswith("/")]
     except (LookupError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise EmulatorError(
             f"the contract is not an OpenAPI description that the emulator can follow: {error}"
         ) from None
-    return tuple(sorted(found, key=lambda route: [segment is None for segment in route.path]))
+    return tuple(sorted(operations, key=lambda route: [segment is None for segment in route.path]))
 
 
 # --- the document
@@ -203,11 +203,11 @@ def _pointed_at(document: dict[str, Any], reference: str) -> Any:
 
 def _resolved(document: dict[str, Any], node: Any) -> Any:
     """The node, or what it refers to in the end."""
-    seen: set[str] = set()
+    followed: set[str] = set()
     while isinstance(node, dict) and isinstance(node.get("$ref"), str):
-        if node["$ref"] in seen:
+        if node["$ref"] in followed:
             raise ValueError(f"$ref {node['$ref']} refers to itself")
-        seen.add(node["$ref"])
+        followed.add(node["$ref"])
         node = _pointed_at(document, node["$ref"])
     return node
 
@@ -218,9 +218,11 @@ def _resolved(document: dict[str, Any], node: Any) -> Any:
 def _route(document: dict[str, Any], template: str, item: Any) -> Route:
     path = tuple(None if re.fullmatch(r"\{[^{}]*\}", part) else part for part in template.split("/")[1:])
     names = re.findall(r"/\{([^{}]*)\}(?=/|$)", template)
-    known = _resolved(document, item) or {}
+    path_item = _resolved(document, item) or {}
     operations = {
-        method: _operation(document, path, method, names, known) for method in _METHODS if method.lower() in known
+        method: _operation(document, path, method, names, path_item)
+        for method in _METHODS
+        if method.lower() in path_item
     }
     return Route(path, operations)
 
@@ -311,20 +313,20 @@ def _validator(document: dict[str, Any], schema: Any) -> jsonschema.Draft202012V
     return jsonschema.Draft202012Validator({**document, "allOf": [schema]}, format_checker=_FORMATS)
 
 
-def _check_references(document: dict[str, Any], node: Any, seen: set[str]) -> None:
+def _check_references(document: dict[str, Any], node: Any, followed: set[str]) -> None:
     """Every reference that a schema can come to must lead somewhere in the document; examples are none of a schema."""
     if isinstance(node, list):
         for child in node:
-            _check_references(document, child, seen)
+            _check_references(document, child, followed)
     if not isinstance(node, dict):
         return
     reference = node.get("$ref")
-    if isinstance(reference, str) and reference not in seen:
-        seen.add(reference)
-        _check_references(document, _pointed_at(document, reference), seen)
+    if isinstance(reference, str) and reference not in followed:
+        followed.add(reference)
+        _check_references(document, _pointed_at(document, reference), followed)
     for key, child in node.items():
         if key not in {"example", "examples", "default", "enum", "const"}:
-            _check_references(document, child, seen)
+            _check_references(document, child, followed)
 
 
 _FORMATS = jsonschema.FormatChecker(formats=())
@@ -342,11 +344,11 @@ def _readings(text: str) -> list[Json]:
 
 
 def _problem(error: jsonschema.ValidationError) -> str:
-    where = ".".join(str(step) for step in error.absolute_path) or "body"
+    field = ".".join(str(step) for step in error.absolute_path) or "body"
     if error.validator in {
         "required",
         "additionalProperties",
         "unevaluatedProperties",
     }:  # these messages name keys, not values
-        return f"{where}: {error.message}"[:300]
-    return f"{where}: does not fit {error.validator} {json.dumps(error.validator_value, default=str)}"[:300]
+        return f"{field}: {error.message}"[:300]
+    return f"{field}: does not fit {error.validator} {json.dumps(error.validator_value, default=str)}"[:300]

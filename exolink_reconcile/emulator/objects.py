@@ -39,7 +39,7 @@ def listing(connection: sqlite3.Connection, owner: int, collection: str) -> list
     rows = connection.execute(
         "SELECT shown FROM object WHERE owner = ? AND collection = ? ORDER BY id", (owner, collection)
     )
-    return [shown for (shown,) in rows]
+    return [body for (body,) in rows]
 
 
 def get(connection: sqlite3.Connection, place: Place) -> str | None:
@@ -62,13 +62,13 @@ def insert(connection: sqlite3.Connection, owner: int, collection: str, fields: 
         "SELECT coalesce(max(seq), 0) + 1 FROM sqlite_sequence WHERE name = 'object'"
     ).fetchone()
     now = _now()
-    shown: dict[str, Json] = {"id": identifier, **({} if owner == NOBODY else {"tenantId": owner})}
-    shown |= facts.of(collection).at_birth(_settable(fields))
-    shown |= {"createdAt": now, "updatedAt": now, "deletedAt": None}
+    body: dict[str, Json] = {"id": identifier, **({} if owner == NOBODY else {"tenantId": owner})}
+    body |= facts.of(collection).at_birth(_settable(fields))
+    body |= {"createdAt": now, "updatedAt": now, "deletedAt": None}
     with _conflicts(collection):
         connection.execute(
             "INSERT INTO object (id, owner, collection, unique_key, posted, shown) VALUES (?, ?, ?, ?, ?, ?)",
-            (identifier, owner, collection, _unique_key(collection, shown), posted, _text(shown)),
+            (identifier, owner, collection, _unique_key(collection, body), posted, _text(body)),
         )
     return int(identifier)
 
@@ -115,14 +115,14 @@ def _settable(fields: Fields) -> Fields:
     return {name: value for name, value in fields.items() if name not in _SERVER_OWNED}
 
 
-def _unique_key(collection: str, shown: Fields) -> str | None:
+def _unique_key(collection: str, body: Fields) -> str | None:
     unique = facts.of(collection).unique
-    return json.dumps(shown[unique]) if unique is not None and unique in shown else None
+    return json.dumps(body[unique]) if unique is not None and unique in body else None
 
 
-def _text(shown: Fields) -> str:
+def _text(body: Fields) -> str:
     # ASCII by escapes: whatever a string holds, SQLite and the socket can carry it.
-    return json.dumps(shown, separators=(",", ":"), allow_nan=False)
+    return json.dumps(body, separators=(",", ":"), allow_nan=False)
 
 
 def _now() -> str:

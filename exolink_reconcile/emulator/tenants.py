@@ -36,7 +36,7 @@ class Tenants:
                 "SELECT posted, unique_key, shown FROM object WHERE owner = ? AND collection = ? ORDER BY id",
                 (objects.NOBODY, TENANT),
             ).fetchall()
-        return [shown for posted, key, shown in rows if posted or self._listed(json.loads(key))]
+        return [body for posted, key, body in rows if posted or self._listed(json.loads(key))]
 
     def _listed(self, prefix: str) -> bool:
         return self._prefixes is None or prefix in self._prefixes

@@ -82,9 +82,9 @@ class Application:
     # --- who asks, and for what
 
     def _check_token(self, environ: WSGIEnvironment) -> None:
-        given: str = environ.get("HTTP_AUTHORIZATION", "")
+        header: str = environ.get("HTTP_AUTHORIZATION", "")
         expected = self._authorization
-        if expected is not None and not hmac.compare_digest(given.encode("latin-1", "replace"), expected):
+        if expected is not None and not hmac.compare_digest(header.encode("latin-1", "replace"), expected):
             raise Refused(401, "the bearer token is missing or wrong", [("WWW-Authenticate", "Bearer")])
 
     def _operation(self, environ: WSGIEnvironment) -> tuple[Operation, list[str]]:
@@ -130,21 +130,21 @@ class Application:
 
     def _shown(self, place: Place) -> str:
         with self._store.read() as connection:
-            shown = objects.get(connection, place)
-        if shown is None:
+            stored = objects.get(connection, place)
+        if stored is None:
             raise Refused(404, _NO_OBJECT)
-        return shown
+        return stored
 
     def _update(self, place: Place, fields: Fields) -> None:
         with _conflicts_refused(), self._store.write() as connection:
-            found = objects.update(connection, place, fields)
-        if not found:
+            exists = objects.update(connection, place, fields)
+        if not exists:
             raise Refused(404, _NO_OBJECT)
 
     def _delete(self, place: Place) -> None:
         with self._store.write() as connection:
-            found = objects.delete(connection, place)
-        if not found:
+            exists = objects.delete(connection, place)
+        if not exists:
             raise Refused(404, _NO_OBJECT)
 
 

@@ -12,8 +12,8 @@ def arguments(paths: Sequence[str], options: Mapping[str, Any]) -> list[str]:
         if value is True:
             words.append(switch)
         elif value is not None and value is not False:
-            for each in value if isinstance(value, (list, tuple)) else [value]:
-                words += [f"{switch}={each}"] if str(each).startswith("-") else [switch, str(each)]
+            for element in value if isinstance(value, (list, tuple)) else [value]:
+                words += [f"{switch}={element}"] if str(element).startswith("-") else [switch, str(element)]
     if any(path.startswith("-") for path in paths):
         words.append("--")
     return [*words, *paths]

@@ -48,10 +48,13 @@ def plan(plan: Plan, digest: str) -> Iterator[Event]:
         planned = {"resource": _resource(step.address), "action": _ACTIONS[step.action]}
         yield _event("planned_change", f"{step.address}: Plan to {_ACTIONS[step.action]}", change=planned)
     add, change, remove = plan.counts
-    said = f"Plan: {add} to add, {change} to change, {remove} to destroy."
-    held = [{"address": str(each.address), "code": each.code, "reason": each.reason} for each in plan.held_back]
+    sentence = f"Plan: {add} to add, {change} to change, {remove} to destroy."
+    held = [
+        {"address": str(held_back.address), "code": held_back.code, "reason": held_back.reason}
+        for held_back in plan.held_back
+    ]
     event = _event("change_summary", "", changes=_changes(plan.counts, "plan"), digest=digest, held_back=held)
-    yield {**event, "@message": said}  # our own sentence: nothing in it is from outside
+    yield {**event, "@message": sentence}  # our own sentence: nothing in it is from outside
 
 
 def started(step: Step) -> Event:
@@ -68,8 +71,8 @@ def result(result: Result, seconds: Mapping[int, int]) -> Iterator[Event]:
     """One event for each outcome, then what the verifying read still found, and notes. `seconds` by `id` of the step."""
     for outcome in result.outcomes:
         yield _outcome(outcome, seconds.get(id(outcome.step), 0))
-    for left in result.left:
-        yield _diagnostic(Diagnostic(left.code, f"{left.address}: {left.detail}"))
+    for difference in result.left:
+        yield _diagnostic(Diagnostic(difference.code, f"{difference.address}: {difference.detail}"))
     for note in result.notes:
         yield _event("log", note)
 
@@ -77,8 +80,8 @@ def result(result: Result, seconds: Mapping[int, int]) -> Iterator[Event]:
 def summary(result: Result, *, complete: bool) -> Event:
     """Terraform's counts of what happened."""
     add, change, remove = result.totals
-    said = f"Apply {'complete!' if complete else 'incomplete.'} Resources: {add} added, {change} changed, {remove} destroyed."
-    return _event("change_summary", said, changes=_changes(result.totals, "apply"))
+    sentence = f"Apply {'complete!' if complete else 'incomplete.'} Resources: {add} added, {change} changed, {remove} destroyed."
+    return _event("change_summary", sentence, changes=_changes(result.totals, "apply"))
 
 
 def failure(error: BaseException) -> Iterator[Event]:
@@ -94,9 +97,9 @@ def failure(error: BaseException) -> Iterator[Event]:
             yield _diagnostic(Diagnostic("E-INTERRUPTED", "interrupted"))
 
 
-def diagnostics(found: Sequence[Diagnostic]) -> Iterator[Event]:
+def diagnostics(findings: Sequence[Diagnostic]) -> Iterator[Event]:
     """Errors and warnings, each with its place."""
-    return (_diagnostic(each) for each in found)
+    return (_diagnostic(finding) for finding in findings)
 
 
 def ending(
@@ -126,7 +129,7 @@ def ending(
         changes=_changes(totals, "apply"),
         steps={status.value: counted[status] for status in Status},
         codes=_codes(plan, result, error),
-        held_back=list(dict.fromkeys(str(each.address) for each in held)),
+        held_back=list(dict.fromkeys(str(item.address) for item in held)),
         unknown=list(dict.fromkeys([*left_open, *unknown])),
         digest=digest,
     )
@@ -136,7 +139,7 @@ def _codes(plan: Plan | None, result: Result | None, error: BaseException | None
     """The stable words of all that went wrong or was held back, each once, sorted."""
     codes = {held.code for held in plan.held_back} if plan is not None else set()
     if result is not None:
-        codes |= {outcome.code for outcome in result.outcomes} | {left.code for left in result.left}
+        codes |= {outcome.code for outcome in result.outcomes} | {difference.code for difference in result.left}
         codes |= {"E-GATE"} if result.gated else set()
     if error is not None:
         codes |= {str(event["diagnostic"]["code"]) for event in failure(error) if event["@level"] == "error"}
@@ -145,18 +148,18 @@ def _codes(plan: Plan | None, result: Result | None, error: BaseException | None
 
 def _outcome(outcome: Outcome, seconds: int) -> Event:
     step = outcome.step
-    said = f"{step.address}: {step.action.word} {outcome.status.value}"
+    sentence = f"{step.address}: {step.action.word} {outcome.status.value}"
     if outcome.status is Status.DONE and not outcome.exit_code:
-        made = {"id_key": "id", "id_value": str(outcome.made)} if outcome.made is not None else {}
-        return _event("apply_complete", said, hook=_hook(step, **made, elapsed_seconds=seconds))
+        new_id = {"id_key": "id", "id_value": str(outcome.made)} if outcome.made is not None else {}
+        return _event("apply_complete", sentence, hook=_hook(step, **new_id, elapsed_seconds=seconds))
     hook = _hook(step, elapsed_seconds=seconds)
     more = {"status": outcome.status.value, "code": outcome.code, "detail": inert(outcome.detail)}
-    return _event("apply_errored", f"{said}: {outcome.detail}", "error", hook=hook, **more)
+    return _event("apply_errored", f"{sentence}: {outcome.detail}", "error", hook=hook, **more)
 
 
-def _diagnostic(found: Diagnostic) -> Event:
-    level = "error" if found.severity == "error" else "warn"
-    return _event("diagnostic", f"{found.code}: {found.summary}", level, diagnostic=diagnostic(found))
+def _diagnostic(finding: Diagnostic) -> Event:
+    level = "error" if finding.severity == "error" else "warn"
+    return _event("diagnostic", f"{finding.code}: {finding.summary}", level, diagnostic=diagnostic(finding))
 
 
 def _event(kind: str, message: str, level: str = "info", **more: Any) -> Event:
@@ -174,11 +177,11 @@ def _hook(step: Step, **more: Any) -> dict[str, Any]:
 
 def _resource(address: Address) -> dict[str, str]:
     """Terraform's names for it, and our own `address`."""
-    shown = resource_address(address)
+    terraform_address = resource_address(address)
     return {
-        "addr": shown,
+        "addr": terraform_address,
         "module": "",
-        "resource": shown,
+        "resource": terraform_address,
         "implied_provider": "exolink",
         "resource_type": f"exolink_{address.kind}",
         "resource_name": address.tenant,

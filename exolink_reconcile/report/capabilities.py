@@ -21,10 +21,10 @@ def capabilities(contract: Contract) -> str:
 def _kind(kind: Kind, offer: Offer) -> Iterator[str]:
     yield kind.kind
     for word, operation in _operations(kind, offer).items():
-        said = (
+        verbs = (
             f"{_evidence(operation.inferred):<11} {operation.method} {operation.path}" if operation else "not offered"
         )
-        yield f"  {word:<8} {said}"
+        yield f"  {word:<8} {verbs}"
     yield f"  {'field':<18} {'create':<22} {'update':<22}"
     for name in fields(kind):
         mark = f"{name} (key)" if name == key(kind) else name

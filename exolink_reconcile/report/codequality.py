@@ -14,19 +14,19 @@ _SEVERITY = {"error": "critical", "warning": "minor"}
 NO_PLACE = "exolink.yaml"  # every entry needs a file: where a problem has none, the one that is read by default
 
 
-def diagnostics(found: Sequence[Diagnostic], path_from_root: Callable[[str], str]) -> str:
+def diagnostics(findings: Sequence[Diagnostic], path_from_root: Callable[[str], str]) -> str:
     """One JSON array, an entry for each diagnostic."""
     entries = [
         {
-            "description": inert(f"{each.summary}. {each.detail}" if each.detail else each.summary),
-            "check_name": each.code,
+            "description": inert(f"{finding.summary}. {finding.detail}" if finding.detail else finding.summary),
+            "check_name": finding.code,
             "fingerprint": fingerprint,
-            "severity": _SEVERITY[each.severity],
+            "severity": _SEVERITY[finding.severity],
             "location": {
-                "path": inert(path_from_root(each.source.path)).lstrip("/") if each.source else NO_PLACE,
-                "lines": {"begin": each.source.line if each.source else 1},
+                "path": inert(path_from_root(finding.source.path)).lstrip("/") if finding.source else NO_PLACE,
+                "lines": {"begin": finding.source.line if finding.source else 1},
             },
         }
-        for each, fingerprint in zip(found, fingerprints(found, path_from_root), strict=True)
+        for finding, fingerprint in zip(findings, fingerprints(findings, path_from_root), strict=True)
     ]
     return json.dumps(entries, indent=2, ensure_ascii=True) + "\n"

@@ -25,11 +25,11 @@ class Look:
     line_at: Callable[[Source], str | None] = lambda source: None
 
 
-def diagnostics(found: Iterable[Diagnostic], look: Look | None = None) -> str:
+def diagnostics(findings: Iterable[Diagnostic], look: Look | None = None) -> str:
     """One line a diagnostic: place, severity, code, sentence; then the line of the file, and what to do."""
     look = look or Look()
     lines: list[str] = []
-    for diagnostic in found:
+    for diagnostic in findings:
         lines += _head(diagnostic, look)
         lines += _excerpt(diagnostic.source, look)
         if diagnostic.detail:
@@ -39,14 +39,14 @@ def diagnostics(found: Iterable[Diagnostic], look: Look | None = None) -> str:
 
 def _head(diagnostic: Diagnostic, look: Look) -> list[str]:
     place = f"{inert(str(diagnostic.source))}: " if diagnostic.source else ""
-    first, *others = _wrapped(
+    first, *continued = _wrapped(
         f"{place}{diagnostic.severity}: {diagnostic.code}: {inert(diagnostic.summary)}", look, "  "
     )
     colour = _RED if diagnostic.severity == "error" else _YELLOW
     mark = f"{diagnostic.severity}: {diagnostic.code}:"
     if look.colours and first.startswith(f"{place}{mark}"):
         first = f"{_painted(place, _BOLD)}{_painted(mark, colour)}{first[len(place) + len(mark) :]}"
-    return [first, *others]
+    return [first, *continued]
 
 
 def _excerpt(source: Source | None, look: Look) -> Iterator[str]:

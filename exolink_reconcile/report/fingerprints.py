@@ -10,16 +10,16 @@ from exolink_reconcile.model import Diagnostic
 _PLACE = re.compile(r":\d+:\d+")
 
 
-def fingerprints(found: Sequence[Diagnostic], path_from_root: Callable[[str], str]) -> list[str]:
+def fingerprints(findings: Sequence[Diagnostic], path_from_root: Callable[[str], str]) -> list[str]:
     """One for each diagnostic, all different: of its word, its file and its sentence, never of a line.
 
     What is the same in all three is told apart by its order in the file.
     """
-    seen: Counter[str] = Counter()
-    made = []
-    for each in found:
-        path = path_from_root(each.source.path) if each.source else ""
-        text = "\0".join((each.code, path, _PLACE.sub("", each.summary)))
-        made.append(hashlib.sha256(f"{text}\0{seen[text]}".encode("utf-8", "surrogateescape")).hexdigest())
-        seen[text] += 1
-    return made
+    counts: Counter[str] = Counter()
+    hashes = []
+    for finding in findings:
+        path = path_from_root(finding.source.path) if finding.source else ""
+        text = "\0".join((finding.code, path, _PLACE.sub("", finding.summary)))
+        hashes.append(hashlib.sha256(f"{text}\0{counts[text]}".encode("utf-8", "surrogateescape")).hexdigest())
+        counts[text] += 1
+    return hashes

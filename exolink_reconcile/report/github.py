@@ -49,9 +49,9 @@ class _Annotation:
     last_line: int | None = None
 
 
-def diagnostics(found: Iterable[Diagnostic], path_from_root: _PathFromRoot) -> str:
+def diagnostics(findings: Iterable[Diagnostic], path_from_root: _PathFromRoot) -> str:
     """One annotation for each diagnostic, errors first, within the limit."""
-    return _lines([_diagnostic(each) for each in found], path_from_root)
+    return _lines([_diagnostic(finding) for finding in findings], path_from_root)
 
 
 def failure(error: ReconcileError, path_from_root: _PathFromRoot) -> str:
@@ -66,22 +66,26 @@ def plan(plan: Plan, caused: Sequence[Caused], path_from_root: _PathFromRoot) ->
 
     What apply would refuse is an error. `caused` are the differences of the plan with the places that cause them.
     """
-    refusals = [_Annotation("error", each.code, inert(f"Apply will refuse: {each.summary}.")) for each in plan.refusals]
+    refusals = [
+        _Annotation("error", refusal.code, inert(f"Apply will refuse: {refusal.summary}.")) for refusal in plan.refusals
+    ]
     groups: dict[tuple[str, object], _Group] = {}
-    drift = [each for each in caused if isinstance(each.item, Step) and each.item.cause == "drift"]
-    other = {id(each) for each in drift}
-    for each in caused:
-        if id(each) in other:
+    drift = [
+        difference for difference in caused if isinstance(difference.item, Step) and difference.item.cause == "drift"
+    ]
+    other = {id(difference) for difference in drift}
+    for difference in caused:
+        if id(difference) in other:
             continue
-        what = _HELD if isinstance(each.item, HeldBack) else each.item.action.word
-        cause = each.causes[0] if each.causes else None
+        word = _HELD if isinstance(difference.item, HeldBack) else difference.item.action.word
+        cause = difference.causes[0] if difference.causes else None
         # Without a place each object is by itself; with one, all that the line does is one annotation.
-        line: object = (cause.source.path, cause.source.line) if cause else id(each.item)
-        groups.setdefault((what, line), _Group(plan, what, cause)).add(each)
-    found = [each for level in _LEVELS for each in _merged([g for g in groups.values() if _ORDER[g.what] == level])]
-    found.sort(key=lambda group: (list(_ORDER).index(group.what), -len(group.objects)))
-    besides = _drift([each.item for each in drift])
-    return _lines([*refusals, *(group.annotation() for group in found), *besides, *_notes(plan)], path_from_root)
+        line: object = (cause.source.path, cause.source.line) if cause else id(difference.item)
+        groups.setdefault((word, line), _Group(plan, word, cause)).add(difference)
+    merged = [group for level in _LEVELS for group in _merged([g for g in groups.values() if _ORDER[g.word] == level])]
+    merged.sort(key=lambda group: (list(_ORDER).index(group.word), -len(group.objects)))
+    besides = _drift([difference.item for difference in drift])
+    return _lines([*refusals, *(group.annotation() for group in merged), *besides, *_notes(plan)], path_from_root)
 
 
 def _drift(items: Sequence[Step | HeldBack]) -> Iterator[_Annotation]:
@@ -96,9 +100,9 @@ def _notes(plan: Plan) -> Iterator[_Annotation]:
     return (_Annotation("notice", note.code, inert(f"{note.summary}.")) for note in plan.notes)
 
 
-def _diagnostic(each: Diagnostic) -> _Annotation:
-    said = "\n".join(inert(part) for part in (each.summary, each.detail) if part)
-    return _Annotation(each.severity, each.code, said, each.source)
+def _diagnostic(finding: Diagnostic) -> _Annotation:
+    message = "\n".join(inert(part) for part in (finding.summary, finding.detail) if part)
+    return _Annotation(finding.severity, finding.code, message, finding.source)
 
 
 # ----------------------------------------------------------------------------------------------------- what a line does
@@ -107,9 +111,9 @@ def _diagnostic(each: Diagnostic) -> _Annotation:
 class _Group:
     """All that one line of YAML (or a run of lines) does in one way: the objects, and the differences of each."""
 
-    def __init__(self, plan: Plan, what: str, cause: Cause | None) -> None:
+    def __init__(self, plan: Plan, word: str, cause: Cause | None) -> None:
         self.plan = plan
-        self.what = what
+        self.word = word
         self.cause = cause
         self.lines = 1
         self.objects: dict[int, list[Caused]] = defaultdict(list)
@@ -120,10 +124,10 @@ class _Group:
 
     def follows(self, before: "_Group") -> bool:
         """Whether this is the next line of the same section, and does the same as the line before."""
-        one, other = before.cause, self.cause
-        if one is None or other is None or (before.what, one.section) != (self.what, other.section):
+        first, second = before.cause, self.cause
+        if first is None or second is None or (before.word, first.section) != (self.word, second.section):
             return False
-        return (one.source.path, one.source.line + before.lines) == (other.source.path, other.source.line)
+        return (first.source.path, first.source.line + before.lines) == (second.source.path, second.source.line)
 
     def take(self, other: "_Group") -> None:
         """Make the lines of a group that follows part of this one."""
@@ -141,14 +145,14 @@ class _Group:
         items = self.items
         message = self._one(items[0]) if len(items) == 1 else self._many(items)
         about = tuple(
-            f"{self.what} {inert(str(item.address))}" if self.what in ("delete", "replace") else self.what
+            f"{self.word} {inert(str(item.address))}" if self.word in ("delete", "replace") else self.word
             for item in items
         )
         code = {item.code for item in items if isinstance(item, HeldBack)}
-        title = code.pop() if len(code) == 1 else f"plan: {self.what}"
+        title = code.pop() if len(code) == 1 else f"plan: {self.word}"
         source = self.cause.source if self.cause else None
         last_line = source.line + self.lines - 1 if source and self.lines > 1 else None
-        return _Annotation(_ORDER[self.what], title, message, source, about, last_line)
+        return _Annotation(_ORDER[self.word], title, message, source, about, last_line)
 
     # ------------------------------------------------------------------------------------------------------ one object
 
@@ -156,8 +160,10 @@ class _Group:
         address = inert(str(item.address))
         fields = [row.field for row in self.objects[id(item)] if row.field is not None]
         if isinstance(item, HeldBack):
-            said = "; ".join(f"{field.name} {self._change(item, field)}" for field in fields) or item.action.word
-            return f"held back: {address}: {said}{self._through()}\n{_why(item)}"
+            text_of_item = (
+                "; ".join(f"{field.name} {self._change(item, field)}" for field in fields) or item.action.word
+            )
+            return f"held back: {address}: {text_of_item}{self._through()}\n{_why(item)}"
         match item.action:
             case Action.DELETE:
                 goes = self._goes(item)
@@ -166,11 +172,11 @@ class _Group:
                 )
             case Action.REPLACE:
                 changes = ", ".join(f"{field.name} {self._change(item, field)}" for field in fields)
-                said = f"will replace {address} (id {_id(item)}, gets a new id): {changes}{self._through()}"
-                return _with_reminder(f"{said}\n{inert(item.reason)}{self._goes(item)}", [item.kind])
+                text_of_item = f"will replace {address} (id {_id(item)}, gets a new id): {changes}{self._through()}"
+                return _with_reminder(f"{text_of_item}\n{inert(item.reason)}{self._goes(item)}", [item.kind])
             case Action.CREATE:
-                made = ", ".join(f"{c.name} {self._named(item, c)}" for c in item.fields if c.name != key(item.kind))
-                return f"will create {address}: {made}" if made else f"will create {address}"
+                values = ", ".join(f"{c.name} {self._named(item, c)}" for c in item.fields if c.name != key(item.kind))
+                return f"will create {address}: {values}" if values else f"will create {address}"
             case Action.UPDATE:
                 if len(fields) == 1:
                     return (
@@ -194,19 +200,19 @@ class _Group:
 
     def _many(self, items: Sequence[Step | HeldBack]) -> str:
         of = f" of {inert(self.cause.section)}" if self.cause and self.cause.section else ""
-        subject, verb = (f"this line{of}", f"{self.what}s") if self.lines == 1 else (f"these lines{of}", self.what)
+        subject, verb = (f"this line{of}", f"{self.word}s") if self.lines == 1 else (f"these lines{of}", self.word)
         counted = _counted(items)
         addresses = list(dict.fromkeys(str(item.address) for item in items))
-        match self.what:
+        match self.word:
             case "delete" | "replace":
                 named = "\n".join(f"{inert(str(item.address))} (id {_id(item)}){self._goes(item)}" for item in items)
-                said = f"{subject} {verb} {counted}{self._fields(items)}\n{named}"
-                return _with_reminder(said, [item.kind for item in items])
+                sentence = f"{subject} {verb} {counted}{self._fields(items)}\n{named}"
+                return _with_reminder(sentence, [item.kind for item in items])
             case "held back":
                 reasons = dict.fromkeys(_why(item) for item in items if isinstance(item, HeldBack))
                 is_or_are = "is" if self.lines == 1 else "are"
-                said = f"{subject} {is_or_are} held back for {counted}{self._fields(items)}"
-                return "\n".join((said, _few(addresses), *reasons))
+                sentence = f"{subject} {is_or_are} held back for {counted}{self._fields(items)}"
+                return "\n".join((sentence, _few(addresses), *reasons))
             case "create":
                 return f"{subject} {verb} {counted}\n{_few(addresses)}"
             case _:
@@ -223,9 +229,11 @@ class _Group:
         )
         if not counts:
             return ""
-        shown = [said if count == len(items) else f"{said} ({count})" for said, count in counts.most_common(_SAMPLE)]
+        counted = [
+            field if count == len(items) else f"{field} ({count})" for field, count in counts.most_common(_SAMPLE)
+        ]
         more = [f"{len(counts) - _SAMPLE} other changes"] if len(counts) > _SAMPLE else []
-        return f": {', '.join([*shown, *more])}"
+        return f": {', '.join([*counted, *more])}"
 
     def _change(self, item: Step | HeldBack, change: FieldChange) -> str:
         return text.field_change(change, self._names(item, change))
@@ -243,7 +251,7 @@ def _merged(groups: Sequence[_Group]) -> list[_Group]:
         return list(groups)
     placed = [group for group in groups if group.cause]
     merged = [group for group in groups if not group.cause]
-    placed.sort(key=lambda g: (g.what, g.cause.section, g.cause.source) if g.cause else ())
+    placed.sort(key=lambda g: (g.word, g.cause.section, g.cause.source) if g.cause else ())
     for group in placed:
         if merged and group.follows(merged[-1]):
             merged[-1].take(group)
@@ -273,44 +281,48 @@ def _id(item: Step | HeldBack) -> str:
     return str(remote_id(item.before)) if isinstance(item, Step) and item.before is not None else "?"
 
 
-def _with_reminder(said: str, kinds: Iterable[Kind]) -> str:
+def _with_reminder(sentence: str, kinds: Iterable[Kind]) -> str:
     """With what to check before an object of these kinds goes."""
-    return "\n".join([said, *dict.fromkeys(inert(kind.when_gone) for kind in kinds if kind.when_gone)])
+    return "\n".join([sentence, *dict.fromkeys(inert(kind.when_gone) for kind in kinds if kind.when_gone)])
 
 
 # ------------------------------------------------------------------------------------------------------------ commands
 
 
-def _lines(found: Sequence[_Annotation], path_from_root: _PathFromRoot) -> str:
+def _lines(annotations: Sequence[_Annotation], path_from_root: _PathFromRoot) -> str:
     """The commands, a line each: errors, warnings, notices, of each no more than GitHub takes."""
-    shown = [each for level in _LEVELS for each in _within_limit(level, [a for a in found if a.level == level])]
-    return "".join(f"{_command(each, path_from_root)}\n" for each in shown)
+    limited = [
+        annotation
+        for level in _LEVELS
+        for annotation in _within_limit(level, [a for a in annotations if a.level == level])
+    ]
+    return "".join(f"{_command(annotation, path_from_root)}\n" for annotation in limited)
 
 
-def _within_limit(level: _Level, these: Sequence[_Annotation]) -> Iterator[_Annotation]:
-    if len(these) <= LIMIT:
-        yield from these
+def _within_limit(level: _Level, annotations: Sequence[_Annotation]) -> Iterator[_Annotation]:
+    if len(annotations) <= LIMIT:
+        yield from annotations
         return
-    yield from these[: LIMIT - 1]
-    left = these[LIMIT - 1 :]
-    counts = Counter(said for each in left for said in each.about)
-    said = (
-        f"{len(left)} more {level}s are not shown here: GitHub takes {LIMIT} of a kind. The log of this step has all."
-    )
-    what = [about if count == 1 else f"{about} ({count} objects)" for about, count in counts.items()]
-    message = f"{said}\nAmong them: {', '.join(what)}" if what else said
+    yield from annotations[: LIMIT - 1]
+    not_shown = annotations[LIMIT - 1 :]
+    counts = Counter(about for annotation in not_shown for about in annotation.about)
+    said = f"{len(not_shown)} more {level}s are not shown here: GitHub takes {LIMIT} of a kind. The log of this step has all."
+    counted = [about if count == 1 else f"{about} ({count} objects)" for about, count in counts.items()]
+    message = f"{said}\nAmong them: {', '.join(counted)}" if counted else said
     yield _Annotation(level, "exolink-reconcile", message)
 
 
-def _command(each: _Annotation, path_from_root: _PathFromRoot) -> str:
-    properties: dict[str, str] = {"title": each.title}
-    if each.source is not None:
-        properties["file"] = inert(path_from_root(each.source.path))
-        properties["line"] = str(each.source.line)
+def _command(annotation: _Annotation, path_from_root: _PathFromRoot) -> str:
+    properties: dict[str, str] = {"title": annotation.title}
+    if annotation.source is not None:
+        properties["file"] = inert(path_from_root(annotation.source.path))
+        properties["line"] = str(annotation.source.line)
         # Columns only count on a single line.
-        properties |= {"endLine": str(each.last_line)} if each.last_line else {"col": str(each.source.column)}
+        properties |= (
+            {"endLine": str(annotation.last_line)} if annotation.last_line else {"col": str(annotation.source.column)}
+        )
     written = ",".join(f"{name}={_property(value)}" for name, value in properties.items())
-    return f"::{each.level} {written}::{_data(_cut(each.message))}"
+    return f"::{annotation.level} {written}::{_data(_cut(annotation.message))}"
 
 
 def _cut(message: str) -> str:

@@ -35,7 +35,7 @@ _SECRET = "a secret in it changes"
 
 
 class _Row(NamedTuple):
-    """One object, ready to show: every text inert. `what` stands in for the changes on its line where it is not empty.
+    """One object, ready to show: every text inert. `sentence` stands in for the changes on its line where it is not empty.
 
     `fields` are (name, before, after), None where there is no value; `says` are sentences, `ways` the ways out.
     """
@@ -44,7 +44,7 @@ class _Row(NamedTuple):
     kind: str
     name: str
     place: str
-    what: str
+    sentence: str
     fields: tuple[tuple[str, str | None, str | None], ...]
     says: tuple[str, ...]
     ways: tuple[str, ...] = ()
@@ -52,13 +52,13 @@ class _Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Section:
-    """All rows of one action. What is dangerous is `whole`: each row with all its facts, never folded."""
+    """All rows of one action. If it is `dangerous`, each row with all its facts, never folded."""
 
     word: str
     mark: str
     title: str
     label: str
-    whole: bool
+    dangerous: bool
     rows: Sequence[_Row] = field(default_factory=list)
 
 
@@ -167,8 +167,14 @@ def _header(
 
 def _command(digest: str, paths: Sequence[str], options: Mapping[str, Any]) -> str:
     """The command that applies this plan and no other; without its paths where showing them would change them."""
-    whole = " ".join([f"exolink-reconcile apply --expect {digest}", *map(shlex.quote, again.arguments(paths, options))])
-    return whole if inert(whole) == whole else f"exolink-reconcile apply --expect {digest}  # and this plan's options"
+    command = " ".join(
+        [f"exolink-reconcile apply --expect {digest}", *map(shlex.quote, again.arguments(paths, options))]
+    )
+    return (
+        command
+        if inert(command) == command
+        else f"exolink-reconcile apply --expect {digest}  # and this plan's options"
+    )
 
 
 def _toolbar(sections: Sequence[_Section]) -> Iterator[str]:
@@ -214,20 +220,25 @@ def _sections(plan: Plan, show_unmanaged: bool) -> list[_Section]:
     by_action: dict[tuple[bool, Action], list[Step]] = defaultdict(list)
     for step in plan.steps:
         by_action[step.cause == "drift", step.action].append(step)
-    shown = _Shown(plan.names)
-    found = [
+    rows_of = _Shown(plan.names)
+    sections = [
         _Section(
-            "held", "!", "Held back, apply will not settle these", "Held back", True, [*map(shown.held, plan.held_back)]
+            "held",
+            "!",
+            "Held back, apply will not settle these",
+            "Held back",
+            True,
+            [*map(rows_of.held, plan.held_back)],
         )
     ]
     makers: tuple[tuple[Action, Callable[[Step], _Row]], ...] = (
-        (Action.DELETE, shown.delete),
-        (Action.REPLACE, shown.replace),
-        (Action.UPDATE, shown.update),
-        (Action.CREATE, shown.create),
+        (Action.DELETE, rows_of.delete),
+        (Action.REPLACE, rows_of.replace),
+        (Action.UPDATE, rows_of.update),
+        (Action.CREATE, rows_of.create),
     )
     for drift, (action, make) in product((False, True), makers):
-        whole = action in (Action.DELETE, Action.REPLACE)
+        is_dangerous = action in (Action.DELETE, Action.REPLACE)
         label = action.word.capitalize()
         rows = [*map(make, by_action[drift, action])]
         word, title = action.word, f"To {action.word}"
@@ -235,11 +246,11 @@ def _sections(plan: Plan, show_unmanaged: bool) -> list[_Section]:
             word, label, title = f"{word}-drift", f"{label} (drift)", f"{title}, drift: differs besides this change"
         elif plan.base:
             title += ", by this change"
-        found.append(_Section(word, action.value, title, label, whole, rows))
+        sections.append(_Section(word, action.value, title, label, is_dangerous, rows))
     if show_unmanaged:
-        rows = [shown.unmanaged(group.tenant, group.kind, row) for group in plan.unmanaged for row in group.rows]
-        found.append(_Section("unmanaged", " ", "Unmanaged, left alone", "Unmanaged", False, sorted(rows)))
-    return [section for section in found if section.rows]
+        rows = [rows_of.unmanaged(group.tenant, group.kind, row) for group in plan.unmanaged for row in group.rows]
+        sections.append(_Section("unmanaged", " ", "Unmanaged, left alone", "Unmanaged", False, sorted(rows)))
+    return [section for section in sections if section.rows]
 
 
 class _Shown:
@@ -254,10 +265,10 @@ class _Shown:
         self.number = functools.cache(self._number)
 
     def held(self, held: HeldBack) -> _Row:
-        what = "" if held.field else held.action.word
+        word = "" if held.field else held.action.word
         changes = self.changes(held.address.tenant, [held.field]) if held.field else ()
         says = (inert(f"{held.code}: {held.reason}."),)
-        return _Row(*self.where(held), what, changes, says, tuple(map(inert, held.ways_out)))
+        return _Row(*self.where(held), word, changes, says, tuple(map(inert, held.ways_out)))
 
     def delete(self, step: Step) -> _Row:
         assert step.before is not None
@@ -266,10 +277,10 @@ class _Shown:
 
     def replace(self, step: Step) -> _Row:
         assert step.before is not None
-        what = f"id {remote_id(step.before)}, gets a new id, {self.inert(step.reason)}"
+        sentence = f"id {remote_id(step.before)}, gets a new id, {self.inert(step.reason)}"
         goes = self.goes(step.address.tenant, step.goes_with)
         changes = (*self.changes(step.address.tenant, step.fields), *goes)
-        return _Row(*self.where(step), what, changes, _inferred(step))
+        return _Row(*self.where(step), sentence, changes, _inferred(step))
 
     def goes(self, tenant: str, changes: Iterable[FieldChange]) -> Iterator[tuple[str, str | None, str | None]]:
         """What a replace takes beside its differences, and what of it it puts back."""
@@ -278,44 +289,44 @@ class _Shown:
             yield name, self.value(tenant, name, before), put_back
 
     def update(self, step: Step) -> _Row:
-        said = self.inert(step.reason)
-        says = f"id {remote_id(step.before)}, {said}" if step.before is not None else said
+        reason = self.inert(step.reason)
+        says = f"id {remote_id(step.before)}, {reason}" if step.before is not None else reason
         return _Row(*self.where(step), "", self.changes(step.address.tenant, step.fields), (says, *_inferred(step)))
 
     def create(self, step: Step) -> _Row:
         key_name, tenant = key(step.kind), step.address.tenant
-        made = [(name, None, self.value(tenant, name, after)) for name, _, after in step.fields if name != key_name]
-        return _Row(*self.where(step), "", tuple(made), (self.inert(step.reason), *_inferred(step)))
+        values = [(name, None, self.value(tenant, name, after)) for name, _, after in step.fields if name != key_name]
+        return _Row(*self.where(step), "", tuple(values), (self.inert(step.reason), *_inferred(step)))
 
     def unmanaged(self, tenant: str, kind: Kind, row: Row) -> _Row:
         return _Row(self.inert(tenant), kind.kind, inert(getattr(row, key(kind))), "", f"id {remote_id(row)}", (), ())
 
-    def where(self, each: Step | HeldBack) -> tuple[str, str, str, str]:
+    def where(self, item: Step | HeldBack) -> tuple[str, str, str, str]:
         """Tenant, kind, name and YAML place."""
-        tenant, kind, name = each.address
+        tenant, kind, name = item.address
         place = ""
-        if each.source is not None:
-            path, line, column = each.source
+        if item.source is not None:
+            path, line, column = item.source
             place = f"{self.inert(path)}:{line}:{column}"
         return self.inert(tenant), kind, inert(name), place
 
     def changes(self, tenant: str, changes: Iterable[FieldChange]) -> tuple[tuple[str, str | None, str | None], ...]:
         """Before and after of each change. A secret that alone changes says so: both sides look the same."""
-        found = []
+        rows = []
         for change in changes:
             field = change.field
             before, after = self.value(tenant, field, change.before), self.value(tenant, field, change.after)
             if before == after and isinstance(change.after, SecretUrl):
                 after = f"{after} ({_SECRET})"
-            found.append((self.inert(change.name), before, after))
-        return tuple(found)
+            rows.append((self.inert(change.name), before, after))
+        return tuple(rows)
 
-    def value(self, tenant: str, field: str, shown: Any) -> str:
-        return self.number(tenant, field, shown) if type(shown) is int else text.value(shown)
+    def value(self, tenant: str, field: str, value: Any) -> str:
+        return self.number(tenant, field, value) if type(value) is int else text.value(value)
 
-    def _number(self, tenant: str, field: str, shown: int) -> str:
+    def _number(self, tenant: str, field: str, number: int) -> str:
         names = self.names.get((tenant, field), {})
-        return f"{shown} ({inert(names[shown])})" if shown in names else text.value(shown)
+        return f"{number} ({inert(names[number])})" if number in names else text.value(number)
 
 
 def _inferred(step: Step) -> tuple[str, ...]:
@@ -329,7 +340,7 @@ def _plain(section: _Section, full: bool) -> Iterator[str]:
     yield f'<section id="{section.word}" class="{_classes(section)}" aria-labelledby="{section.word}-title">'
     yield f'<h2 id="{section.word}-title">{section.title} <span class="count">({_number(section.rows)})</span></h2>'
     yield '<div class="plain">'
-    if section.whole or full or len(section.rows) <= PLAIN_ROWS:
+    if section.dangerous or full or len(section.rows) <= PLAIN_ROWS:
         yield from (_plain_row(section, row) for row in section.rows)
     else:
         yield '<p class="folded-note">Long runs are folded here: <code>--full</code> writes out each object.</p>'
@@ -340,28 +351,30 @@ def _plain(section: _Section, full: bool) -> Iterator[str]:
 
 
 def _plain_row(section: _Section, row: _Row) -> str:
-    """One object. A row that is not `whole` has all that a reviewer needs on its line, unless something is too long."""
-    more = _more(row) if section.whole or _is_long(row) else ""
+    """One object. A row that is not dangerous has all that a reviewer needs on its line, unless something is too long."""
+    more = _more(row) if section.dangerous or _is_long(row) else ""
     return f'<div class="row"><div class="line">{_line(section, row)}</div>{more}</div>'
 
 
 def _line(section: _Section, row: _Row) -> str:
-    what = f'<span class="say">{_bdi(_cut(row.what))}</span>' if row.what else _changes(row, "span", cut=True)
+    sentence = (
+        f'<span class="say">{_bdi(_cut(row.sentence))}</span>' if row.sentence else _changes(row, "span", cut=True)
+    )
     place = f'<span class="place">{_bdi(_cut(row.place))}</span>' if row.place else ""
     return (
         f'<span class="mark" aria-hidden="true">{_mark(section)}</span><span class="where">'
         f'<span class="unseen">{section.label} </span>{_bdi(f"{row.tenant}/{row.kind}/")}'
-        f'<b>{_bdi(_cut(row.name))}</b></span><span class="what">{what}</span>{place}'
+        f'<b>{_bdi(_cut(row.name))}</b></span><span class="what">{sentence}</span>{place}'
     )
 
 
 def _more(row: _Row) -> str:
     """What does not fit on the line: whole long texts, changes that are not on it, sentences, ways out."""
     parts = []
-    for label, whole in (("Name", row.name), ("Place", row.place), ("Reason", row.what)):
-        if len(whole) > _LONG:
-            parts.append(f'<p class="long">{label}: {_bdi(whole)}</p>')
-    if row.fields and (row.what or _is_long(row)):
+    for label, full_text in (("Name", row.name), ("Place", row.place), ("Reason", row.sentence)):
+        if len(full_text) > _LONG:
+            parts.append(f'<p class="long">{label}: {_bdi(full_text)}</p>')
+    if row.fields and (row.sentence or _is_long(row)):
         parts.append(f'<ul class="changes">{_changes(row, "li", cut=False)}</ul>')
     parts += [f"<p>{_bdi(say)}</p>" for say in row.says]
     if row.ways:
@@ -399,35 +412,35 @@ def _run(section: _Section, rows: Sequence[_Row]) -> str:
     first = rows[0]
     shared = [change for change in first.fields if all(change in row.fields for row in rows)]
     own = [change[0] for change in first.fields if change not in shared]
-    what = _changes(first._replace(fields=tuple(shared)), "span", cut=True)
+    changes = _changes(first._replace(fields=tuple(shared)), "span", cut=True)
     if own:
-        what += f'<span class="say">each its own {_bdi(_cut(" and ".join(own)))}</span>'
+        changes += f'<span class="say">each its own {_bdi(_cut(" and ".join(own)))}</span>'
     return (
         f'<div class="row run"><div class="line"><span class="mark" aria-hidden="true">{_mark(section)}</span>'
         f'<span class="where">{_bdi(f"{first.tenant}/{first.kind}/")}<b>{_number(rows)} alike</b></span>'
-        f'<span class="what">{what}</span></div><div class="more"><p>'
+        f'<span class="what">{changes}</span></div><div class="more"><p>'
         f"{_bdi(_cut(text.names([row.name for row in rows])))}</p></div></div>"
     )
 
 
 def _is_long(row: _Row) -> bool:
     """Whether anything of it is cut on its line."""
-    parts = (row.name, row.place, row.what, *(part for change in row.fields for part in change))
+    parts = (row.name, row.place, row.sentence, *(part for change in row.fields for part in change))
     return any(part is not None and len(part) > _LONG for part in parts)
 
 
-def _cut(shown: str) -> str:
+def _cut(escaped_text: str) -> str:
     """The start of a text that is too long for a line. The whole of it stands below."""
-    return shown if len(shown) <= _LONG else f"{shown[:_LONG]}… ({len(shown):,} characters)"
+    return escaped_text if len(escaped_text) <= _LONG else f"{escaped_text[:_LONG]}… ({len(escaped_text):,} characters)"
 
 
-def _bdi(shown: str) -> str:
+def _bdi(plain: str) -> str:
     """A text that cannot reorder what stands beside it."""
-    return f"<bdi>{_escaped(shown)}</bdi>"
+    return f"<bdi>{_escaped(plain)}</bdi>"
 
 
-def _escaped(shown: str) -> str:
-    return escape(shown, quote=True)
+def _escaped(plain: str) -> str:
+    return escape(plain, quote=True)
 
 
 def _classes(section: _Section) -> str:
@@ -453,24 +466,26 @@ def _data(sections: Sequence[_Section]) -> str:
         for row in section.rows:
             for sentences in row[6:]:
                 if sentences not in numbers:
-                    numbers[sentences] = [texts.setdefault(each, len(texts)) for each in sentences]
-    found = [
+                    numbers[sentences] = [texts.setdefault(sentence, len(texts)) for sentence in sentences]
+    sections_data = [
         {
             "word": section.word,
             "mark": section.mark.strip() or "·",
             "label": section.label,
-            "whole": section.whole,
+            "whole": section.dangerous,
             "rows": [(*row[:6], numbers[row.says], numbers[row.ways]) for row in section.rows],
         }
         for section in sections
     ]
-    data = json.dumps({"sections": found, "texts": [*texts], "long": _LONG}, separators=(",", ":"), ensure_ascii=True)
+    data = json.dumps(
+        {"sections": sections_data, "texts": [*texts], "long": _LONG}, separators=(",", ":"), ensure_ascii=True
+    )
     return data.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
 def render(view: PlanView) -> tuple[str]:
     """A plan as a page of its own."""
-    shown = plan(
+    page = plan(
         view.plan,
         view.digest,
         paths=view.paths,
@@ -478,4 +493,4 @@ def render(view: PlanView) -> tuple[str]:
         full=view.full,
         show_unmanaged=view.show_unmanaged,
     )
-    return (shown,)
+    return (page,)

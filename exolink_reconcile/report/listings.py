@@ -23,13 +23,13 @@ def unknowns(format: str, operations: Sequence[Operation], in_flight: Container[
     lines = []
     for op in operations:
         if op.number in in_flight:
-            what = "in flight: an apply is at work on it"
+            answer = "in flight: an apply is at work on it"
         elif op.answered:
-            what = "answered, but never showed up in the list"
+            answer = "answered, but never showed up in the list"
         else:
-            what = "sent, no clear answer"
+            answer = "sent, no clear answer"
         since = time_of(op.intended_at)
-        lines.append(f"  {op.action} {inert(str(op.address))}: {what}, since {since}, at {inert(op.origin)}")
+        lines.append(f"  {op.action} {inert(str(op.address))}: {answer}, since {since}, at {inert(op.origin)}")
     lines.append("The next apply settles them by reading. `unknowns --forget ADDRESS` drops one for good.")
     return "\n".join(lines) + "\n"
 
@@ -184,8 +184,8 @@ def checks(checks: Sequence[Check]) -> str:
     return _document(
         "checks",
         [
-            {"name": each.name, "status": each.status, "detail": each.detail, "exit_code": int(each.exit_code)}
-            for each in checks
+            {"name": check.name, "status": check.status, "detail": check.detail, "exit_code": int(check.exit_code)}
+            for check in checks
         ],
     )
 

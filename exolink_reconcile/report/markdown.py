@@ -65,9 +65,9 @@ def plan(
         tail=[*_origins(provenance), *_tail(plan, digest, paths, options)],
     )
     for shown_links in dict.fromkeys((links, NO_LINKS)):
-        whole = _joined(page.written(*([part.linked(shown_links) for part in parts] for parts in (must, may, may))))
-        if max_size is None or _size([whole]) <= max_size:
-            return whole
+        page_text = _joined(page.written(*([part.linked(shown_links) for part in parts] for parts in (must, may, may))))
+        if max_size is None or _size([page_text]) <= max_size:
+            return page_text
     assert max_size is not None
     for kept, frame in ((must, page), (_addresses(plan), page.short(digest))):
         room = max_size - _size(frame.written(kept, may, []))
@@ -87,7 +87,7 @@ def still(text: str) -> str:
     low = text.lower()
     # Most text has nothing of it: seven searches for a word are a tenth of one with the expression.
     if "@" in low or "#" in low or "://" in low or "www." in low or "gh-" in low or "<!" in low or "-->" in low:
-        return _ACTIVE.sub(lambda found: found[0] + _ZERO_WIDTH, text)
+        return _ACTIVE.sub(lambda match: match[0] + _ZERO_WIDTH, text)
     return text
 
 
@@ -181,12 +181,12 @@ def _addresses(plan: Plan) -> list[_Part]:
         )
         for held in plan.held_back
     ]
-    found = [_part(f"Held back ({len(held)}), apply will not settle these", "held back", held)] if held else []
+    parts = [_part(f"Held back ({len(held)}), apply will not settle these", "held back", held)] if held else []
     for action in (Action.DELETE, Action.REPLACE):
         steps = [step for step in plan.steps if step.action is action]
         blocks = [Block([f"  {action.value} {inert(str(step.address))}"], 1) for step in steps]
-        found += [_part(f"To {action.word} ({len(steps)})", action.word, blocks)] if steps else []
-    return found
+        parts += [_part(f"To {action.word} ({len(steps)})", action.word, blocks)] if steps else []
+    return parts
 
 
 def _filled(parts: Sequence[_Part], room: int) -> list[_Part]:
@@ -237,13 +237,13 @@ class _Page:
 
 
 def _cut(missing: Mapping[str, int]) -> Iterator[str]:
-    said = [
+    lines = [
         f"{count} to {word}" if word != "unmanaged" else f"{count} unmanaged"
         for word, count in missing.items()
         if count
     ]
-    if said:
-        yield f"**Cut to size. Not shown here: {', '.join(said)}.** They are part of this plan and of its digest;"
+    if lines:
+        yield f"**Cut to size. Not shown here: {', '.join(lines)}.** They are part of this plan and of its digest;"
         yield " `exolink-reconcile plan --full` shows all of them.\n\n"
 
 
@@ -276,8 +276,8 @@ def _identity(plan: Plan, paths: Sequence[str], options: Mapping[str, Any]) -> s
 
 def _refusals(writer: Writer) -> Iterator[str]:
     """The rails and notes: they name addresses, so they stand in a fence."""
-    said = [*text.refusals(writer.plan), *text.notes(writer.plan)]
-    lines = [still(line) for sentence in said for line in writer.broken(sentence, "")]
+    sentences = [*text.refusals(writer.plan), *text.notes(writer.plan)]
+    lines = [still(line) for sentence in sentences for line in writer.broken(sentence, "")]
     if writer.plan.refusals:
         yield "**Apply will refuse this plan as it stands.**\n\n"
     if lines:
@@ -309,11 +309,13 @@ def _digest(digest: str) -> str:
 
 def _command(digest: str, paths: Sequence[str], options: Mapping[str, Any]) -> str:
     """The command that applies this plan; paths and options only where showing them changes none."""
-    given = again.arguments(paths, options)
+    arguments = again.arguments(paths, options)
     command = f"exolink-reconcile apply --expect {digest}"
-    line = " ".join([command, *map(shlex.quote, given)])
+    line = " ".join([command, *map(shlex.quote, arguments)])
     url = str(options.get("api_url", ""))
-    steady = all(each == still(inert(each)) or (each == url and _PLAIN_URL.fullmatch(url)) for each in given)
+    steady = all(
+        argument == still(inert(argument)) or (argument == url and _PLAIN_URL.fullmatch(url)) for argument in arguments
+    )
     return line if steady else f"{command}  # with the paths and options of this plan"
 
 
@@ -347,14 +349,14 @@ def _joined(texts: Sequence[str]) -> str:
 
 
 def _size(texts: Iterable[str]) -> int:
-    return sum(len(each) if each.isascii() else len(each.encode()) for each in texts)
+    return sum(len(line) if line.isascii() else len(line.encode()) for line in texts)
 
 
 def render(view: PlanView) -> tuple[str]:
     """A plan as Markdown. Raises InputError where what must be shown does not fit."""
-    shown = plan(
+    page = plan(
         view.plan, view.digest, paths=view.paths, options=view.options,
         full=view.full, show_unmanaged=view.show_unmanaged, max_size=view.max_size,
         links=view.links, provenance=view.provenance,
     )  # fmt: skip
-    return (shown,)
+    return (page,)

@@ -15,7 +15,10 @@ def result(result: Result, plan: Plan) -> str:
     lines: list[str] = []
     for status in (Status.UNKNOWN, Status.FAILED, Status.SKIPPED, Status.DONE):
         lines += _outcomes([o for o in troubled if o.status is status], status)
-    lines += [f"  ! {inert(str(left.address))}: {inert(left.detail)} ({left.code})" for left in result.left]
+    lines += [
+        f"  ! {inert(str(difference.address))}: {inert(difference.detail)} ({difference.code})"
+        for difference in result.left
+    ]
     lines += [inert(note) for note in result.notes]
     lines += [f"  {inert(result.gated)}: nothing more was started (E-GATE)"] if result.gated else []
     added, changed, destroyed = result.totals
@@ -27,8 +30,8 @@ def result(result: Result, plan: Plan) -> str:
         for status in Status
     }
     counts |= {"held back": len(plan.held_back), "not settled": len(result.left)}
-    said = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
-    lines.append(f"Apply incomplete. {totals} {said}." if said else f"Apply incomplete. {totals}")
+    counted = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+    lines.append(f"Apply incomplete. {totals} {counted}." if counted else f"Apply incomplete. {totals}")
     lines += _what_now(troubled, result, plan)
     return "\n".join(lines) + "\n"
 
@@ -69,8 +72,10 @@ def _outcomes(outcomes: Sequence[Outcome], status: Status) -> list[str]:
         by_reason[f"{outcome.detail} ({outcome.code})"].append(outcome)
     lines = []
     for reason, same in by_reason.items():
-        shown = same if len(same) <= FOLD_ALIKE or status is not Status.SKIPPED else same[:3]
-        lines += [f"  {status.value} {o.step.action.word} {inert(str(o.step.address))}: {inert(reason)}" for o in shown]
-        if len(shown) < len(same):
-            lines.append(f"  … and {len(same) - len(shown)} more {status.value} for the same reason")
+        listed = same if len(same) <= FOLD_ALIKE or status is not Status.SKIPPED else same[:3]
+        lines += [
+            f"  {status.value} {o.step.action.word} {inert(str(o.step.address))}: {inert(reason)}" for o in listed
+        ]
+        if len(listed) < len(same):
+            lines.append(f"  … and {len(same) - len(listed)} more {status.value} for the same reason")
     return lines

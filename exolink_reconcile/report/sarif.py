@@ -18,11 +18,11 @@ _LEVELS = {"E": "error", "W": "warning"}
 _NO_PLACE = Source("exolink.yaml", 1, 1)  # GitHub wants a place: where a problem has none, the file read by default
 
 
-def diagnostics(found: Sequence[Diagnostic], path_from_root: Callable[[str], str], *, version: str) -> str:
+def diagnostics(findings: Sequence[Diagnostic], path_from_root: Callable[[str], str], *, version: str) -> str:
     """One SARIF log. Places are from the root of the repository; columns count characters."""
     results = [
-        _result(each, fingerprint, path_from_root)
-        for each, fingerprint in zip(found, fingerprints(found, path_from_root), strict=True)
+        _result(finding, fingerprint, path_from_root)
+        for finding, fingerprint in zip(findings, fingerprints(findings, path_from_root), strict=True)
     ]
     results.sort(key=lambda result: result["level"] != "error")
     driver = {
@@ -57,19 +57,19 @@ def _rule(code: Code) -> dict[str, Any]:
 def _invocation(left_out: int) -> dict[str, Any]:
     invocation: dict[str, Any] = {"executionSuccessful": True}
     if left_out > 0:
-        said = f"{left_out} more results were left out: GitHub takes {MAX_RESULTS}."
-        invocation["toolExecutionNotifications"] = [{"level": "warning", "message": {"text": said}}]
+        message = f"{left_out} more results were left out: GitHub takes {MAX_RESULTS}."
+        invocation["toolExecutionNotifications"] = [{"level": "warning", "message": {"text": message}}]
     return invocation
 
 
-def _result(each: Diagnostic, fingerprint: str, path_from_root: Callable[[str], str]) -> dict[str, Any]:
-    source = each.source or _NO_PLACE
-    rule = {"ruleIndex": _RULES[each.code]} if each.code in _RULES else {}
+def _result(finding: Diagnostic, fingerprint: str, path_from_root: Callable[[str], str]) -> dict[str, Any]:
+    source = finding.source or _NO_PLACE
+    rule = {"ruleIndex": _RULES[finding.code]} if finding.code in _RULES else {}
     return {
-        "ruleId": each.code,
+        "ruleId": finding.code,
         **rule,
-        "level": each.severity,
-        "message": {"text": _message(each)},
+        "level": finding.severity,
+        "message": {"text": _message(finding)},
         "locations": [
             {
                 "physicalLocation": {
@@ -82,10 +82,10 @@ def _result(each: Diagnostic, fingerprint: str, path_from_root: Callable[[str], 
     }
 
 
-def _message(each: Diagnostic) -> str:
+def _message(finding: Diagnostic) -> str:
     """Sentences, each with its full stop. `](` would make a link of a name."""
-    said = f"{each.summary.rstrip('.')}. {each.detail}".rstrip()
-    return inert(said).replace("](", "\\](")
+    message = f"{finding.summary.rstrip('.')}. {finding.detail}".rstrip()
+    return inert(message).replace("](", "\\](")
 
 
 def _artifact(path: str) -> dict[str, str]:

@@ -90,17 +90,17 @@ def _by_tenant(section: Section, terminal: bool) -> Iterator[str]:
         yield from block.lines
 
 
-def value(shown: Any) -> str:
+def value(scalar: Any) -> str:
     """One value on one line; secrets masked, text quoted only where it would be misread."""
-    match shown:
+    match scalar:
         case None:
             return "(none)"
         case bool():
-            return "true" if shown else "false"
-        case str() if shown != shown.strip() or not shown or " -> " in shown:
-            return '"' + inert(shown).replace('"', '\\"') + '"'
+            return "true" if scalar else "false"
+        case str() if scalar != scalar.strip() or not scalar or " -> " in scalar:
+            return '"' + inert(scalar).replace('"', '\\"') + '"'
         case _:
-            return inert(str(shown))
+            return inert(str(scalar))
 
 
 def field_change(change: FieldChange, names: Mapping[Any, str]) -> str:
@@ -109,7 +109,7 @@ def field_change(change: FieldChange, names: Mapping[Any, str]) -> str:
 
 
 def _change_parts(change: FieldChange, names: Mapping[Any, str], head: str = "") -> list[str]:
-    before, after = (named(each, names) for each in (change.before, change.after))
+    before, after = (named(side, names) for side in (change.before, change.after))
     secret = before == after and isinstance(change.after, SecretUrl)
     return [f"{head}{before}", f"-> {after}", *(["(a secret in it changes)"] if secret else [])]
 
@@ -230,14 +230,14 @@ class Writer:
                 yield _head(mark, step, _listed(f"(id {_id(step)}) {inert(step.reason)}", goes))
             case Action.CREATE:
                 fields = [f"{c.name} {self.named(step, c.after, c)}" for c in step.fields if c.name != key(step.kind)]
-                yield _head(mark, step, [f"{each}," for each in fields[:-1]] + fields[-1:], hang=False)
+                yield _head(mark, step, [f"{piece}," for piece in fields[:-1]] + fields[-1:], hang=False)
             case _:
                 changes = [self.change(step.address.tenant, change) for change in step.fields]
                 if step.action is Action.REPLACE:
-                    what = [f"(id {_id(step)}, gets a new id) {inert(step.reason)}"]
+                    parts = [f"(id {_id(step)}, gets a new id) {inert(step.reason)}"]
                 else:
-                    what = changes.pop() if len(changes) == 1 else []
-                yield _head(mark, step, what)
+                    parts = changes.pop() if len(changes) == 1 else []
+                yield _head(mark, step, parts)
                 for change in changes:
                     yield from self.parts(change)
                 if step.action is Action.REPLACE:
@@ -260,12 +260,12 @@ class Writer:
 
     def line(self, head: Head) -> Iterator[str]:
         """Mark, address, what and place on one line where they fit, else the place, then what, on the next ones."""
-        first, said, place = head.first, head.said, head.place
-        whole = "  ".join(part for part in (first, said, place) if part)
-        if len(whole) <= self.width or not (said or place):
-            yield whole
-        elif said and len(first) + 2 + len(said) <= self.width:
-            yield f"{first}  {said}"
+        first, sentence, place = head.first, head.said, head.place
+        one_line = "  ".join(part for part in (first, sentence, place) if part)
+        if len(one_line) <= self.width or not (sentence or place):
+            yield one_line
+        elif sentence and len(first) + 2 + len(sentence) <= self.width:
+            yield f"{first}  {sentence}"
             if place:
                 yield f"      {place}"
         else:
@@ -280,13 +280,13 @@ class Writer:
         if head.place and not fits:
             yield f"      {head.place}"
 
-    def parts(self, what: Sequence[str], *, hang: bool = True) -> Iterator[str]:
+    def parts(self, parts: Sequence[str], *, hang: bool = True) -> Iterator[str]:
         """What changes on a line of its own; where a terminal has no room, a line a part, the later ones hanging."""
-        said = f"      {' '.join(what)}"
-        if len(said) <= self.width or not self.terminal:
-            yield from ([said] if what else [])
+        line = f"      {' '.join(parts)}"
+        if len(line) <= self.width or not self.terminal:
+            yield from ([line] if parts else [])
             return
-        for number, part in enumerate(what):
+        for number, part in enumerate(parts):
             indent = "        " if number and hang else "      "
             yield from self.broken(indent + part, indent)
 
@@ -324,13 +324,13 @@ class Writer:
                 else:
                     yield from map(self.step, similar)
 
-    def fold(self, steps: Sequence[Step], what: str) -> Draft:
+    def fold(self, steps: Sequence[Step], sentence: str) -> Draft:
         """`500 chargers: profileId 1 -> 2`, with their names as far as they fit on a line."""
         first = steps[0]
         tenant, kind = inert(first.address.tenant), first.kind
         many = kind.entries or kind.kind
         lines = [
-            f"  {first.action.value} {tenant}: {len(steps)} {many}: {what}",
+            f"  {first.action.value} {tenant}: {len(steps)} {many}: {sentence}",
             f"      {names([step.address.name for step in steps])}  {_places(steps)}",
         ]
         return Draft(lines, len(steps), tenant, kind.kind, _sources(steps)[:1])
@@ -387,10 +387,10 @@ def _sources(items: Sequence[Step | HeldBack]) -> list[Source]:
     return [item.source for item in items if item.source]
 
 
-def _grouped(these: Iterable[_T], alike: Callable[[_T], Any]) -> Iterable[list[_T]]:
+def _grouped(items: Iterable[_T], alike: Callable[[_T], Any]) -> Iterable[list[_T]]:
     groups: dict[Any, list[_T]] = defaultdict(list)
-    for each in these:
-        groups[alike(each)].append(each)
+    for item in items:
+        groups[alike(item)].append(item)
     return groups.values()
 
 
@@ -418,10 +418,10 @@ def names(names: Sequence[str]) -> str:
         else:
             runs.append([name])
     pieces = [piece for run in runs for piece in ([run] if len(run) > 2 else [[name] for name in run])]
-    shown = pieces[:_SHOWN_RUNS]
-    line = ", ".join(inert(run[0]) if len(run) == 1 else f"{inert(run[0])} … {inert(run[-1])}" for run in shown)
-    left = len(names) - sum(map(len, shown))
-    return f"{line} and {left} more" if left else line
+    listed = pieces[:_SHOWN_RUNS]
+    line = ", ".join(inert(run[0]) if len(run) == 1 else f"{inert(run[0])} … {inert(run[-1])}" for run in listed)
+    not_listed = len(names) - sum(map(len, listed))
+    return f"{line} and {not_listed} more" if not_listed else line
 
 
 def _by_number(name: str) -> tuple[str, int, str]:
@@ -430,10 +430,10 @@ def _by_number(name: str) -> tuple[str, int, str]:
 
 
 def _follows(before: str, name: str) -> bool:
-    one, other = _NUMBERED.fullmatch(before), _NUMBERED.fullmatch(name)
-    if one is None or other is None or len(before) != len(name) or len(name) > 1000:
+    first, second = _NUMBERED.fullmatch(before), _NUMBERED.fullmatch(name)
+    if first is None or second is None or len(before) != len(name) or len(name) > 1000:
         return False
-    return one[1] == other[1] and int(one[2]) + 1 == int(other[2])
+    return first[1] == second[1] and int(first[2]) + 1 == int(second[2])
 
 
 def _listed(head: str, items: Sequence[str]) -> list[str]:
@@ -542,8 +542,8 @@ def unmanaged(plan: Plan) -> Iterator[str]:
 
 def render(view: PlanView) -> tuple[str]:
     """A plan as text for a console: its width, its colours."""
-    shown = plan(
+    output = plan(
         view.plan, view.digest, full=view.full, width=view.width, terminal=view.terminal,
         show_unmanaged=view.show_unmanaged,
     )  # fmt: skip
-    return (colours.paint(shown) if view.colours else shown,)
+    return (colours.paint(output) if view.colours else output,)

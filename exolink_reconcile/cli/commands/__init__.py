@@ -98,8 +98,8 @@ def main() -> None:
 
 def command(name: str) -> click.Command:
     """The command of a name of `COMMANDS`."""
-    found: click.Command = getattr(import_module(f"exolink_reconcile.cli.commands.{name}"), name)
-    return found
+    loaded: click.Command = getattr(import_module(f"exolink_reconcile.cli.commands.{name}"), name)
+    return loaded
 
 
 def _variables() -> set[str]:

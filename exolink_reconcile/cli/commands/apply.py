@@ -46,6 +46,6 @@ def apply(
     from exolink_reconcile.cli.apply import Apply
 
     ways = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
-    given = {name for name in shared if shared[name] != () and ctx.get_parameter_source(name) in ways}
+    names_given = {name for name in shared if shared[name] != () and ctx.get_parameter_source(name) in ways}
     apply = Apply(CONSOLE, auto_approve, expect, plan_path, format, stages, gate, gate_timeout, wave)
-    return apply.run(Options(**shared), given)
+    return apply.run(Options(**shared), names_given)

@@ -64,10 +64,10 @@ def plan(
 
     if out:
         files.write(out, document(run.plan))
-    shown = start.probed(run, options).plan  # a saved plan has no probes: they are true at one moment, from one place
+    probed = start.probed(run, options).plan  # a saved plan has no probes: they are true at one moment, from one place
     from_root = checkout.from_root(os.environ)
     view = PlanView(
-        shown, run.digest, options.paths, options.recorded, lambda: document(shown), wanted.documents,
+        probed, run.digest, options.paths, options.recorded, lambda: document(probed), wanted.documents,
         from_root, full, show_unmanaged, max_size,
         CONSOLE.width, CONSOLE.terminal, CONSOLE.colours, Links(link_base, from_root), origins,
     )  # fmt: skip
