@@ -6,7 +6,7 @@
 Everything that a command wants to show comes back as a value: warnings are `wanted.desired.warnings`.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -125,15 +125,11 @@ def read_base(path: str, environment: Mapping[str, str], choices: Choices, env_a
     removed: set[Address] = set()
     exclusive: dict[str, Globs] = {}
     for tenant in desired.tenants:
-        declared |= verified.declared(tenant, create_only=True)
+        declared |= verified.declared(tenant)
         exclusive[tenant.name] = Globs(pattern.glob for pattern in tenant.policy.exclusive)
-        removed |= {Address(tenant.name, kind.kind, r.name) for kind, rs in tenant.removed.items() for r in rs}
-
-    def claims(address: Address) -> bool:
-        return exclusive[address.tenant].match(address.local)
-
+        removed |= verified.removed(tenant)
     info = BaseInfo("path", path=path)
-    return Base(info, frozenset(exclusive), declared, frozenset(removed), claims)
+    return Base(info, frozenset(exclusive), declared, frozenset(removed), _claims(exclusive))
 
 
 def remembered_base(bases: Mapping[str, StoredBase]) -> Base | None:
@@ -143,7 +139,14 @@ def remembered_base(bases: Mapping[str, StoredBase]) -> Base | None:
     declared = {address: values for base in bases.values() for address, values in base.declared.items()}
     oldest = datetime.fromtimestamp(min(base.when for base in bases.values()), UTC)
     info = BaseInfo("state", when=oldest.strftime("%Y-%m-%dT%H:%M:%SZ"))
-    return Base(info, frozenset(bases), declared)
+    removed = frozenset().union(*(base.removed for base in bases.values()))
+    exclusive = {tenant: Globs(["*"] if b.exclusive is None else b.exclusive) for tenant, b in bases.items()}
+    return Base(info, frozenset(bases), declared, removed, _claims(exclusive))
+
+
+def _claims(exclusive: Mapping[str, Globs]) -> Callable[[Address], bool]:
+    """Whether a base claimed an address of one of its tenants as exclusive."""
+    return lambda address: address.tenant in exclusive and exclusive[address.tenant].match(address.local)
 
 
 class _Named(Mapping[str, str]):

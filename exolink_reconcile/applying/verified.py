@@ -9,22 +9,28 @@ from exolink_reconcile.resource import Address, attributes, fields, key
 from exolink_reconcile.secret_url import masked
 
 
-def declared(tenant: DesiredTenant, *, create_only: bool = False) -> dict[Address, Mapping[str, Any]]:
-    """The managed fields of each address that the documents declare, as JSON values, secrets masked.
+def declared(tenant: DesiredTenant) -> dict[Address, Mapping[str, Any]]:
+    """The managed fields of each address that the documents declare, but the key, as JSON values, secrets masked.
 
-    Left out: the key and, without `create_only`, what is sent on create only and never compared.
+    What is sent on create only and never compared is among them: a repair that creates sends it.
     """
     fields_by_address: dict[Address, Mapping[str, Any]] = {}
     for kind, entries in tenant.declared.items():
         names = [name for name in fields(kind) if name != key(kind)]
         values_of = attributes(tuple(names))
         for entry in entries:
-            left_out = () if create_only else entry.create_only
-            managed = entry.resource.model_fields_set.difference(left_out)
+            managed = entry.resource.model_fields_set
             values = dict(zip(names, values_of(entry.resource), strict=True))
             address = Address(tenant.name, kind.kind, getattr(entry.resource, key(kind)))
             fields_by_address[address] = {name: masked(values[name]) for name in names if name in managed}
     return fields_by_address
+
+
+def removed(tenant: DesiredTenant) -> frozenset[Address]:
+    """The addresses that the documents say must not exist."""
+    return frozenset(
+        Address(tenant.name, kind.kind, entry.name) for kind, entries in tenant.removed.items() for entry in entries
+    )
 
 
 class NotVerified:

@@ -144,7 +144,13 @@ class Apply:
         not_verified = verified.NotVerified(run.plan, wanted.choices, result)
         for tenant in run.desired.tenants:
             if tenant.name in run.plan.tenants:
-                store.keep_base(tenant.name, verified.declared(tenant), not_verified)
+                store.keep_base(
+                    tenant.name,
+                    verified.declared(tenant),
+                    not_verified,
+                    removed=verified.removed(tenant),
+                    exclusive=[pattern.glob for pattern in tenant.policy.exclusive],
+                )
 
     @contextmanager
     def _left_open(self, wanted: Wanted, store: Store) -> Iterator[None]:

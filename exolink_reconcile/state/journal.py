@@ -335,10 +335,17 @@ class Journal:
         with journal_rows.storage("the journal cannot be read"):
             return journal_rows.base(self._database, self.origin, tenant)
 
-    def keep_base(self, tenant: str, declared: Mapping[Address, Mapping[str, Any]], keep: Container[Address]) -> None:
+    def keep_base(
+        self,
+        tenant: str,
+        declared: Mapping[Address, Mapping[str, Any]],
+        keep: Container[Address],
+        *,
+        removed: Iterable[Address] = (),
+        exclusive: Sequence[str] = (),
+    ) -> None:
         """Remember what was declared and verified, instead of what was remembered; see Store.keep_base."""
-        before = self.base(tenant)
-        content = store.pack_base(store.renewed_base(before, declared, keep))
+        content = store.renewed_base(self.base(tenant), declared, keep, removed=removed, exclusive=exclusive)
         with journal_rows.storage("the journal cannot be written"), self._changes.lock, self._transaction() as database:
             database.execute(
                 "INSERT OR REPLACE INTO base VALUES (?, ?, ?, ?)", (self.origin, tenant, time.time(), content)

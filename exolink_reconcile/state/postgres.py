@@ -289,9 +289,17 @@ class PostgresStore:
         except (ValueError, TypeError):
             raise StorageFailed("E-STORAGE", f"{self.where}: what it keeps of tenant {tenant} is damaged") from None
 
-    def keep_base(self, tenant: str, declared: Mapping[Address, Mapping[str, Any]], keep: Container[Address]) -> None:
-        """Remember what an apply declared and verified, instead of what was remembered; see Store.keep_base."""
-        content = store.pack_base(store.renewed_base(self.base(tenant), declared, keep))
+    def keep_base(
+        self,
+        tenant: str,
+        declared: Mapping[Address, Mapping[str, Any]],
+        keep: Container[Address],
+        *,
+        removed: Iterable[Address] = (),
+        exclusive: Sequence[str] = (),
+    ) -> None:
+        """Remember what was declared and verified, instead of what was remembered; see Store.keep_base."""
+        content = store.renewed_base(self.base(tenant), declared, keep, removed=removed, exclusive=exclusive)
         self._ask(statements.KEEP_BASE, {"origin": self.origin, "tenant": tenant, "content": content})
 
     def history(self, run: str | None = None) -> Iterator[Write]:

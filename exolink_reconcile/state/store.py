@@ -24,11 +24,14 @@ _MOST_UNPACKED = 256 * 2**20
 class Base:
     """What an apply of a tenant declared and verified: by address its managed fields as JSON values, secrets masked.
 
-    `when` is in seconds since the epoch.
+    `when` is in seconds since the epoch. `removed` are the addresses that must not exist, `exclusive` the globs that the
+    policy claimed; None where that was not kept.
     """
 
     when: float
     declared: Mapping[Address, Mapping[str, Any]]
+    removed: frozenset[Address] = frozenset()
+    exclusive: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,11 +142,19 @@ class Store(Protocol):
     def base(self, tenant: str) -> Base | None:
         """What the last apply of a tenant declared and verified; None where there was none."""
 
-    def keep_base(self, tenant: str, declared: Mapping[Address, Mapping[str, Any]], keep: Container[Address]) -> None:
+    def keep_base(
+        self,
+        tenant: str,
+        declared: Mapping[Address, Mapping[str, Any]],
+        keep: Container[Address],
+        *,
+        removed: Iterable[Address] = (),
+        exclusive: Sequence[str] = (),
+    ) -> None:
         """Remember what an apply declared and verified, instead of what was remembered.
 
-        `declared` are the managed fields of each address as JSON values, secrets masked. An address in `keep` keeps what
-        was remembered of it: it was held back, failed, or was no part of this run.
+        `declared` are the managed fields of each address as JSON values, secrets masked; `removed` and `exclusive` as in
+        `Base`. An address in `keep` keeps what was remembered of it: it was held back, failed, or was no part of this run.
         """
 
     def history(self, run: str | None = None) -> Iterator[Write]:
@@ -168,17 +179,26 @@ def storable(text: str) -> str:
 
 
 def renewed_base(
-    before: Base | None, declared: Mapping[Address, Mapping[str, Any]], keep: Container[Address]
-) -> dict[Address, Mapping[str, Any]]:
-    """What a base becomes: what was declared now, but for the addresses that keep what was remembered of them."""
+    before: Base | None,
+    declared: Mapping[Address, Mapping[str, Any]],
+    keep: Container[Address],
+    *,
+    removed: Iterable[Address] = (),
+    exclusive: Sequence[str] = (),
+) -> bytes:
+    """The bytes of what a base becomes: what was declared now, but for the addresses that keep what was remembered."""
     renewed = {address: fields for address, fields in declared.items() if address not in keep}
+    gone = {address for address in removed if address not in keep}
     if before is not None:
         renewed |= {address: fields for address, fields in before.declared.items() if address in keep}
-    return renewed
+        gone |= {address for address in before.removed if address in keep}
+    return _packed(renewed, gone, exclusive)
 
 
-def pack_base(declared: Mapping[Address, Mapping[str, Any]]) -> bytes:
-    """The bytes that keep a base: the addresses that declare the same fields together, column by column."""
+def _packed(
+    declared: Mapping[Address, Mapping[str, Any]], removed: Iterable[Address], exclusive: Sequence[str]
+) -> bytes:
+    """The addresses that declare the same fields together, column by column."""
     groups: dict[tuple[str, tuple[str, ...]], tuple[list[str], list[tuple[Any, ...]]]] = {}
     for address, fields in declared.items():
         names, rows = groups.setdefault((address.kind, tuple(fields)), ([], []))
@@ -188,7 +208,9 @@ def pack_base(declared: Mapping[Address, Mapping[str, Any]]) -> bytes:
         [kind, fields, names, [list(column) for column in zip(*rows, strict=True)]]
         for (kind, fields), (names, rows) in groups.items()
     ]
-    return zlib.compress(json.dumps(packed, ensure_ascii=False, separators=(",", ":")).encode(), 3)
+    gone = sorted([address.kind, address.name] for address in removed)
+    content = {"declared": packed, "removed": gone, "exclusive": list(exclusive)}
+    return zlib.compress(json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode(), 3)
 
 
 def unpack_base(tenant: str, when: float, content: bytes) -> Base:
@@ -200,9 +222,17 @@ def unpack_base(tenant: str, when: float, content: bytes) -> Base:
         raise ValueError(str(error)) from None
     if unpacking.unconsumed_tail:
         raise ValueError("it is too large")
+    loaded = json.loads(text)
+    if not isinstance(loaded, dict):  # of a version that kept no more than this
+        loaded = {"declared": loaded, "removed": [], "exclusive": None}
     declared: dict[Address, Mapping[str, Any]] = {}
-    for kind, fields, names, columns in json.loads(text):
-        rows = zip(*columns, strict=True) if fields else (() for _ in names)
-        for name, values in zip(names, rows, strict=True):
-            declared[Address(tenant, kind, name)] = dict(zip(fields, values, strict=True))
-    return Base(float(when), declared)
+    try:
+        for kind, fields, names, columns in loaded["declared"]:
+            rows = zip(*columns, strict=True) if fields else (() for _ in names)
+            for name, values in zip(names, rows, strict=True):
+                declared[Address(tenant, kind, name)] = dict(zip(fields, values, strict=True))
+        removed = frozenset(Address(tenant, kind, name) for kind, name in loaded["removed"])
+        exclusive = None if loaded["exclusive"] is None else tuple(map(str, loaded["exclusive"]))
+    except KeyError as error:
+        raise ValueError(f"it lacks {error}") from None
+    return Base(float(when), declared, removed, exclusive)

@@ -252,14 +252,15 @@ def test_last_seen_counts(home: Open) -> None:
 
 def test_the_base(home: Open) -> None:
     """What was declared and verified; what is kept out of it keeps what was remembered before."""
-    a, b, c = (Address("acme", "cpms", name) for name in ("A", "B/ü", "C"))
+    a, b, c, d, e = (Address("acme", "cpms", name) for name in ("A", "B/ü", "C", "D", "E"))
     store = home()
     assert store.base("acme") is None
-    store.keep_base("acme", {a: {"url": "1", "interval": 30}, b: {"url": "2", "interval": 60}}, keep=())
-    store.keep_base("acme", {a: {"url": "3"}, b: {"url": "9"}, c: {}}, keep={b})
+    store.keep_base("acme", {a: {"url": "1", "interval": 30}, b: {"url": "2", "interval": 60}}, keep=(), removed=[d])
+    store.keep_base("acme", {a: {"url": "3"}, b: {"url": "9"}, c: {}}, keep={b, d}, removed=[e], exclusive=["cpms/*"])
     found = home().base("acme")
     assert found is not None and abs(found.when - time.time()) < 3600
     assert found.declared == {a: {"url": "3"}, b: {"url": "2", "interval": 60}, c: {}}
+    assert found.removed == {d, e} and found.exclusive == ("cpms/*",)
     assert home(OTHER).base("acme") is None
 
 

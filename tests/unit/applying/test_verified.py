@@ -1,6 +1,7 @@
 """What a run that ended may say that it verified."""
 
 import os
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -38,20 +39,24 @@ def apply(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Capture
     return run
 
 
-def base(tenant: str = "acme") -> Any:
-    """What the state remembers, by KIND/NAME."""
+def stored(tenant: str) -> Any:
+    """What the state remembers of a tenant."""
     origin = next(write.origin for write in journal.Journal(Path("state"), "", read_only=True).history())
-    memory = homes.home("state", os.environ).memory(origin, [tenant])
-    found = memory.bases.get(tenant)
+    return homes.home("state", os.environ).memory(origin, [tenant]).bases.get(tenant)
+
+
+def base(tenant: str = "acme") -> Any:
+    """The fields that the state remembers, by KIND/NAME."""
+    found = stored(tenant)
     return found and {f"{a.kind}/{a.name}": dict(fields) for a, fields in found.declared.items()}
 
 
 def test_what_was_applied(apply: Apply) -> None:
-    """What the YAML manages of each address, secrets masked; not what is never compared."""
+    """What the YAML manages of each address, secrets masked; with what is sent on create only, for a repair."""
     assert apply(DOCUMENT) == 0
     assert base() == {
         "tenant/acme": {"name": "Acme"},
-        "cpms/A": {"url": "wss://u:***@a.example.com/"},
+        "cpms/A": {"url": "wss://u:***@a.example.com/", "interval": 30},
         "charger/CP-1": {"displayName": "One", "profileId": 1},
         "charger/CP-2": {"displayName": "Two", "profileId": 1},
     }
@@ -73,7 +78,7 @@ def test_what_a_run_leaves_out_keeps_its_base(apply: Apply) -> None:
     changed = DOCUMENT.replace("One", "Uno").replace("Two", "Due")
     assert apply(changed, "--target", "acme/charger/CP-1") == 0
     assert base()["charger/CP-1"]["displayName"] == "Uno" and base()["charger/CP-2"]["displayName"] == "Two"
-    assert base()["cpms/A"] == {"url": "wss://u:***@a.example.com/"}
+    assert base()["cpms/A"] == {"url": "wss://u:***@a.example.com/", "interval": 30}
 
 
 def test_what_is_held_back_keeps_its_base(apply: Apply) -> None:
@@ -85,3 +90,39 @@ def test_what_is_held_back_keeps_its_base(apply: Apply) -> None:
     assert base()["cpms/A"]["interval"] == 30 and base()["charger/CP-1"]["displayName"] == "Uno"
     assert apply(document.replace("interval: 30", "interval: 60").replace("One", "Uno")) == 5
     assert base()["cpms/A"]["interval"] == 30
+
+
+def test_what_must_not_exist_and_what_is_claimed(apply: Apply) -> None:
+    """What was removed, and what the policy claimed, belongs to the base: else its return could not be told as drift."""
+    document = DOCUMENT + "  - {identity: CP-3, displayName: Three, profileId: 1}\n"
+    apply(document)
+    removed = DOCUMENT + "removed: [{charger: CP-3}]\npolicy: {exclusive: [charger/CP-*]}\n"
+    assert apply(removed) == 0
+    found = stored("acme")
+    assert {str(address) for address in found.removed} == {"acme/charger/CP-3"} and found.exclusive == ("charger/CP-*",)
+    assert apply(DOCUMENT, "--target", "acme/charger/CP-1") == 0
+    assert {str(address) for address in stored("acme").removed} == {"acme/charger/CP-3"}
+
+
+def test_a_repair_creates_what_has_fields_for_create_only(apply: Apply, capfd: pytest.CaptureFixture[str]) -> None:
+    """`--only drift` makes again what another hand deleted, although a field of it is never compared."""
+    other = "  - {displayName: B, url: wss://b.example.com/, interval: 30}\nchargers:\n"
+    plain = DOCUMENT.replace("u:${env:PW}@", "").replace("chargers:\n", other)
+    apply(plain)
+    with sqlite3.connect("e.db") as database:
+        database.execute("DELETE FROM object WHERE shown LIKE '%\"A\"%'")
+    capfd.readouterr()
+    assert apply(plain, "--only", "drift", "--settle", "0") == 0
+    assert "1 added" in capfd.readouterr().out
+
+
+def test_what_comes_back_is_drift(apply: Apply, capfd: pytest.CaptureFixture[str]) -> None:
+    """An object that the last apply removed, and that another hand made again, is not this change's."""
+    apply(DOCUMENT)
+    removed = DOCUMENT.replace("  - {identity: CP-2, displayName: Two, profileId: 1}\n", "removed: [{charger: CP-2}]\n")
+    assert apply(removed) == 0
+    assert apply(DOCUMENT, "--state", "elsewhere") == 0
+    Path("exolink.yaml").write_text(removed, "utf-8")
+    capfd.readouterr()
+    assert commands.exit_code(["plan", "--api-url", "emulator:e.db", "--state", "state"]) == 0
+    assert "To delete (1), drift" in capfd.readouterr().out

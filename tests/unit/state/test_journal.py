@@ -7,6 +7,7 @@ import os
 import sqlite3
 import threading
 import time
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -886,6 +887,17 @@ def test_the_base(tmp_path: Path) -> None:
     assert set(memory.bases) == {"acme", "beta"} and memory.bases["acme"].declared[c] == {}
     assert abs(memory.bases["acme"].when - time.time()) < 3600
     assert peek(tmp_path, "https://other.example.com", ["acme"]).bases == {}
+
+
+def test_a_base_of_an_earlier_version(tmp_path: Path) -> None:
+    """One that kept only what was declared is still read; what was claimed then is not known."""
+    with Journal(tmp_path, ORIGIN) as opened:
+        opened.keep_base("acme", {}, keep=())
+        content = zlib.compress(json.dumps([["cpms", ["url"], ["A"], [["1"]]]]).encode())
+        change(tmp_path, f"UPDATE base SET content = x'{content.hex()}'")
+        found = opened.base("acme")
+    assert found.declared == {Address("acme", "cpms", "A"): {"url": "1"}}
+    assert (found.removed, found.exclusive) == (frozenset(), None)
 
 
 def test_a_base_that_is_damaged(tmp_path: Path) -> None:
