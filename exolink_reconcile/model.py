@@ -243,7 +243,8 @@ class Step(NamedTuple):
 
     `sends` is the request body of a create, an update or the second half of a replace. `fields` are the differences
     that the step settles. `inferred` says that the contract only infers the operation or a field it sends. `cause` says
-    whose change it is; it is no part of the digest.
+    whose change it is, and `was` what the base declares of the fields that another hand changed as well (of a create: of
+    all its fields), as JSON values, secrets masked; neither is a part of the digest.
     """
 
     action: Action
@@ -258,6 +259,7 @@ class Step(NamedTuple):
     inferred: bool = False
     pruned: bool = False
     cause: Cause | None = None
+    was: tuple[tuple[str, Any], ...] = ()
 
     @property
     def goes_with(self) -> tuple[FieldChange, ...]:
@@ -393,6 +395,11 @@ class Plan:
     def drift(self) -> int:
         """How many steps settle what differs besides this change."""
         return sum(step.cause == "drift" for step in self.steps)
+
+    @property
+    def not_attributed(self) -> int:
+        """How many steps have no cause: only a secret changes, or their tenant has no base."""
+        return sum(step.cause is None for step in self.steps)
 
     @property
     def without_drift(self) -> "Plan":

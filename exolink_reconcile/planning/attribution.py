@@ -37,7 +37,12 @@ class Base:
 
 def attributed(steps: Iterable[Step], base: Base) -> list[Step]:
     """The steps with their causes."""
-    return [step._replace(cause=cause(step, base)) for step in steps]
+    return [_attributed(step, base) for step in steps]
+
+
+def _attributed(step: Step, base: Base) -> Step:
+    whose = cause(step, base)
+    return step._replace(cause=whose, was=_was(step, base) if whose == "both" else ())
 
 
 def cause(step: Step, base: Base) -> Cause | None:
@@ -79,6 +84,18 @@ def _cause_of_field(change: FieldChange, base: Mapping[str, Any], *, is_new: boo
     if declared == before:
         return "drift"
     return "edit" if not is_new and live == before else "both"
+
+
+def _was(step: Step, base: Base) -> tuple[tuple[str, Any], ...]:
+    """What the base declares of the fields that live are otherwise; of a create of all fields."""
+    before = base.declared.get(step.address, {})
+    if step.action is Action.CREATE:
+        return tuple(before.items())
+    return tuple(
+        (change.field, before[change.field])
+        for change in step.fields
+        if change.field in before and not _is_secret(change) and before[change.field] != masked(change.before)
+    )
 
 
 def _is_secret(change: FieldChange) -> bool:
@@ -137,6 +154,6 @@ def _likeness(kind: Kind, resource: Any) -> Any:
 
 def _renamed(created: Address, old: Address, number: int, field: str) -> str:
     return (
-        f"{created} looks like a new name of {old}, id {number}: they have the same {field}. Apply makes a second object"
-        " with another id; if the same one is meant, rename it in the web page"
+        f"{created} looks like a new name of {old}, id {number}: they have the same {field}. A create makes a"
+        " second object with another id; if the same one is meant, rename it in the web page"
     )

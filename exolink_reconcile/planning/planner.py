@@ -102,7 +102,7 @@ def plan(
         notes=(
             *changes.notes,
             *planner.notes,
-            *_renames(changes, planner),
+            *_renames(changes, planner, left_out),
             *_nothing_compared(desired, choices),
             *_globs_of_nothing(desired, changes),
             *_no_recheck(steps, contract),
@@ -441,8 +441,9 @@ def no_base() -> InputError:
     )
 
 
-def _renames(changes: Changes, planner: "_Planner") -> list[Note]:
-    covered = [change for change in changes.changes if planner.choices.cover(change.address)]
+def _renames(changes: Changes, planner: "_Planner", left_out: Sequence[Address]) -> list[Note]:
+    others = set(left_out)
+    covered = [c for c in changes.changes if planner.choices.cover(c.address) and c.address not in others]
     creates = (change for change in covered if change.declared and change.before is None)
     gone = (change for change in covered if change.removed)
     return attribution.renames(creates, gone, changes.unmanaged)

@@ -143,7 +143,7 @@ class _Group:
     def annotation(self) -> _Annotation:
         """What the line does, in words."""
         items = self.items
-        message = self._one(items[0]) if len(items) == 1 else self._many(items)
+        message = f"{self._one(items[0])}{self._other_hand(items[0])}" if len(items) == 1 else self._many(items)
         about = tuple(
             f"{self.word} {inert(str(item.address))}" if self.word in ("delete", "replace") else self.word
             for item in items
@@ -184,6 +184,10 @@ class _Group:
                     )
                 changes = ", ".join(f"{field.name} {self._change(item, field)}" for field in fields)
                 return f"will change {address}: {changes}{self._through()}"
+
+    def _other_hand(self, item: Step | HeldBack) -> str:
+        said = text.other_hand(item, self.plan) if isinstance(item, Step) else ""
+        return f"\n{inert(said)}" if said else ""
 
     def _goes(self, item: Step | HeldBack) -> str:
         """The other fields that go with an object."""

@@ -37,7 +37,8 @@ _SECRET = "a secret in it changes"
 class _Row(NamedTuple):
     """One object, ready to show: every text inert. `sentence` stands in for the changes on its line where it is not empty.
 
-    `fields` are (name, before, after), None where there is no value; `says` are sentences, `ways` the ways out.
+    `fields` are (name, before, after), None where there is no value; `says` are sentences, `ways` the ways out. `besides`
+    is what another hand did as well: it stands on the line too.
     """
 
     tenant: str
@@ -48,6 +49,7 @@ class _Row(NamedTuple):
     fields: tuple[tuple[str, str | None, str | None], ...]
     says: tuple[str, ...]
     ways: tuple[str, ...] = ()
+    besides: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,7 @@ def _headline(plan: Plan, sections: Sequence[_Section]) -> str:
         return text.no_changes(plan)
     many: dict[str, int] = defaultdict(int)
     for section in sections:
-        many[section.word.removesuffix("-drift")] += len(section.rows)
+        many[section.word.partition("-")[0]] += len(section.rows)
     add, change, destroy = many["create"] + many["replace"], many["update"], many["delete"] + many["replace"]
     return f"Plan: {add} to add, {change} to change, {destroy} to destroy."
 
@@ -217,10 +219,10 @@ def _hash(name: str) -> str:
 
 def _sections(plan: Plan, show_unmanaged: bool) -> list[_Section]:
     """What there is to show, most dangerous first. Without anything in it a section is left out."""
-    by_action: dict[tuple[bool, Action], list[Step]] = defaultdict(list)
+    by_action: dict[tuple[str, Action], list[Step]] = defaultdict(list)
     for step in plan.steps:
-        by_action[step.cause == "drift", step.action].append(step)
-    rows_of = _Shown(plan.names)
+        by_action[text.whose(step) if plan.base else "", step.action].append(step)
+    rows_of = _Shown(plan)
     sections = [
         _Section(
             "held",
@@ -237,15 +239,13 @@ def _sections(plan: Plan, show_unmanaged: bool) -> list[_Section]:
         (Action.UPDATE, rows_of.update),
         (Action.CREATE, rows_of.create),
     )
-    for drift, (action, make) in product((False, True), makers):
+    for whose, (action, make) in product(text.WHOSE if plan.base else ("",), makers):
         is_dangerous = action in (Action.DELETE, Action.REPLACE)
         label = action.word.capitalize()
-        rows = [*map(make, by_action[drift, action])]
-        word, title = action.word, f"To {action.word}"
-        if drift:
-            word, label, title = f"{word}-drift", f"{label} (drift)", f"{title}, drift: differs besides this change"
-        elif plan.base:
-            title += ", by this change"
+        rows = [*map(make, by_action[whose, action])]
+        word, title = action.word, f"To {action.word}{text.WHOSE.get(whose, '')}"
+        if whose not in ("", "change"):
+            word, label = f"{word}-{whose}", f"{label} ({whose})"
         sections.append(_Section(word, action.value, title, label, is_dangerous, rows))
     if show_unmanaged:
         rows = [rows_of.unmanaged(group.tenant, group.kind, row) for group in plan.unmanaged for row in group.rows]
@@ -259,8 +259,9 @@ class _Shown:
     What comes again and again (a tenant, a path, a profile) is made inert once.
     """
 
-    def __init__(self, names: Mapping[tuple[str, str], Mapping[int, str]]) -> None:
-        self.names = names
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.names = plan.names
         self.inert = functools.cache(inert)
         self.number = functools.cache(self._number)
 
@@ -280,7 +281,7 @@ class _Shown:
         sentence = f"id {remote_id(step.before)}, gets a new id, {self.inert(step.reason)}"
         goes = self.goes(step.address.tenant, step.goes_with)
         changes = (*self.changes(step.address.tenant, step.fields), *goes)
-        return _Row(*self.where(step), sentence, changes, _inferred(step))
+        return _Row(*self.where(step), sentence, changes, _inferred(step), besides=self.besides(step))
 
     def goes(self, tenant: str, changes: Iterable[FieldChange]) -> Iterator[tuple[str, str | None, str | None]]:
         """What a replace takes beside its differences, and what of it it puts back."""
@@ -291,12 +292,18 @@ class _Shown:
     def update(self, step: Step) -> _Row:
         reason = self.inert(step.reason)
         says = f"id {remote_id(step.before)}, {reason}" if step.before is not None else reason
-        return _Row(*self.where(step), "", self.changes(step.address.tenant, step.fields), (says, *_inferred(step)))
+        changes = self.changes(step.address.tenant, step.fields)
+        return _Row(*self.where(step), "", changes, (says, *_inferred(step)), besides=self.besides(step))
+
+    def besides(self, step: Step) -> str:
+        """What another hand did to the same object, where it did."""
+        return inert(text.other_hand(step, self.plan))
 
     def create(self, step: Step) -> _Row:
         key_name, tenant = key(step.kind), step.address.tenant
         values = [(name, None, self.value(tenant, name, after)) for name, _, after in step.fields if name != key_name]
-        return _Row(*self.where(step), "", tuple(values), (self.inert(step.reason), *_inferred(step)))
+        says = (self.inert(step.reason), *_inferred(step))
+        return _Row(*self.where(step), "", tuple(values), says, besides=self.besides(step))
 
     def unmanaged(self, tenant: str, kind: Kind, row: Row) -> _Row:
         return _Row(self.inert(tenant), kind.kind, inert(getattr(row, key(kind))), "", f"id {remote_id(row)}", (), ())
@@ -360,6 +367,8 @@ def _line(section: _Section, row: _Row) -> str:
     sentence = (
         f'<span class="say">{_bdi(_cut(row.sentence))}</span>' if row.sentence else _changes(row, "span", cut=True)
     )
+    if row.besides:
+        sentence += f' <span class="say">{_bdi(row.besides)}</span>'
     place = f'<span class="place">{_bdi(_cut(row.place))}</span>' if row.place else ""
     return (
         f'<span class="mark" aria-hidden="true">{_mark(section)}</span><span class="where">'
@@ -464,7 +473,7 @@ def _data(sections: Sequence[_Section]) -> str:
     numbers: dict[tuple[str, ...], list[int]] = {(): []}
     for section in sections:
         for row in section.rows:
-            for sentences in row[6:]:
+            for sentences in (row.says, row.ways):
                 if sentences not in numbers:
                     numbers[sentences] = [texts.setdefault(sentence, len(texts)) for sentence in sentences]
     sections_data = [
@@ -473,7 +482,9 @@ def _data(sections: Sequence[_Section]) -> str:
             "mark": section.mark.strip() or "·",
             "label": section.label,
             "whole": section.dangerous,
-            "rows": [(*row[:6], numbers[row.says], numbers[row.ways]) for row in section.rows],
+            "rows": [
+                (*row[:6], numbers[row.says], numbers[row.ways], *filter(None, [row.besides])) for row in section.rows
+            ],
         }
         for section in sections
     ]

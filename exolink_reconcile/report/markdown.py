@@ -58,21 +58,23 @@ def plan(
 
     """
     writer = Writer(plan, _WIDTH, terminal=True)
-    must, may = _parts(writer, full, show_unmanaged)
+    parts = _parts(writer, full, show_unmanaged)
+    may = [part for part in parts if not part.must]
     page = _Page(
         head=[*_head(plan, paths, options), *_refusals(writer)],
         middle=_reminders(plan),
         tail=[*_origins(provenance), *_tail(plan, digest, paths, options)],
     )
     for shown_links in dict.fromkeys((links, NO_LINKS)):
-        page_text = _joined(page.written(*([part.linked(shown_links) for part in parts] for parts in (must, may, may))))
+        linked = [part.linked(shown_links) for part in parts]
+        page_text = _joined(page.written(linked, linked))
         if max_size is None or _size([page_text]) <= max_size:
             return page_text
     assert max_size is not None
-    for kept, frame in ((must, page), (_addresses(plan), page.short(digest))):
-        room = max_size - _size(frame.written(kept, may, []))
+    for kept, frame in ((parts, page), ([*_addresses(plan), *may], page.short(digest))):
+        room = max_size - _size(frame.written(kept, []))
         if room >= 0:
-            return _joined(frame.written(kept, may, _filled(may, room)))
+            return _joined(frame.written(kept, _filled(may, room)))
     least = max_size - room
     raise problem(
         "E-MAX-SIZE",
@@ -103,12 +105,13 @@ class _Entry(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A section: a heading, and entries in one fence. `folded`: shown on a click."""
+    """A section: a heading, and entries in one fence. `must`: never left out. `folded`: shown on a click."""
 
     heading: str
     word: str
     entries: Sequence[_Entry]
     ticks: int
+    must: bool = False
     folded: bool = False
     places: Sequence[Source] = ()
     links: str = ""
@@ -134,24 +137,24 @@ class _Part:
             yield "</details>\n\n"
 
 
-def _parts(writer: Writer, full: bool, show_unmanaged: bool) -> tuple[list[_Part], list[_Part]]:
-    """What may never be left out, and what may."""
-    must, may = [], []
+def _parts(writer: Writer, full: bool, show_unmanaged: bool) -> list[_Part]:
+    """The sections in their order."""
+    parts = []
     for section in writer.sections(full=full):
         word = section.action.word if section.action else "held back"
-        word += " (drift)" if section.drift else ""
+        word += f" ({section.whose})" if section.whose not in ("", "change") else ""
         if section.action in (Action.UPDATE, Action.CREATE):
-            may.append(_part(section.heading, word, section.blocks, foldable=True))
+            parts.append(_part(section.heading, word, section.blocks, may_fold=True))
         else:
             heading = section.heading if section.action else f"{section.heading}, apply will not settle these"
-            must.append(_part(heading, word, section.blocks))
+            parts.append(_part(heading, word, section.blocks, must=True))
     if show_unmanaged and writer.plan.unmanaged:
         blocks = [Block([line], 1) for line in text.unmanaged(writer.plan)]
-        may.append(_part(f"Unmanaged ({len(blocks)}), left alone", "unmanaged", blocks, foldable=True))
-    return must, may
+        parts.append(_part(f"Unmanaged ({len(blocks)}), left alone", "unmanaged", blocks, may_fold=True))
+    return parts
 
 
-def _part(heading: str, word: str, blocks: Sequence[Block], *, foldable: bool = False) -> _Part:
+def _part(heading: str, word: str, blocks: Sequence[Block], *, must: bool = False, may_fold: bool = False) -> _Part:
     # A mark stands in the first column, where `diff` looks for it.
     entries, places, tenant = [], list[Source](), None
     several = len({block.tenant for block in blocks}) > 1
@@ -162,7 +165,7 @@ def _part(heading: str, word: str, blocks: Sequence[Block], *, foldable: bool = 
         places += block.places
     count = sum(entry.text.count("\n") for entry in entries)
     ticks = _ticks(entry.text for entry in entries)
-    return _Part(heading, word, entries, ticks, foldable and count > _OPEN_LINES, places)
+    return _Part(heading, word, entries, ticks, must, may_fold and count > _OPEN_LINES, places)
 
 
 def _links(places: Sequence[Source], links: Links) -> str:
@@ -181,11 +184,12 @@ def _addresses(plan: Plan) -> list[_Part]:
         )
         for held in plan.held_back
     ]
-    parts = [_part(f"Held back ({len(held)}), apply will not settle these", "held back", held)] if held else []
+    heading = f"Held back ({len(held)}), apply will not settle these"
+    parts = [_part(heading, "held back", held, must=True)] if held else []
     for action in (Action.DELETE, Action.REPLACE):
         steps = [step for step in plan.steps if step.action is action]
         blocks = [Block([f"  {action.value} {inert(str(step.address))}"], 1) for step in steps]
-        parts += [_part(f"To {action.word} ({len(steps)})", action.word, blocks)] if steps else []
+        parts += [_part(f"To {action.word} ({len(steps)})", action.word, blocks, must=True)] if steps else []
     return parts
 
 
@@ -222,18 +226,20 @@ class _Page:
         """The same without the command, which may be long."""
         return _Page(self.head, self.middle, [_digest(digest)])
 
-    def written(self, must: Sequence[_Part], may: Sequence[_Part], kept: Sequence[_Part]) -> list[str]:
-        """The page with all of `must`, and of `may` what `kept` has; it says what that leaves out."""
+    def written(self, parts: Sequence[_Part], kept: Sequence[_Part]) -> list[str]:
+        """The page with all that must be there, and of the rest what `kept` has; it says what that leaves out."""
         entries = {part.word: part.entries for part in kept}
-        missing = {part.word: part.objects - _objects(entries.get(part.word, ())) for part in may}
+        missing = {part.word: part.objects - _objects(entries.get(part.word, ())) for part in parts if not part.must}
         lines = [*self.head, *_cut(missing)]
-        for part in must:
-            lines += part.written(part.entries)
-        lines += self.middle
-        for part in may:
-            if part.word in entries:
+        first = next((part for part in parts if not part.must), None)
+        for part in parts:
+            if part is first:
+                lines += self.middle
+            if part.must:
+                lines += part.written(part.entries)
+            elif part.word in entries:
                 lines += part.written(entries[part.word])
-        return [*lines, *self.tail]
+        return [*lines, *(self.middle if first is None else ()), *self.tail]
 
 
 def _cut(missing: Mapping[str, int]) -> Iterator[str]:

@@ -46,13 +46,14 @@
     });
   }
 
-  function line(section, [tenantName, kindName, name, place, what, fields], tag) {
+  function line(section, [tenantName, kindName, name, place, what, fields, , , besides], tag) {
     const mark = element("span", "mark", section.mark);
     mark.ariaHidden = "true";
     const where = element("span", "where", element("span", "unseen", `${section.label} `),
       bdi(`${tenantName}/${kindName}/`), element("b", "", bdi(cut(name))));
     const happens = element("span", "what",
       ...(what ? [element("span", "say", bdi(cut(what)))] : changes("span", fields, cut)));
+    if (besides) happens.append(" ", element("span", "say", bdi(besides)));
     const made = element(tag, "line", mark, where, happens);
     if (place) made.append(element("span", "place", bdi(cut(place))));
     made.tabIndex = -1;

@@ -29,6 +29,12 @@ MOST_DANGEROUS_FIRST = (Action.DELETE, Action.REPLACE, Action.UPDATE, Action.CRE
 FOLD_ALIKE = 10
 FOLD_SIMILAR = 20
 _HELD_MARK = "!"
+# Whose change a step is, where a base tells it, and the words of a heading for it, in the order of the sections.
+WHOSE: Mapping[str, str] = {
+    "change": ", by this change",
+    "unknown": ", not known whose change",
+    "drift": ", drift: differs besides this change",
+}
 
 
 class Block(NamedTuple):
@@ -44,12 +50,12 @@ class Block(NamedTuple):
 
 
 class Section(NamedTuple):
-    """What is held back (`action` None), or the steps of one action; `drift`: they are not this change's."""
+    """What is held back (`action` None), or the steps of one action; `whose` change they are, a key of `WHOSE`."""
 
     action: Action | None
     heading: str
     blocks: Sequence[Block]
-    drift: bool = False
+    whose: str = ""
 
 
 # ---------------------------------------------------------------------------------------------------------------- plan
@@ -114,6 +120,22 @@ def _change_parts(change: FieldChange, names: Mapping[Any, str], head: str = "")
     return [f"{head}{before}", f"-> {after}", *(["(a secret in it changes)"] if secret else [])]
 
 
+def whose(step: Step) -> str:
+    """Whose change a step is: a key of `WHOSE`."""
+    return "drift" if step.cause == "drift" else "change" if step.cause else "unknown"
+
+
+def other_hand(step: Step, plan: Plan) -> str:
+    """What another hand did to an object that this change is about as well, as a sentence; else empty."""
+    if step.cause != "both":
+        return ""
+    if step.action is Action.CREATE:
+        return "It was declared before, and another hand deleted it."
+    tenant = step.address.tenant
+    values = [f"{name} {named(value, plan.names.get((tenant, name), {}))}" for name, value in step.was]
+    return f"Another hand changed it, too. Declared before: {', '.join(values)}."
+
+
 def named(number: Any, names: Mapping[Any, str]) -> str:
     """A value, a number with its readable name."""
     return f"{number} ({inert(names[number])})" if isinstance(number, int) and number in names else value(number)
@@ -174,16 +196,14 @@ class Writer:
         if held_back := sorted(self.plan.held_back, key=_tenant):
             groups = _grouped(held_back, lambda held: (_tenant(held), held.code, held.reason, len(held.ways_out)))
             yield Section(None, f"Held back ({len(held_back)})", self.set(map(self.held, groups)))
-        causes = (False, True) if self.plan.base else (False,)
-        for drift, action in product(causes, MOST_DANGEROUS_FIRST):
-            steps = [s for s in self.plan.steps if s.action is action and (s.cause == "drift") is drift]
+        for cause, action in product(WHOSE if self.plan.base else ("",), MOST_DANGEROUS_FIRST):
+            steps = [s for s in self.plan.steps if s.action is action and cause in ("", whose(s))]
             if not steps:
                 continue
             steps.sort(key=_tenant)
             fold = not full and action not in (Action.DELETE, Action.REPLACE)
             blocks = self.set(self.folded(steps) if fold else map(self.step, steps))
-            whose = ", drift: differs besides this change" if drift else ", by this change" if self.plan.base else ""
-            yield Section(action, f"To {action.word} ({len(steps)}){whose}", blocks, drift)
+            yield Section(action, f"To {action.word} ({len(steps)}){WHOSE.get(cause, '')}", blocks, cause)
 
     def set(self, drafts: Iterable[Draft]) -> list[Block]:
         """The blocks of a section. On a terminal the columns of a tenant's objects of one kind are aligned."""
@@ -243,6 +263,12 @@ class Writer:
                 if step.action is Action.REPLACE:
                     for other in step.goes_with:
                         yield from self.parts(self.lost(step, other))
+        yield from self.besides(step)
+
+    def besides(self, step: Step) -> Iterator[str]:
+        """What another hand did to an object that this change is about as well."""
+        if said := other_hand(step, self.plan):
+            yield from self.wrapped(said)
 
     def lost(self, step: Step, change: FieldChange) -> list[str]:
         """What a replace takes and puts back as it is, or does not put back because the YAML does not write it."""
@@ -316,7 +342,8 @@ class Writer:
             for alike in _grouped(of_kind, self._alike):
                 if len(alike) > FOLD_ALIKE:
                     folded.update(map(id, alike))
-                    yield self.fold(alike, self._what_alike(alike[0]))
+                    fold = self.fold(alike, self._what_alike(alike[0]))
+                    yield fold._replace(lines=[*fold.lines, *self.besides(alike[0])])
             rest = [step for step in of_kind if id(step) not in folded]
             for similar in _grouped(rest, lambda step: tuple(c.name for c in step.fields)):
                 if len(similar) > FOLD_SIMILAR:
@@ -348,6 +375,7 @@ class Writer:
         return (
             step.address.tenant,
             step.kind,
+            step.was,
             tuple((c.name, *map(str, c[1:])) for c in step.fields if self._counts(step, c)),
         )
 
@@ -493,6 +521,8 @@ def summary(plan: Plan) -> Iterator[str]:
         rest.append(f"{len(plan.left_out)} left out by --only.")
     if whose := whose_change(plan):
         rest.append(f"{whose}.")
+    if plan.base and plan.not_attributed:
+        rest.append(f"{plan.not_attributed} not known whose change.")
     if rest:
         yield " ".join(rest)
 

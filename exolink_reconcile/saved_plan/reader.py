@@ -30,6 +30,7 @@ from exolink_reconcile.planning.choices import ReviewedPlan
 from exolink_reconcile.resource import Address, Kind, Row, entry_model, fields, key, name_of, row_model
 from exolink_reconcile.saved_plan import rows, writer
 from exolink_reconcile.saved_plan.format import (
+    ChangeValues,
     HeldBackChange,
     Place,
     PlanDocument,
@@ -106,9 +107,12 @@ def plan(saved: SavedPlan, kinds: Sequence[Kind]) -> Plan:
     own = saved.document.exolink
     by_word = {kind.kind: kind for kind in kinds}
     pairs = zip(own.changes, saved.document.resource_changes, strict=True)
+    drift = {row.address: row.change for row in saved.document.resource_drift}
     return Plan(
         origin=own.api_url,
-        waves=(tuple(_step(change, row, by_word) for change, row in pairs),) if own.changes else (),
+        waves=(tuple(_step(change, row, drift.get(row.address), by_word) for change, row in pairs),)
+        if own.changes
+        else (),
         held_back=tuple(_held_back(held, by_word) for held in own.held_back),
         unmanaged_counts={kind.kind: own.unmanaged[kind.kind] for kind in kinds if kind.kind in own.unmanaged},
         tenants=own.tenants,
@@ -131,7 +135,7 @@ def _note(note: PlanNote) -> Note:
     return Note(note.code, note.summary, tuple(address for address in addresses if address is not None))
 
 
-def _step(change: PlannedChange, row: ResourceChange, kinds: Mapping[str, Kind]) -> Step:
+def _step(change: PlannedChange, row: ResourceChange, drift: ChangeValues | None, kinds: Mapping[str, Kind]) -> Step:
     address, kind = _address(change.address, kinds)
     before, after = row.change.before, row.change.after
     source = _source(change.source)
@@ -153,7 +157,16 @@ def _step(change: PlannedChange, row: ResourceChange, kinds: Mapping[str, Kind])
         sends=change.sends,
         inferred=change.inferred,
         cause=change.cause,
+        was=_was(kind, drift) if drift is not None and change.cause == "both" else (),
     )
+
+
+def _was(kind: Kind, drift: ChangeValues) -> tuple[tuple[str, Any], ...]:
+    """What was declared before of what another hand changed."""
+    before, after = drift.before or {}, drift.after
+    names = [name for name in fields(kind) if name in before and name != key(kind)]
+    _check_names(kind, before.keys() - {"id"})
+    return tuple((name, before[name]) for name in names if after is None or before[name] != after.get(name))
 
 
 def _held_back(held: HeldBackChange, kinds: Mapping[str, Kind]) -> HeldBack:

@@ -14,7 +14,7 @@ from typing import Any
 from exolink_reconcile.inert import inert
 from exolink_reconcile.model import Action, FieldChange, Source, Step, alike
 from exolink_reconcile.planning import digest
-from exolink_reconcile.resource import Address, Kind, Resource, Row, fields, masked_fields, masked_values
+from exolink_reconcile.resource import Address, Kind, Resource, Row, fields, key, masked_fields, masked_values
 from exolink_reconcile.secret_url import SecretUrl
 
 PROVIDER = "registry.exolink.cloud/exolink/exolink"
@@ -178,11 +178,19 @@ def _replace_paths(names: Iterable[str]) -> str:
     return f',"replace_paths":{canonical([[name] for name in names])}'
 
 
+def has_drift(step: Step) -> bool:
+    """Whether another hand changed what a step is about, alone or beside this change."""
+    return (step.cause == "drift" and not step.deletes) or bool(step.was)
+
+
 def drift(step: Step) -> dict[str, Any]:
-    """What another hand did to an object, as Terraform tells it: from what was declared to what is live."""
+    """What another hand did to an object, as Terraform tells it: from what was declared before to what is live."""
     names = tuple(fields(step.kind))
     live = {"id": step.before.id, **masked_fields(step.before, names)} if step.before is not None else None
-    declared = masked_fields(step.declared.resource, step.sends) if step.declared else {}
+    if step.cause == "both":
+        declared = {key(step.kind): step.address.name, **dict(step.was)}
+    else:
+        declared = masked_fields(step.declared.resource, step.sends) if step.declared else {}
     changed = {change.field for change in step.fields}
     before = {**live, **{name: declared[name] for name in changed if name in declared}} if live else declared
     secret = {

@@ -33,7 +33,7 @@ def plan(
         "terraform_version": TERRAFORM_VERSION,
         "planned_values": {"root_module": {"resources": []}},
         "resource_changes": [],
-        "resource_drift": [rows.drift(step) for step in steps if step.cause == "drift" and not step.deletes],
+        "resource_drift": [rows.drift(step) for step in steps if rows.has_drift(step)],
         "configuration": {
             "provider_config": {"exolink": {"name": "exolink", "full_name": PROVIDER}},
             "root_module": {},

@@ -1,5 +1,7 @@
 """Whose change it is: changes and a base to causes."""
 
+import json
+import re
 from typing import Any
 
 import pytest
@@ -11,10 +13,12 @@ from world import World
 from exolink_reconcile.applying import verified
 from exolink_reconcile.desired import sources
 from exolink_reconcile.errors import InputError
+from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.model import BaseInfo, Plan
 from exolink_reconcile.planning.attribution import Base
-from exolink_reconcile.report import github, gitlab, text
+from exolink_reconcile.report import github, gitlab, html, markdown, text
 from exolink_reconcile.resource import Address
+from exolink_reconcile.saved_plan import reader
 
 CPMS = {"displayName": "A", "url": "wss://a/"}
 
@@ -24,7 +28,7 @@ def base_of(yaml: str | None) -> Base:
         return Base(BaseInfo("path", path="before"), frozenset(), {})
     with pipeline(World()) as run:
         desired = run.desired(yaml)
-    declared = {a: f for t in desired.tenants for a, f in verified.declared(t, create_only=True).items()}
+    declared = {a: f for t in desired.tenants for a, f in verified.declared(t).items()}
     removed = {Address(t.name, k.kind, r.name) for t in desired.tenants for k, rs in t.removed.items() for r in rs}
     return Base(
         BaseInfo("path", path="before"), frozenset(t.name for t in desired.tenants), declared, frozenset(removed)
@@ -92,7 +96,10 @@ def test_of_a_secret_no_cause_is_claimed() -> None:
     live = World()
     live.add("acme", "cpms", displayName="A", url="wss://u:one@h/")
     text_ = document("acme", cpms=[{"displayName": "A", "url": "wss://u:two@h/"}])
-    assert causes(plan(live, text_, text_)) == {"A": None}
+    found = plan(live, text_, text_)
+    assert causes(found) == {"A": None}
+    assert "To update (1), not known whose change:" in text.plan(found, "")
+    assert list(text.summary(found))[1] == "1 not known whose change."
 
 
 fleets = st.lists(
@@ -120,6 +127,39 @@ def test_what_holds_of_causes(desired: list[Any], before: list[Any], live: list[
         assert not step.deletes and step.declared is not None
         sent = {name: getattr(step.declared.resource, name) for name in step.sends if name != "identity"}
         assert sent.items() <= declared[step.address].items()
+
+
+def test_what_another_hand_did_beside_this_change() -> None:
+    """Where both changed an object, the reviewer sees what was declared before, in the plan and in a saved one."""
+    live = world(charger(1, 2, "By hand"))
+    profiles = {"profiles": {"day": "1", "night": "2"}}
+    before = yaml(charger(1, 1, "Bay"), charger(2), **profiles)
+    found = plan(live, yaml(charger(1, 2, "New"), charger(2, 2), **profiles), before)
+    assert {s.address.name: s.was for s in found.steps} == {
+        "CP-1": (("displayName", "Bay"),), "CP-2": (("displayName", "Bay"), ("profileId", 1)),
+    }  # fmt: skip
+    saved = reader.plan(reader.read(as_json(found).encode()), KINDS)
+    for each in (found, saved):
+        shown = text.plan(each, "")
+        assert "Another hand changed it, too. Declared before: displayName Bay." in shown
+        assert "It was declared before, and another hand deleted it." in shown
+    drift = {row["index"]: row["change"] for row in json.loads(as_json(found))["resource_drift"]}
+    assert drift["CP-1"]["before"] == {**drift["CP-1"]["after"], "displayName": "Bay"}
+    assert (drift["CP-2"]["before"], drift["CP-2"]["after"]) == (
+        {"identity": "CP-2", "displayName": "Bay", "profileId": 1}, None,
+    )  # fmt: skip
+
+
+def test_markdown_has_the_order_of_the_causes() -> None:
+    """What this change does stands before what differs besides it, a delete of drift after an update of the change."""
+    before = document("acme", chargers=[charger(1)], removed=[{"charger": "CP-2"}])
+    now = document("acme", chargers=[charger(1, 2)], removed=[{"charger": "CP-2"}])
+    found = plan(world(charger(1), charger(2)), now, before)
+    for shown in (text.plan(found, ""), markdown.plan(found, "", paths=(), options={}), html.plan(found, "")):
+        places = [
+            re.search(f"To {what}[^\\n]*{whose}", shown) for what, whose in (("update", "change"), ("delete", "drift"))
+        ]
+        assert all(places) and [m.start() for m in places if m] == sorted(m.start() for m in places if m)
 
 
 def test_only_drift_never_deletes() -> None:
