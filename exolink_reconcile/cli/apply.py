@@ -29,13 +29,15 @@ from exolink_reconcile.live import connection
 from exolink_reconcile.live.api import Api
 from exolink_reconcile.model import LiveState, Operation, Plan, Result, Step
 from exolink_reconcile.pipeline import PlannedRun, Wanted
-from exolink_reconcile.report import colours, result_text, text
-from exolink_reconcile.saved_plan import reader
+from exolink_reconcile.report import colours, result_text, since, text
+from exolink_reconcile.saved_plan import reader, writer
 from exolink_reconcile.saved_plan import wave as waves
 from exolink_reconcile.saved_plan.reader import SavedPlan
 from exolink_reconcile.saved_plan.wave import Wave
 from exolink_reconcile.state import homes
 from exolink_reconcile.state.store import Base, Store
+
+_MOST_TOLD = 20
 
 
 @dataclass(slots=True)
@@ -52,6 +54,7 @@ class Apply:
     gate_timeout: float = 600.0
     waves: tuple[str, ...] = ()
     events: EventStream = field(init=False)
+    saved: SavedPlan | None = None
     wave: Wave | None = None
     options: Options = field(init=False)
 
@@ -97,7 +100,7 @@ class Apply:
             raise problem("E-USAGE", "--expect takes a digest or its first 32 or more hex digits")
         saved = None
         if self.plan_path is not None:
-            saved = reader.read(files.read_text(self.plan_path, "the plan file"))
+            self.saved = saved = reader.read(files.read_text(self.plan_path, "the plan file"))
             if self.expect is not None:
                 reader.check_expected(saved.digest, self.expect.lower())
             options = _recorded_options(saved, options, names_given)
@@ -110,14 +113,12 @@ class Apply:
             with self._left_open(wanted, journal):
                 run, blind = self._settled_plan(wanted, api, journal)
                 whole_run = run
-                if saved is not None and self.waves:
-                    self.wave = waves.of(saved, run.plan, run.desired, run.live, self.waves)
-                    run = pipeline.with_plan(run, self.wave.plan)
-                elif saved is not None:
-                    reader.check(saved, run.plan, run.desired, run.live)
+                if saved is not None:
+                    run = self._reviewed(saved, run)
                 elif self.expect is not None:
                     reader.check_digest(whole_run.plan, self.expect.lower())
                 run = start.probed(run, self.options)
+                start.tell_unprobed(run, self.options, self.console)
                 METRICS.planned(run.plan, run.lists, len(blind))
                 self._show(run)
                 self._check_rails(run)
@@ -138,6 +139,31 @@ class Apply:
             self.console.out(result_text.result(result, run.plan))
             self.console.note(f"Took {progress.duration(RUN.seconds)}.\n")
         return code
+
+    def _reviewed(self, saved: SavedPlan, run: PlannedRun) -> PlannedRun:
+        """The run, or the wave of it, if it is what was reviewed. Raises PlanStale, having told what differs."""
+        try:
+            if self.waves:
+                self.wave = waves.of(saved, run.plan, run.desired, run.live, self.waves)
+                return pipeline.with_plan(run, self.wave.plan)
+            reader.check(saved, run.plan, run.desired, run.live)
+        except PlanStale as error:
+            if error.code == "E-STALE":
+                self._tell_difference(saved, run)
+            raise
+        return run
+
+    def _tell_difference(self, saved: SavedPlan, run: PlannedRun) -> None:
+        """What the plan would do now that the reviewed one did not, and the reverse: as `show --since` says it."""
+        pieces = writer.plan(
+            run.plan,
+            run.digests,
+            config_digest=run.desired.config_digest,
+            paths=self.options.paths,
+            options=self.options.recorded,
+        )
+        now = reader.read(b"".join(pieces))
+        self.console.err(f"Since the review:\n{since.since(saved.document, now.document, most=_MOST_TOLD)}")
 
     def _keep_base(self, store: Store, wanted: Wanted, run: PlannedRun, result: Result | None = None) -> None:
         """Remember what is declared and verified to be so, for each tenant of the run."""
@@ -262,7 +288,7 @@ class Apply:
             settle=self.options.settle, record=journal, blind=blind_places, starting=starting, sent=answered, ended=bar.ended,
             waiting=bar.note, stages=self.stages, gate=self._gate(stop, wanted.variables),
         )  # fmt: skip
-        journal.digest = run.digest
+        journal.digest = self.saved.digest if self.saved is not None else run.digest  # what somebody approved
         journal.started(bar.total)
         # To the end: what a signal would stop from here on is the report of what was written.
         SIGNALS.hand_to(stop.ask)

@@ -9,6 +9,7 @@ from exolink_reconcile import pipeline
 from exolink_reconcile.cli import findings, request_log
 from exolink_reconcile.cli.console import Console
 from exolink_reconcile.cli.options import ApiOptions, Options
+from exolink_reconcile.inert import inert
 from exolink_reconcile.live import connection
 from exolink_reconcile.live.api import Api
 from exolink_reconcile.pipeline import PlannedRun, Wanted
@@ -50,7 +51,7 @@ def choices(options: Options, *, reviewed: bool, saved: ReviewedPlan | None = No
         options.target, options.exclude, options.prune, options.allow_replace, options.allow_deletes,
         options.allow_shrunk, reviewed, saved, options.allow_inferred or connection.is_safe_ground(options.api_url),
         tuple(again.arguments(options.paths, {**options.recorded, "allow_deletes": None})),
-        options.only,
+        options.only, options.allow_unreachable,
     )  # fmt: skip
 
 
@@ -77,6 +78,15 @@ def probed(run: PlannedRun, options: Options) -> PlannedRun:
 
     probes = probe.plan(run.plan, timeout=options.timeout, ca_file=options.ca_file, environment=os.environ)
     return replace(run, plan=replace(run.plan, probes=probes))
+
+
+def tell_unprobed(run: PlannedRun, options: Options, console: Console) -> None:
+    """Say which --allow-unreachable allowed nothing, because nothing was probed there."""
+    probed = {str(probe.address) for probe in run.plan.probes or ()}
+    for address in options.allow_unreachable:
+        if address not in probed:
+            why = "nothing is probed there" if options.probe else "that is only for --probe"
+            console.note(f"Note: --allow-unreachable {inert(address)} allows nothing: {why}.\n")
 
 
 def memory(options: Options, tenants: Sequence[str] = ()) -> Memory:

@@ -30,7 +30,8 @@ class Choices:
     `reviewed`: the plan comes with an approval (`--plan`, `--expect`), so its `removed` deletes need no number.
     `saved` is that plan where it was saved. `may_infer`: writes that the contract only infers may be sent.
     `allow_shrunk` names lists, TENANT/KIND, that may have shrunk to nothing. `again` are the words of a command line that
-    plan the same again, but for the number of deletes. `only` leaves the steps of one cause.
+    plan the same again, but for the number of deletes. `only` leaves the steps of one cause. `allow_unreachable` are
+    addresses that a probe may fail to reach.
     """
 
     targets: tuple[str, ...] = ()
@@ -44,6 +45,7 @@ class Choices:
     may_infer: bool = False
     again: tuple[str, ...] = ()
     only: Literal["edits", "drift"] | None = None
+    allow_unreachable: tuple[str, ...] = ()
 
     def cover(self, address: Address) -> bool:
         """Whether the run is about this address at all."""
@@ -103,7 +105,7 @@ def compared(live: LiveState, choices: Choices, kinds: Iterable[Kind]) -> dict[s
 
 
 def check_choices(desired: DesiredState, choices: Choices) -> None:
-    """Refuse a target or exclude that matches nothing, or an --allow-replace for what is not declared, before reading.
+    """Refuse a target or exclude that matches nothing, or a permission for what is not declared, before reading.
 
     With --prune they may match live addresses only: those are not known yet, so `plan` checks again.
 
@@ -111,11 +113,19 @@ def check_choices(desired: DesiredState, choices: Choices) -> None:
         InputError: naming the glob or the address.
 
     """
-    declared = _declared_names(desired) if choices.allow_replace else {}
-    for text in choices.allow_replace:
-        address = Address.parse(text)
-        if address is None or address.name not in declared.get((address.tenant, address.kind), ()):
-            raise problem("E-TARGET", f"--allow-replace {text}: no such address is declared; it is TENANT/KIND/NAME")
+    named = {"--allow-replace": choices.allow_replace, "--allow-unreachable": choices.allow_unreachable}
+    declared = _declared_names(desired) if any(named.values()) else {}
+    for option, texts in named.items():
+        for text in texts:
+            address = Address.parse(text)
+            if address is None or address.name not in declared.get((address.tenant, address.kind), ()):
+                near = _nearest(
+                    text, [f"{tenant}/{kind}/{n}" for (tenant, kind), names in declared.items() for n in names]
+                )
+                hint = f"Did you mean {near}? " if near else ""
+                raise problem(
+                    "E-TARGET", f"{option} {text}: no such address is declared", f"{hint}It is TENANT/KIND/NAME."
+                )
     for text in choices.allow_shrunk:
         tenant_name, _, word = text.partition("/")
         declaring = [

@@ -1,6 +1,7 @@
 """An apply to events in the shape of `terraform apply -json`, with a final `result` on every ending.
 
-Terraform's events, in its order: `version`, `planned_change` for each step, `change_summary` of the plan, then
+Terraform's events, in its order: `version`, `planned_change` for each step, `change_summary` of the plan, our own `probe` for
+each handshake of --probe, then
 `apply_start`, `apply_progress` (answered, not verified yet), `apply_complete` or `apply_errored` for each step,
 `diagnostic` wherever something is wrong, and `change_summary` of the apply. The last one, `result`, is our own: it is
 there also when nothing began, so that a reader who finds none knows that the process was killed.
@@ -55,6 +56,10 @@ def plan(plan: Plan, digest: str) -> Iterator[Event]:
     ]
     event = _event("change_summary", "", changes=_changes(plan.counts, "plan"), digest=digest, held_back=held)
     yield {**event, "@message": sentence}  # our own sentence: nothing in it is from outside
+    for probe in plan.probes or ():
+        facts = {name: getattr(probe, name) for name in ("reachable", "status", "subprotocol", "reason")}
+        level = "info" if probe.reachable else "warn"
+        yield _event("probe", f"Probe: {probe}", level, probe={"address": str(probe.address), **facts})
 
 
 def started(step: Step) -> Event:

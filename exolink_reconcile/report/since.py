@@ -10,8 +10,8 @@ from exolink_reconcile.saved_plan.format import PlanDocument
 Facts = Mapping[str, Mapping[str, str]]
 
 
-def since(earlier: PlanDocument, later: PlanDocument) -> str:
-    """A line for each address whose change is new, is gone or is another one; then a count."""
+def since(earlier: PlanDocument, later: PlanDocument, *, most: int | None = None) -> str:
+    """A line for each address whose change is new, is gone or is another one, `most` of them; then a count."""
     before, after = _facts(earlier), _facts(later)
     lines = [
         f"{title}: {inert(was)} -> {inert(now)}"
@@ -22,9 +22,13 @@ def since(earlier: PlanDocument, later: PlanDocument) -> str:
         if was != now
     ]
     changes = list(_lines(before, after))
+    number = len(changes)
     if not changes:
         return "\n".join([*lines, "No difference between the two plans.", ""])
-    count = f"{len(changes)} address{'' if len(changes) == 1 else 'es'} differ{'s' if len(changes) == 1 else ''}."
+    cut = len(changes) - most if most is not None else 0
+    if cut > 0:
+        changes[most:] = [f"  … and {cut} more"]
+    count = "1 address differs." if number == 1 else f"{number} addresses differ."
     return "\n".join([*lines, *changes, count, ""])
 
 

@@ -297,6 +297,15 @@ class Journal:
             for row in self._database.execute(f"SELECT * FROM op {condition} ORDER BY number DESC", values):
                 yield journal_rows.write(journal_rows.Columns(row))
 
+    def done(self, digest: str) -> frozenset[Address]:
+        """The addresses of this API that runs of the plan with this digest have written for sure."""
+        statement = (
+            "SELECT tenant, kind, name FROM op WHERE origin = ? AND digest = ? AND outcome IN ('done', 'applied')"
+        )
+        with journal_rows.storage("the journal cannot be read"), journal_rows.damage():
+            rows = self._database.execute(statement, (self.origin, digest))
+            return frozenset(Address(row["tenant"], row["kind"], row["name"]) for row in rows)
+
     def content(self) -> Content:
         """All that is remembered, to be taken elsewhere."""
         with journal_rows.storage("the journal cannot be read"), journal_rows.damage():

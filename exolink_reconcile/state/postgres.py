@@ -302,6 +302,15 @@ class PostgresStore:
         content = store.renewed_base(self.base(tenant), declared, keep, removed=removed, exclusive=exclusive)
         self._ask(statements.KEEP_BASE, {"origin": self.origin, "tenant": tenant, "content": content})
 
+    def done(self, digest: str) -> frozenset[Address]:
+        """The addresses of this API that runs of the plan with this digest have written for sure."""
+        rows = self._ask(
+            "SELECT tenant, kind, name FROM exolink.op WHERE origin = %(origin)s AND digest = %(digest)s"
+            " AND outcome IN ('done', 'applied')",
+            {"origin": self.origin, "digest": digest},
+        )
+        return frozenset(Address(row["tenant"], row["kind"], row["name"]) for row in rows)
+
     def history(self, run: str | None = None) -> Iterator[Write]:
         """The writes of earlier runs, or of one run, newest first."""
         last = 2**63 - 1

@@ -160,6 +160,9 @@ class Store(Protocol):
     def history(self, run: str | None = None) -> Iterator[Write]:
         """The writes of earlier runs, or of one run, newest first."""
 
+    def done(self, digest: str) -> frozenset[Address]:
+        """The addresses of this API that runs of the plan with this digest have written for sure."""
+
     def leases(self) -> list[Lease]:
         """Who holds which tenant of which API now."""
 

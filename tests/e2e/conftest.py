@@ -98,7 +98,7 @@ class Cli:
         added: list[str] = []
         if not bare and args[0] in ("plan", "apply", "export", "doctor") and not {"--plan", "--api-url"} & set(args):
             added += ["--api-url", self.url]
-        if not bare and args[0] in ("plan", "apply", "doctor") and "--state" not in args:
+        if not bare and args[0] in ("plan", "apply", "show", "doctor") and "--state" not in args:
             added += ["--state", str(self.state)]
         return [*args, *added]
 

@@ -112,3 +112,11 @@ def test_export_reads_all_or_nothing(cli: Cli) -> None:
     """A tenant that is not there is 4, a refused token 10, and nothing is printed as if it were the whole."""
     assert cli("export", "acme", "ghost", code=4).out == ""
     assert cli("export", "acme", token=None, code=10).out == ""
+
+
+def test_a_file_where_the_folder_has_to_be(cli: Cli) -> None:
+    """It is an error of the command line, before any request; not one of the disk."""
+    cli.write("taken", "mine")
+    for out in ("taken", "taken/below"):
+        assert "is not a folder" in cli("export", "acme", "--out", out, code=3).err
+    assert cli.world.log == [] and (cli.folder / "taken").read_text() == "mine"

@@ -154,3 +154,11 @@ def test_a_long_plain_list(start: Callable[..., Cli]) -> None:
     for number in range(0, 100, 10):
         lines[number * 2 + 3] = "    displayName: New"
     assert (cli.folder / "exolink.yaml").read_text().splitlines() == lines
+
+
+@pytest.mark.parametrize("options", [("--format", "csv"), ("--format", "yaml"), ("--overwrite",), ("--out", "folder")])
+def test_options_that_say_nothing(cli: Cli, files: Path, options: tuple[str, ...]) -> None:
+    """--into changes what is there: an option that says how to write anew is refused before anything is read."""
+    cli("export", "acme", "--into", ".", *options, code=3, env=ENV)
+    assert cli.world.log == []
+    assert cli("export", "acme", "--into", ".", env={**ENV, "EXOLINK_FORMAT": "csv"}).out.startswith("---")

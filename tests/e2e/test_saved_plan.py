@@ -228,3 +228,25 @@ def test_since(reviewed: Cli) -> None:
     assert "CP-0002" in shown.out and "CP-0001" not in shown.out and "was y ->" in shown.out and "now z ->" in shown.out
     assert "No difference" in reviewed("show", "p", "--since", "p").out
     reviewed("show", "p", "--since", "p", "--format", "json", code=3)
+
+
+def test_a_stale_plan_tells_the_difference(reviewed: Cli) -> None:
+    """Beside E-STALE stands what `show --since` would say: each address whose change is another one now."""
+    reviewed.world.edit("acme", "charger", "CP-0001", displayName="z")
+    stale = reviewed("apply", "--plan", "p", code=6)
+    assert "E-STALE" in stale.err and "displayName: was x -> " in stale.err and ", now z -> " in stale.err
+    reviewed("plan", "--out", "now")
+    assert reviewed("show", "now", "--since", "p").out in stale.err
+
+
+def test_show_tells_what_is_left(reviewed: Cli) -> None:
+    """After a wave `show` says how many steps are left, as the state knows it; before the first one nothing."""
+    reviewed.world.edit("acme", "charger", "CP-0002", displayName="y")
+    assert "steps left" not in reviewed("show", "p").out
+    assert "1 of 2 steps left" in reviewed("apply", "--plan", "p", "--wave", "*/CP-0001", code=5).out
+    shown = reviewed("show", "p")
+    assert "1 of 2 steps left, as" in shown.lines[-1] and "acme/charger/CP-0002" in shown.lines[-1]
+    as_json = reviewed("show", "p", "--format", "json")
+    assert "steps left" in as_json.err and as_json.json == json.loads((reviewed.folder / "p").read_text())
+    reviewed("apply", "--plan", "p", "--wave", "*")
+    assert "None of 2 steps left" in reviewed("show", "p").out

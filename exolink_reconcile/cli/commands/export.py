@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from exolink_reconcile.cli.console import CONSOLE
 from exolink_reconcile.cli.help import command
@@ -42,6 +43,7 @@ def export(
     if into is not None:
         if out is not None:
             raise problem("E-USAGE", "--into and --out: give one of them")
+        _refuse_without_use(overwrite)
         from exolink_reconcile.cli import export_into
 
         return export_into.run(tenants, into, write=write, add=add, env_allow=env_allow, options=ApiOptions(**reach))
@@ -50,6 +52,8 @@ def export(
     if format == "csv" and len(tenants) > 1:
         raise problem("E-USAGE", "--format csv writes the chargers of one tenant: name one")
     paths = {tenant: os.path.join(out, f"{tenant}.{format}") for tenant in tenants} if out else {}
+    if out:
+        _refuse_no_folder(out)
     if not overwrite:
         _refuse_existing(paths.values())
     texts, warnings = _read(tenants, format, ApiOptions(**reach))
@@ -60,6 +64,29 @@ def export(
     else:
         _write(out, {paths[tenant]: text for tenant, text in texts.items()}, with_schema=format == "yaml")
     return Exit.DONE
+
+
+def _refuse_without_use(overwrite: bool) -> None:
+    """With --into there is nothing that --format or --overwrite could say."""
+    from exolink_reconcile.errors import problem
+
+    given = click.get_current_context().get_parameter_source("format")
+    if given is ParameterSource.COMMANDLINE:
+        raise problem("E-USAGE", "--into keeps the format of each file: leave out --format")
+    if overwrite:
+        raise problem("E-USAGE", "--into changes what is there, and only with --write: leave out --overwrite")
+
+
+def _refuse_no_folder(folder: str) -> None:
+    """A file that stands where the folder, or a folder above it, has to be."""
+    from exolink_reconcile.errors import problem
+
+    path = os.path.abspath(folder)
+    while not os.path.lexists(path):
+        path = os.path.dirname(path)
+    if not os.path.isdir(path):
+        what = f"{folder} is not a folder" if path == os.path.abspath(folder) else f"{path} is not a folder"
+        raise problem("E-EXISTS", f"--out {what}: name another. Nothing was written")
 
 
 def _refuse_existing(paths: Iterable[str]) -> None:

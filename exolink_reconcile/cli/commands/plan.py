@@ -31,6 +31,8 @@ def plan(
     provenance: tuple[str, ...], show_unmanaged: bool, **shared: Any,
 ) -> Exit:  # fmt: skip
     """Show what apply would do."""
+    from dataclasses import replace
+
     from exolink_reconcile import files, pipeline
     from exolink_reconcile.cli import checkout, outputs, progress, start
     from exolink_reconcile.cli.metrics import METRICS
@@ -66,6 +68,7 @@ def plan(
         files.write(out, document(run.plan))
     probed = start.probed(run, options).plan  # a saved plan has no probes: they are true at one moment, from one place
     from_root = checkout.from_root(os.environ)
+    start.tell_unprobed(replace(run, plan=probed), options, CONSOLE)
     view = PlanView(
         probed, run.digest, options.paths, options.recorded, lambda: document(probed), wanted.documents,
         from_root, full, show_unmanaged, max_size,

@@ -6,7 +6,7 @@ import click
 
 from exolink_reconcile.cli.console import CONSOLE
 from exolink_reconcile.cli.help import command
-from exolink_reconcile.cli.options import formats, max_size, names_of, option, reading
+from exolink_reconcile.cli.options import formats, max_size, names_of, option, reading, state
 from exolink_reconcile.codes import Exit
 from exolink_reconcile.report import FORMATS
 
@@ -18,13 +18,17 @@ from exolink_reconcile.report import FORMATS
 @max_size
 @reading
 @option("--since", metavar="PLANFILE", help="Show only what differs from this earlier plan, as text.")
+@state
 def show(
     planfile: str, format: str, full: bool, max_size: int | None, link_base: str | None, provenance: tuple[str, ...],
-    since: str | None,
+    since: str | None, state: str | None,
 ) -> Exit:  # fmt: skip
-    """Render a saved plan."""
+    """Render a saved plan.
+
+    Where the state has runs of it, a last line says how many of its steps are left.
+    """
     from exolink_reconcile import files
-    from exolink_reconcile.cli import checkout
+    from exolink_reconcile.cli import checkout, progress_of_plan
     from exolink_reconcile.cli.provenance import facts
     from exolink_reconcile.errors import problem
     from exolink_reconcile.kinds import KINDS
@@ -51,4 +55,6 @@ def show(
         links=Links(link_base, from_root), provenance=facts(provenance, os.environ),
     )  # fmt: skip
     CONSOLE.result(render(format, view))
+    if left := progress_of_plan.left(saved, state):
+        (CONSOLE.out if format == "text" else CONSOLE.note)(left)
     return Exit.DONE
