@@ -20,7 +20,7 @@ import tempfile
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType, FunctionType, ModuleType
 from typing import Any
@@ -33,21 +33,41 @@ from operators import Mutant, mutants
 
 ROOT = Path(__file__).parents[2]
 SURVIVORS = Path(__file__).parent / "survivors.md"
-TESTS = [
+# What every module of the core is judged by; the others name tests of their own.
+CORE = (
     "unit/planning/test_planner.py", "unit/planning/test_differ.py", "unit/saved_plan/test_reader.py", "unit/report/test_text.py", "unit/applying/test_applier.py",
     "unit/planning/test_digest.py", "unit/state/test_journal.py", "wire", "kinds", "fuzz/test_findings.py",
-]  # fmt: skip
-# Of live/ what decides: which answer is data, what is sent again and when, what an answer or an exception means.
-TARGETS: dict[str, tuple[str, ...]] = {
-    "planning.planner": (), "planning.choices": (), "planning.guardrails": (), "planning.differ": (), "state.journal": (),
-    "live.api": ("Api.get", "Api.delete", "Api.hurry", "Api._read", "Api._write", "Api._send", "Api._renew", "Api._send_once", "Api._try_again"),
-    "live.answers": ("refusal", "reason", "is_final", "retry_after"),
-    "applying.judge": (), "applying.knowledge": (), "applying.outcomes": (),
-}  # fmt: skip
-# Where not all of `TESTS`, but these are about a module.
-JUDGED = ("unit/test_judge.py", "unit/test_judge_model.py", "unit/test_rows_judge.py", "unit/test_applier.py")
-SUITES: dict[str, tuple[str, ...]] = {
-    "live.api": ("wire/",), "live.answers": ("wire/",),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Target:
+    """A module to make mistakes in: only in these functions, where some are named, judged by these tests of tests/."""
+
+    tests: tuple[str, ...] = CORE
+    functions: tuple[str, ...] = ()
+
+    def judges(self, nodeid: str) -> bool:
+        """Whether a test is one of those."""
+        return any(nodeid.startswith(f"tests/{path}") for path in self.tests)
+
+
+JUDGED = Target(("unit/applying/test_judge.py", "unit/test_rows_judge.py", "unit/applying/test_applier.py"))
+SAVED_PLAN = Target(("unit/saved_plan/test_reader.py", "unit/saved_plan/test_wave.py", "unit/planning/test_digest.py"))
+# Of live/ what decides: which answer is data, what is sent again and when, what an answer or an exception means. Every test of
+# the pipeline runs through the sender; those of wire/ are about it.
+TARGETS: dict[str, Target] = {
+    "planning.planner": Target(), "planning.choices": Target(), "planning.guardrails": Target(), "planning.differ": Target(),
+    "state.journal": Target(),
+    "live.api": Target(("wire",), ("Api.get", "Api.delete", "Api.hurry", "Api._read", "Api._write", "Api._send", "Api._renew", "Api._send_once", "Api._try_again")),
+    "live.answers": Target(("wire",)),
+    "live.pace": Target(("unit/live/test_pace.py",)),
+    "state.lock": Target(("unit/state/test_lock.py",)),
+    "desired.files": Target(("unit/desired/test_files.py",)),
+    "desired.plain_lists": Target(("unit/desired/test_plain_lists.py",)),
+    "saved_plan.reader": SAVED_PLAN, "saved_plan.rows": SAVED_PLAN, "saved_plan.writer": SAVED_PLAN, "saved_plan.wave": SAVED_PLAN,
+    "secret_url": Target(("unit/test_secret_url.py", "unit/desired/test_references.py")),
+    "references": Target(("unit/desired/test_references.py",)),
     "applying.judge": JUDGED, "applying.knowledge": JUDGED, "applying.outcomes": JUDGED,
 }  # fmt: skip
 KILLED, SURVIVED, TOO_LONG = 1, 0, 2
@@ -112,7 +132,7 @@ class Mutation:
         self, session: pytest.Session, name: str, module: ModuleType, source: str, touched: Any, seconds: list[float]
     ) -> None:
         wanted = TARGETS[name]
-        found = [m for m in mutants(ast.parse(source)) if not wanted or m.where in wanted]
+        found = [m for m in mutants(ast.parse(source)) if not wanted.functions or m.where in wanted.functions]
         if self.options.sample and len(found) > self.options.sample:
             found = sorted(random.Random(1).sample(found, self.options.sample), key=lambda mutant: mutant.number)
         running: dict[int, tuple[Mutant, float]] = {}
@@ -129,10 +149,8 @@ class Mutation:
                 continue
             if index % 50 == 0:
                 show(f"# {name} {index}/{len(found)}")
-            suite = tuple(f"tests/{each}" for each in suite_of(name))
-            tests = [
-                test for test in self._tests(name, mutant, touched) if session.items[test].nodeid.startswith(suite)
-            ]
+            tests = self._tests(name, mutant, touched)
+            tests = [test for test in tests if wanted.judges(session.items[test].nodeid)]
             tests.sort(key=lambda test: seconds[test])
             limit = time.monotonic() + 10 + 5 * sum(seconds[test] for test in tests)
             child = os.fork()
@@ -235,22 +253,17 @@ def report(run: Mutation, *, write: bool) -> int:
             stands[where, text] = why
     survived = [(f"`{name}.{each.where}`", f"`{each.text}`".replace("|", "\\|")) for name, each in run.survivors]
     rows = {key: stands.get(key, "?") for key in survived}
-    others = {key: why for key, why in stands.items() if key[0].strip("`").split(".")[0] not in run.figures}
+    others = {key: why for key, why in stands.items() if not any(key[0].startswith(f"`{name}.") for name in run.figures)}
     if write:
         head = SURVIVORS.read_text("utf-8").partition("\n| where")[0] if SURVIVORS.exists() else "# Survivors\n"
         table = "".join(f"| {where} | {text} | {why} |\n" for (where, text), why in {**others, **rows}.items())
         SURVIVORS.write_text(f"{head}\n| where | mutation | why it survives |\n| --- | --- | --- |\n{table}", "utf-8")
-    print(f"{'module':10}{'mutants':>8}{'killed':>8}{'survived':>9}{'killed':>8}")
+    print(f"{'module':20}{'mutants':>8}{'killed':>8}{'survived':>9}{'killed':>8}")
     for name, (count, killed) in run.figures.items():
-        print(f"{name:10}{count:8}{killed:8}{count - killed:9}{killed / max(count, 1):8.1%}")
+        print(f"{name:20}{count:8}{killed:8}{count - killed:9}{killed / max(count, 1):8.1%}")
     unexplained = sum(why == "?" for why in rows.values())
     print(f"{len(rows)} survivors, {unexplained} without a reason in {SURVIVORS.relative_to(ROOT)}")
     return int(unexplained > 0 or any(killed < 0.9 * count for count, killed in run.figures.values()))
-
-
-def suite_of(module: str) -> Sequence[str]:
-    """The tests about a module."""
-    return SUITES.get(module, TESTS)
 
 
 def main() -> int:
@@ -264,9 +277,9 @@ def main() -> int:
     settings.load_profile("mutation")
     run = Mutation(options)
     os.chdir(ROOT)
-    suites = dict.fromkeys(each for module in options.modules for each in suite_of(module))
+    paths = dict.fromkeys(path for name in options.modules for path in TARGETS[name].tests)
     code = pytest.main(
-        ["-p", "no:cacheprovider", "-p", "no:warnings", *(f"tests/{each}" for each in suites)], plugins=[run]
+        ["-p", "no:cacheprovider", "-p", "no:warnings", *(f"tests/{path}" for path in paths)], plugins=[run]
     )
     return report(run, write=options.write) if code == 0 else int(code)
 
