@@ -163,19 +163,12 @@ page() { # NAME LIMIT: the plan as Markdown in $work/NAME.md; what does not fit 
 }
 
 apply() {
-  if [[ -n ${ACTION_PLAN_FILE:-} ]]; then
-    if [[ -n ${ACTION_EXPECT:-} ]] && ! helper expect "$plan_file" "$ACTION_EXPECT"; then
-      code=6
-      output exitcode 6
-      echo "::error title=exolink-reconcile::The plan file is not the plan with the digest that was approved. Nothing was sent."
-      exit 6
-    fi
-    run_shown apply --plan "$plan_file" "${options[@]}"
-  elif [[ -n ${ACTION_EXPECT:-} ]]; then
-    run_shown apply --expect "$ACTION_EXPECT" "${options[@]}" -- "${paths[@]}"
-  else
-    refuse "apply needs the input 'plan-file' or 'expect': what was reviewed"
-  fi
+  local -a reviewed=()
+  [[ -z ${ACTION_EXPECT:-} ]] || reviewed+=(--expect "$ACTION_EXPECT")
+  [[ -z ${ACTION_PLAN_FILE:-} ]] || reviewed+=(--plan "$plan_file")
+  ((${#reviewed[@]})) || refuse "apply needs the input 'plan-file' or 'expect': what was reviewed"
+  [[ -n ${ACTION_PLAN_FILE:-} ]] || options+=(-- "${paths[@]}") # a saved plan has its own
+  run_shown apply "${reviewed[@]}" "${options[@]}"
   {
     echo "### exolink-reconcile: apply, exit code $code"
     echo

@@ -1,7 +1,6 @@
 """What ci/action.sh leaves to Python: JSON in, single lines out. Standard library only.
 
 outputs PLAN                  digest and counts of a saved plan, as lines for $GITHUB_OUTPUT
-expect PLAN DIGEST            exit 0 when the plan's digest is this one, or begins with it (32 or more hex digits)
 tool ARGUMENT...              becomes the tool, with nothing of the job's environment but what the tool needs or may have
 fence LIMIT FILE              the file as an indented code block, cut to about LIMIT bytes
 body PLAN.MD NAME SHA RUN     the comment: the plan between the marker and the line that says where it comes from
@@ -20,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 MARKER = "<!-- exolink-reconcile"
-HEX = re.compile(r"[0-9a-f]{32,64}")
 # Everything else in the environment of a job may be a secret, and whoever writes the YAML could have it shown in a plan.
 NEEDED = frozenset(
     [
@@ -60,8 +58,6 @@ def main(command: str, *arguments: str) -> str:
     match command, arguments:
         case "outputs", [plan]:
             return outputs(json.loads(Path(plan).read_text("utf-8")))
-        case "expect", [plan, digest]:
-            return expect(json.loads(Path(plan).read_text("utf-8")), digest.strip())
         case "fence", [limit, path]:
             return fence(Path(path).read_text("utf-8", "replace"), int(limit))
         case "body", [path, name, sha, run]:
@@ -89,13 +85,6 @@ def outputs(plan: dict[str, Any]) -> str:
         "destroy": sum("delete" in each for each in actions),
     }
     return "".join(f"{name}={value}\n" for name, value in counts.items())
-
-
-def expect(plan: dict[str, Any], digest: str) -> str:
-    """Nothing, when the plan is the one that was approved."""
-    if not HEX.fullmatch(digest) or not _digest(plan).startswith(digest):
-        raise ValueError("the digest of the plan file is another one")
-    return ""
 
 
 def _digest(plan: dict[str, Any]) -> str:

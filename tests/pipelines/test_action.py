@@ -46,12 +46,13 @@ def test_apply_by_digest(runner: Runner) -> None:
     assert runner("apply", expect=digest[:32]).outputs == {"exitcode": "0"}
 
 
-def test_a_plan_file_that_was_not_approved(runner: Runner) -> None:
-    """An artifact put in the place of the approved plan is refused before anything is sent."""
+def test_row_E1_a_plan_file_that_was_not_approved(runner: Runner) -> None:
+    """An artifact put in the place of the approved plan is refused by the tool itself, before anything is sent."""
     runner("plan")
     file = runner.steps[-1].outputs["plan-file"]
     refused = runner("apply", plan_file=file, expect="f" * 64, code=6)
     assert refused.outputs == {"exitcode": "6"}
+    assert "E-STALE: the plan file is not what was reviewed" in refused.log and "stale" in refused.summary
     assert runner("plan").outputs["add"] == "5"
 
 

@@ -17,7 +17,7 @@ from exolink_reconcile.codes import Exit
 @shared
 @option("--auto-approve", "-y", is_flag=True, help="Do not ask.")
 @option(
-    "--expect", metavar="DIGEST", help="Apply only the plan with this digest (12 or more hex digits), without asking."
+    "--expect", metavar="DIGEST", help="Apply only the plan with this digest (32 or more hex digits), without asking."
 )
 @option("--plan", "plan_path", metavar="FILE", help="Apply exactly this saved plan, without asking.")
 @option("--wave", multiple=True, metavar="GLOB", help="Do only the steps of the saved plan at these addresses.")
