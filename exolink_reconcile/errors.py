@@ -4,6 +4,7 @@
     ├── InputError         3   the user who wrote the YAML, the command line, the contract or the plan file
     ├── ApiError           4
     │   ├── ApiUnreachable     the network, or the API is down
+    │   │   └── NoTenant       a tenant that is not live
     │   ├── ApiRejected        the API said no to this request
     │   ├── ApiDenied      10  the token, or its rights
     │   ├── ApiSurprise        an answer that cannot be what it should be
@@ -20,13 +21,17 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from exolink_reconcile.codes import Code, Exit
-from exolink_reconcile.model import Diagnostic
+from exolink_reconcile.model import Diagnostic, Source
 
 
 class ReconcileError(Exception):
-    """A failure that somebody can act on: a stable code, and a sentence with what, where and what now."""
+    """A failure that somebody can act on: a stable code, and a sentence with what, where and what now.
+
+    `source` is the place in the YAML that it is about, where there is one.
+    """
 
     exit_code: ClassVar[Exit] = Exit.BUG
+    source: Source | None = None
 
     def __init__(self, code: str, summary: str) -> None:
         super().__init__(f"{code}: {summary}")
@@ -53,6 +58,17 @@ class ApiError(ReconcileError):
 
 class ApiUnreachable(ApiError):
     """No connection, or none in time, or a server error that did not go away."""
+
+
+class NoTenant(ApiUnreachable):
+    """A tenant is not live, and cannot be made. `live` are those that are."""
+
+    def __init__(self, tenant: str, live: Sequence[str]) -> None:
+        super().__init__(
+            "E-NO-TENANT", f"tenant {tenant} does not exist, or was deleted; this contract cannot create it"
+        )
+        self.tenant = tenant
+        self.live = tuple(live)
 
 
 class ApiRejected(ApiError):

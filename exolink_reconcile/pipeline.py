@@ -9,6 +9,7 @@ Everything that a command wants to show comes back as a value: warnings are `wan
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any
 
@@ -19,7 +20,7 @@ from exolink_reconcile.contract import Contract
 from exolink_reconcile.desired import desired_state
 from exolink_reconcile.desired import files as input_files
 from exolink_reconcile.desired.documents import Document
-from exolink_reconcile.errors import InputError, problem
+from exolink_reconcile.errors import InputError, NoTenant, problem
 from exolink_reconcile.globs import Globs
 from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.live import live_state
@@ -184,11 +185,25 @@ def plan(
     if wanted.choices.only and wanted.base is None and not bases.keys() >= set(wanted.tenants):
         raise planner.no_base()
     absent_ok = wanted.contract.offer(TENANT).create is not None
-    live = live_state.read(api, planning_choices.wanted(wanted.desired, wanted.choices), TENANT, absent_ok=absent_ok)
+    try:
+        live = live_state.read(
+            api, planning_choices.wanted(wanted.desired, wanted.choices), TENANT, absent_ok=absent_ok
+        )
+    except NoTenant as error:
+        _place(error, wanted.desired, [tenant for tenant, _ in counts_before])
+        raise
     changes = differ.diff(wanted.desired, live)
     base = wanted.base or remembered_base(bases)
     plan = planner.plan(changes, wanted.desired, wanted.contract, wanted.choices, wanted.api_url, counts_before, base)
     return PlannedRun(wanted.desired, wanted.contract, live, plan, digest.of_each(plan))
+
+
+def _place(error: NoTenant, desired: DesiredState, seen: Sequence[str]) -> None:
+    """Say where the YAML names the tenant, and which one that is live, or was, is spelt nearly so."""
+    error.source = next((tenant.source for tenant in desired.tenants if tenant.name == error.tenant), None)
+    known = dict.fromkeys(name for name in (*error.live, *seen) if name != error.tenant)
+    if near := get_close_matches(error.tenant, known, n=1):
+        error.summary = f"{error.summary}. Did you mean {near[0]}?"
 
 
 def hold_back(run: PlannedRun, held: Mapping[Address, int]) -> PlannedRun:

@@ -13,7 +13,7 @@ from exolink_reconcile.applying import applier, recovery, verified
 from exolink_reconcile.applying import gate as gates
 from exolink_reconcile.applying.settings import Settings, no_gate
 from exolink_reconcile.applying.waiting import Stop
-from exolink_reconcile.cli import event_stream, progress, start
+from exolink_reconcile.cli import event_stream, progress, start, variables
 from exolink_reconcile.cli.console import Console
 from exolink_reconcile.cli.event_stream import EventStream
 from exolink_reconcile.cli.metrics import METRICS
@@ -75,6 +75,8 @@ class Apply:
         """
         self.events.version(__version__)
         code, failure = self._outcome(options, names_given)
+        if failure is not None:
+            variables.clean(failure)
         self.events.end(code, failure)
         if failure is not None:
             raise failure
@@ -107,7 +109,7 @@ class Apply:
             _check_folder(options)
         self.options = options
         wanted = start.wanted(options, self.console, reviewed=self.reviewed, saved=saved.reviewed if saved else None)
-        self.events.diagnostics(wanted.desired.warnings)
+        self.events.diagnostics(variables.without_values(wanted.desired.warnings))
         with start.connected(options, wanted.contract_text, self.console) as api, self._locked(wanted) as journal:
             journal.api_now = api.now
             with self._left_open(wanted, journal):

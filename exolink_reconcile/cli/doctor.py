@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from exolink_reconcile import pipeline
-from exolink_reconcile.cli import start
+from exolink_reconcile.cli import start, variables
 from exolink_reconcile.cli.console import Console
 from exolink_reconcile.cli.options import ApiOptions
 from exolink_reconcile.codes import Exit
@@ -68,7 +68,7 @@ class Doctor:
             return _failed("YAML", error, "the contract: ")
         try:
             wanted = pipeline.wanted(
-                self.paths, os.environ, api_url=self.options.api_url, contract_path=self.options.contract,
+                self.paths, variables.watched(os.environ), api_url=self.options.api_url, contract_path=self.options.contract,
                 choices=Choices(), env_allow=self.env_allow,
             )  # fmt: skip
         except ReconcileError as error:
@@ -235,7 +235,7 @@ def _ok(name: str, detail: str) -> Check:
 
 
 def _warning(name: str, detail: str) -> Check:
-    return Check(name, "warning", detail, Exit.DONE)
+    return Check(name, "warning", variables.hide(detail), Exit.DONE)
 
 
 def _failed(name: str, error: ReconcileError, about: str = "") -> Check:
@@ -246,4 +246,5 @@ def _failed(name: str, error: ReconcileError, about: str = "") -> Check:
             about = f"{about}{source.path}:{source.line}:{source.column}: "
         if len(problems) > 1:
             more = f" (and {len(problems) - 1} more, see `validate`)"
-    return Check(name, "failed", f"{about}{error.summary} ({error.code}){more}", Exit(error.exit_code))
+    summary = variables.hide(error.summary)
+    return Check(name, "failed", f"{about}{summary} ({error.code}){more}", Exit(error.exit_code))

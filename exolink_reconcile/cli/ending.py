@@ -95,9 +95,10 @@ def _told(failure: BaseException) -> Exit:
 
 
 def _failed(error: Exception) -> Exit:
-    from exolink_reconcile.cli import findings
+    from exolink_reconcile.cli import findings, variables
     from exolink_reconcile.errors import InputError, ReconcileError
 
+    variables.clean(error)
     if CONSOLE.annotating and isinstance(error, ReconcileError):
         from exolink_reconcile.cli import checkout
         from exolink_reconcile.report import github
@@ -107,7 +108,7 @@ def _failed(error: Exception) -> Exit:
         findings.tell(error.diagnostics)
         return error.exit_code
     if isinstance(error, ReconcileError):
-        findings.failure(error.code, error.summary)
+        findings.failure(error.code, error.summary, error.source)
         return error.exit_code
     if isinstance(error, ImportError) and error.name == "_ruamel_yaml":
         CONSOLE.err("error: E-USAGE: this Python lacks the C parser of ruamel.yaml: install ruamel.yaml.clib.\n")

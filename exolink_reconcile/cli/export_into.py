@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from exolink_reconcile import export as exporter
 from exolink_reconcile import files, pipeline
-from exolink_reconcile.cli import start
+from exolink_reconcile.cli import start, variables
 from exolink_reconcile.cli.console import CONSOLE
 from exolink_reconcile.cli.options import ApiOptions
 from exolink_reconcile.codes import Exit
@@ -29,7 +29,7 @@ def run(
         raise problem("E-USAGE", "--write needs files: standard input cannot be written")
     if add is not None:
         _check_place(add, path)
-    inputs = input_files.read([path], os.environ, start.allowed_variables(env_allow))
+    inputs = input_files.read([path], variables.watched(os.environ), start.allowed_variables(env_allow))
     desired = desired_state.build(inputs.documents, KINDS, problems=inputs.problems, unread=inputs.unread)
     _refuse_partly_read(desired)
     desired = _only(desired, tenants, path)
@@ -44,7 +44,8 @@ def run(
     for unwritten in not_written:
         if add is None or unwritten.source is not None:
             place = f"{unwritten.source}: " if unwritten.source else ""
-            CONSOLE.err(f"{inert(place)}left: {inert(unwritten.subject)}: {inert(unwritten.why)}\n")
+            reason = variables.hide(f"{unwritten.subject}: {unwritten.why}")
+            CONSOLE.err(f"{inert(place)}left: {inert(reason)}\n")
     for rewrite in rewrites:
         CONSOLE.out("\n".join(write_back.unified_diff(rewrite)) + "\n")
     addition = _addition(changes, contract) if add else ""

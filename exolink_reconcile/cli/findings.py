@@ -6,6 +6,7 @@ import stat
 import sys
 from collections.abc import Iterable
 
+from exolink_reconcile.cli import variables
 from exolink_reconcile.cli.console import CONSOLE, Console
 from exolink_reconcile.model import Diagnostic, Source
 from exolink_reconcile.report.diagnostics_text import Look, diagnostics
@@ -15,6 +16,7 @@ _MOST_BYTES = 64 * 1024 * 1024
 
 def tell(findings: Iterable[Diagnostic], console: Console = CONSOLE) -> None:
     """Show diagnostics, in the order given."""
+    findings = variables.without_values(findings)
     if not sys.stderr.isatty():
         console.err(diagnostics(findings, Look(colours=console.error_colours)))
         return
@@ -22,9 +24,10 @@ def tell(findings: Iterable[Diagnostic], console: Console = CONSOLE) -> None:
     console.err(diagnostics(findings, Look(width, console.error_colours, _Lines().at)))
 
 
-def failure(code: str, summary: str, console: Console = CONSOLE) -> None:
-    """Show an error that has no place in a file."""
-    console.err(diagnostics([Diagnostic(code, f"{summary.rstrip('.?')}.")], Look(colours=console.error_colours)))
+def failure(code: str, summary: str, source: Source | None = None, console: Console = CONSOLE) -> None:
+    """Show what ended a command."""
+    end = "" if summary.endswith("?") else "."
+    tell([Diagnostic(code, f"{summary.rstrip('.')}{end}", source)], console)
 
 
 class _Lines:

@@ -3,6 +3,7 @@
 from exolink_reconcile.cli.console import Console
 from exolink_reconcile.errors import problem
 from exolink_reconcile.model import Operation
+from exolink_reconcile.planning import choices
 from exolink_reconcile.resource import Address
 from exolink_reconcile.state.homes import Home
 
@@ -23,7 +24,8 @@ def forget(console: Console, home: Home, operations: list[Operation], address: s
     parsed = Address.parse(address)
     origins = sorted({op.origin for op in operations if op.address == parsed})
     if parsed is None or not origins:
-        raise problem("E-TARGET", f"--forget {address}: nothing is open there")
+        hint = choices.nearest(address, (str(op.address) for op in operations))
+        raise problem("E-TARGET", f"--forget {address}: nothing is open there", hint)
     if len(origins) > 1:
         names = ", ".join(origins)
         raise problem("E-USAGE", f"--forget {address}: it is open at several APIs ({names}). Name one with --api-url")

@@ -1,4 +1,4 @@
-"""What is known of this run from its first moment: when it began, and where its metrics go."""
+"""What is known of this run from its first moment: when it began, where its metrics go, which variables its YAML named."""
 
 import time
 
@@ -9,11 +9,13 @@ class Run:
     def __init__(self) -> None:
         self.began = time.monotonic()
         self.metrics_file: str | None = None
+        self.variables: dict[str, str] = {}
 
     def begin(self) -> None:
         """Begin a run; an earlier one of this process is over."""
         self.began = time.monotonic()
         self.metrics_file = None
+        self.variables = {}
 
     @property
     def seconds(self) -> float:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from exolink_reconcile import pipeline
-from exolink_reconcile.cli import findings, request_log
+from exolink_reconcile.cli import findings, request_log, variables
 from exolink_reconcile.cli.console import Console
 from exolink_reconcile.cli.options import ApiOptions, Options
 from exolink_reconcile.inert import inert
@@ -29,7 +29,7 @@ def wanted(
 ) -> Wanted:
     """What the files and options want. Raises InputError with every problem."""
     wanted = pipeline.wanted(
-        options.paths, os.environ, api_url=options.api_url, contract_path=options.contract,
+        options.paths, variables.watched(os.environ), api_url=options.api_url, contract_path=options.contract,
         choices=choices(options, reviewed=reviewed, saved=saved), env_allow=allowed_variables(options.env_allow),
         keep_documents=keep_documents, base_path=options.base,
     )  # fmt: skip

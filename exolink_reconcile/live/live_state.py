@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import FailFast, TypeAdapter, ValidationError
 
 from exolink_reconcile.codes import Exit
-from exolink_reconcile.errors import ApiError, ApiRejected, ApiSurprise, ApiUnreachable
+from exolink_reconcile.errors import ApiError, ApiRejected, ApiSurprise, ApiUnreachable, NoTenant
 from exolink_reconcile.live.answers import Listing
 from exolink_reconcile.live.api import Api
 from exolink_reconcile.model import LiveState, LiveTenant, remote_id
@@ -43,9 +43,7 @@ def read(api: Api, wanted: Mapping[str, Sequence[Kind]], tenant_kind: Kind, *, a
         raise _gravest(errors)
     for tenant, row in live_tenants.items():
         if row is None and not absent_ok:
-            raise ApiUnreachable(
-                "E-NO-TENANT", f"tenant {tenant} does not exist, or was deleted; this contract cannot create it"
-            )
+            raise NoTenant(tenant, [name for name, row in live_tenants.items() if row is not None])
     return LiveState({tenant: _tenant(tenant, row, rows, tenant_kind) for tenant, row in live_tenants.items()})
 
 

@@ -119,20 +119,19 @@ def check_choices(desired: DesiredState, choices: Choices) -> None:
         for text in texts:
             address = Address.parse(text)
             if address is None or address.name not in declared.get((address.tenant, address.kind), ()):
-                near = _nearest(
-                    text, [f"{tenant}/{kind}/{n}" for (tenant, kind), names in declared.items() for n in names]
+                addresses = (
+                    f"{tenant}/{kind}/{name}" for (tenant, kind), names in declared.items() for name in sorted(names)
                 )
-                hint = f"Did you mean {near}? " if near else ""
-                raise problem(
-                    "E-TARGET", f"{option} {text}: no such address is declared", f"{hint}It is TENANT/KIND/NAME."
-                )
+                raise problem("E-TARGET", f"{option} {text}: no such address is declared", nearest(text, addresses))
     for text in choices.allow_shrunk:
         tenant_name, _, word = text.partition("/")
         declaring = [
             t for t in desired.tenants if t.name == tenant_name and any(kind.kind == word for kind in t.declared)
         ]
         if not declaring:
-            raise problem("E-TARGET", f"--allow-shrunk {text}: no document is about it; it is TENANT/KIND")
+            lists = (f"{tenant.name}/{kind.kind}" for tenant in desired.tenants for kind in tenant.declared)
+            hint = nearest(text, lists, "A list is TENANT/KIND.")
+            raise problem("E-TARGET", f"--allow-shrunk {text}: no document is about it", hint)
     if not choices.prune:
         check_globs(desired, choices, ())
 
@@ -172,12 +171,20 @@ def _unread(desired: DesiredState, choices: Choices) -> Iterator[str]:
 
 
 _MOST_COMPARED = 5000
+_LONGEST = 500  # characters; a longer word is no slip of a finger
 
 
 def _matches_nothing(option: str, glob: str, addresses: Sequence[str]) -> InputError:
     near = _nearest(glob, addresses)
     hint = f"Did you mean {near}? " if near else ""
     return problem("E-TARGET", f"{option} {glob} matches no address", f"{hint}An address is TENANT/KIND/NAME.")
+
+
+def nearest(text: str, known: Iterable[str], form: str = "An address is TENANT/KIND/NAME.") -> str:
+    """A hint for a text that is none of those known: the nearest of them, and the form it has to have."""
+    compared = list(islice(known, _MOST_COMPARED)) if len(text) <= _LONGEST else []
+    near = get_close_matches(text, compared, n=1)
+    return f"Did you mean {near[0]}? {form}" if near else form
 
 
 def _nearest(glob: str, addresses: Sequence[str]) -> str:

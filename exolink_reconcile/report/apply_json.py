@@ -95,7 +95,7 @@ def failure(error: BaseException) -> Iterator[Event]:
         case InputError():
             yield from diagnostics(error.diagnostics)
         case ReconcileError():
-            yield _diagnostic(Diagnostic(error.code, error.summary))
+            yield _diagnostic(Diagnostic(error.code, error.summary, error.source))
         case Exception():  # its text may quote anything: it is not shown
             yield _diagnostic(Diagnostic("E-BUG", f"this is a bug in exolink-reconcile: {type(error).__name__}"))
         case _:

@@ -58,7 +58,7 @@ def failure(error: ReconcileError, path_from_root: _PathFromRoot) -> str:
     """What stopped a run."""
     if isinstance(error, InputError):
         return diagnostics(error.diagnostics, path_from_root)
-    return _lines([_Annotation("error", error.code, inert(error.summary))], path_from_root)
+    return _lines([_Annotation("error", error.code, inert(error.summary), error.source)], path_from_root)
 
 
 def plan(plan: Plan, caused: Sequence[Caused], path_from_root: _PathFromRoot) -> str:

@@ -1,6 +1,7 @@
 """Plan to text for people: the most dangerous first, one line an object where that is enough."""
 
 import re
+import shlex
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import product
@@ -17,7 +18,7 @@ from exolink_reconcile.model import (
     Step,
     remote_id,
 )
-from exolink_reconcile.report import colours
+from exolink_reconcile.report import again, colours
 from exolink_reconcile.report.view import PlanView
 from exolink_reconcile.resource import key
 from exolink_reconcile.secret_url import SecretUrl
@@ -576,4 +577,14 @@ def render(view: PlanView) -> tuple[str]:
         view.plan, view.digest, full=view.full, width=view.width, terminal=view.terminal,
         show_unmanaged=view.show_unmanaged,
     )  # fmt: skip
-    return (colours.paint(output) if view.colours else output,)
+    head = "\n".join([*saved(view), "", ""]) if view.is_saved else ""
+    return (head + (colours.paint(output) if view.colours else output),)
+
+
+def saved(view: PlanView) -> Iterator[str]:
+    """What a plan file would do where, before what it says of itself: the file may be forged."""
+    yield f"Saved plan for {inert(view.plan.origin)}"
+    yield f"Tenants: {inert(', '.join(view.plan.tenants)) or '(none)'}"
+    yield f"Digest: {view.digest}"
+    words = map(shlex.quote, again.arguments(view.paths, view.options))
+    yield f"Options: {' '.join(map(inert, words))}"

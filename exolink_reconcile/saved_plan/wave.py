@@ -7,7 +7,7 @@ from exolink_reconcile import globs
 from exolink_reconcile.codes import Exit
 from exolink_reconcile.errors import PlanStale, problem
 from exolink_reconcile.model import DesiredState, LiveState, Outcome, Plan, Result, Status, Step
-from exolink_reconcile.planning import digest
+from exolink_reconcile.planning import choices, digest
 from exolink_reconcile.saved_plan import reader
 from exolink_reconcile.saved_plan.reader import SavedPlan
 
@@ -53,7 +53,8 @@ def of(saved: SavedPlan, plan: Plan, desired: DesiredState, live: LiveState, pat
     changes = saved.document.exolink.changes
     for pattern in patterns:
         if not any(globs.matches(pattern, change.address) for change in changes):
-            raise problem("E-TARGET", f"--wave {pattern} matches no reviewed step; an address is TENANT/KIND/NAME")
+            hint = choices.nearest(pattern, (change.address for change in changes))
+            raise problem("E-TARGET", f"--wave {pattern} matches no reviewed step", hint)
     reviewed = {change.digest for change in changes}
     addresses = {change.address for change in changes}
     digests = {id(step): digest.of_step(step) for step in plan.steps}

@@ -253,7 +253,9 @@ def report(run: Mutation, *, write: bool) -> int:
             stands[where, text] = why
     survived = [(f"`{name}.{each.where}`", f"`{each.text}`".replace("|", "\\|")) for name, each in run.survivors]
     rows = {key: stands.get(key, "?") for key in survived}
-    others = {key: why for key, why in stands.items() if not any(key[0].startswith(f"`{name}.") for name in run.figures)}
+    others = {
+        key: why for key, why in stands.items() if not any(key[0].startswith(f"`{name}.") for name in run.figures)
+    }
     if write:
         head = SURVIVORS.read_text("utf-8").partition("\n| where")[0] if SURVIVORS.exists() else "# Survivors\n"
         table = "".join(f"| {where} | {text} | {why} |\n" for (where, text), why in {**others, **rows}.items())

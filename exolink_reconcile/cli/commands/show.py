@@ -53,6 +53,7 @@ def show(
         path_from_root=from_root, full=full, max_size=max_size,
         width=CONSOLE.width, terminal=CONSOLE.terminal, colours=CONSOLE.colours,
         links=Links(link_base, from_root), provenance=facts(provenance, os.environ),
+        is_saved=True,
     )  # fmt: skip
     CONSOLE.result(render(format, view))
     if left := progress_of_plan.left(saved, state):

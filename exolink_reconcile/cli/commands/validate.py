@@ -8,18 +8,22 @@ from click.core import ParameterSource
 from exolink_reconcile import __version__
 from exolink_reconcile.cli.console import CONSOLE
 from exolink_reconcile.cli.help import command
-from exolink_reconcile.cli.options import FINDINGS_FORMATS, formats, paths
+from exolink_reconcile.cli.options import FINDINGS_FORMATS, formats, option, paths
 from exolink_reconcile.codes import Exit
 
 
 @command("validate", "validate exolink/ --format sarif")
 @paths
 @formats(FINDINGS_FORMATS)
+@option(
+    "--env-allow", multiple=True, metavar="GLOB",
+    help="Refuse YAML that names other environment variables than these. Without it only our own are refused.",
+)  # fmt: skip
 @click.pass_context
-def validate(ctx: click.Context, /, paths: tuple[str, ...], format: str) -> Exit:
+def validate(ctx: click.Context, /, paths: tuple[str, ...], format: str, env_allow: tuple[str, ...]) -> Exit:
     """Check the YAML, offline.
 
-    In GitHub Actions the problems are shown on their lines too, unless --format says otherwise.
+    No environment variable has to be set. In GitHub Actions the problems are shown on their lines too, unless --format says otherwise.
     """
     from exolink_reconcile.cli import checkout, findings
     from exolink_reconcile.desired import desired_state, files
@@ -29,7 +33,7 @@ def validate(ctx: click.Context, /, paths: tuple[str, ...], format: str) -> Exit
 
     path_from_root = checkout.from_root(os.environ)
     try:
-        inputs = files.read(paths, None)
+        inputs = files.read(paths, None, env_allow or None)
         diagnostics = desired_state.build(inputs.documents, KINDS, problems=inputs.problems, thorough=True).warnings
         code = Exit.DONE
     except InputError as error:
