@@ -4,6 +4,7 @@ Secret are the password, the values of the query and of path parameters (`;token
 the environment into any part but scheme, host and port. Of a text that is not well formed only scheme and host are not.
 """
 
+import functools
 import hashlib
 import re
 import unicodedata
@@ -19,6 +20,8 @@ from exolink_reconcile.references import Expanded, Reference, as_written
 _MASK = "***"
 
 LONGEST_LIVE = 65_536  # characters; a longer value of the API spoils its row
+_ROUNDS = ((64, 20_000), (4096, 300), (262_144, 5))
+_SALT = b"exolink-reconcile: a secret that is written out"  # what differs from URL to URL is in what is hashed
 _ANY_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}:(?://|\\/\\/)[^\s\"'<>]+")
 
 
@@ -29,7 +32,7 @@ class SecretUrl:
     URL that is declared for this live one takes something in them from the environment.
     """
 
-    __slots__ = ("_text", "_written", "hidden", "references")
+    __slots__ = ("_text", "_written", "hidden", "references", "rounds")
 
     def __init__(
         self, text: str, *, written: str | None = None, references: Iterable[Reference] = (), hidden: Iterable[str] = ()
@@ -38,6 +41,7 @@ class SecretUrl:
         self._written = text if written is None else written
         self.references = tuple(references)
         self.hidden = frozenset(hidden)
+        self.rounds = rounds_for(1)
 
     def reveal(self) -> str:
         """The URL as it is. For a request body and for checking limits: the result is never shown, logged or stored."""
@@ -48,9 +52,11 @@ class SecretUrl:
         """What the digest of a plan covers: where each secret comes from, the variable's name or the literal.
 
         A hash over the URL as the YAML writes it, `${env:NAME}` in its place: another variable or another literal gives
-        another one, a new value of the same variable does not.
+        another one, a new value of the same variable does not. Where it covers a literal it is a slow one of `rounds`:
+        whoever reads a plan could try passwords otherwise, some billions a second.
         """
-        return hashlib.sha256(self._written.encode("utf-8", "surrogatepass")).hexdigest()
+        written = self._written.encode("utf-8", "surrogatepass")
+        return _slow_hash(written, self.rounds) if self.literal_secrets else hashlib.sha256(written).hexdigest()
 
     @property
     def declarable(self) -> bool:
@@ -136,6 +142,19 @@ class SecretUrl:
             cls, core_schema.str_schema(coerce_numbers_to_str=True, max_length=LONGEST_LIVE)
         )
         return core_schema.json_or_python_schema(json_schema=live, python_schema=declared)
+
+
+def rounds_for(literals: int) -> int:
+    """How slow the hash of a literal is, by how many literals a configuration has: all of them take about half a second.
+
+    Few steps, because the digest of a plan changes with it.
+    """
+    return next((rounds for most, rounds in _ROUNDS if literals <= most), 1)
+
+
+@functools.lru_cache(maxsize=5000)
+def _slow_hash(written: bytes, rounds: int) -> str:
+    return hashlib.pbkdf2_hmac("sha256", written, _SALT, rounds).hex()
 
 
 def masked(value: Any) -> Any:

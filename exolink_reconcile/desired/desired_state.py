@@ -43,7 +43,7 @@ from exolink_reconcile.resource import (
     fields,
     key,
 )
-from exolink_reconcile.secret_url import SecretUrl, quoted
+from exolink_reconcile.secret_url import SecretUrl, quoted, rounds_for
 
 _TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
 _BATCH = 5000  # entries: what pydantic is given and what it makes are not in memory for all of 100,000 at once
@@ -72,6 +72,9 @@ def build(
     """
     builder = _Builder(kinds, covers, thorough)
     tenants = builder.tenants(documents)
+    rounds = rounds_for(len({url.reveal() for url in builder.literals}))
+    for url in builder.literals:
+        url.rounds = rounds
     diagnostics = in_order([*problems, *builder.problems.diagnostics()], builder.problems.more)
     if any(diagnostic.severity == "error" for diagnostic in diagnostics):
         raise InputError(diagnostics)
@@ -90,6 +93,7 @@ class _Builder:
         self.kinds = kinds
         self.covers = covers
         self.thorough = thorough
+        self.literals: list[SecretUrl] = []  # those with a secret that is written out
         self.problems = Problems()
         self.document_kind = next(kind for kind in kinds if kind.entries is None)
         self.listed = {str(kind.entries): kind for kind in kinds if kind.entries is not None}
@@ -466,8 +470,11 @@ class _Builder:
     def _warn_literal_secrets(self, kind: Kind, nodes: list[Node], resources: list[Resource | None]) -> None:
         for name in (facts.name for facts in fields(kind).values() if facts.secret):
             for node, resource in zip(nodes, resources, strict=True):
-                url = getattr(resource, name, None) if name in node else None
-                if isinstance(url, SecretUrl) and url.literal_secrets:
+                url = getattr(resource, name, None)
+                if not isinstance(url, SecretUrl) or not url.literal_secrets:
+                    continue
+                self.literals.append(url)
+                if name in node:
                     secret = "a password" if "password" in url.literal_secrets else "what may be a secret"
                     summary = f"{secret} is written out in `{name}`"
                     self.problems.warn("W-SECRET", at_value(node, name), summary, "Write ${env:NAME} in its place.")

@@ -1,14 +1,17 @@
 """The digest covers what people approve, and nothing else."""
 
+import hashlib
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from support_pipeline import document, pipeline
+from support_pipeline import document, pipeline, read_yaml
 from world import World
 
+from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.model import Plan
 from exolink_reconcile.planning import digest
+from exolink_reconcile.secret_url import rounds_for
 
 CPMS = {"displayName": "A", "url": "wss://u:hunter2@h/?k=v", "interval": 30}
 CHARGER = {"identity": "CP-1", "displayName": "Lobby", "profileId": 1}
@@ -95,6 +98,26 @@ def test_row_E14_a_secret_counts_by_where_it_comes_from() -> None:
     assert "hunter2" not in str(
         [list(digest.facts([step], [digest.secrets(step)]).each) for step in plan(yaml()).steps]
     )
+
+
+def test_a_literal_is_hashed_slowly() -> None:
+    """Who reads a plan cannot try passwords at the speed of a plain hash; a configuration of any size stays quick."""
+    [step] = [step for step in plan(yaml()).steps if step.address.kind == "cpms"]
+    [(_, fingerprint)] = digest.secrets(step)
+    assert fingerprint != hashlib.sha256(CPMS["url"].encode()).hexdigest()
+    assert rounds_for(1) == rounds_for(64) >= 20_000
+    assert all(count * rounds_for(count) < 1_500_000 for count in (64, 65, 4096, 4097, 262_144, 262_145, 1_000_000))
+
+
+def test_every_literal_of_a_large_configuration_is_counted() -> None:
+    """How slow it is goes by how many different ones there are, those of defaults too, and by nothing that is declared beside."""
+    many = "".join(f'  - {{displayName: N{n}, url: "wss://u:p{n}@h/"}}\n' for n in range(64))
+    text = "tenant: acme\ndefaults: {cpms: {url: 'wss://u:pw@h/', interval: 5}}\ncpms:\n" + many
+    found = [declared.resource.url.rounds for declared in read_yaml(text).tenants[0].declared[KINDS[1]]]
+    assert set(found) == {rounds_for(64)} and len(found) == 64
+    text += "  - {displayName: A}\n  - {displayName: B}\n"
+    found = [declared.resource.url.rounds for declared in read_yaml(text).tenants[0].declared[KINDS[1]]]
+    assert set(found) == {rounds_for(65)} and len(found) == 66
 
 
 def test_the_facts_of_a_delete() -> None:
