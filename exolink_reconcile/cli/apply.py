@@ -27,7 +27,7 @@ from exolink_reconcile.inert import inert
 from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.live import connection
 from exolink_reconcile.live.api import Api
-from exolink_reconcile.model import LiveState, Operation, Plan, Result, Step
+from exolink_reconcile.model import Diagnostic, LiveState, Operation, Plan, Result, Step
 from exolink_reconcile.pipeline import PlannedRun, Wanted
 from exolink_reconcile.report import colours, result_text, since, text
 from exolink_reconcile.saved_plan import reader, writer
@@ -138,7 +138,7 @@ class Apply:
         METRICS.applied(result)
         self.events.result(result, code)
         if self.format != "json":
-            self.console.out(result_text.result(result, run.plan))
+            self.console.out(result_text.result(result, run.plan, code))
             self.console.note(f"Took {progress.duration(RUN.seconds)}.\n")
         return code
 
@@ -215,7 +215,7 @@ class Apply:
             self.console.out(colours.paint(output) if self.console.colours else output)
 
     def _tell(self, sentence: str) -> None:
-        self.console.err(f"{sentence}\n")
+        self.console.err(f"{inert(sentence)}\n")
 
     def _check_rails(self, run: PlannedRun) -> None:
 
@@ -261,7 +261,7 @@ class Apply:
         code = Exit.worst((*result.exit_codes, *((Exit.UNKNOWN,) if blind else ())))
         self.events.result(result, code)
         if self.format != "json":
-            self.console.out(result_text.result(result, plan))
+            self.console.out(result_text.result(result, plan, code))
         return code
 
     def _apply(
@@ -309,7 +309,7 @@ class Apply:
             return no_gate
         gate_environment = gates.environment(os.environ, variables)
         return gates.Gate(
-            self.gate, self.gate_timeout, gate_environment, lambda line: self._tell(f"gate: {inert(line)}"), stop
+            self.gate, self.gate_timeout, gate_environment, lambda line: self._tell(f"gate: {line}"), stop
         )
 
     def _tell_ways_on(self, store: Store) -> None:
@@ -326,6 +326,7 @@ class Apply:
         with (
             homes.home(options.state, os.environ).open(origin) as store,
             store.hold(wanted.tenants, options.lock_timeout, self._tell),
+            self.console.not_waiting(),  # who pauses a pager would keep the lock
         ):
             yield store
 
@@ -363,7 +364,8 @@ class Apply:
             self._keep_base(journal, wanted, run, result)
             journal.ended(code, result.totals)
         except (StorageFailed, Locked) as error:
-            self.console.err(f"error: {error.code}: {error.summary}.\n")
+            self._tell(f"error: {error.code}: {error.summary}.")
+            self.events.diagnostics([Diagnostic(error.code, error.summary)])
             return Exit.worst((code, error.exit_code))
         return code
 

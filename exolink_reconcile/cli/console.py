@@ -6,8 +6,9 @@ import shutil
 import stat
 import sys
 import threading
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import NoReturn, TextIO
 
 from exolink_reconcile.cli.signals import SIGNALS
@@ -21,12 +22,18 @@ _PATIENCE = 5.0  # seconds for a reader that pauses, once a signal came
 class Console:
     """The two streams of this process. A reader that went away (`| head`) never stops what is under way.
 
-    A reader that pauses (a pager, a log that stalls) is waited for, until a signal asks us to end: then not for long.
+    A reader that pauses (a pager, a log that stalls) is waited for, until a signal asks us to end: then not for long. An
+    apply that holds a lock does not wait: what the reader does not take is kept for it, and the apply goes on.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._gone: set[str] = set()  # the streams that nobody reads any more
+        self._kept: dict[str, deque[memoryview]] = {
+            "stdout": deque(),
+            "stderr": deque(),
+        }  # what a reader did not take yet
+        self._waits = True
         self.lost = ""  # why a result could not be written, where that is not because the reader had enough
         self.quiet = False  # whether notes and progress are left out
         self.annotating = False  # whether what stops the command is to be shown as a GitHub annotation too
@@ -36,7 +43,22 @@ class Console:
 
     def begin(self) -> None:
         """Forget what an earlier run in this process left."""
+        self._waits = True
         self.lost, self.annotating, self.quiet = "", False, False
+
+    @contextmanager
+    def not_waiting(self) -> Iterator[None]:
+        """Meanwhile no reader is waited for; what was kept for one is written when there is time for it, or at the end."""
+        self._waits = False
+        try:
+            yield
+        finally:
+            self._waits = True
+
+    def finish(self) -> None:
+        """Write what was kept for a reader that paused."""
+        for name in self._kept:
+            self._write(name, ())
 
     @property
     def terminal(self) -> bool:
@@ -84,15 +106,19 @@ class Console:
 
     def ask(self, question: str) -> str:
         """What the user answers; empty at the end of the input. The question goes to the terminal, wherever stderr goes."""
+        waits, self._waits = self._waits, True
+        self.finish()
         if sys.stderr.isatty():
             self.err(question)
         else:
             with suppress(OSError), open("/dev/tty", "w", encoding="utf-8", errors="backslashreplace") as terminal:
                 terminal.write(question)
+        self._waits = waits
         return sys.stdin.readline().strip()
 
     def _write(self, name: str, pieces: Iterable[str | bytes]) -> None:
         stream: TextIO = getattr(sys, name)
+        kept = self._kept[name]
         with self._lock:
             if name in self._gone:
                 return
@@ -105,31 +131,34 @@ class Console:
                 stream.flush()
                 for piece in pieces:
                     data = piece if isinstance(piece, bytes) else _encoded(piece, stream.encoding)
-                    if not _send(descriptor, data):
-                        self._gone.add(name)
-                        return
+                    kept.append(memoryview(data))
+                    self._send(name, descriptor, 0.0 if len(kept) > 1 and not self._waits else _LOOK)
+                self._send(name, descriptor, _LOOK if self._waits else 0.0)
             except OSError as error:
                 self._gone.add(name)
+                kept.clear()
                 if not isinstance(error, BrokenPipeError) and name == "stdout":
                     self.lost = error.strerror or type(error).__name__
 
+    def _send(self, name: str, descriptor: int, look: float) -> None:
+        """Write what is kept, all of it where we wait, unless nobody reads and a signal asked us to end.
 
-def _send(descriptor: int, data: bytes) -> bool:
-    """Write all of it; False where nobody reads and a signal asked us to end.
-
-    A pipe that can be written takes PIPE_BUF bytes at once: so this never stands still where no signal is looked at.
-    """
-    patience = _PATIENCE
-    most = _FILE_PIECE if stat.S_ISREG(os.fstat(descriptor).st_mode) else select.PIPE_BUF
-    rest = memoryview(data)
-    while rest:
-        if select.select([], [descriptor], [], _LOOK)[1]:
-            rest = rest[os.write(descriptor, rest[:most]) :]
-        elif SIGNALS.number:
-            patience -= _LOOK
-            if patience <= 0:
-                return False
-    return True
+        A pipe that can be written takes PIPE_BUF bytes at once: so this never stands still where no signal is looked at.
+        """
+        kept, patience = self._kept[name], _PATIENCE
+        most = _FILE_PIECE if stat.S_ISREG(os.fstat(descriptor).st_mode) else select.PIPE_BUF
+        while kept:
+            if select.select([], [descriptor], [], look)[1]:
+                rest = kept.popleft()
+                if rest := rest[os.write(descriptor, rest[:most]) :]:
+                    kept.appendleft(rest)
+            elif not self._waits:
+                return
+            elif SIGNALS.number:
+                patience -= look
+                if patience <= 0:
+                    self._gone.add(name)
+                    kept.clear()
 
 
 def _encoded(text: str, encoding: str | None) -> bytes:

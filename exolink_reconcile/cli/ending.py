@@ -32,6 +32,7 @@ def exit_code(command: Callable[[], Exit | None]) -> Exit:
     code, failure = _outcome(command)
     if failure is not None:
         code = _told(failure)
+    CONSOLE.finish()
     if CONSOLE.lost:  # what was asked for could not be shown
         CONSOLE.err(f"error: E-STORAGE: the result could not be written: {CONSOLE.lost}.\n")
         code = Exit.worst((code, Exit.STORAGE))
@@ -84,14 +85,18 @@ def _told(failure: BaseException) -> Exit:
             return Exit.INVALID
         case Interrupted():
             word = "Interrupted" if failure.signal == signal.SIGINT else "Terminated"
-            CONSOLE.err(f"\n{word}. Nothing was written.\n")
+            CONSOLE.err(f"\n{word}. {_what_is_written()}\n")
             return Exit.of_signal(failure.signal)
         case KeyboardInterrupt() | click.Abort():
-            CONSOLE.err("\nInterrupted. Nothing was written.\n")
+            CONSOLE.err(f"\nInterrupted. {_what_is_written()}\n")
             return Exit.INTERRUPTED
         case Exception():
             return _failed(failure)
     raise failure
+
+
+def _what_is_written() -> str:
+    return "What was written by then stays." if RUN.wrote else "Nothing was written."
 
 
 def _failed(error: Exception) -> Exit:

@@ -26,6 +26,7 @@ class EventStream:
         self._digest: str | None = None
         self._result: Result | None = None
         self._left_open: Sequence[str] = ()
+        self._errors: list[str] = []
         self._began: dict[int, float] = {}
         self._took: dict[int, int] = {}
 
@@ -34,8 +35,10 @@ class EventStream:
         self._say([apply_json.version(number)])
 
     def diagnostics(self, findings: Iterable[Diagnostic]) -> None:
-        """Warnings that stop nothing."""
-        self._say(apply_json.diagnostics(tuple(findings)))
+        """Warnings that stop nothing, and errors that came too late to."""
+        diagnostics = tuple(findings)
+        self._errors += [diagnostic.code for diagnostic in diagnostics if diagnostic.severity == "error"]
+        self._say(apply_json.diagnostics(diagnostics))
 
     def plan(self, plan: Plan, digest: str) -> None:
         """What will be done."""
@@ -67,8 +70,9 @@ class EventStream:
         if error is not None:
             self._say(apply_json.failure(error))
         ending = apply_json.ending(
-            exit_code, plan=self._plan, digest=self._digest, result=self._result, error=error, left_open=self._left_open
-        )
+            exit_code, plan=self._plan, digest=self._digest, result=self._result, error=error,
+            left_open=self._left_open, errors=self._errors,
+        )  # fmt: skip
         with self._lock:
             if not self._over:
                 self._over = True

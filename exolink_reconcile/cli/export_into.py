@@ -8,6 +8,7 @@ from exolink_reconcile import files, pipeline
 from exolink_reconcile.cli import start, variables
 from exolink_reconcile.cli.console import CONSOLE
 from exolink_reconcile.cli.options import ApiOptions
+from exolink_reconcile.cli.run import RUN
 from exolink_reconcile.codes import Exit
 from exolink_reconcile.contract import Contract
 from exolink_reconcile.desired import desired_state, write_back
@@ -89,7 +90,7 @@ def _addition(changes: Changes, contract: Contract) -> str:
         rows.setdefault(unmanaged.tenant, {})[unmanaged.kind] = unmanaged.rows
     texts, warnings = exporter.tenants(rows, contract)  # type: ignore[arg-type]
     for warning in warnings:
-        CONSOLE.err(f"warning: {warning}\n")
+        CONSOLE.err(f"warning: {inert(warning)}\n")
     return "".join(f"---\n{text.removeprefix(exporter.MODELINE)}" for text in texts.values())
 
 
@@ -102,6 +103,7 @@ def _write(rewrites: Sequence[Rewrite], add: str | None, addition: str) -> None:
         gap = b"" if not content or content.endswith(b"\n") else b"\n"
         contents[add] = (before, content + gap + addition.encode())
         addition = ""
+    RUN.wrote = True
     files.replace_all(contents)
     if add and addition:
         files.write(add, (exporter.MODELINE.encode(), addition.removeprefix("---\n").encode()), mode=0o644)

@@ -151,7 +151,7 @@ class Progress:
     def note(self, sentence: str) -> None:
         """Say something that is not about one step."""
         with self._lock:
-            self._line.say(f"{sentence}\n")
+            self._line.say(f"{inert(sentence)}\n")
 
     def end(self) -> None:
         """All is told that there was to tell."""

@@ -10,12 +10,14 @@ class Run:
         self.began = time.monotonic()
         self.metrics_file: str | None = None
         self.variables: dict[str, str] = {}
+        self.wrote = False  # whether a command that is no apply may have written something by now
 
     def begin(self) -> None:
         """Begin a run; an earlier one of this process is over."""
         self.began = time.monotonic()
         self.metrics_file = None
         self.variables = {}
+        self.wrote = False
 
     @property
     def seconds(self) -> float:

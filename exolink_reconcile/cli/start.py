@@ -66,7 +66,7 @@ def connected(options: ApiOptions, contract_text: str, console: Console) -> Iter
         ) as api,
     ):  # fmt: skip
         if api.proxy:
-            console.note(f"Going through the proxy {api.proxy.host}.\n")
+            console.note(f"Going through the proxy {inert(api.proxy.host)}.\n")
         yield api
 
 

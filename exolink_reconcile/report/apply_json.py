@@ -115,10 +115,12 @@ def ending(
     result: Result | None,
     error: BaseException | None,
     left_open: Sequence[str] = (),
+    errors: Sequence[str] = (),
 ) -> Event:
     """The last event of every apply: the exit code, and all that it stands for.
 
-    `left_open` are the addresses of writes of earlier runs that this one leaves open.
+    `left_open` are the addresses of writes of earlier runs that this one leaves open, `errors` the codes of
+    what went wrong beside its steps.
     """
     outcomes = result.outcomes if result is not None else ()
     counted = Counter(outcome.status for outcome in outcomes)
@@ -133,7 +135,7 @@ def ending(
         outcome=exit_code.outcome,
         changes=_changes(totals, "apply"),
         steps={status.value: counted[status] for status in Status},
-        codes=_codes(plan, result, error),
+        codes=sorted({*_codes(plan, result, error), *errors}),
         held_back=list(dict.fromkeys(str(item.address) for item in held)),
         unknown=list(dict.fromkeys([*left_open, *unknown])),
         digest=digest,

@@ -8,6 +8,7 @@ from typing import Any
 from exolink_reconcile.codes import Exit
 from exolink_reconcile.inert import inert
 from exolink_reconcile.model import Operation
+from exolink_reconcile.report.result_text import forget
 from exolink_reconcile.state.audit import time_of
 from exolink_reconcile.state.store import Lease, Write
 
@@ -30,7 +31,8 @@ def unknowns(format: str, operations: Sequence[Operation], in_flight: Container[
             answer = "sent, no clear answer"
         since = time_of(op.intended_at)
         lines.append(f"  {op.action} {inert(str(op.address))}: {answer}, since {since}, at {inert(op.origin)}")
-    lines.append("The next apply settles them by reading. `unknowns --forget ADDRESS` drops one for good.")
+    lines.append("The next apply settles them by reading. To drop one for good:")
+    lines += forget(op.address for op in operations)
     return "\n".join(lines) + "\n"
 
 

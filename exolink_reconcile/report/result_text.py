@@ -1,16 +1,23 @@
 """What an apply did, and what earlier ones left open, to text: what went wrong first, then what to do next."""
 
+import shlex
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from exolink_reconcile.codes import Exit
 from exolink_reconcile.inert import inert
 from exolink_reconcile.model import Action, Outcome, Plan, Result, Status
 from exolink_reconcile.report.text import FOLD_ALIKE
+from exolink_reconcile.resource import Address
+
+_COMMANDS = 3
 
 
-def result(result: Result, plan: Plan) -> str:
-    """What happened: `Apply complete!` only if everything did; else what did not, and what to do next."""
+def result(result: Result, plan: Plan, code: Exit | None = None) -> str:
+    """What happened: `Apply complete!` only if everything did; else what did not, and what to do next.
+
+    `code` is the exit code, where more than this result decides it.
+    """
     troubled = [outcome for outcome in result.outcomes if outcome.exit_code]
     lines: list[str] = []
     for status in (Status.UNKNOWN, Status.FAILED, Status.SKIPPED, Status.DONE):
@@ -23,7 +30,7 @@ def result(result: Result, plan: Plan) -> str:
     lines += [f"  {inert(result.gated)}: nothing more was started (E-GATE)"] if result.gated else []
     added, changed, destroyed = result.totals
     totals = f"Resources: {added} added, {changed} changed, {destroyed} destroyed."
-    if not (troubled or result.left or result.exit_codes or plan.held_back):
+    if not (troubled or result.left or result.exit_codes or plan.held_back or code):
         return "\n".join([*lines, f"Apply complete! {totals}"]) + "\n"
     counts = {
         "not verified" if status is Status.DONE else status.value: sum(1 for o in troubled if o.status is status)
@@ -32,19 +39,20 @@ def result(result: Result, plan: Plan) -> str:
     counts |= {"held back": len(plan.held_back), "not settled": len(result.left)}
     counted = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
     lines.append(f"Apply incomplete. {totals} {counted}." if counted else f"Apply incomplete. {totals}")
-    lines += _what_now(troubled, result, plan)
+    lines += _what_now(troubled, result, plan, code)
     return "\n".join(lines) + "\n"
 
 
-def _what_now(troubled: Sequence[Outcome], result: Result, plan: Plan) -> Iterator[str]:
+def _what_now(troubled: Sequence[Outcome], result: Result, plan: Plan, code: Exit | None) -> Iterator[str]:
     """What the person at 2 a.m. does next."""
     statuses = {outcome.status for outcome in troubled}
     codes = {outcome.code for outcome in troubled}
     if "E-LIST-BLIND" in codes:
         yield (
             "Next: look in the web page whether it is there. Apply settles it as soon as the list shows it; if it was never"
-            " made, `unknowns --forget ADDRESS` lets it be made anew."
+            " made, this lets it be made anew:"
         )
+        yield from forget(o.step.address for o in troubled if o.code == "E-LIST-BLIND")
     elif Status.UNKNOWN in statuses:
         yield (
             "Next: run the same command again, with the same state, before anything else: it first reads what became of"
@@ -60,8 +68,22 @@ def _what_now(troubled: Sequence[Outcome], result: Result, plan: Plan) -> Iterat
         yield "Next: run the same command again; what is done stays done."
     elif troubled or result.left:
         yield "Next: fix what is listed above, then run the same command again; what is done stays done."
+    elif code in (Exit.STORAGE, Exit.LOCKED):
+        yield "Next: what is counted above was written. Its record is not whole: see the error, then plan again."
+    elif code is Exit.UNKNOWN:
+        yield "Next: see `unknowns`: a write of an earlier run is still open."
     elif plan.held_back:
         yield "Next: see the ways out of what is held back, in the plan above."
+
+
+def forget(addresses: Iterable[Address]) -> Iterator[str]:
+    """The commands that drop what is open at some addresses; of many the first few."""
+    lines = list(
+        dict.fromkeys(f"  exolink-reconcile unknowns --forget {shlex.quote(inert(str(a)))}" for a in addresses)
+    )
+    yield from lines[:_COMMANDS]
+    if len(lines) > _COMMANDS:
+        yield f"  … and {len(lines) - _COMMANDS} more: see `unknowns`"
 
 
 def _outcomes(outcomes: Sequence[Outcome], status: Status) -> list[str]:

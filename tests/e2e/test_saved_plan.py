@@ -57,6 +57,25 @@ def test_show_renders_a_saved_plan(settled: Cli) -> None:
     assert as_json.json == json.loads((settled.folder / "p").read_text())
 
 
+def test_row_E2_show_names_api_and_options_first(settled: Cli) -> None:
+    """Who looks at a plan file sees first where it would go, and by which options: before what it says of itself."""
+    settled.world.edit("acme", "charger", "CP-0002", displayName="y")
+    settled("plan", "--out", "p", "--target", "acme/charger/*", "--allow-inferred")
+    shown = settled("show", "p", bare=True, token=None)
+    digest = json.loads((settled.folder / "p").read_text())["exolink"]["digest"]
+    options = f"--api-url {settled.url} --target 'acme/charger/*' --allow-inferred"
+    assert shown.lines[:4] == [
+        f"Saved plan for {settled.url}", "Tenants: acme", f"Digest: {digest}", f"Options: {options}",
+    ]  # fmt: skip
+
+
+def test_row_E2_a_plan_file_cannot_move_the_token(reviewed: Cli) -> None:
+    """A plan for another API than the operator's own is refused before the token is read, and nothing is sent there."""
+    elsewhere = {"EXOLINK_API_URL": "https://api.example.com"}
+    refused = reviewed("apply", "--plan", "p", "--token-file", "not-there", env=elsewhere, code=6)
+    assert "E-PLAN-ORIGIN" in refused.text and reviewed.url in refused.text and reviewed.world.log == []
+
+
 def test_unrelated_changes_do_not_make_it_stale(reviewed: Cli) -> None:
     """Comments, places, and what is unmanaged are not in the digest."""
     before = reviewed.digest()

@@ -25,6 +25,7 @@ def emulate(listen: str, database: str, tenant: tuple[str, ...], token: str, con
     """Serve the API locally (SQLite), to try things out."""
     from exolink_reconcile import emulator, pipeline
     from exolink_reconcile.errors import problem
+    from exolink_reconcile.inert import inert
     from exolink_reconcile.live.urls import is_loopback
 
     host, _, port = listen.rpartition(":")
@@ -40,10 +41,10 @@ def emulate(listen: str, database: str, tenant: tuple[str, ...], token: str, con
 
     def ready(real_host: str, real_port: int) -> None:
         url = _url(real_host, real_port)
-        CONSOLE.err(f"The emulator listens on {url}, database {database}, tenants {', '.join(tenants)}.\n")
+        CONSOLE.err(inert(f"The emulator listens on {url}, database {database}, tenants {', '.join(tenants)}.") + "\n")
         reachable = _url({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(real_host, real_host), real_port)
         if is_loopback(reachable.removeprefix("http://").rpartition(":")[0].strip("[]")):
-            CONSOLE.err(f"Try: {_token_variable(token)}exolink-reconcile plan --api-url {reachable}\n")
+            CONSOLE.err(inert(f"Try: {_token_variable(token)}exolink-reconcile plan --api-url {reachable}") + "\n")
         else:
             CONSOLE.err("plan and apply take http:// for this machine only: elsewhere, put TLS in front of it.\n")
 

@@ -10,6 +10,7 @@ from click.core import ParameterSource
 from exolink_reconcile.cli.console import CONSOLE
 from exolink_reconcile.cli.help import command
 from exolink_reconcile.cli.options import EXPORT_FORMATS, ApiOptions, env_allow, formats, option, reach
+from exolink_reconcile.cli.run import RUN
 from exolink_reconcile.codes import Exit
 
 _SCHEMA = "exolink-config.schema.json"
@@ -35,6 +36,7 @@ def export(
     """
     from exolink_reconcile.desired import desired_state
     from exolink_reconcile.errors import problem
+    from exolink_reconcile.inert import inert
 
     tenants = tuple(dict.fromkeys(tenants))
     for tenant in tenants:
@@ -58,7 +60,7 @@ def export(
         _refuse_existing(paths.values())
     texts, warnings = _read(tenants, format, ApiOptions(**reach))
     for warning in warnings:
-        CONSOLE.err(f"warning: {warning}\n")
+        CONSOLE.err(f"warning: {inert(warning)}\n")
     if out is None:
         CONSOLE.out("---\n".join(texts.values()))
     else:
@@ -121,11 +123,13 @@ def _read(tenants: tuple[str, ...], format: str, options: ApiOptions) -> tuple[d
 def _write(folder: str, texts: dict[str, str], *, with_schema: bool) -> None:
     """Write the files, and beside them the schema that the first line of the YAML points at."""
     from exolink_reconcile import files
+    from exolink_reconcile.inert import inert
 
+    RUN.wrote = True
     files.make_folder(folder)
     for path, text in texts.items():
         files.write(path, (text.encode(),), mode=0o644)
-        CONSOLE.note(f"Wrote {path}\n")
+        CONSOLE.note(f"Wrote {inert(path)}\n")
     schema = os.path.join(folder, "schemas", _SCHEMA)
     if with_schema and not os.path.lexists(schema):
         files.make_folder(os.path.dirname(schema))

@@ -9,6 +9,7 @@ import click
 from exolink_reconcile.cli.console import CONSOLE
 from exolink_reconcile.cli.help import command
 from exolink_reconcile.cli.options import ApiOptions, option, reach
+from exolink_reconcile.cli.run import RUN
 from exolink_reconcile.codes import Exit
 
 _CONFIGURATION = "exolink.yaml"
@@ -62,6 +63,7 @@ def init(from_live: str | None, ci: str | None, **reach: Any) -> Exit:
     _refuse_existing(texts)
     texts[_CONFIGURATION] = _FIRST if from_live is None else _live(from_live, ApiOptions(**reach))
     _refuse_existing(texts)  # reading what is live may have taken a while
+    RUN.wrote = True
     for path, text in texts.items():
         if folder := os.path.dirname(path):
             files.make_folder(folder)
@@ -100,6 +102,7 @@ def _live(tenant: str, options: ApiOptions) -> str:
     from exolink_reconcile.cli import start
     from exolink_reconcile.desired import desired_state
     from exolink_reconcile.errors import problem
+    from exolink_reconcile.inert import inert
     from exolink_reconcile.kinds import KINDS
     from exolink_reconcile.live import live_state
 
@@ -111,7 +114,7 @@ def _live(tenant: str, options: ApiOptions) -> str:
         live = live_state.read(api, {tenant: listed}, pipeline.TENANT)
     texts, warnings = exporter.tenants({name: rows.rows for name, rows in live.tenants.items()}, contract)
     for warning in warnings:
-        CONSOLE.err(f"warning: {warning}\n")
+        CONSOLE.err(f"warning: {inert(warning)}\n")
     return texts[tenant]
 
 

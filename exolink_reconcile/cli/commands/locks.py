@@ -7,6 +7,7 @@ import click
 from exolink_reconcile.cli.console import CONSOLE
 from exolink_reconcile.cli.help import command
 from exolink_reconcile.cli.options import formats, one_spelling, option, state
+from exolink_reconcile.cli.run import RUN
 from exolink_reconcile.codes import Exit
 
 
@@ -38,6 +39,7 @@ def locks(
         return Exit.DONE
     if token is None or not reason:
         raise problem("E-USAGE", "--break TENANT needs --token N, as `locks` shows it, and --reason TEXT")
+    RUN.wrote = True
     lease = state_work.break_lease(home, broken, token, reason, origin)
     CONSOLE.out(listings.broken(lease))
     return Exit.DONE

@@ -8,6 +8,7 @@ from typing import Any
 from exolink_reconcile.cli.console import CONSOLE
 from exolink_reconcile.cli.help import command
 from exolink_reconcile.cli.options import PLAN_FORMATS, Options, formats, max_size, option, paths, reading, shared
+from exolink_reconcile.cli.run import RUN
 from exolink_reconcile.codes import Exit
 
 
@@ -65,6 +66,7 @@ def plan(
         )
 
     if out:
+        RUN.wrote = True
         files.write(out, document(run.plan))
     probed = start.probed(run, options).plan  # a saved plan has no probes: they are true at one moment, from one place
     from_root = checkout.from_root(os.environ)
@@ -76,7 +78,7 @@ def plan(
     )  # fmt: skip
     CONSOLE.result(render(format, view))
     if out:
-        CONSOLE.note(f"Saved to {out}. To apply exactly this: exolink-reconcile apply --plan {shlex.quote(out)}\n")
+        _tell_saved(out)
     return Exit.DIFFERS if detailed_exitcode and run.plan.differs else Exit.DONE
 
 
@@ -89,3 +91,11 @@ def _tell(unknown: str, open_writes: int) -> None:
     if open_writes:
         writes = "1 write of an earlier run is" if open_writes == 1 else f"{open_writes} writes of an earlier run are"
         CONSOLE.note(f"Note: {writes} not settled (see `unknowns`); apply settles them first.\n")
+
+
+def _tell_saved(out: str) -> None:
+    """Say where the plan is, and the command that applies it."""
+    from exolink_reconcile.inert import inert
+
+    command_line = f"exolink-reconcile apply --plan {shlex.quote(out)}"
+    CONSOLE.note(f"Saved to {inert(out)}. To apply exactly this: {inert(command_line)}\n")

@@ -7,6 +7,7 @@ import click
 from exolink_reconcile.cli.console import CONSOLE
 from exolink_reconcile.cli.help import Group
 from exolink_reconcile.cli.options import names_of, option, state
+from exolink_reconcile.cli.run import RUN
 from exolink_reconcile.codes import Exit
 
 
@@ -26,6 +27,7 @@ def init(sql: bool, state: str | None) -> Exit:
     if sql:
         CONSOLE.out(migrations.script())
         return Exit.DONE
+    RUN.wrote = True
     CONSOLE.out(state_work.init(homes.home(state, os.environ)))
     return Exit.DONE
 
@@ -35,12 +37,13 @@ def init(sql: bool, state: str | None) -> Exit:
 def status(state: str | None) -> Exit:
     """Show how the state is: what is open and held, and whether the server syncs."""
     from exolink_reconcile.cli import state_work
+    from exolink_reconcile.inert import inert
     from exolink_reconcile.state import homes
 
     text, warnings = state_work.status(homes.home(state, os.environ))
     CONSOLE.out(text)
     for warning in warnings:
-        CONSOLE.err(f"warning: {warning}.\n")
+        CONSOLE.err(f"warning: {inert(warning)}.\n")
     return Exit.DONE
 
 
@@ -52,6 +55,7 @@ def prune(older_than: int, state: str | None) -> Exit:
     from exolink_reconcile.cli import state_work
     from exolink_reconcile.state import homes
 
+    RUN.wrote = True
     CONSOLE.out(state_work.prune(homes.home(state, os.environ), older_than))
     return Exit.DONE
 
@@ -64,5 +68,6 @@ def import_(folder: str, state: str | None) -> Exit:
     from exolink_reconcile.cli import state_work
     from exolink_reconcile.state import homes
 
+    RUN.wrote = True
     CONSOLE.out(state_work.import_folder(homes.home(state, os.environ), folder))
     return Exit.DONE

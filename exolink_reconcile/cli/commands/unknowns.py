@@ -5,6 +5,7 @@ import os
 from exolink_reconcile.cli.console import CONSOLE
 from exolink_reconcile.cli.help import command
 from exolink_reconcile.cli.options import formats, one_spelling, option, state
+from exolink_reconcile.cli.run import RUN
 from exolink_reconcile.codes import Exit
 
 
@@ -25,6 +26,7 @@ def unknowns(forget: str | None, api_url: str | None, state: str | None, format:
     if forget is None:
         CONSOLE.out(listings.unknowns(format, operations, in_flight))
         return Exit.DONE
+    RUN.wrote = True
     count = open_writes.forget(CONSOLE, home, operations, forget)
     CONSOLE.out(f"Forgot {count} at {text.value(forget)}.\n")
     return Exit.DONE

@@ -1,0 +1,138 @@
+"""What a run says at its end is true, the same in text, JSON and exit code, and says what to do now."""
+
+import json
+import shlex
+import signal
+
+import pytest
+
+from exolink_reconcile.cli import ending
+from exolink_reconcile.cli.run import RUN
+from exolink_reconcile.cli.signals import Interrupted
+from exolink_reconcile.codes import Exit
+from exolink_reconcile.errors import StorageFailed
+from exolink_reconcile.kinds import KINDS
+from exolink_reconcile.model import Action, Outcome, Plan, Result, Status, Step
+from exolink_reconcile.report import result_text
+from exolink_reconcile.resource import Address
+from exolink_reconcile.state.journal import Journal
+
+from .conftest import Commands
+
+CPMS = KINDS[1]
+NOTHING = Plan("https://h", (), (), {})
+YAML = """\
+# first line
+tenant: acme
+cpms:
+  - {displayName: A, url: "wss://h/", interval: 30}
+"""
+
+
+@pytest.mark.parametrize("method", ["saw", "keep_base", "ended"])
+def test_a_record_that_fails_after_the_writes(command: Commands, monkeypatch: pytest.MonkeyPatch, method: str) -> None:
+    """Everything was written and its record was not: incomplete with 11, in text as in JSON, with the code and the counts."""
+    (command.folder / "exolink.yaml").write_text(YAML)
+    real, calls = getattr(Journal, method), []
+
+    def fails(journal: Journal, *arguments: object) -> object:
+        calls.append(method)
+        if journal._numbers:  # after the writes
+            raise StorageFailed("E-STORAGE", "the disk is full")
+        return real(journal, *arguments)
+
+    monkeypatch.setattr(Journal, method, fails)
+    said = command("apply", "--auto-approve")
+    assert (said.code, "E-STORAGE: the disk is full" in said.err) == (11, True)
+    assert "Apply incomplete. Resources: 1 added, 0 changed, 0 destroyed." in said.out and "complete!" not in said.out
+    assert "Next: what is counted above was written." in said.out
+    command.world.edit("acme", "cpms", "A", url="wss://drift/")
+    events = [json.loads(line) for line in command("apply", "--auto-approve", "--format", "json").out.splitlines()]
+    assert (events[-1]["exit_code"], events[-1]["codes"], events[-1]["changes"]["change"]) == (11, ["E-STORAGE"], 1)
+    assert not any("Apply complete!" in event["@message"] for event in events)
+
+
+@pytest.mark.parametrize(
+    ("code", "next_step"),
+    [(Exit.DONE, None), (Exit.STORAGE, "record is not whole"), (Exit.LOCKED, "record"), (Exit.UNKNOWN, "`unknowns`")],
+)
+def test_only_exit_0_is_complete(code: Exit, next_step: str | None) -> None:
+    """`Apply complete!` stands for exit code 0 and nothing else; whatever decides another one says what is next."""
+    text = result_text.result(Result(()), NOTHING, code)
+    assert ("Apply complete!" in text) == (next_step is None)
+    assert next_step is None or ("Next: " in text and next_step in text)
+
+
+def blind(*names: str) -> Result:
+    steps = [Step(Action.CREATE, Address("acme", "cpms", name), CPMS, "declared", None) for name in names]
+    return Result(tuple(Outcome(s, Status.UNKNOWN, "not in the list", "E-LIST-BLIND", Exit.UNKNOWN) for s in steps))
+
+
+def test_a_blind_list_has_a_command_to_paste() -> None:
+    """The way out names the address, quoted for a shell; of many the first three."""
+    text = result_text.result(blind("It's A", "B"), NOTHING, Exit.UNKNOWN)
+    commands = [shlex.split(line) for line in text.splitlines() if "--forget" in line]
+    assert commands == [["exolink-reconcile", "unknowns", "--forget", f"acme/cpms/{n}"] for n in ("It's A", "B")]
+    assert "ADDRESS" not in text
+    many = result_text.result(blind(*map(str, range(9))), NOTHING, Exit.UNKNOWN)
+    assert many.count("--forget") == 3 and "and 6 more" in many
+
+
+def test_a_tenant_that_is_not_live_has_its_place(command: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the YAML names it, and which tenant that is live is spelt nearly so: text, JSON and annotation."""
+    (command.folder / "exolink.yaml").write_text(YAML + "---\ntenant: acmee\nname: x\n")
+    for arguments in (("plan",), ("plan", "--format", "github"), ("apply", "--auto-approve")):
+        said = command(*arguments)
+        assert said.code == 4 and "exolink.yaml:6:1: error: E-NO-TENANT: tenant acmee does not exist" in said.err
+        assert "Did you mean acme?" in said.err
+        assert "--format" not in arguments or "file=exolink.yaml,line=6,col=1::tenant acmee" in said.out
+    events = command("apply", "--auto-approve", "--format", "json").out.splitlines()
+    [diagnostic] = [
+        json.loads(line)["diagnostic"] for line in events if '"E-NO-TENANT"' in line and "diagnostic" in line
+    ]
+    assert diagnostic["range"]["start"] == {"line": 6, "column": 1} and "acme?" in diagnostic["summary"]
+
+
+@pytest.mark.parametrize(
+    ("wrote", "sentence"), [(False, "Nothing was written."), (True, "What was written by then stays.")]
+)
+def test_what_an_interrupted_command_says_of_files(
+    wrote: bool, sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A command that may have written a file or to the state by then does not claim that it did not."""
+
+    def command() -> Exit:
+        RUN.wrote = wrote
+        raise Interrupted(signal.SIGTERM)
+
+    assert ending.exit_code(command) is Exit.TERMINATED
+    assert capsys.readouterr().err.endswith(f"Terminated. {sentence}\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "interrupted"),
+    [
+        (("plan", "--out", "p"), "exolink_reconcile.report.text.render"),
+        (("export", "acme", "--out", "there"), "exolink_reconcile.files.write"),
+        (("export", "acme", "--into", "exolink.yaml", "--write"), "exolink_reconcile.files.replace_all"),
+        (("init", "--ci", "gitlab"), "exolink_reconcile.files.write"),
+        (("unknowns", "--forget", "acme/cpms/A"), "exolink_reconcile.cli.open_writes.forget"),
+        (("store", "prune", "--older-than", "1"), "exolink_reconcile.cli.state_work.prune"),
+        (("store", "import", "state"), "exolink_reconcile.cli.state_work.import_folder"),
+        (("store", "init"), "exolink_reconcile.cli.state_work.init"),
+    ],
+)
+def test_every_command_that_writes_says_so(
+    command: Commands, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], interrupted: str
+) -> None:
+    """Interrupted where it writes, none of them says that nothing was written."""
+    (command.folder / "state").mkdir(0o700)
+    if arguments[0] != "init":
+        (command.folder / "exolink.yaml").write_text(YAML)
+
+    def stop(*arguments: object, **options: object) -> None:
+        raise Interrupted(signal.SIGINT)
+
+    monkeypatch.setattr(interrupted, stop)
+    said = command(*arguments)
+    assert said.code == 130 and "Nothing was written" not in said.err and "stays" in said.err
