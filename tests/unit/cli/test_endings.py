@@ -35,11 +35,11 @@ def test_a_record_that_fails_after_the_writes(command: Commands, monkeypatch: py
     (command.folder / "exolink.yaml").write_text(YAML)
     real, calls = getattr(Journal, method), []
 
-    def fails(journal: Journal, *arguments: object) -> object:
+    def fails(journal: Journal, *arguments: object, **options: object) -> object:
         calls.append(method)
         if journal._numbers:  # after the writes
             raise StorageFailed("E-STORAGE", "the disk is full")
-        return real(journal, *arguments)
+        return real(journal, *arguments, **options)
 
     monkeypatch.setattr(Journal, method, fails)
     said = command("apply", "--auto-approve")
