@@ -307,9 +307,8 @@ def _type(value: Mapping[str, Any]) -> str:
         return f"list of {_type(value['items'])}" if value.get("items") else "list"
     if value.get("type") == "object" and isinstance(value.get("additionalProperties"), dict):
         return f"mapping to {_type(value['additionalProperties'])}"
-    return {"string": "text", "integer": "whole number", "object": "mapping", None: "anything"}.get(
-        value.get("type"), value.get("type", "")
-    )
+    words = {"string": "text", "integer": "whole number", "object": "mapping", None: "anything"}
+    return words.get(value.get("type"), str(value.get("type", "")))
 
 
 def _row(*cells: str) -> str:

@@ -53,5 +53,5 @@ def figures(reports: list[pytest.TestReport]) -> Iterator[tuple[str, int]]:
     for each in reports:
         for name, value in each.user_properties:
             if name.startswith("figure: "):
-                counted[name.removeprefix("figure: ")] += value
+                counted[name.removeprefix("figure: ")] += int(str(value))
     yield from counted.items()

@@ -82,13 +82,12 @@ class Runs:
         """One process of the command: its exit code, the error it ended with, or None where it was killed."""
         console = Written()
         self.dead, self.result, self.plan = False, None, None
-        options = Options(
-            **{
-                **dict.fromkeys(Options.__dataclass_fields__, None), "api_url": ORIGIN, "parallelism": 1, "timeout": 5.0,
+        fields: dict[str, Any] = {
+            **dict.fromkeys(Options.__dataclass_fields__, None), "api_url": ORIGIN, "parallelism": 1, "timeout": 5.0,
                 "paths": ("exolink.yaml",), "state": str(self.folder), "lock_timeout": 0.0, "settle": settle,
                 **dict.fromkeys(("target", "exclude", "allow_replace", "allow_shrunk"), ()),
-            }
-        )  # fmt: skip
+        }  # fmt: skip
+        options = Options(**fields)
         chosen = Choices(**{"may_infer": True, **choices})
 
         def wanted(options: Options, console: Console, **kwargs: Any) -> Wanted:

@@ -29,7 +29,7 @@ class _Request:
         self.body = body or None
         self.content_type = request.headers.get("content-type", "")
         self.parameters = RequestParameters(
-            query=ImmutableMultiDict(pair.split("=", 1) for pair in query.split("&") if "=" in pair),
+            query=ImmutableMultiDict(pair.partition("=")[::2] for pair in query.split("&") if "=" in pair),
             header=Headers(list(request.headers.items())),
             cookie=ImmutableMultiDict(),
             path={},

@@ -70,7 +70,7 @@ def step(action: Action, name: str, number: int = 1, *, tenant: str = "acme", **
     live = {"id": number, "identity": name, "displayName": name, "profileId": 1}
     before = None if action is Action.CREATE else row_model(CHARGER)(**live)
     declared = None
-    changes = ()
+    changes: tuple[FieldChange, ...] = ()
     if action is not Action.DELETE:
         declared = Declared(entry_model(CHARGER).model_construct(identity=name, **after), source)
         changes = tuple(FieldChange(field, live[field] if before else None, value) for field, value in after.items())

@@ -2,7 +2,9 @@
 
 import os
 import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from exolink_reconcile import emulator, files
 
@@ -11,7 +13,7 @@ _app = emulator.application(
 )
 
 
-def gateway(environ, start_response):
+def gateway(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
     if environ["REQUEST_METHOD"] == "POST" and Path("lossy").exists():
         start_response("504 Gateway Timeout", [("Content-Type", "text/plain"), ("Content-Length", "0")])
         return [b""]

@@ -17,7 +17,7 @@ from .support import SETTLED
 NAMES = ["YAML", "API name", "TLS", "token", "tenant acme", "fields", "state", "clock"]
 
 
-def checks(cli: Cli, *args: str, code: int = 0, **options: object) -> dict[str, tuple[str, str, int]]:
+def checks(cli: Cli, *args: str, code: int = 0, **options: Any) -> dict[str, tuple[str, str, int]]:
     document = cli("doctor", "--format", "json", *args, code=code, **options).json
     assert document["format_version"] == "1.0"
     return {each["name"]: (each["status"], each["detail"], each["exit_code"]) for each in document["checks"]}

@@ -171,7 +171,7 @@ class Bench:
         env: Mapping[str, str | None] | None = None,
         bare: bool = False,
         wrap: Iterable[str] = (),
-        preexec: Callable[[], None] | None = None,
+        preexec: Callable[[], Any] | None = None,
         stdout: IO[bytes] | int | None = None,
         stderr: IO[bytes] | int | None = None,
     ) -> Running:

@@ -157,7 +157,7 @@ class Hit:
 
 
 When = Callable[[Hit], bool]
-Fault = Callable[[Hit], None]
+Fault = Callable[[Hit], object]
 
 
 @dataclass

@@ -3,6 +3,7 @@
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from typing import cast
 
 import postgres_server
 import pytest
@@ -28,7 +29,10 @@ def shared(start_bench: Callable[..., Bench]) -> Iterator[Bench]:
     tables = ("version", "lease", "op", "seen", "audit")
     rows = [str(row) for table in tables for row in server.sql(f"SELECT t::text FROM exolink.{table} AS t", database)]
     bases = server.sql("SELECT tenant, content FROM exolink.base", database)
-    rows += [str(store.unpack_base(str(tenant), 0.0, bytes(content))) for tenant, content in bases]  # type: ignore[arg-type]
+    rows += [
+        str(store.unpack_base(str(tenant), 0.0, bytes(content)))
+        for tenant, content in cast(list[tuple[str, bytes]], bases)
+    ]
     assert rows and not [row for row in rows if TOKEN in row or PASSWORD in row], "G9: a secret in the database"
 
 

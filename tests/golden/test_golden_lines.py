@@ -3,6 +3,7 @@
 GOLDEN=write .venv/bin/python -m pytest tests/golden        writes tests/golden/lines again; then read the diff
 """
 
+import functools
 import json
 import os
 from collections.abc import Callable
@@ -144,13 +145,14 @@ def plan(story: str) -> str:
 
 # --------------------------------------------------------------------------------------------------------------- tests
 
+
+def written(story: str, name: str) -> str:
+    return WRITERS[name](findings(FINDINGS[story]))
+
+
 STORIES: dict[str, Callable[[], str]] = {
-    **{
-        f"findings-{story}.{name}": lambda story=story, name=name: WRITERS[name](findings(FINDINGS[story]))
-        for story in FINDINGS
-        for name in WRITERS
-    },
-    **{f"plan-{story}.github.txt": lambda story=story: plan(story) for story in PLANS},
+    **{f"findings-{story}.{name}": functools.partial(written, story, name) for story in FINDINGS for name in WRITERS},
+    **{f"plan-{story}.github.txt": functools.partial(plan, story) for story in PLANS},
 }
 
 

@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 Replacement = ast.AST | list[ast.stmt]
 
@@ -42,7 +43,7 @@ def mutants(tree: ast.Module) -> Iterator[Mutant]:
             number += 1
 
 
-def _walk(node: ast.AST, where: str, lines: range) -> Iterator[tuple[ast.AST, Callable, str, range]]:
+def _walk(node: ast.AST, where: str, lines: range) -> Iterator[tuple[ast.AST, Callable[..., Any], str, range]]:
     """Each expression and statement, with how to put another in its place."""
     for field, value in ast.iter_fields(node):
         if field in ("annotation", "returns", "decorator_list") or (isinstance(node, ast.Assert)):

@@ -126,7 +126,8 @@ class Mutation:
             os._exit(0)
         if os.waitpid(child, 0)[1] != 0:
             pytest.exit("the tests must pass first", returncode=1)
-        return pickle.loads(answer.read_bytes())
+        measured: tuple[Any, list[float]] = pickle.loads(answer.read_bytes())
+        return measured
 
     def _module(
         self, session: pytest.Session, name: str, module: ModuleType, source: str, touched: Any, seconds: list[float]

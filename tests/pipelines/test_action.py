@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from world import Answer, World
@@ -59,7 +60,7 @@ def test_row_E1_a_plan_file_that_was_not_approved(runner: Runner) -> None:
 @pytest.mark.parametrize(
     "inputs", [{"command": "apply"}, {"command": "destroy"}, {"command": ""}, {"command": "plan", "plan_file": "a\nb"}]
 )
-def test_what_is_refused(runner: Runner, inputs: dict[str, str]) -> None:
+def test_what_is_refused(runner: Runner, inputs: dict[str, Any]) -> None:
     """Apply without anything that was reviewed, an unknown command, a file name that would be two outputs."""
     refused = runner(inputs.pop("command"), code=3, **inputs)
     assert refused.outputs == {"exitcode": "3"} and "::error" in refused.log
@@ -74,7 +75,7 @@ def test_one_comment_kept_up_to_date(runner: Runner) -> None:
     runner("plan")
     assert len(runner.comments) == 4 and runner.comments[:3] == others, "what a person wrote is left alone"
     first = runner.comments[3]
-    assert first["body"].startswith(MARKER) and "CP-0001" in first["body"] and "a" * 40 in first["body"]
+    assert str(first["body"]).startswith(MARKER) and "CP-0001" in str(first["body"]) and "a" * 40 in str(first["body"])
     runner.comments = [*runner.comments, *others]
     runner.write("tenant: acme\nchargers: [{identity: CP-7, profileId: 1, colour: red}]\n")
     failed = runner("plan", code=3)
@@ -150,7 +151,7 @@ def test_tokens_stay_where_they_belong(runner: Runner) -> None:
 
 def test_a_fork_is_only_validated(runner: Runner) -> None:
     """A pull request from a fork has no token: the YAML is validated, and the summary says that nothing was planned."""
-    fork = {"fork": "true", "api_url": "https://127.0.0.1:9", "args": "--prune"}
+    fork: dict[str, Any] = {"fork": "true", "api_url": "https://127.0.0.1:9", "args": "--prune"}
     fine = runner("plan", **fork)
     assert fine.outputs == {"planned": "false", "exitcode": "0"} and "nothing was planned" in fine.summary
     assert runner.calls == []
@@ -221,7 +222,12 @@ def test_row_E3_a_short_digest_is_refused(runner: Runner, file: bool) -> None:
     assert "32" in short.log and runner("plan").outputs["add"] == "5", "nothing was applied"
 
 
-SECRETS = {"AWS_SECRET_ACCESS_KEY": TOKEN, "CI_JOB_TOKEN": TOKEN, "BENCH_PASSWORD": TOKEN, "PGPASSWORD": TOKEN}
+SECRETS: dict[str, Any] = {
+    "AWS_SECRET_ACCESS_KEY": TOKEN,
+    "CI_JOB_TOKEN": TOKEN,
+    "BENCH_PASSWORD": TOKEN,
+    "PGPASSWORD": TOKEN,
+}
 
 
 def _names(variable: str) -> str:
@@ -312,7 +318,7 @@ def _issues(runner: Runner) -> list[tuple[int, str, str]]:
 
 def test_one_issue_for_what_differs(runner: Runner) -> None:
     """Opened with the first difference, brought up to date by each run, closed when nothing differs; then a new one."""
-    alarm = {"issue": "Exolink differs from main", "pr": ""}
+    alarm: dict[str, Any] = {"issue": "Exolink differs from main", "pr": ""}
     planned = runner("plan", **alarm)
     assert _issues(runner) == [(1, alarm["issue"], "open")] and runner.comments == []
     runner.write("tenant: acme\ncolour: red\n")

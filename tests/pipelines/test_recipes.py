@@ -136,7 +136,11 @@ def atlantis_steps(folder: Path, stage: str, **options: Any) -> str:
     project = config["projects"][0]
     lines = [step["run"] for step in config["workflows"][project["workflow"]][stage]["steps"]]
     commands = [line if isinstance(line, str) else line["command"] for line in lines]
-    files = {"PLANFILE": str(folder / "my plan"), "SHOWFILE": str(folder / "show.json"), "EXOLINK_TOKEN_FILE": ""}
+    files: dict[str, Any] = {
+        "PLANFILE": str(folder / "my plan"),
+        "SHOWFILE": str(folder / "show.json"),
+        "EXOLINK_TOKEN_FILE": "",
+    }
     return run(folder, commands, under=project["dir"], **files, **options)
 
 
@@ -186,7 +190,7 @@ def test_pre_commit_checks_all_files_together(folder: Path) -> None:
     exolink = folder / "checkout" / "exolink"
     (exolink / "exolink.yaml").write_text("tenant: acme\nprofiles: {night: 2}\n")
     (exolink / "chargers.yaml").write_text("tenant: acme\nchargers: [{identity: CP-1, profile: night}]\n")
-    unreachable = {"EXOLINK_API_URL": "https://127.0.0.1:9"}
+    unreachable: dict[str, Any] = {"EXOLINK_API_URL": "https://127.0.0.1:9"}
     run(folder, [hook["entry"]], **unreachable)
     run(folder, [f"{hook['entry']} exolink/chargers.yaml"], code=3, **unreachable)
     (exolink / "exolink.yaml").unlink()

@@ -112,14 +112,14 @@ def cases(draw: st.DrawFn) -> Case:
         case.declared[tenant], case.removed[tenant], case.policy[tenant] = {}, [], {}
         for kind in KEYS:
             live = case.live[tenant][kind]
-            pool = st.sampled_from([row[KEYS[kind]] for row in live]) | names if live else names
+            pool: st.SearchStrategy[Any] = st.sampled_from([row[KEYS[kind]] for row in live]) | names if live else names
             chosen = draw(st.lists(pool, max_size=6, unique=True))
             cut = draw(st.integers(0, len(chosen)))
             pins: set[int] = set()
             case.declared[tenant][kind] = [draw(declared_entry(kind, name, live, pins)) for name in chosen[:cut]]
             for name in chosen[cut:]:
-                same = [row["id"] for row in live if row[KEYS[kind]] == name and row["id"] not in pins]
-                pin = {"id": draw(st.sampled_from(same))} if same and draw(st.booleans()) else {}
+                same: list[Any] = [row["id"] for row in live if row[KEYS[kind]] == name and row["id"] not in pins]
+                pin: dict[str, Any] = {"id": draw(st.sampled_from(same))} if same and bool(draw(st.booleans())) else {}
                 case.removed[tenant].append({kind: name, **pin})
         if draw(st.booleans()):
             case.policy[tenant]["allowReplace"] = [
@@ -296,7 +296,7 @@ def test_the_order_of_documents_does_not_reach_the_digest(case: Case, chance: ra
 
 def exported_plans_to_nothing(run: Pipeline, tenants: tuple[str, ...]) -> None:
     text, _ = run.export(*tenants)
-    environment = {}
+    environment: dict[str, str] = {}
     for tenant in tenants:  # the variables stand for the secrets of the live URLs
         for row in run.world.live(tenant, "cpms"):
             environment |= secrets_of(tenant, row)

@@ -131,7 +131,7 @@ def check_written_back(world: World, found: list[Document]) -> None:
             assert list(write_back.unified_diff(each))[0] == f"--- {each.path}"
         again: DesiredState = desired_state.build(with_table(yaml, table), KINDS)
         remaining = differ.diff(again, live)
-    whats = {each.what for each in left}
+    whats = {each.subject for each in left}
     for change in remaining.changes:
         for field in change.fields:
             assert f"{field.name} of {change.address}" in whats

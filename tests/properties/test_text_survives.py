@@ -1,5 +1,7 @@
 """Text that is legal goes from live to YAML to declared, and from YAML to the API, as it is."""
 
+from typing import Any
+
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
@@ -17,7 +19,7 @@ FAST = settings(max_examples=200, deadline=None, suppress_health_check=list(Heal
 LONG = settings(max_examples=5_000, deadline=None, suppress_health_check=list(HealthCheck))
 # What YAML gives a meaning to, and what it might take for something else than text.
 SHARP = st.sampled_from(list(" :#-?,[]{}&*!|>'\"%@`\\$~=<.0123456789aeEoxyYnNfF/") + ["${", "$${", "null", "true"])
-anything = st.characters(exclude_categories=("Cs",)).filter(lambda character: not hostile_character(character))
+anything = st.characters(exclude_categories=["Cs"]).filter(lambda character: not hostile_character(character))
 texts = st.lists(SHARP | anything, min_size=1, max_size=12).map("".join)
 legal = texts.filter(str.strip)
 
@@ -29,10 +31,11 @@ def survives_quoting(text: str) -> None:
 
 def survives_export(name: str, label: str) -> None:
     """`export` writes what `documents` reads back, or leaves it out with a warning; never a file that cannot be read."""
+    row_of: Any = row_model(CHARGER)
     rows = {
         TENANT: [],
         CPMS: [],
-        CHARGER: [row_model(CHARGER)(id=7, identity=name, displayName=label, profileId=1)],
+        CHARGER: [row_of(id=7, identity=name, displayName=label, profileId=1)],
     }  # fmt: skip
     texts, warnings = export.tenants({"acme": rows}, contract_of())
     text = texts["acme"]

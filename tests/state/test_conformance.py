@@ -1,5 +1,6 @@
 """What every home of state promises: the same tests for the folder and for the database."""
 
+import functools
 import threading
 import time
 from typing import Any
@@ -14,7 +15,8 @@ from exolink_reconcile.resource import Address, row_model
 from .conftest import ORIGIN, Open
 
 CPMS = KINDS[1]
-ROW = row_model(CPMS)(id=7, displayName="A")
+CpmsRow: Any = row_model(CPMS)
+ROW = CpmsRow(id=7, displayName="A")
 OTHER = "https://other.example.com"
 
 
@@ -231,7 +233,7 @@ def test_the_clock_of_the_api(home: Open) -> None:
         intended(store, step())
         assert store.open_operations()[0].age < 30
         for now in (1_000_000.0, 500_000.0):
-            store.api_now = lambda now=now: now
+            store.api_now = functools.partial(float, now)
             assert store.open_operations()[0].age == 0.0
 
 

@@ -139,9 +139,9 @@ class World:
 
     def check(self) -> None:
         rows = self.sql("SELECT name, token FROM exolink.op ORDER BY number")
-        tokens = [token for _, token in rows]
+        tokens = [int(str(token)) for _, token in rows]
         assert tokens == sorted(tokens), "an intent with an old token stands after one with a newer"
-        there = dict(rows)
+        there = {row[0]: row[1] for row in rows}
         assert {name: there.get(name) for name in self.confirmed} == self.confirmed, "a confirmed intent is not there"
 
     def close(self) -> None:

@@ -96,8 +96,8 @@ def test_the_token_grows(home: Home) -> None:
 def test_row_48_a_lock_across_machines_is_renewed(home: Home, short: None) -> None:
     """It lasts as long as its holder works, however long that is."""
     with held(store := home.open()):
-        first = store.leases()[0].expires
-        until(lambda: store.leases()[0].expires > first + leases.LEASE)
+        first = store.leases()[0].expires or 0.0
+        until(lambda: (store.leases()[0].expires or 0.0) > first + leases.LEASE)
         store.may_send()
         store.intend(step(), {}, {})
         with (
@@ -182,7 +182,9 @@ def test_a_process_that_stood_still(home: Home, short: None, monkeypatch: pytest
         store._leases._stop.set()
         store.may_send()
         now = time.monotonic()
-        monkeypatch.setattr(leases.time, "monotonic", lambda: now + leases.LEASE - leases.MARGIN + 0.1)
+        monkeypatch.setattr(
+            "exolink_reconcile.state.leases.time.monotonic", lambda: now + leases.LEASE - leases.MARGIN + 0.1
+        )
         with pytest.raises(Locked, match="E-LOCK-LOST"):
             store.may_send()
         monkeypatch.undo()
@@ -283,7 +285,8 @@ def test_an_intent_whose_commit_was_not_confirmed(home: Home, monkeypatch: pytes
     """It is sent again and stays one."""
     store = home.open()
     with held(store):
-        ask, lost = connection.Link.ask, []
+        lost: list[Any] = []
+        ask = connection.Link.ask
 
         def loses_the_first_answer(link: Any, statement: str, values: Any = None) -> Any:
             rows = ask(link, statement, values)

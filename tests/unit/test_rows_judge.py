@@ -192,7 +192,7 @@ def test_row_F3_what_one_read_showed_no_other_read_takes_back(runs: Runs, world:
 
 def test_row_F4_age_counts_from_sending(runs: Runs, world: World) -> None:
     """A create that waited long for its turn is as young as its request, not as its intent."""
-    late: list[Callable[[], None]] = []
+    late: list[Callable[[], object]] = []
 
     def override(method: str, path: str) -> Answer | None:
         if method != "POST":
@@ -308,7 +308,7 @@ def test_row_F11_open_deletes_are_waited_for(runs: Runs, world: World) -> None:
     """A delete of a killed run that arrives late is waited for, and not taken for what did not happen."""
     world.add("acme", "charger", identity="CP-1", **CHARGER)
     world.add("acme", "charger", identity="CP-2", **CHARGER)
-    world.override = lambda method, path: runs.kill() if method == "DELETE" else None  # type: ignore[func-returns-value]
+    world.override = lambda method, path: runs.kill() if method == "DELETE" else None
     assert runs.apply(document("acme", removed=[{"charger": "CP-1"}])) is None
     world.override, late = None, [runs.clock.now + 20]
 
@@ -370,7 +370,7 @@ def test_row_F14_answered_is_known_at_once(runs: Runs, world: World) -> None:
     """A create that was answered and killed while waiting for a blind list is not made again."""
     for _ in range(3):
         relist(world, lambda rows: [])
-        runs.clock.passed = lambda: runs.kill() if world.writes else None  # type: ignore[func-returns-value]
+        runs.clock.passed = lambda: runs.kill() if world.writes else None
         runs.apply(yaml("CP-1"))
         runs.clock.passed = lambda: None
         runs.clock.sleep(2 * WINDOW)
@@ -406,7 +406,7 @@ def test_row_F16_what_answers_by_its_id_is_not_made_again(runs: Runs, world: Wor
 def test_row_F17_only_known_deletes_explain_a_shrunk_list(runs: Runs, world: World) -> None:
     """A delete that may not have happened does not excuse an empty list."""
     world.add("acme", "charger", identity="CP-1", **CHARGER)
-    world.override = lambda method, path: runs.kill() if method == "DELETE" else None  # type: ignore[func-returns-value]
+    world.override = lambda method, path: runs.kill() if method == "DELETE" else None
     assert runs.apply(document("acme", removed=[{"charger": "CP-1"}]), allow_deletes=1) is None
     world.override = None
     runs.clock.sleep(2 * WINDOW)

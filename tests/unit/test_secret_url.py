@@ -3,6 +3,7 @@
 import copy
 import string
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -34,7 +35,7 @@ def urls(draw: st.DrawFn) -> tuple[str, list[str]]:
     query = ""
     if draw(st.booleans()):
         parts = draw(st.lists(st.sampled_from(["named", "bare", "empty", "semicolon"]), min_size=1, max_size=3))
-        made = {"named": lambda: f"{draw(safe)}={secret('=')}", "bare": secret, "empty": lambda: "x=", "semicolon": lambda: f"a={secret()};b={secret()}"}  # fmt: skip
+        made: dict[str, Any] = {"named": lambda: f"{draw(safe)}={secret('=')}", "bare": secret, "empty": lambda: "x=", "semicolon": lambda: f"a={secret()};b={secret()}"}  # fmt: skip
         query = "?" + "&".join(made[part]() for part in parts)
     return f"{draw(st.sampled_from(['wss', 'ws', 'WSS']))}://{credentials}{draw(hosts)}{path}{query}", found
 

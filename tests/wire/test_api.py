@@ -132,7 +132,7 @@ def test_a_tenant_is_one_segment(tenant: str) -> None:
 
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
-    st.text(alphabet=st.characters(exclude_categories=("Cs",)), max_size=8)
+    st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=8)
     | st.text(alphabet="./%2eF\\?#@:", max_size=6)
 )
 def test_no_name_climbs(tenant: str) -> None:
@@ -178,7 +178,8 @@ def test_malformed_tokens(text: str, tmp_path: Any) -> None:
     """A token that is missing or malformed ends it before a request, and is not shown."""
     file = tmp_path / "token"
     file.write_text(text, "utf-8")
-    for options in ((str(file), {}), (None, {"EXOLINK_TOKEN": text})):
+    ways: list[tuple[str | None, dict[str, str]]] = [(str(file), {}), (None, {"EXOLINK_TOKEN": text})]
+    for options in ways:
         with pytest.raises(ApiDenied) as caught:
             connection.read_token(*options)
         assert caught.value.exit_code == 10 and (len(text.strip()) < 3 or text.strip() not in caught.value.summary)

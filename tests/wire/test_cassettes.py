@@ -4,6 +4,7 @@ import dataclasses
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import vcr
@@ -48,7 +49,7 @@ def api(cassette: Cassette) -> Iterator[Api]:
 def test_list(api: Api) -> None:
     """The documented row carries a non-null `deletedAt`: it is gone, and its twin without one is live."""
     [row] = live_state.read_list(api, CPMS, "acme")
-    assert dataclasses.asdict(row) == {
+    assert dataclasses.asdict(cast(Any, row)) == {
         "id": 2, "displayName": "My Charger", "url": SecretUrl("ws://cpms.exolink.com"), "interval": 30,
         "authPassThrough": True, "deletedAt": None,
     }  # fmt: skip

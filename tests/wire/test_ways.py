@@ -10,7 +10,7 @@ import threading
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -146,7 +146,9 @@ def test_row_C9_a_bundle_that_is_not_there(tmp_path: Path) -> None:
     """The option or variable that names what cannot be used is the one that is blamed."""
     text = tmp_path / "text"
     text.write_text("no certificates in here")
-    wrong = [(None, {"SSL_CERT_FILE": str(file)}, "SSL_CERT_FILE") for file in (tmp_path / "gone", tmp_path, text)]
+    wrong: list[tuple[str | None, dict[str, str], str]] = [
+        (None, {"SSL_CERT_FILE": str(file)}, "SSL_CERT_FILE") for file in (tmp_path / "gone", tmp_path, text)
+    ]
     wrong += [(None, {"SSL_CERT_DIR": f"{tmp_path}:{file}"}, "SSL_CERT_DIR") for file in (tmp_path / "gone", text)]
     wrong += [(str(file), {"SSL_CERT_FILE": "/gone"}, "--ca-file") for file in (tmp_path / "gone", text)]
     for option, environment, culprit in wrong:
@@ -172,7 +174,7 @@ def api_of(answer: Any) -> Api:
     def respond(request: httpx.Request) -> httpx.Response:
         if isinstance(answer, Exception):
             raise answer
-        return answer
+        return cast(httpx.Response, answer)
 
     return Api("http://x.invalid", token=TOKEN, transport=lambda: httpx.MockTransport(respond), sleep=lambda s: None)
 

@@ -24,7 +24,7 @@ def test_example_is_valid(name: str, validate: Callable[..., Any], repository: P
 
 def actions(
     run: Callable[..., Any], example: Path, tmp_path: Path, env: dict[str, str]
-) -> tuple[collections.Counter, Any]:
+) -> tuple[collections.Counter[Any], Any]:
     options = ["--api-url", f"emulator:{tmp_path / 'live.db'}", "--state", str(tmp_path / "state"), "--format", "json"]
     result = run("plan", str(example), *options, cwd=tmp_path, env=env)
     assert result.exit_code == 0, result.output

@@ -12,6 +12,7 @@ from world import Answer, World
 from exolink_reconcile.applying import applier
 from exolink_reconcile.applying.settings import Settings
 from exolink_reconcile.applying.waiting import Stop
+from exolink_reconcile.codes import Exit
 from exolink_reconcile.model import Outcome, Plan, Result, Status
 from exolink_reconcile.report import result_text
 
@@ -538,8 +539,8 @@ def test_half_done_comes_before_other_failures() -> None:
     """However many others failed, the half-done replace leads."""
     world, plan, result = half_done(400)
     replaced = result.outcomes[0]
-    other = Outcome(replaced.step, Status.FAILED, "other", "E-REJECTED", 5)
-    shown = result_text.result(Result((other, replaced), exit_codes=(5,)), plan).splitlines()
+    other = Outcome(replaced.step, Status.FAILED, "other", "E-REJECTED", Exit.INCOMPLETE)
+    shown = result_text.result(Result((other, replaced), exit_codes=(Exit.INCOMPLETE,)), plan).splitlines()
     assert "deleted, but not created again" in shown[0]
 
 
@@ -632,7 +633,8 @@ def test_stopped_before_it_starts() -> None:
 
 def test_a_slow_list_is_waited_for() -> None:
     """An object may take a while to show up: the list is read again within the settle time, and only then it is unknown."""
-    world, waits = World(), []
+    world = World()
+    waits: list[Any] = []
     hidden = [3]
 
     def alter(method: str, path: str, answer: Answer) -> Answer:

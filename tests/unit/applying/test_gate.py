@@ -68,7 +68,7 @@ def test_what_a_gate_sees() -> None:
 
 def test_what_a_gate_does_not_see() -> None:
     """No token, no state, nothing of PostgreSQL, and no variable that the YAML names."""
-    hidden = dict.fromkeys(
+    hidden: dict[str, Any] = dict.fromkeys(
         ("EXOLINK_TOKEN", "EXOLINK_TOKEN_FILE", "EXOLINK_STATE", "PGPASSWORD", "PGHOST", "SECRET"), "x"
     )
     reason, lines = asked("env", OTHER="seen", **hidden)

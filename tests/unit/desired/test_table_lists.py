@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -231,15 +232,15 @@ def test_the_annotations_of_a_plan_stand_in_the_table(build: Build) -> None:
     from exolink_reconcile.planning.choices import Choices
     from exolink_reconcile.resource import row_model
 
+    row_of: Any = row_model(CHARGER)
+
     desired = build(
         {
             "exolink.yaml": FROM,
             "t.csv": 'displayName,identity,profile\n"a b",X,\n' + "Roof,CP-2,night\n",
         }
     )
-    rows = [
-        row_model(CHARGER)(id=n, identity=name, displayName="Roof", profileId=1) for n, name in ((1, "X"), (2, "CP-2"))
-    ]  # type: ignore[call-arg]
+    rows = [row_of(id=n, identity=name, displayName="Roof", profileId=1) for n, name in ((1, "X"), (2, "CP-2"))]
     live = LiveState({"acme": LiveTenant(True, {CHARGER: rows})})
     plan = planner.plan(differ.diff(desired, live), desired, contract_of(), Choices(may_infer=True), ORIGIN)
     documents = files.read(["exolink.yaml"], {}).documents

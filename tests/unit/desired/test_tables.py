@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Mapping
+from typing import Any, Literal, cast
 
 import pytest
 from hypothesis import given
@@ -14,7 +15,11 @@ from exolink_reconcile.desired.tables import Table
 from exolink_reconcile.model import Diagnostic
 
 KNOWN = ("identity", "displayName", "profileId", "profile", "id")
-FIELDS = {"known_fields": KNOWN, "reported": ("meterType",), "nearest": lambda word, known: "Did you mean ...?"}
+FIELDS: dict[str, Any] = {
+    "known_fields": KNOWN,
+    "reported": ("meterType",),
+    "nearest": lambda word, known: "Did you mean ...?",
+}
 
 
 def table(text: str | bytes, familiar: tuple[str, ...] = KNOWN) -> Table:
@@ -28,7 +33,7 @@ def read(text: str | bytes, columns: Mapping[str, str] | None = None) -> list[ob
     parsed = tables.parse("t.csv", text.encode() if isinstance(text, str) else text, (*KNOWN, *(columns or ())))
     if isinstance(parsed, Diagnostic):
         return [shown(parsed)]
-    parsed, problems = tables.with_fields(parsed, columns or {}, key="identity", **FIELDS)  # type: ignore[arg-type]
+    parsed, problems = tables.with_fields(parsed, columns or {}, key="identity", **FIELDS)
     if problems:
         return [shown(each) for each in problems]
     found = tables.entries(parsed, lambda text: (text, ()))
@@ -87,8 +92,9 @@ def test_a_cell_is_its_text() -> None:
         "\u00e4\U0001f50c",
     ]
     assert [
-        each["displayName"] for each in read("identity,displayName\n" + "".join(f"C,{c}\n" for c in cells))
-    ] == cells  # type: ignore[index]
+        dict(cast(Any, each))["displayName"]
+        for each in read("identity,displayName\n" + "".join(f"C,{c}\n" for c in cells))
+    ] == cells
 
 
 def test_a_quoted_cell_may_hold_anything() -> None:
@@ -184,8 +190,8 @@ def test_a_reference_gets_its_value_and_its_problem_a_place() -> None:
     """What stands for a value is handed over cell by cell."""
     parsed, _ = tables.with_fields(
         table("identity,displayName\na,${env:X}\n${env:Y},${env:X}\n"), {}, key="identity", **FIELDS
-    )  # type: ignore[arg-type]
-    values = {"${env:X}": ("x", ()), "${env:Y}": ("", [("E-ENV", "not set", "Set it.")])}
+    )
+    values: dict[str, tuple[str, Any]] = {"${env:X}": ("x", ()), "${env:Y}": ("", [("E-ENV", "not set", "Set it.")])}
     found = list(tables.entries(parsed, lambda text: values[text]))
     problem = found.pop(1)
     assert found == [{"identity": "a", "displayName": "x"}, {"identity": "", "displayName": "x"}]
@@ -221,12 +227,14 @@ def test_a_hostile_table_ends_in_an_error_with_a_place(text: str) -> None:
     st.sampled_from(["\n", "\r\n"]),
     st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]),
 )
-def test_what_pythons_writer_writes_is_read_back(rows: list[list[str]], delimiter: str, end: str, quoting: int) -> None:
+def test_what_pythons_writer_writes_is_read_back(
+    rows: list[list[str]], delimiter: str, end: str, quoting: Literal[0, 1, 2, 3]
+) -> None:
     """Any text survives, whichever delimiter and however it is quoted."""
     if quoting == csv.QUOTE_MINIMAL:  # a carriage return that it does not quote is the end of a line
         rows = [[cell.replace("\r", " ") for cell in row] for row in rows]
     file = io.StringIO()
-    writer = csv.writer(file, delimiter=delimiter, lineterminator=end, quoting=quoting)  # type: ignore[arg-type]
+    writer = csv.writer(file, delimiter=delimiter, lineterminator=end, quoting=quoting)
     writer.writerows([["identity", "displayName"], *rows])
     expected = [
         {name: cell for name, cell in zip(("identity", "displayName"), row) if cell} for row in rows if any(row)

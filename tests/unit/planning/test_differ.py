@@ -210,7 +210,8 @@ def test_unmanaged_does_not_depend_on_removed() -> None:
 def test_kinds_that_were_not_read() -> None:
     """Nothing is said of a kind that was not read: absence of a list is no empty list."""
     desired = read_yaml(document("acme", cpms=[ENTRY]))
-    tenant = row_model(TENANT)(id=1, domainPrefix="acme")
+    row_of: Any = row_model(TENANT)
+    tenant = row_of(id=1, domainPrefix="acme")
     assert differ.diff(desired, LiveState({"acme": LiveTenant(True, {TENANT: (tenant,)})})).changes == ()
     assert differ.diff(desired, LiveState({})).changes == ()
     assert [each.kind for each in differ.diff(desired, LiveState({"acme": LiveTenant(False, {})})).changes] == [TENANT]

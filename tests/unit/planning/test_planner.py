@@ -760,8 +760,9 @@ def test_row_A2_a_filter_that_matches_nothing(option: str, glob: str, near: str,
     text = yaml(policy={"exclusive": ["charger"]})
     with pytest.raises(InputError) as raised:
         with pipeline(settled_world()) as run:
-            check_choices(run.desired(text), Choices(**{option: (glob,)}, prune=prune))
-            run.plan(text, **{option: (glob,)}, prune=prune)
+            chosen: dict[str, Any] = {option: (glob,), "prune": prune}
+            check_choices(run.desired(text), Choices(**chosen))
+            run.plan(text, **chosen)
     [problem] = raised.value.diagnostics
     option = option.removesuffix("s")
     assert (problem.code, f"--{option} {glob} matches no address" in problem.summary) == ("E-TARGET", True)

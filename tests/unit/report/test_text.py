@@ -99,7 +99,7 @@ def test_a_delete_says_which_and_why() -> None:
     [line] = marked(found, "-", width=200)
     step = next(step for step in found.steps if step.action.value == "-")
     assert step.before is not None
-    assert f"(id {step.before.id}) removed: contract ended" in line and "exolink.yaml:" in line  # type: ignore[attr-defined]
+    assert f"(id {step.before.id}) removed: contract ended" in line and "exolink.yaml:" in line
     assert any("profiles and Lab flows" in shown for shown in lines(found))
 
 

@@ -157,7 +157,11 @@ def test_what_was_reviewed_counts_for_the_number_of_deletes_and_the_targets() ->
     for name in ("P0", "P1", "P2"):
         found.add("acme", "charger", identity=name)
     yaml = "tenant: acme\npolicy: {exclusive: [charger]}\n"
-    chosen = {"prune": True, "allow_deletes": 3, "targets": ("acme/charger/P0", "acme/charger/P1", "acme/charger/P2")}
+    chosen: dict[str, Any] = {
+        "prune": True,
+        "allow_deletes": 3,
+        "targets": ("acme/charger/P0", "acme/charger/P1", "acme/charger/P2"),
+    }
     with pipeline(found) as run:
         saved = reader.read(as_json(run.plan(yaml, **chosen)).encode())
         found.soft_delete("acme", "charger", "P1")

@@ -21,11 +21,13 @@ from exolink_reconcile.resource import Address, row_model
 from exolink_reconcile.state import audit as audits
 from exolink_reconcile.state import folder as folders
 from exolink_reconcile.state import journal, journal_file, journal_rows
-from exolink_reconcile.state.journal import Journal, Memory, peek
+from exolink_reconcile.state.journal import Journal, peek
+from exolink_reconcile.state.store import Memory
 
 TENANT, CPMS, CHARGER = KINDS
 ORIGIN = "https://api.example.com"
-ROW = row_model(CPMS)(id=7, displayName="A")
+CpmsRow: Any = row_model(CPMS)
+ROW = CpmsRow(id=7, displayName="A")
 
 
 def step(name: str = "A", action: Action = Action.CREATE, tenant: str = "acme") -> Step:
@@ -217,7 +219,7 @@ def test_threads_share_a_commit(tmp_path: Path) -> None:
     with Journal(tmp_path, ORIGIN) as opened:
         commits: list[int] = []
         commit = opened._changes._commit
-        opened._changes._commit = lambda batch: (commits.append(len(batch)), commit(batch))[1]  # type: ignore[method-assign]
+        opened._changes._commit = lambda batch: (commits.append(len(batch)), commit(batch))[1]
         opened._changes.lock.acquire()
         threads = [threading.Thread(target=intended, args=(opened, each)) for each in steps]
         for thread in threads:
@@ -606,7 +608,7 @@ def test_damage_while_it_is_open(tmp_path: Path, damage: str, what: str) -> None
     with Journal(tmp_path, ORIGIN) as opened:
         intended(opened, step())
         change(tmp_path, damage)
-        reads = {"seen": opened.seen, "open_operations": opened.open_operations, "made_lately": lambda: opened.made_lately(["acme"], 60.0)}  # fmt: skip
+        reads: dict[str, Any] = {"seen": opened.seen, "open_operations": opened.open_operations, "made_lately": lambda: opened.made_lately(["acme"], 60.0)}  # fmt: skip
         with pytest.raises(StorageFailed, match="cannot be read"):
             reads[what]()
 
@@ -736,7 +738,8 @@ def test_row_A9_a_journal_that_goes_while_it_is_written(tmp_path: Path) -> None:
     """It is looked at after the commit too."""
     with Journal(tmp_path, ORIGIN) as opened:
         intended(opened, step("A"))
-        look, looks = opened.may_send, []
+        look = opened.may_send
+        looks: list[Any] = []
 
         def removed_after_the_first_look() -> None:
             look()
@@ -882,7 +885,8 @@ def test_the_base(tmp_path: Path) -> None:
         opened.keep_base("acme", {a: {"url": "1", "interval": 30}, b: {"url": "2", "interval": 60}}, keep=())
         opened.keep_base("acme", {a: {"url": "3"}, b: {"url": "9"}, c: {}}, keep={b})
         opened.keep_base("beta", {}, keep=())
-        assert opened.base("acme").declared == {a: {"url": "3"}, b: {"url": "2", "interval": 60}, c: {}}
+        base = opened.base("acme")
+        assert base is not None and base.declared == {a: {"url": "3"}, b: {"url": "2", "interval": 60}, c: {}}
     memory = peek(tmp_path, ORIGIN, ["acme", "beta", "gamma"])
     assert set(memory.bases) == {"acme", "beta"} and memory.bases["acme"].declared[c] == {}
     assert abs(memory.bases["acme"].when - time.time()) < 3600
