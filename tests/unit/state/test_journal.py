@@ -900,7 +900,7 @@ def test_a_base_of_an_earlier_version(tmp_path: Path) -> None:
         content = zlib.compress(json.dumps([["cpms", ["url"], ["A"], [["1"]]]]).encode())
         change(tmp_path, f"UPDATE base SET content = x'{content.hex()}'")
         found = opened.base("acme")
-    assert found.declared == {Address("acme", "cpms", "A"): {"url": "1"}}
+    assert found is not None and found.declared == {Address("acme", "cpms", "A"): {"url": "1"}}
     assert (found.removed, found.exclusive) == (frozenset(), None)
 
 
