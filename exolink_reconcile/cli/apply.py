@@ -209,10 +209,18 @@ class Apply:
             raise problem("E-NO-APPROVAL", "--format json asks nobody: give --auto-approve, --plan or --expect")
 
     def _show(self, run: PlannedRun) -> None:
-        self.events.plan(run.plan, run.digest)
+        """Show what goes now. The digest is what was reviewed: of a wave that of the whole plan."""
+        digest = self._digest(run)
+        self.events.plan(run.plan, digest)
         if self.format != "json":
-            output = text.plan(run.plan, run.digest, width=self.console.width, terminal=self.console.terminal)
+            output = text.plan(run.plan, digest, width=self.console.width, terminal=self.console.terminal)
             self.console.out(colours.paint(output) if self.console.colours else output)
+        if self.wave is not None:
+            count = f"{sum(1 for _ in run.plan.steps)} of {self.wave.total} reviewed steps"
+            self._tell(f"This wave is {count}; the digest is that of the whole plan.")
+
+    def _digest(self, run: PlannedRun) -> str:
+        return self.wave.digest if self.wave is not None else run.digest
 
     def _tell(self, sentence: str) -> None:
         self.console.err(f"{inert(sentence)}\n")

@@ -269,3 +269,19 @@ def test_show_tells_what_is_left(reviewed: Cli) -> None:
     assert "steps left" in as_json.err and as_json.json == json.loads((reviewed.folder / "p").read_text())
     reviewed("apply", "--plan", "p", "--wave", "*")
     assert "None of 2 steps left" in reviewed("show", "p").out
+
+
+def test_wave_after_wave_under_one_approval(reviewed: Cli) -> None:
+    """Each wave is held against, shows and records the digest of the whole plan that was reviewed, also after the first."""
+    digest = json.loads((reviewed.folder / "p").read_text())["exolink"]["digest"]
+    for name, code in (("CP-0001", 5), ("CP-0002", 0)):
+        ran = reviewed("apply", "--plan", "p", "--expect", digest[:40], "--wave", f"acme/charger/{name}", code=code)
+        assert ran.counts(f"Digest: {digest}") and "This wave is 1 of 2 reviewed steps" in ran.err
+    reviewed("apply", "--plan", "p", "--expect", "0" * 32, "--wave", "*", code=6)
+    assert len(reviewed.world.writes) == 2
+
+
+def test_what_a_gate_prints_is_not_a_note(reviewed: Cli) -> None:
+    """`--quiet` leaves out notes and progress; what a gate said is neither: it is why a run stopped."""
+    ran = reviewed("apply", "--plan", "p", "--gate", "echo 3 of 10 are offline; false", "--quiet", code=5)
+    assert "gate: 3 of 10 are offline" in ran.err and "E-GATE" in ran.text
