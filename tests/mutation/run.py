@@ -52,7 +52,13 @@ class Target:
         return any(nodeid.startswith(f"tests/{path}") for path in self.tests)
 
 
-JUDGED = Target(("unit/applying/test_judge.py::test_the_judge_in_short_histories", "unit/test_rows_judge.py", "unit/applying/test_applier.py"))
+JUDGED = Target(
+    (
+        "unit/applying/test_judge.py::test_the_judge_in_short_histories",
+        "unit/test_rows_judge.py",
+        "unit/applying/test_applier.py",
+    )
+)
 SAVED_PLAN = Target(("unit/saved_plan/test_reader.py", "unit/saved_plan/test_wave.py", "unit/planning/test_digest.py"))
 # Of live/ what decides: which answer is data, what is sent again and when, what an answer or an exception means. Every test of
 # the pipeline runs through the sender; those of wire/ are about it.
