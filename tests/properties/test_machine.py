@@ -33,7 +33,7 @@ from exolink_reconcile.applying.settings import Settings
 from exolink_reconcile.cli.apply import Apply
 from exolink_reconcile.cli.console import Console
 from exolink_reconcile.cli.options import Options
-from exolink_reconcile.errors import PlanRefused, ReconcileError
+from exolink_reconcile.errors import LeftOpen, PlanRefused, ReconcileError
 from exolink_reconcile.live.api import Api
 from exolink_reconcile.model import Plan, Result, remote_id
 from exolink_reconcile.pipeline import Wanted
@@ -55,6 +55,7 @@ URLS = ("wss://a.example/", "wss://b.example/")
 BEFORE = ("lost before", "500 before", "422", "429", "401", "late")
 AFTER = ("lost after", "500 after", "cut", "stale", "page")
 KILLS = ("kill before", "kill after", "kill at journal", "kill, lands late")
+THROTTLED = "429, then "  # and then a kill: the request that waited for its turn
 
 FAST = settings(max_examples=40, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck))
 LONG = settings(max_examples=3_000, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck))
@@ -110,6 +111,14 @@ class Fault:
     delay: float = 0.0
     met: int = 0
 
+    def now(self, is_write: bool) -> str:
+        """What happens to this request, empty where nothing does."""
+        if self.what == "kill at journal" or not self.hits(is_write):
+            return ""
+        if not self.what.startswith(THROTTLED):
+            return self.what
+        return "429" if self.met - 1 == self.at else self.what.removeprefix(THROTTLED)
+
     def hits(self, is_write: bool) -> bool:
         if not self.what or (self.writes_only and not is_write):
             return False
@@ -134,6 +143,9 @@ class Machine(RuleBasedStateMachine):
         self.claimed: set[Place] = set()
         self.theirs: dict[int, dict[str, Any]] = {}  # rows at addresses that no apply was ever about
         self.ours: dict[int, Place] = {}  # rows that a request of ours made, under the name it gave
+        self.taken: set[Place] = set()  # what we made there a human renamed or deleted
+        self.staleness: list[float] = []  # of the list reads of one apply, in turn
+        self.lists_read = 0
         self.excepted: set[Place] = set()  # another writer made the same key while a create of ours was under way
         self.late: list[tuple[float, str, dict[str, str], bytes]] = []
         self.hidden: dict[int, float] = {}
@@ -214,6 +226,8 @@ class Machine(RuleBasedStateMachine):
         def act() -> None:
             if not any(row["id"] == row_id for row in self.world.live(tenant, kind)):
                 return
+            if what != "edit" and row_id in self.ours:
+                self.taken.add(self.ours[row_id])
             if what == "delete":
                 self.world.soft_delete(tenant, kind, row_id)
             elif what == "rename":
@@ -256,7 +270,8 @@ class Machine(RuleBasedStateMachine):
         self.run_apply(Fault(what, at, times, writes_only, delay))
 
     @rule(
-        what=st.sampled_from(KILLS), at=st.integers(0, 3), writes_only=st.booleans(), delay=st.floats(0, 40),
+        what=st.sampled_from((*KILLS, *(THROTTLED + kill for kill in KILLS if kill != "kill at journal"))),
+        at=st.integers(0, 3), writes_only=st.booleans(), delay=st.floats(0, 40),
         places=few, url=urls, number=numbers,
     )  # fmt: skip
     def apply_is_killed(
@@ -264,6 +279,13 @@ class Machine(RuleBasedStateMachine):
     ) -> None:
         self.declare_all(places, url, number)
         self.run_apply(Fault(what, at, 10_000, writes_only or "late" in what, delay))
+
+    @rule(seconds=st.lists(st.floats(0, 45), min_size=2, max_size=4))
+    def apply_with_stale_lists(self, seconds: list[float]) -> None:
+        """Each list is as it was some time ago, and no two need be as old."""
+        self.staleness = seconds
+        self.run_apply()
+        self.staleness = []
 
     @rule(at=st.integers(0, 8), data=st.data())
     def apply_while_a_human_acts(self, at: int, data: st.DataObject) -> None:
@@ -295,10 +317,9 @@ class Machine(RuleBasedStateMachine):
             return Apply(Silent(), True, None, None, "text").run(options, ())
         except Killed:
             return None
-        except PlanRefused as refused:
-            return self.answer_a_rail(refused, choices)
         except ReconcileError as error:
-            return error
+            refused = error.__cause__ if isinstance(error, LeftOpen) else error
+            return self.answer_a_rail(refused, choices) if isinstance(refused, PlanRefused) else error
         finally:
             self.fault = Fault()
 
@@ -364,7 +385,7 @@ class Machine(RuleBasedStateMachine):
             raise Killed
         method, target = request.method, request.url.raw_path.decode("ascii")
         headers, body = dict(request.headers), request.read()
-        what = self.fault.what if self.fault.what != "kill at journal" and self.fault.hits(method != "GET") else ""
+        what = self.fault.now(method != "GET")
         if what == "hand" and method == "GET" and self.hand:
             # Never between the recheck of a row and its write: that gap of one round trip is not promised.
             act, self.hand = self.hand, None
@@ -395,7 +416,10 @@ class Machine(RuleBasedStateMachine):
         if what == "page" and method != "GET":
             return httpx.Response(200, html="<html>Please log in</html>")
         if method == "GET" and status == 200:
-            answer = self.stale(target, answer) if what == "stale" else self.lagging(answer)
+            if self.staleness and target in self.versions:
+                self.lists_read += 1
+                answer = self.stale(target, answer, self.staleness[self.lists_read % len(self.staleness)])
+            answer = self.stale(target, answer, self.fault.delay) if what == "stale" else self.lagging(answer)
             if what == "cut":
                 answer = answer[: len(answer) // 2]
         return httpx.Response(status, headers=answer_headers, content=answer)
@@ -433,9 +457,9 @@ class Machine(RuleBasedStateMachine):
             self.wrong.append(f"{method} of {place}, which is not declared so")
         return answer
 
-    def stale(self, target: str, answer: bytes) -> bytes:
-        """A list as it was some time ago: any version that was committed within the last 40 seconds."""
-        versions = [shown for at, shown in self.versions[target] if at <= self.clock.now - self.fault.delay]
+    def stale(self, target: str, answer: bytes, seconds: float) -> bytes:
+        """A list as it was some time ago: a version that was committed within the last 45 seconds."""
+        versions = [shown for at, shown in self.versions[target] if at <= self.clock.now - seconds]
         return versions[-1] if versions else answer
 
     def remember(self) -> None:
@@ -516,6 +540,8 @@ class Machine(RuleBasedStateMachine):
         self.lag = 0.0
         self.clock.sleep(2 * WINDOW)
         ends = [self.run_apply(), self.run_apply()]
+        if self.forget_what_was_taken():
+            ends += [self.run_apply(), self.run_apply()]
         ends.append(self.run_apply())
         assert (self.plan, self.writes) == (None, 0), (ends, self.plan)  # no plan reached the applier: nothing to do
         assert ends[-1] in (0, 5), ends
@@ -530,6 +556,14 @@ class Machine(RuleBasedStateMachine):
         self.at_most_one_of_ours()
         self.only_what_was_shown_was_done()
         self.what_is_theirs_is_as_they_left_it()
+
+    def forget_what_was_taken(self) -> bool:
+        """What a person does where a create was answered, and another human took its object before any list showed it."""
+        with Journal(self.folder, ORIGIN) as journal:
+            blind = journal.open_operations(TENANTS)
+            assert all(op.answered and tuple(op.address) in self.taken for op in blind), blind
+            journal.forget(blind)
+        return bool(blind)
 
 
 class MortalJournal(Journal):
