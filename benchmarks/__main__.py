@@ -16,10 +16,11 @@ from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
-from benchmarks import fleet, peers, plot, rows
+from benchmarks import fleet, peers, plot, rows, rows_of_a_fleet
 from benchmarks.measuring import WrongAnswer, compile_all
-from benchmarks.rows import FULL, QUICK, ROWS, Result, Size
+from benchmarks.rows import FULL, QUICK, Result, Size
 
+ROWS = {**rows.ROWS, **rows_of_a_fleet.ROWS}
 _LIBRARIES = ("exolink-reconcile", "click", "httpx", "pydantic", "ruamel.yaml", "ruamel.yaml.clib")
 
 

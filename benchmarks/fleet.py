@@ -60,6 +60,29 @@ def split(folder: Path, files: int) -> Path:
     return parts
 
 
+def as_table(folder: Path, chargers: int) -> Path:
+    """A folder beside the YAML of a plain fleet that declares the same in a table."""
+    made = folder / "as-table"
+    made.mkdir(exist_ok=True)
+    rows = (f"{identity(number)},{display_name(number)},{profile(number)}" for number in range(1, chargers + 1))
+    (made / "fleet.csv").write_text("\n".join(["identity,displayName,profileId", *rows]) + "\n")
+    (made / "exolink.yaml").write_text(f"tenant: {TENANT}\nchargersFrom: [{{file: fleet.csv}}]\n")
+    return made
+
+
+def for_tenants(folder: Path, tenants: int) -> Path:
+    """A folder beside the YAML of a fleet that declares the same for so many tenants, a file each."""
+    made = folder / f"for-{tenants}-tenants"
+    if not made.exists():
+        made.mkdir()
+        text = (folder / "exolink.yaml").read_text()
+        for number in range(tenants):
+            (made / f"{number:02d}.yaml").write_text(
+                text.replace(f"tenant: {TENANT}\n", f"tenant: {TENANT}{number}\n", 1)
+            )
+    return made
+
+
 def display_name(number: int) -> str:
     """What people call a charger."""
     return f"Depot {number // 50:04d} bay {number % 50:02d}"

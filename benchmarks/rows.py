@@ -6,6 +6,7 @@ import os
 import shutil
 import statistics
 import subprocess
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,8 @@ from benchmarks.measuring import PYTHON, TOOL, Api, Command, Measured
 
 LATENCY_MS = 20
 WORKERS = 16
-STATE = fleet.CACHE / "state"
+# Outside of the work tree: a state folder inside of one is refused.
+STATE = Path(tempfile.gettempdir()) / f"exolink-bench-{os.getuid()}"
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,9 @@ from typing import Any
 from support_pipeline import document, pipeline
 from world import World
 
-from exolink_reconcile.model import Plan
+from exolink_reconcile.applying import verified
+from exolink_reconcile.model import BaseInfo, Plan
+from exolink_reconcile.planning.attribution import Base
 
 NAMES = (
     "Lobby left", "Lobby right", "Parking deck 2", "Visitors", "Depot north", "Depot south", "Garage 4", "Rooftop",
@@ -72,6 +74,72 @@ def mixed() -> Plan:
         chargers=declared, removed=removed,
     )  # fmt: skip
     return made(world, yaml)
+
+
+_BEFORE = """\
+tenant: acme
+profiles: {standard: 1, night: 2}
+cpms:
+  - {displayName: Primary backend, url: wss://cpms.example.com/ocpp, interval: 30}
+  - {displayName: Roaming hub, url: wss://hub.example.com/ocpp, interval: 60}
+  - {displayName: Billing, url: "wss://ops:${env:BILLING_PASSWORD}@billing.example.com/", interval: 60}
+chargers:
+  - {identity: CP-0001, displayName: Lobby left, profile: standard}
+  - {identity: CP-0002, displayName: Lobby right, profile: standard}
+  - {identity: CP-0003, displayName: Visitors, profile: standard}
+  - {identity: CP-0004, displayName: Garage 4, profile: standard}
+  - {identity: CP-0005, displayName: Rooftop, profile: standard}
+  - {identity: CP-0006, displayName: Depot north, profile: standard}
+  - {identity: CP-0007, displayName: Depot south, profile: standard}
+removed:
+  - {charger: CP-0098, reason: "scrapped, OPS-98"}
+"""
+_AFTER = """\
+tenant: acme
+profiles: {standard: 1, night: 2}
+cpms:
+  - {displayName: Primary backend, url: wss://cpms.example.com/ocpp/2.0.1, interval: 45}
+  - {displayName: Roaming hub EU, url: wss://hub.example.com/ocpp, interval: 60}
+  - {displayName: Billing, url: "wss://ops:${env:BILLING_PASSWORD}@billing.example.com/", interval: 60}
+chargers:
+  - {identity: CP-0001, displayName: Lobby left, profile: night}
+  - {identity: CP-0002, displayName: Lobby right, profile: night}
+  - {identity: CP-0003, displayName: "Visitors, level 1", profile: standard}
+  - {identity: CP-0004, displayName: Garage 4, profile: standard}
+  - {identity: CP-0005, displayName: "Rooftop, bay 1", profile: standard}
+  - {identity: CP-0006, displayName: Depot north, profile: standard}
+  - {identity: CP-0008, displayName: Parking deck 2, profile: night}
+removed:
+  - {charger: CP-0007, reason: "contract ended, OPS-123"}
+  - {charger: CP-0098, reason: "scrapped, OPS-98"}
+"""
+
+
+@functools.cache
+def pull_request() -> Plan:
+    """A branch beside its base: edits, a create, a rename, a delete and what is held back; drift, a delete and a create
+    of it too; both at an update and at a create; and a secret of which no cause is claimed.
+    """
+    world = World()
+    world.add("acme", "cpms", displayName="Primary backend", url="wss://cpms.example.com/ocpp", interval=30)
+    world.add("acme", "cpms", displayName="Roaming hub", url="wss://hub.example.com/ocpp", interval=60)
+    world.add("acme", "cpms", displayName="Billing", url="wss://ops:by-hand@billing.example.com/", interval=60)
+    live: dict[int, dict[str, Any]] = {
+        1: {"displayName": "Lobby left"}, 2: {"displayName": "Lobby right"}, 3: {"displayName": "Visitors (by hand)"},
+        4: {"displayName": "Garage 4", "profileId": 2}, 7: {"displayName": "Depot south"}, 98: {"displayName": "Scrap"},
+    }  # fmt: skip
+    for number, fields in live.items():
+        world.add("acme", "charger", **{"identity": f"CP-{number:04}", "profileId": 1, **fields})
+    with pipeline(world) as run:
+        environment = {"BILLING_PASSWORD": "declared"}
+        [before] = run.desired(_BEFORE, environment).tenants
+        base = Base(
+            BaseInfo("path", path="main/exolink"),
+            frozenset({"acme"}),
+            verified.declared(before),
+            verified.removed(before),
+        )
+        return run.plan(run.desired(_AFTER, environment), base=base)
 
 
 @functools.cache

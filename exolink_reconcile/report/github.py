@@ -84,8 +84,10 @@ def plan(plan: Plan, caused: Sequence[Caused], path_from_root: _PathFromRoot) ->
         groups.setdefault((word, line), _Group(plan, word, cause)).add(difference)
     merged = [group for level in _LEVELS for group in _merged([g for g in groups.values() if _ORDER[g.word] == level])]
     merged.sort(key=lambda group: (list(_ORDER).index(group.word), -len(group.objects)))
-    besides = _drift([difference.item for difference in drift])
-    return _lines([*refusals, *(group.annotation() for group in merged), *besides, *_notes(plan)], path_from_root)
+    besides, notes = _drift([each.item for each in drift]), _notes(plan)
+    # The log of the step has all of them; of what GitHub shows, a few notes may not crowd out the changes.
+    changes = (group.annotation() for group in merged)
+    return _lines([*refusals, *besides, *notes[:_SAMPLE], *changes, *notes[_SAMPLE:]], path_from_root)
 
 
 def _drift(items: Sequence[Step | HeldBack]) -> Iterator[_Annotation]:
@@ -96,8 +98,15 @@ def _drift(items: Sequence[Step | HeldBack]) -> Iterator[_Annotation]:
         yield _Annotation("notice", "plan: drift", f"{objects} besides this change: {text.names(addresses)}")
 
 
-def _notes(plan: Plan) -> Iterator[_Annotation]:
-    return (_Annotation("notice", note.code, inert(f"{note.summary}.")) for note in plan.notes)
+def _notes(plan: Plan) -> list[_Annotation]:
+    """A notice for each note, at the line of the new object that it is about where there is one."""
+    places = {step.address: step.source for step in plan.steps if step.creates} if plan.notes else {}
+    return [
+        _Annotation(
+            "notice", note.code, inert(f"{note.summary}."), next(filter(None, map(places.get, note.addresses)), None)
+        )
+        for note in plan.notes
+    ]
 
 
 def _diagnostic(finding: Diagnostic) -> _Annotation:
