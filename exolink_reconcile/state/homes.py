@@ -1,18 +1,20 @@
 """The option --state to the home of the state: a folder of this machine, or a database that machines share."""
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from exolink_reconcile.errors import StorageFailed
+from exolink_reconcile.errors import StorageFailed, problem
 from exolink_reconcile.state import database_url, journal
 from exolink_reconcile.state import folder as folders
 from exolink_reconcile.state.database_url import Database
 from exolink_reconcile.state.store import Memory, Store
 
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _PATIENCE = 10.0  # seconds that plan waits for an answer of a shared state
 
 
@@ -37,6 +39,11 @@ def home(state: str | None, environment: Mapping[str, str]) -> Home:
     """The home that --state names; without it the user's folder. Raises StorageFailed, InputError."""
     if state and database_url.is_database(state):
         return DatabaseHome(database_url.parse(state))
+    if state and (scheme := _SCHEME.match(state)):
+        raise problem(
+            "E-USAGE",
+            f"--state {scheme[0]}… is neither a folder nor a PostgreSQL database (postgresql://HOST/DATABASE)",
+        )
     return FolderHome(Path(state) if state else folders.default(environment), named=bool(state))
 
 

@@ -226,3 +226,11 @@ def test_rules_of_the_url(run: Run, monkeypatch: pytest.MonkeyPatch, command: st
     extra = ("--auto-approve",) if command == "apply" else ()
     ran = run(command, *extra)
     assert ran.code == 3 and "verify-full" in ran.err and "hunter22secret" not in ran.out + ran.err
+
+
+@pytest.mark.parametrize("command", ["plan", "apply", "unknowns", "history", "locks"])
+def test_another_kind_of_database(run: Run, command: str) -> None:
+    """It is no folder of that name: 3, and none is made."""
+    Path("exolink.yaml").write_text(FIRST, "utf-8")
+    ran = run(command, "--state", "mysql://h/x", *(("--auto-approve",) if command == "apply" else ()))
+    assert ran.code == 3 and "E-USAGE" in ran.err and not Path("mysql:").exists()
