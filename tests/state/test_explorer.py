@@ -163,13 +163,12 @@ class Explorer:
         self.threads[threading.get_ident()] = run
         console = Written()
         console.quiet = True
-        options = Options(
-            **{
-                **dict.fromkeys(Options.__dataclass_fields__, None), "api_url": ORIGIN, "parallelism": 1, "timeout": 5.0,
-                "paths": ("exolink.yaml",), "state": "", "lock_timeout": 0.0, "settle": WINDOW,
-                **dict.fromkeys(("target", "exclude", "allow_replace", "allow_shrunk"), ()),
-            }
-        )  # fmt: skip
+        values: dict[str, Any] = {
+            **dict.fromkeys(Options.__dataclass_fields__, None), "api_url": ORIGIN, "parallelism": 1, "timeout": 5.0,
+            "paths": ("exolink.yaml",), "state": "", "lock_timeout": 0.0, "settle": WINDOW,
+            **dict.fromkeys(("target", "exclude", "allow_replace", "allow_shrunk"), ()),
+        }  # fmt: skip
+        options = Options(**values)
         try:
             self.await_turn(run)
             run.result = Apply(console, True, None, None, "text").run(options, ())
@@ -270,8 +269,10 @@ class Explorer:
         if run.dead:
             raise Killed
         if run in self.runs[:2] and not run.dies_after:
-            index = self.runs.index(run)
-            number, event = self.schedule[1 + 2 * index : 3 + 2 * index]
+            schedule = self.schedule
+            number, event = (
+                (schedule.first, schedule.event) if run is self.runs[0] else (schedule.second, schedule.event_of_second)
+            )
             run.writes += [run.points] if write is not None else []
             if run.points == number:
                 self.befall(run, event, write)
