@@ -39,6 +39,14 @@ def harmless(text: str) -> str:
     return _COMMAND.sub(_broken, _NOT_SHOWN.sub(_escaped, text))
 
 
+def json_without_commands(text: str) -> str:
+    """JSON text without what a CI runner would obey anywhere in a line (`##vso[`, `::error`): the same to a JSON reader.
+
+    Both can only stand inside a string, where the escape is the same character.
+    """
+    return text.replace("##", "#\\u0023").replace("::", ":\\u003a")
+
+
 def hostile_character(text: str) -> str | None:
     """The first control, bidi or zero-width character of `text`, or the fifth combining mark in a row; or None."""
     match = _HOSTILE.search(text)

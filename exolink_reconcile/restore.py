@@ -71,7 +71,7 @@ def _unclear(write: Write) -> list[str]:
 def _removal(run: str, write: Write) -> str:
     pin = f", id: {write.made_id}" if write.made_id is not None else ""
     name = scalar(write.address.name)
-    return f'  - {{{write.address.kind}: {name}{pin}, reason: "made by run {inert(run)}"}}'
+    return f"  - {{{write.address.kind}: {name}{pin}, reason: {scalar(f'made by run {run}')}}}"
 
 
 def _fields(kind: Kind, write: Write, contract: Contract) -> tuple[list[str], list[str]]:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from exolink_reconcile.cli.console import Console
 from exolink_reconcile.errors import StorageFailed, problem
-from exolink_reconcile.inert import inert
+from exolink_reconcile.inert import inert, json_without_commands
 from exolink_reconcile.live.api import Exchange
 
 Trace = Callable[[Exchange], object]
@@ -55,7 +55,7 @@ class _RequestLog:
                 "method": exchange.method, "path": exchange.path, "status": exchange.status,
                 "ms": round(exchange.ms, 1), "try": exchange.attempt,
             }  # fmt: skip
-            self._write(json.dumps(line, ensure_ascii=True).encode() + b"\n")
+            self._write(json_without_commands(json.dumps(line, ensure_ascii=True)).encode() + b"\n")
 
     def close(self) -> None:
         """Close the file. A request that ends later is not logged: its number may be another file's by then."""

@@ -16,7 +16,7 @@ from typing import Any
 
 from exolink_reconcile.codes import Exit
 from exolink_reconcile.errors import InputError, ReconcileError
-from exolink_reconcile.inert import inert
+from exolink_reconcile.inert import inert, json_without_commands
 from exolink_reconcile.model import Action, Diagnostic, Outcome, Plan, Result, Status, Step
 from exolink_reconcile.report.validation_json import diagnostic
 from exolink_reconcile.resource import Address
@@ -35,7 +35,7 @@ def text(event: Event, at: str) -> str:
     """
     head = {name: event[name] for name in ("@level", "@message", "@module")}
     line = json.dumps({**head, "@timestamp": at, **event}, ensure_ascii=True)
-    return line.replace("##", "#\\u0023").replace("::", ":\\u003a") + "\n"
+    return json_without_commands(line) + "\n"
 
 
 def version(number: str) -> Event:

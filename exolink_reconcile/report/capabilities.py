@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from exolink_reconcile.contract import Contract, Offer, Operation
-from exolink_reconcile.inert import inert
+from exolink_reconcile.inert import inert, json_without_commands
 from exolink_reconcile.resource import Kind, fields, key
 
 
@@ -58,7 +58,7 @@ def as_json(contract: Contract, since: Contract | None = None) -> str:
             {"kind": kind, "operation": operation, "field": field, "before": before, "after": after}
             for kind, operation, field, before, after in _changes(since, contract)
         ]
-    return json.dumps(document).replace("##", "#\\u0023").replace("::", ":\\u003a") + "\n"
+    return json_without_commands(json.dumps(document)) + "\n"
 
 
 def _operation(name: str, operation: Operation) -> dict[str, Any]:

@@ -6,7 +6,7 @@ GitLab stops reading at the first entry that is not as it should be, and takes t
 import json
 from collections.abc import Callable, Sequence
 
-from exolink_reconcile.inert import inert
+from exolink_reconcile.inert import inert, json_without_commands
 from exolink_reconcile.model import Diagnostic
 from exolink_reconcile.report.fingerprints import fingerprints
 
@@ -29,4 +29,4 @@ def diagnostics(findings: Sequence[Diagnostic], path_from_root: Callable[[str], 
         }
         for finding, fingerprint in zip(findings, fingerprints(findings, path_from_root), strict=True)
     ]
-    return json.dumps(entries, indent=2, ensure_ascii=True) + "\n"
+    return json_without_commands(json.dumps(entries, indent=2, ensure_ascii=True)) + "\n"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from exolink_reconcile.codes import Exit
-from exolink_reconcile.inert import inert
+from exolink_reconcile.inert import inert, json_without_commands
 from exolink_reconcile.model import Operation
 from exolink_reconcile.report.result_text import forget
 from exolink_reconcile.state.audit import time_of
@@ -194,4 +194,4 @@ def checks(checks: Sequence[Check]) -> str:
 
 def _document(name: str, entries: Sequence[Mapping[str, Any]]) -> str:
     text = json.dumps({"format_version": "1.0", name: entries}, ensure_ascii=True)
-    return text.replace("##", "#\\u0023").replace("::", ":\\u003a") + "\n"  # Azure and GitHub obey them anywhere
+    return json_without_commands(text) + "\n"

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 from exolink_reconcile.codes import READING, Code
-from exolink_reconcile.inert import inert
+from exolink_reconcile.inert import inert, json_without_commands
 from exolink_reconcile.model import Diagnostic, Source
 from exolink_reconcile.report.fingerprints import fingerprints
 
@@ -39,7 +39,7 @@ def diagnostics(findings: Sequence[Diagnostic], path_from_root: Callable[[str], 
         "results": results[:MAX_RESULTS],
     }
     log = {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run]}
-    return json.dumps(log, indent=2, ensure_ascii=True) + "\n"
+    return json_without_commands(json.dumps(log, indent=2, ensure_ascii=True)) + "\n"
 
 
 def _rule(code: Code) -> dict[str, Any]:

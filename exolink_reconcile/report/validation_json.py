@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from exolink_reconcile.inert import json_without_commands
 from exolink_reconcile.model import Diagnostic
 
 
@@ -17,7 +18,7 @@ def diagnostics(findings: Sequence[Diagnostic]) -> str:
         "warning_count": len(findings) - errors,
         "diagnostics": [diagnostic(finding) for finding in findings],
     }
-    return json.dumps(document, indent=2, ensure_ascii=True) + "\n"
+    return json_without_commands(json.dumps(document, indent=2, ensure_ascii=True)) + "\n"
 
 
 def diagnostic(finding: Diagnostic) -> dict[str, Any]:
