@@ -461,7 +461,7 @@ def test_row_F20_an_item_that_is_found_by_its_id(name: str, schema: Any) -> None
     assert parse(item(name, schema)).offer(CHARGER).update
 
 
-def test_row_F20_keywords_beside_a_reference() -> None:
+def test_row_F21_keywords_beside_a_reference() -> None:
     """What stands beside a `$ref` counts, in a schema as in everything else."""
     create = cpms_create(
         {"$ref": "#/components/schemas/Base", "required": ["url"], "properties": {"interval": {"$ref": "#/components/schemas/N", "maximum": 5}}},
@@ -476,7 +476,7 @@ def test_row_F20_keywords_beside_a_reference() -> None:
     assert offer.get and offer.update
 
 
-def test_row_F20_templates_that_differ_in_a_name() -> None:
+def test_row_F21_templates_that_differ_in_a_name() -> None:
     """Operations of one path may stand under several spellings of it; the same operation twice is refused."""
     description = loaded()
     put = description["paths"]["/tenant/{tenant}/cpms/{cpmsId}"].pop("put")

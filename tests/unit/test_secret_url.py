@@ -87,7 +87,7 @@ def test_rewrite_is_faithful(made: tuple[str, list[str]]) -> None:
         ("wss://h/p@q:r?", "wss://h/p@q:r?"),
     ],
 )
-def test_shown(text: str, shown: str) -> None:
+def test_row_E8_what_is_shown(text: str, shown: str) -> None:
     """What is shown names where a secret is, and leaves the rest readable."""
     assert str(SecretUrl(text)) == shown
 
@@ -109,7 +109,7 @@ def test_shown(text: str, shown: str) -> None:
         "host/#QQQQ@x",
     ],
 )
-def test_odd_live_urls(live: str) -> None:
+def test_row_E8_odd_live_urls(live: str) -> None:
     """What is live may be no URL at all; whatever may be a password or the value of a query is not shown."""
     assert "QQQQ" not in str(SecretUrl(live))
 

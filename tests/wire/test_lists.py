@@ -129,7 +129,7 @@ TWICE = [
 
 
 @pytest.mark.parametrize("text", TWICE)
-def test_row_F21_a_field_that_is_given_twice(text: str) -> None:
+def test_row_F22_a_field_that_is_given_twice(text: str) -> None:
     """A row that gives a field twice spoils its list, whatever the other rows lack."""
     assert "twice" in spoiled(Server(text.encode()))
 
@@ -142,19 +142,19 @@ def test_row_F21_a_field_that_is_given_twice(text: str) -> None:
         [cpms(1, tags=[{"id": 1, "url": "x"}, {"id": 2, "url": "y"}]), cpms(2, owner={"displayName": "z"})],
     ],
 )
-def test_row_F21_a_field_that_is_given_once(rows: Sequence[object]) -> None:
+def test_row_F22_a_field_that_is_given_once(rows: Sequence[object]) -> None:
     """Nulls, nested objects and texts that look like JSON are no field given twice."""
     assert len(Server(rows).read().tenants["acme"].rows[CPMS]) == len(rows)
 
 
 @pytest.mark.parametrize("identifier", ["501.0", "1e3", "٥", " 7", "", True, None, 7.5, 2**63, "9" * 30, "0x1", "1_0"])
-def test_row_F22_what_is_not_an_id(identifier: object) -> None:
+def test_row_F23_what_is_not_an_id(identifier: object) -> None:
     """An id is a whole number, as JSON writes one or as its text; anything else spoils the list."""
     spoiled(Server([cpms(1), cpms(2, id=identifier)]))
 
 
 @pytest.mark.parametrize("identifier", [7, "7", 7.0])
-def test_row_F22_what_is_an_id(identifier: object) -> None:
+def test_row_F23_what_is_an_id(identifier: object) -> None:
     """7, 7.0 and "7" are one id, and the row is found by it again."""
     server = Server([cpms(1), cpms(2, id=identifier)])
     with server.api() as api:

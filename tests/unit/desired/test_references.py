@@ -48,6 +48,14 @@ def test_row_B1_a_value_fills_only_its_part(value: str, written: str) -> None:
     assert said.startswith("E-URL f.yaml:2:30") and " PW " in said and SECRET not in said
 
 
+@pytest.mark.parametrize("value", [f"{SECRET}\u200b", f"{SECRET}\x07", f"\u202e{SECRET}", f"{SECRET}\ufeff"])
+@pytest.mark.parametrize("written", ["wss://user:${env:PW}@host/", "wss://host/?t=${env:PW}", "${env:PW}"])
+def test_row_B3_the_variable_is_blamed(value: str, written: str) -> None:
+    """Where a value makes the URL none, the message names the variable; it does not call what the YAML has wrong."""
+    said = problems(f'tenant: acme\ncpms: [{{displayName: A, url: "{written}"}}]\n', PW=value)
+    assert said.startswith("E-URL f.yaml:2:30") and "PW" in said.split("not a WebSocket URL")[0] and SECRET not in said
+
+
 @pytest.mark.parametrize(
     ("written", "value", "shown"),
     [

@@ -327,6 +327,39 @@ def test_a_pinned_object_is_not_replaced() -> None:
 # ------------------------------------------------------------------------------------------------------------- prune
 
 
+@pytest.mark.parametrize(
+    ("glob", "warned"),
+    [
+        ("charger/cp-*", True), ("charger/CP-[0-9]", True), ("charger/{CP-1,CP-2}", True), ("cpms/primary*", True),
+        ("charger/CP-*", False), ("charger/LIVE-*", False), ("charger", False), ("cpms/Old", False),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("where", ["protect", "exclusive"])
+def test_row_A3_a_glob_that_protects_nothing(glob: str, warned: bool, where: str) -> None:
+    """A glob of the policy that matches nothing declared, removed or live is named, with its place."""
+    world = settled_world()
+    world.add("acme", "charger", identity="LIVE-1", displayName="x", profileId=1)
+    removed = "" if where == "protect" else "removed: [{cpms: Old}]\n"
+    if glob == "cpms/Old" and where == "protect":
+        world.add("acme", "cpms", displayName="Old", url="wss://h/", interval=5)
+    notes = plan(world, yaml() + f'policy: {{{where}: ["{glob}"]}}\n' + removed).notes
+    told = [note.summary for note in notes if note.code == "W-GLOB"]
+    assert [f"`{glob}`" in summary for summary in told] == [True] * warned
+
+
+def test_row_D4_what_a_delete_takes_away_is_shown() -> None:
+    """The fields of what goes stand in the text, whether it is listed as removed or pruned."""
+    world = settled_world()
+    world.add("acme", "charger", identity="CP-9", displayName="Depot north", profileId=7)
+    for more, choices in (
+        ("removed: [{charger: CP-9}]\n", {}),
+        ("policy: {exclusive: [charger]}\n", {"prune": True}),
+    ):
+        shown = text.plan(plan(world, yaml() + more, **choices), "0" * 64)
+        block = shown[shown.index("acme/charger/CP-9") :]
+        assert "Depot north" in block and "profileId: 7" in block
+
+
 def test_prune() -> None:
     """`--prune` deletes what is not declared where the policy claims it, and nowhere else."""
     world = settled_world(chargers=3)
