@@ -160,7 +160,7 @@ def test_row_E13_what_an_apply_and_the_state_say(hostile: Commands) -> None:
         )
         run = journal.run
     with lock.hold(hostile.folder / "state", hostile.url, ["acme"], 0.0, run="r"):
-        holder = {name: f"{COMMAND}{STEERS}" for name in ("user", "host", "run", "tenant", "origin", "pid")}
+        holder = dict.fromkeys(("user", "host", "run", "tenant", "origin", "pid"), f"{COMMAND}{STEERS}")
         path = lock.path_of(hostile.folder / "state", hostile.url, "acme")
         path.write_text(json.dumps(holder | {"since": 1.0}))
         for arguments in (("locks",), ("unknowns",), ("history",), ("doctor",)):
