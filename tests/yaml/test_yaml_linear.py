@@ -1,6 +1,7 @@
 """Work grows with the size of what is read: counted in calls of functions, not in seconds."""
 
 import sys
+from collections.abc import Callable
 from types import FrameType
 
 import pytest
@@ -10,7 +11,7 @@ from exolink_reconcile.errors import InputError
 from exolink_reconcile.kinds import KINDS
 
 HEAD = "tenant: acme\nprofiles: {standard: 1}\nchargers:\n"
-SHAPES = {
+SHAPES: dict[str, Callable[[int], str]] = {
     "documents": lambda n: "---\n" * n,
     "documents-of-a-tenant": lambda n: "---\ntenant: acme\n" * n,
     "brackets-in-a-key": lambda n: "? " + "[" * n,

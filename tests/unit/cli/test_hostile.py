@@ -3,6 +3,7 @@
 import json
 import re
 import unicodedata
+from typing import Any
 
 import pytest
 
@@ -108,7 +109,8 @@ def test_row_E20_a_forged_plan_file(hostile: Commands, place: str) -> None:
     assert hostile("plan", "-o", "p").code == 0
     plan = json.loads((hostile.folder / "p").read_text())
     own, evil = plan["exolink"], f"{COMMAND}{STEERS}"
-    change, held = own["changes"][0], {
+    change = own["changes"][0]
+    held: dict[str, Any] = {
         "address": "acme/cpms/x", "action": "update", "field": None, "before": None, "after": None, "code": "E-CANNOT-UPDATE",
         "reason": "r", "sensitive": False, "ways_out": [], "source": None,
     }  # fmt: skip
