@@ -12,24 +12,31 @@ import base64
 import functools
 import hashlib
 import json
+import re
 import shlex
+import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from importlib import resources
 from itertools import product
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from exolink_reconcile import __version__
 from exolink_reconcile.inert import inert
 from exolink_reconcile.model import Action, FieldChange, HeldBack, Plan, Step, remote_id
 from exolink_reconcile.report import again, text
+from exolink_reconcile.report.links import NO_LINKS, Links, is_base
 from exolink_reconcile.report.view import PlanView
 from exolink_reconcile.resource import Kind, Row, key
 from exolink_reconcile.secret_url import SecretUrl
 
 PLAIN_ROWS = 300  # a section of creates, updates or unmanaged objects up to this long is plain HTML row by row
 _LONG = 200  # characters: a name or value beyond this is cut in its line and whole below it
+_CODE = re.compile("`([^`]+)`")
+_NAME = re.compile(r"(?<![\w/])--[a-z]+(?:-[a-z]+)*|(?<![\w/])[EW](?:-[A-Z]+)+")
 _INFERRED = "Inferred from the documentation, not documented."
 _SECRET = "a secret in it changes"
 
@@ -62,6 +69,17 @@ class _Section:
     label: str
     dangerous: bool
     rows: Sequence[_Row] = field(default_factory=list)
+    runs: Sequence["_Run"] = ()
+
+
+class _Run(NamedTuple):
+    """Alike rows that follow each other: where they start, how many, what they share, what each has of its own, their names."""
+
+    start: int
+    size: int
+    shared: tuple[tuple[str, str | None, str | None], ...]
+    own: str
+    names: str
 
 
 def plan(
@@ -72,22 +90,32 @@ def plan(
     options: Mapping[str, Any] | None = None,
     full: bool = False,
     show_unmanaged: bool = False,
+    links: Links = NO_LINKS,
+    provenance: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
     """The whole page: the same plan gives the same bytes. `paths` and `options` are those it was made with.
 
     `full` writes out long runs also where the page is printed or has no JavaScript.
     """
-    sections = _sections(plan, show_unmanaged)
+    rows_of = _Shown(plan, links)
+    sections = _sections(plan, rows_of, show_unmanaged)
     headline = _headline(plan, sections)
     body = [
-        *_header(plan, headline, digest, paths, options or {}, sections),
+        *_header(plan, headline, sections),
+        '<aside class="below" aria-label="Notes and approval">',
+        *_notes(plan),
+        *_approve(plan, digest, paths, options or {}),
+        "</aside>",
         *(_toolbar(sections) if sections else ()),
         "<main>",
-        *(line for section in sections for line in _plain(section, full)),
+        *(line for section in sections for line in _plain(section, full, rows_of.hrefs)),
+        *(() if sections else _nothing(plan)),
         "</main>",
+        *_footer(plan, paths, provenance),
     ]
     if sections:
-        body.append(f'<script type="application/json" id="data">{_data(sections)}</script>')
+        data = _data(sections, rows_of.hrefs)
+        body.append(f'<script type="application/json" id="data">{data}</script>')
         body.append(f"<script>{_asset('plan.js')}</script>")
     return "\n".join([*_head(headline, bool(sections)), *body, "</body>", "</html>"]) + "\n"
 
@@ -130,15 +158,8 @@ def _headline(plan: Plan, sections: Sequence[_Section]) -> str:
     return f"Plan: {add} to add, {change} to change, {destroy} to destroy."
 
 
-def _header(
-    plan: Plan,
-    headline: str,
-    digest: str,
-    paths: Sequence[str],
-    options: Mapping[str, Any],
-    sections: Sequence[_Section],
-) -> Iterator[str]:
-    """What decides whether to read on: totals, what apply will refuse, what to know, the digest and the command."""
+def _header(plan: Plan, headline: str, sections: Sequence[_Section]) -> Iterator[str]:
+    """What decides whether to read on: totals, what apply will refuse, what is dangerous."""
     yield "<header>"
     for line in text.compared(plan):
         yield f'<p class="from">{_bdi(line)}</p>'
@@ -146,19 +167,9 @@ def _header(
     for line in [*text.summary(plan)][1:]:
         yield f'<p class="rest">{line}</p>'
     for refusal in plan.refusals:
-        yield f'<p class="refusal">Apply will refuse: {_escaped(inert(f"{refusal.summary} ({refusal.code})."))}</p>'
-    notes = [*text.notes(plan), *text.reminders(plan)]
-    if notes:
-        yield '<ul class="notes">'
-        yield from (f"<li>{_escaped(note)}</li>" for note in notes)
-        yield "</ul>"
-    if plan.differs:
-        yield '<dl class="approve">'
-        yield f'<dt>Digest</dt><dd><code id="digest">{_escaped(digest)}</code></dd>'
-        if plan.waves:
-            line = _command(digest, paths, options)
-            yield f'<dt>Apply exactly this</dt><dd><code id="command">{_escaped(line)}</code></dd>'
-        yield "</dl>"
+        yield f'<p class="refusal">Apply will refuse: {_prose(inert(f"{refusal.summary} ({refusal.code})."))}</p>'
+    for danger in text.dangers(plan):
+        yield f'<p class="danger">{_prose(danger)}</p>'
     if sections:
         yield '<ul class="counts" aria-label="Changes by action">'
         for section in sections:
@@ -167,16 +178,60 @@ def _header(
     yield "</header>"
 
 
-def _command(digest: str, paths: Sequence[str], options: Mapping[str, Any]) -> str:
-    """The command that applies this plan and no other; without its paths where showing them would change them."""
-    command = " ".join(
-        [f"exolink-reconcile apply --expect {digest}", *map(shlex.quote, again.arguments(paths, options))]
-    )
-    return (
-        command
-        if inert(command) == command
-        else f"exolink-reconcile apply --expect {digest}  # and this plan's options"
-    )
+def _notes(plan: Plan) -> Iterator[str]:
+    """What to know that is neither a change nor a danger. A small screen has it below the changes."""
+    if notes := [*text.notes(plan), *text.inferred(plan)]:
+        yield '<ul class="notes">'
+        yield from (f"<li>{_prose(note)}</li>" for note in notes)
+        yield "</ul>"
+
+
+def _approve(plan: Plan, digest: str, paths: Sequence[str], options: Mapping[str, Any]) -> Iterator[str]:
+    """What a reviewer approves, and the command that applies it. A small screen has it below the changes."""
+    if not plan.differs:
+        return
+    yield '<dl class="approve">'
+    yield f'<dt>Digest</dt><dd><code id="digest">{_escaped(digest)}</code></dd>'
+    if plan.waves:
+        words = " ".join(f'<span class="word">{_escaped(word)}</span>' for word in _command(digest, paths, options))
+        yield f'<dt>Apply exactly this</dt><dd><code id="command">{words}</code></dd>'
+    yield "</dl>"
+
+
+def _nothing(plan: Plan) -> Iterator[str]:
+    """The page of a plan without differences: what was looked at, so that the sentence above can be believed."""
+    yield '<div class="calm"><p class="tick" aria-hidden="true">✓</p>'
+    part = "What this plan looked at is" if plan.partial else "Everything that the YAML declares is"
+    yield f"<p>{part} live, with the values it says. An apply would write nothing.</p>"
+    if plan.compared:
+        yield '<dl class="looked">'
+        yield from (f"<div><dt>{_escaped(kind)}</dt><dd>{count:,}</dd></div>" for kind, count in plan.compared.items())
+        yield "</dl>"
+    yield "</div>"
+
+
+def _footer(plan: Plan, paths: Sequence[str], provenance: Mapping[str, str]) -> Iterator[str]:
+    """Where the plan comes from: files, commit, who, when, run, tool."""
+    facts = [("API", _bdi(inert(plan.origin)))]
+    facts += [("YAML", _bdi(_cut(inert(", ".join(paths)))))] if paths else []
+    facts += [(name.capitalize(), _fact(fact)) for name, fact in provenance.items()]
+    facts.append(("Made by", f"exolink-reconcile {_escaped(__version__)}"))
+    yield '<footer><dl class="origin">'
+    yield from (f"<div><dt>{_escaped(name)}</dt><dd>{fact}</dd></div>" for name, fact in facts)
+    yield "</dl></footer>"
+
+
+def _fact(fact: str) -> str:
+    """A fact, inert; one that is an address of the web is a link."""
+    shown = _bdi(_cut(inert(fact)))
+    return f'<a href="{_escaped(fact)}" rel="noreferrer">{shown}</a>' if is_base(fact) else shown
+
+
+def _command(digest: str, paths: Sequence[str], options: Mapping[str, Any]) -> list[str]:
+    """The words that apply this plan and no other; without its paths where showing them would change them."""
+    start = ["exolink-reconcile", "apply", "--expect", digest]
+    words = [*start, *map(shlex.quote, again.arguments(paths, options))]
+    return words if all(inert(word) == word for word in words) else [*start, " # and this plan's options"]
 
 
 def _toolbar(sections: Sequence[_Section]) -> Iterator[str]:
@@ -217,22 +272,13 @@ def _hash(name: str) -> str:
 # ---------------------------------------------------------------------------------------------------------------- rows
 
 
-def _sections(plan: Plan, show_unmanaged: bool) -> list[_Section]:
+def _sections(plan: Plan, rows_of: "_Shown", show_unmanaged: bool) -> list[_Section]:
     """What there is to show, most dangerous first. Without anything in it a section is left out."""
     by_action: dict[tuple[str, Action], list[Step]] = defaultdict(list)
     for step in plan.steps:
         by_action[text.whose(step) if plan.base else "", step.action].append(step)
-    rows_of = _Shown(plan)
-    sections = [
-        _Section(
-            "held",
-            "!",
-            "Held back, apply will not settle these",
-            "Held back",
-            True,
-            [*map(rows_of.held, plan.held_back)],
-        )
-    ]
+    held = sorted(map(rows_of.held, plan.held_back), key=_tenant)
+    sections = [_Section("held", "!", "Held back, apply will not settle these", "Held back", True, held)]
     makers: tuple[tuple[Action, Callable[[Step], _Row]], ...] = (
         (Action.DELETE, rows_of.delete),
         (Action.REPLACE, rows_of.replace),
@@ -242,11 +288,13 @@ def _sections(plan: Plan, show_unmanaged: bool) -> list[_Section]:
     for whose, (action, make) in product(text.WHOSE if plan.base else ("",), makers):
         is_dangerous = action in (Action.DELETE, Action.REPLACE)
         label = action.word.capitalize()
-        rows = [*map(make, by_action[whose, action])]
+        rows, runs = sorted(map(make, by_action[whose, action]), key=_tenant), list[_Run]()
+        if not is_dangerous:
+            rows, runs = _arranged(rows)
         word, title = action.word, f"To {action.word}{text.WHOSE.get(whose, '')}"
         if whose not in ("", "change"):
             word, label = f"{word}-{whose}", f"{label} ({whose})"
-        sections.append(_Section(word, action.value, title, label, is_dangerous, rows))
+        sections.append(_Section(word, action.value, title, label, is_dangerous, rows, runs))
     if show_unmanaged:
         rows = [rows_of.unmanaged(group.tenant, group.kind, row) for group in plan.unmanaged for row in group.rows]
         sections.append(_Section("unmanaged", " ", "Unmanaged, left alone", "Unmanaged", False, sorted(rows)))
@@ -259,11 +307,14 @@ class _Shown:
     What comes again and again (a tenant, a path, a profile) is made inert once.
     """
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, links: Links) -> None:
         self.plan = plan
         self.names = plan.names
+        self.links = links
+        self.hrefs: dict[str, str] = {}  # the address of a file, by its path as it is shown
         self.inert = functools.cache(inert)
         self.number = functools.cache(self._number)
+        self.path = functools.cache(self._path)
 
     def held(self, held: HeldBack) -> _Row:
         word = "" if held.field else held.action.word
@@ -274,14 +325,14 @@ class _Shown:
     def delete(self, step: Step) -> _Row:
         assert step.before is not None
         goes = tuple((name, self.value(step.address.tenant, name, live), None) for name, live, _ in step.goes_with)
-        return _Row(*self.where(step), f"id {remote_id(step.before)}, {self.inert(step.reason)}", goes, _inferred(step))
+        return _Row(*self.where(step), f"id {remote_id(step.before)}, {self.inert(step.reason)}", goes, ())
 
     def replace(self, step: Step) -> _Row:
         assert step.before is not None
         sentence = f"id {remote_id(step.before)}, gets a new id, {self.inert(step.reason)}"
         goes = self.goes(step.address.tenant, step.goes_with)
         changes = (*self.changes(step.address.tenant, step.fields), *goes)
-        return _Row(*self.where(step), sentence, changes, _inferred(step), besides=self.besides(step))
+        return _Row(*self.where(step), sentence, changes, (), besides=self.besides(step))
 
     def goes(self, tenant: str, changes: Iterable[FieldChange]) -> Iterator[tuple[str, str | None, str | None]]:
         """What a replace takes beside its differences, and what of it it puts back."""
@@ -290,10 +341,11 @@ class _Shown:
             yield name, self.value(tenant, name, before), put_back
 
     def update(self, step: Step) -> _Row:
-        reason = self.inert(step.reason)
-        says = f"id {remote_id(step.before)}, {reason}" if step.before is not None else reason
+        number = f"id {remote_id(step.before)}" if step.before is not None else ""
+        reason = self.inert(step.reason) if step.reason != "differs" else ""
+        says = tuple(filter(None, (", ".join(filter(None, (number, reason))), *_inferred(step))))
         changes = self.changes(step.address.tenant, step.fields)
-        return _Row(*self.where(step), "", changes, (says, *_inferred(step)), besides=self.besides(step))
+        return _Row(*self.where(step), "", changes, says, besides=self.besides(step))
 
     def besides(self, step: Step) -> str:
         """What another hand did to the same object, where it did."""
@@ -314,8 +366,15 @@ class _Shown:
         place = ""
         if item.source is not None:
             path, line, column = item.source
-            place = f"{self.inert(path)}:{line}:{column}"
+            place = f"{self.path(path)}:{line}:{column}"
         return self.inert(tenant), kind, inert(name), place
+
+    def _path(self, path: str) -> str:
+        """A path as it is shown; on the way it gets its address, unless another path looks the same."""
+        shown, href = inert(path), self.links.file(path)
+        if href and self.hrefs.setdefault(shown, href) != href:
+            self.hrefs[shown] = ""
+        return shown
 
     def changes(self, tenant: str, changes: Iterable[FieldChange]) -> tuple[tuple[str, str | None, str | None], ...]:
         """Before and after of each change. A secret that alone changes says so: both sides look the same."""
@@ -343,38 +402,64 @@ def _inferred(step: Step) -> tuple[str, ...]:
 # --------------------------------------------------------------------------------------------------------- plain HTML
 
 
-def _plain(section: _Section, full: bool) -> Iterator[str]:
+def _plain(section: _Section, full: bool, hrefs: Mapping[str, str]) -> Iterator[str]:
     yield f'<section id="{section.word}" class="{_classes(section)}" aria-labelledby="{section.word}-title">'
     yield f'<h2 id="{section.word}-title">{section.title} <span class="count">({_number(section.rows)})</span></h2>'
     yield '<div class="plain">'
-    if section.dangerous or full or len(section.rows) <= PLAIN_ROWS:
-        yield from (_plain_row(section, row) for row in section.rows)
-    else:
+    fold = not (section.dangerous or full or len(section.rows) <= PLAIN_ROWS)
+    if fold:
         yield '<p class="folded-note">Long runs are folded here: <code>--full</code> writes out each object.</p>'
-        for rows in _alike(section.rows):
-            yield from [_run(section, rows)] if len(rows) > text.FOLD_ALIKE else (_plain_row(section, r) for r in rows)
+    runs = {run.start: run for run in section.runs} if fold else {}
+    several = len({row.tenant for row in section.rows}) > 1
+    tenant, at, anchors = None, 0, set[str]()
+    while at < len(section.rows):
+        row = section.rows[at]
+        if several and row.tenant != tenant:
+            tenant = row.tenant
+            yield f'<h3 class="tenant">{_bdi(_cut(tenant))}</h3>'
+        if run := runs.get(at):
+            yield _plain_run(section, row, run)
+        else:
+            anchor = _anchor(section, row)
+            yield _plain_row(section, row, "" if anchor in anchors else f' id="{anchor}"', hrefs)
+            anchors.add(anchor)
+        at += run.size if run else 1
     yield "</div>"
     yield "</section>"
 
 
-def _plain_row(section: _Section, row: _Row) -> str:
+def _anchor(section: _Section, row: _Row) -> str:
+    """The fragment that leads to a row: the same in each plan that does this to this object."""
+    return f"{section.word}-{zlib.crc32(f'{row.tenant}/{row.kind}/{row.name}'.encode()):08x}"
+
+
+def _plain_row(section: _Section, row: _Row, anchor: str, hrefs: Mapping[str, str]) -> str:
     """One object. A row that is not dangerous has all that a reviewer needs on its line, unless something is too long."""
     more = _more(row) if section.dangerous or _is_long(row) else ""
-    return f'<div class="row"><div class="line">{_line(section, row)}</div>{more}</div>'
+    return f'<div class="row"{anchor}><div class="line">{_line(section, row, hrefs)}</div>{more}</div>'
 
 
-def _line(section: _Section, row: _Row) -> str:
+def _line(section: _Section, row: _Row, hrefs: Mapping[str, str]) -> str:
     sentence = (
         f'<span class="say">{_bdi(_cut(row.sentence))}</span>' if row.sentence else _changes(row, "span", cut=True)
     )
     if row.besides:
         sentence += f' <span class="say">{_bdi(row.besides)}</span>'
-    place = f'<span class="place">{_bdi(_cut(row.place))}</span>' if row.place else ""
     return (
         f'<span class="mark" aria-hidden="true">{_mark(section)}</span><span class="where">'
         f'<span class="unseen">{section.label} </span>{_bdi(f"{row.tenant}/{row.kind}/")}'
-        f'<b>{_bdi(_cut(row.name))}</b></span><span class="what">{sentence}</span>{place}'
+        f'<b>{_bdi(_cut(row.name))}</b></span><span class="what">{sentence}</span>{_place(row.place, hrefs)}'
     )
+
+
+def _place(place: str, hrefs: Mapping[str, str]) -> str:
+    """The place of a row, a link where its file has an address."""
+    if not place:
+        return ""
+    path, line, _ = place.rsplit(":", 2)
+    href, shown = hrefs.get(path), _bdi(_cut(place))
+    link = f'<a href="{_escaped(href)}#L{line}" rel="noreferrer">{shown}</a>' if href else shown
+    return f'<span class="place">{link}</span>'
 
 
 def _more(row: _Row) -> str:
@@ -402,33 +487,54 @@ def _changes(row: _Row, tag: str, *, cut: bool) -> str:
     return "".join(shown(*change) for change in row.fields)
 
 
+def _arranged(rows: Sequence[_Row]) -> tuple[list[_Row], list[_Run]]:
+    """The rows tenant by tenant, kind by kind, alike ones together; and where runs of them are."""
+    arranged: list[_Row] = []
+    runs: list[_Run] = []
+    by_kind: dict[Any, list[_Row]] = defaultdict(list)
+    for row in rows:
+        by_kind[row.tenant, row.kind].append(row)
+    for of_kind in by_kind.values():
+        for group in _alike(of_kind):
+            if len(group) > text.FOLD_ALIKE:
+                runs.append(_run(len(arranged), group))
+            arranged += group
+    return arranged, runs
+
+
 def _alike(rows: Sequence[_Row]) -> Iterable[list[_Row]]:
-    """Runs of rows with the very same changes, then of rows that change the same fields."""
+    """Runs of rows with the very same changes, then of rows that change the same fields, then single rows."""
     same: dict[Any, list[_Row]] = defaultdict(list)
     for row in rows:
-        same[row.tenant, row.kind, row.fields].append(row)
-    runs = [run for run in same.values() if len(run) > text.FOLD_ALIKE]
+        same[row.fields, row.besides].append(row)
     similar: dict[Any, list[_Row]] = defaultdict(list)
     for run in same.values():
         if len(run) <= text.FOLD_ALIKE:
-            for row in run:
-                similar[row.tenant, row.kind, tuple(change[0] for change in row.fields)].append(row)
-    return [*runs, *similar.values()]
+            similar[tuple(change[0] for change in run[0].fields), run[0].besides] += run
+    single = {id(row) for run in similar.values() if len(run) <= text.FOLD_ALIKE for row in run}
+    return [
+        *(run for groups in (same, similar) for run in groups.values() if len(run) > text.FOLD_ALIKE),
+        *([row] for row in rows if id(row) in single),
+    ]
 
 
-def _run(section: _Section, rows: Sequence[_Row]) -> str:
-    """A long run as one row: how many, what they share, what is each its own, their names as far as they fit."""
-    first = rows[0]
-    shared = [change for change in first.fields if all(change in row.fields for row in rows)]
-    own = [change[0] for change in first.fields if change not in shared]
-    changes = _changes(first._replace(fields=tuple(shared)), "span", cut=True)
-    if own:
-        changes += f'<span class="say">each its own {_bdi(_cut(" and ".join(own)))}</span>'
+def _run(start: int, rows: Sequence[_Row]) -> _Run:
+    """How many, what they share, what is each its own, their names as far as they fit."""
+    shared = tuple(change for change in rows[0].fields if all(change in row.fields for row in rows))
+    own = [change[0] for change in rows[0].fields if change not in shared]
+    says = f"each its own {_cut(' and '.join(own))}" if own else ""
+    says = ", ".join(filter(None, (says, rows[0].besides)))
+    return _Run(start, len(rows), shared, says, _cut(text.names([row.name for row in rows])))
+
+
+def _plain_run(section: _Section, first: _Row, run: _Run) -> str:
+    """A long run as one row."""
+    what = _changes(first._replace(fields=run.shared), "span", cut=True)
+    what += f'<span class="say">{_bdi(run.own)}</span>' if run.own else ""
     return (
         f'<div class="row run"><div class="line"><span class="mark" aria-hidden="true">{_mark(section)}</span>'
-        f'<span class="where">{_bdi(f"{first.tenant}/{first.kind}/")}<b>{_number(rows)} alike</b></span>'
-        f'<span class="what">{changes}</span></div><div class="more"><p>'
-        f"{_bdi(_cut(text.names([row.name for row in rows])))}</p></div></div>"
+        f'<span class="where">{_bdi(f"{first.tenant}/{first.kind}/")}<b>{run.size:,} alike</b></span>'
+        f'<span class="what">{what}</span></div><div class="more"><p>{_bdi(run.names)}</p></div></div>'
     )
 
 
@@ -448,8 +554,17 @@ def _bdi(plain: str) -> str:
     return f"<bdi>{_escaped(plain)}</bdi>"
 
 
-def _escaped(plain: str) -> str:
-    return escape(plain, quote=True)
+def _prose(sentence: str) -> str:
+    """A sentence, what stands in backticks as code; no line ends within the name of an option or a code."""
+    return _NAME.sub(r'<span class="word">\g<0></span>', _CODE.sub(r"<code>\1</code>", _escaped(sentence)))
+
+
+def _tenant(row: _Row) -> str:
+    return row.tenant
+
+
+def _escaped(shown: str) -> str:
+    return escape(shown, quote=True)
 
 
 def _classes(section: _Section) -> str:
@@ -467,7 +582,7 @@ def _number(rows: Sequence[_Row]) -> str:
 # ---------------------------------------------------------------------------------------------------------------- JSON
 
 
-def _data(sections: Sequence[_Section]) -> str:
+def _data(sections: Sequence[_Section], hrefs: Mapping[str, str]) -> str:
     """The rows for the script. No character in it can end the element that holds it or start another."""
     texts: dict[str, int] = {}
     numbers: dict[tuple[str, ...], list[int]] = {(): []}
@@ -485,12 +600,12 @@ def _data(sections: Sequence[_Section]) -> str:
             "rows": [
                 (*row[:6], numbers[row.says], numbers[row.ways], *filter(None, [row.besides])) for row in section.rows
             ],
+            "runs": section.runs,
         }
         for section in sections
     ]
-    data = json.dumps(
-        {"sections": sections_data, "texts": [*texts], "long": _LONG}, separators=(",", ":"), ensure_ascii=True
-    )
+    content = {"sections": sections_data, "texts": [*texts], "long": _LONG, "links": [*hrefs.items()]}
+    data = json.dumps(content, separators=(",", ":"), ensure_ascii=True)
     return data.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
@@ -503,5 +618,7 @@ def render(view: PlanView) -> tuple[str]:
         options=view.options,
         full=view.full,
         show_unmanaged=view.show_unmanaged,
+        links=view.links,
+        provenance=view.provenance,
     )
     return (page,)

@@ -10,7 +10,9 @@
     ["search", "tenant", "kind", "unfold", "status", "toolbar"].map(byId);
   const chips = [...toolbar.querySelectorAll(".chip")];
   const total = plan.sections.reduce((sum, section) => sum + section.rows.length, 0);
-  const opened = new Set();     // rows that the reader unfolded; with "Unfold all" those that he folded
+  const links = new Map(plan.links);
+  const several = new Set(plan.sections.flatMap((section) => section.rows.map((row) => row[0]))).size > 1;
+  const opened = new Set();     // rows and runs that the reader unfolded; with "Unfold all" those that he folded
   let current = null;           // {section, at}: the row that the keyboard is at
 
   // ---------------------------------------------------------------------------------------------------------- rows
@@ -55,7 +57,46 @@
       ...(what ? [element("span", "say", bdi(cut(what)))] : changes("span", fields, cut)));
     if (besides) happens.append(" ", element("span", "say", bdi(besides)));
     const made = element(tag, "line", mark, where, happens);
-    if (place) made.append(element("span", "place", bdi(cut(place))));
+    // No link inside of what unfolds on a click: it is in the unfolded part.
+    if (place) made.append(element("span", "place", tag === "summary" ? bdi(cut(place)) : linked(place)));
+    made.tabIndex = -1;
+    return made;
+  }
+
+  // The path of a place may hold colons; its line and column are the last two numbers.
+  function linked(place) {
+    const [, path, number] = /^(.*):(\d+):\d+$/s.exec(place) ?? [];
+    return links.get(path) ? link(`${links.get(path)}#L${number}`, bdi(cut(place))) : bdi(cut(place));
+  }
+
+  function link(href, ...content) {
+    const made = element("a", "", ...content);
+    made.href = href;
+    made.rel = "noreferrer";
+    return made;
+  }
+
+  // The same as `_anchor` in html.py: the action, and the CRC-32 of the address.
+  const TABLE = Uint32Array.from({ length: 256 }, (_, n) => {
+    for (let bit = 0; bit < 8; bit++) n = n & 1 ? (n >>> 1) ^ 0xedb88320 : n >>> 1;
+    return n;
+  });
+  function anchor(section, [tenantName, kindName, name]) {
+    let sum = -1;
+    for (const byte of new TextEncoder().encode(`${tenantName}/${kindName}/${name}`)) sum = TABLE[(sum ^ byte) & 255] ^ (sum >>> 8);
+    return `${section.word}-${((sum ^ -1) >>> 0).toString(16).padStart(8, "0")}`;
+  }
+
+  function runLine(section, [start, size, shared, own, names]) {
+    const [tenantName, kindName] = section.rows[start];
+    const mark = element("span", "mark", section.mark);
+    mark.ariaHidden = "true";
+    const where = element("span", "where", element("span", "unseen", `${section.label} `),
+      bdi(`${tenantName}/${kindName}/`), element("b", "", `${size.toLocaleString("en")} alike`));
+    const happens = element("span", "what", ...changes("span", shared, cut));
+    if (own) happens.append(element("span", "say", bdi(own)));
+    happens.append(element("span", "names", bdi(names)));
+    const made = element("summary", "line", mark, where, happens);
     made.tabIndex = -1;
     return made;
   }
@@ -73,19 +114,30 @@
     return made;
   }
 
+  // An entry of what is shown of a section is the number of a row, or of a run as ~number.
   function build(section, at) {
-    const row = section.rows[section.found[at]];
+    const entry = section.found[at];
+    const row = rowOf(section, entry);
     const made = element("div", "row");
     made.role = "listitem";
     made.ariaPosInSet = String(at + 1);
     made.ariaSetSize = String(section.found.length);
-    if (section.whole) {
+    if (several && (at === 0 || rowOf(section, section.found[at - 1])[0] !== row[0]))
+      made.append(element("div", "tenant", bdi(cut(row[0]))));
+    if (entry < 0) made.append(buildRun(section, section.runs[~entry], at));
+    else if (section.whole) {
       made.append(line(section, row, "div"));
       const body = more(section, row);
-      if (body.childNodes.length) made.append(body);
+      body.append(permalink(section, row));
+      made.append(body);
     } else {
       const details = element("details", "", line(section, row, "summary"));
-      const fillBody = () => details.childNodes.length > 1 || details.append(more(section, row));
+      const fillBody = () => {
+        if (details.childNodes.length > 1) return;
+        const body = more(section, row);
+        body.append(permalink(section, row));
+        details.append(body);
+      };
       details.open = opened.has(row) !== isUnfolded();
       if (details.open) fillBody();
       details.addEventListener("toggle", () => {
@@ -95,6 +147,27 @@
       made.append(details);
     }
     made.dataset.at = String(at);
+    return made;
+  }
+
+  const rowOf = (section, entry) => section.rows[entry < 0 ? section.runs[~entry][0] : entry];
+
+  function buildRun(section, run, at) {
+    const details = element("details", "run", runLine(section, run));
+    details.open = isOpen(run);
+    details.firstChild.addEventListener("click", (event) => {
+      event.preventDefault();
+      if (opened.has(run)) opened.delete(run); else opened.add(run);
+      find(section);
+      layOut(section);
+      goTo(section, at);
+    });
+    return details;
+  }
+
+  function permalink(section, row) {
+    const made = element("p", "link", link(`#${anchor(section, row)}`, "Link to this change"));
+    if (!section.whole && row[3] && links.size) made.append(" · ", linked(row[3]));
     return made;
   }
 
@@ -139,9 +212,10 @@
     }
     section.live.replaceChildren(...made);
     for (const block of made) watcher.observe(block);
-    section.count.textContent = section.found.length === section.rows.length
+    section.count.textContent = section.matching === section.rows.length
       ? `(${section.rows.length.toLocaleString("en")})`
-      : `(${section.found.length.toLocaleString("en")} of ${section.rows.length.toLocaleString("en")} shown)`;
+      : `(${section.matching.toLocaleString("en")} of ${section.rows.length.toLocaleString("en")} shown)`;
+    byId(section.word).classList.toggle("empty", !section.matching);
   }
 
   // -------------------------------------------------------------------------------------------------------- filter
@@ -156,32 +230,93 @@
   const words = () => search.value.toLowerCase().split(/\s+/).filter(Boolean);
   const isUnfolded = () => unfold.ariaPressed === "true";
 
+  const pressed = () => chips.filter((chip) => chip.ariaPressed === "true").map((chip) => chip.dataset.word);
+  const isOpen = (run) => opened.has(run) !== isUnfolded();
+
+  // What of a section is shown: what matches, and of a run that is folded only its first line. A search unfolds.
+  function find(section, wanted = words(), actions = new Set(pressed())) {
+    const texts = wanted.length ? haystacks(section) : [];
+    section.found = [];
+    section.matching = 0;
+    if (actions.size && !actions.has(section.word)) return;
+    let next = 0;
+    let skipTo = 0;
+    section.rows.forEach((row, number) => {
+      if ((tenant.value && row[0] !== tenant.value) || (kind.value && row[1] !== kind.value) ||
+          !wanted.every((word) => texts[number].includes(word))) return;
+      section.matching++;
+      while (next < section.runs.length && section.runs[next][0] < number) next++;
+      if (!wanted.length && section.runs[next]?.[0] === number) {
+        section.found.push(~next);
+        if (!isOpen(section.runs[next])) skipTo = number + section.runs[next][1];
+      }
+      if (number >= skipTo) section.found.push(number);
+    });
+  }
+
   // Rows that stay as they are stay in the page, unless they are to be made `afresh`.
   function filter(afresh = false) {
     const wanted = words();
-    const actions = new Set(chips.filter((chip) => chip.ariaPressed === "true").map((chip) => chip.dataset.word));
-    let found = 0;
+    const actions = new Set(pressed());
+    let matching = 0;
     highlights?.clear();
     for (const section of plan.sections) {
-      const shown = !actions.size || actions.has(section.word);
-      const texts = wanted.length && shown ? haystacks(section) : [];
       const before = section.found;
-      section.found = [];
-      if (shown)
-        section.rows.forEach((row, number) => {
-          if ((!tenant.value || row[0] === tenant.value) && (!kind.value || row[1] === kind.value) &&
-              wanted.every((word) => texts[number].includes(word))) section.found.push(number);
-        });
-      found += section.found.length;
-      const same = before?.length === section.found.length && section.found.every((number, at) => number === before[at]);
+      find(section, wanted, actions);
+      matching += section.matching;
+      const same = before?.length === section.found.length && section.found.every((entry, at) => entry === before[at]);
       if (!same || afresh) layOut(section);
       else for (const block of section.live.childNodes) highlight(block);
     }
     const first = document.querySelector(".block");
     if (first) fill(first);
-    nothing.hidden = found > 0;
+    nothing.hidden = matching > 0;
     const all = total.toLocaleString("en");
-    status.textContent = found === total ? `${all} in all` : `${found.toLocaleString("en")} of ${all} shown`;
+    status.textContent = matching === total ? `${all} in all` : `${matching.toLocaleString("en")} of ${all} shown`;
+  }
+
+  // ------------------------------------------------------------------------------------------------------- address
+
+  // The filters stand in the fragment of the address, `#q=gone&show=delete`: who gets the address sees the same.
+  let later = 0;
+  function remember() {
+    clearTimeout(later);
+    later = setTimeout(() => {
+      const filters = new URLSearchParams();
+      for (const [name, value] of [["q", search.value], ["show", pressed().join(",")], ["tenant", tenant.value], ["kind", kind.value]])
+        if (value) filters.set(name, value);
+      try { history.replaceState(null, "", `#${filters}`); } catch { /* a frame that may not: then it is not remembered */ }
+    }, 300);
+  }
+
+  function recall() {
+    const fragment = location.hash.slice(1);
+    if (/^[a-z-]+-[0-9a-f]{8}$/.test(fragment)) return aim(fragment);
+    const filters = new URLSearchParams(fragment);
+    search.value = filters.get("q") ?? "";
+    for (const [select, name] of [[tenant, "tenant"], [kind, "kind"]])
+      select.value = [...select.options].some((option) => option.value === filters.get(name)) ? filters.get(name) : "";
+    const shown = (filters.get("show") ?? "").split(",");
+    for (const chip of chips) chip.ariaPressed = String(shown.includes(chip.dataset.word));
+    filter();
+  }
+
+  // Go to the change that a link is about: everything shown, its run unfolded, its row marked.
+  function aim(fragment) {
+    for (const section of plan.sections) {
+      if (!fragment.startsWith(`${section.word}-`)) continue;
+      const number = section.rows.findIndex((row) => anchor(section, row) === fragment);
+      if (number < 0) continue;
+      search.value = tenant.value = kind.value = "";
+      for (const chip of chips) chip.ariaPressed = "false";
+      const run = section.runs.find(([start, size]) => start <= number && number < start + size);
+      if (run && !isOpen(run)) { if (isUnfolded()) opened.delete(run); else opened.add(run); }
+      filter(true);
+      goTo(section, section.found.indexOf(number));
+      current.line.scrollIntoView({ block: "center" });
+      return;
+    }
+    filter();
   }
 
   const highlights = globalThis.Highlight ? new Highlight() : null;
@@ -235,6 +370,7 @@
     search.value = tenant.value = kind.value = "";
     for (const chip of chips) chip.ariaPressed = "false";
     filter();
+    remember();
   }
 
   document.addEventListener("keydown", (event) => {
@@ -254,6 +390,20 @@
   });
 
   // --------------------------------------------------------------------------------------------------------- start
+
+  function copyButton(code, what) {
+    const button = element("button", "copy", "Copy");
+    button.type = "button";
+    button.ariaLabel = `Copy the ${what}`;
+    button.addEventListener("click", async () => {
+      try { await navigator.clipboard.writeText(code.textContent); button.textContent = "Copied"; } catch {
+        getSelection().selectAllChildren(code);   // where the page may not write: selected, to be copied by hand
+        button.textContent = "Selected";
+      }
+      setTimeout(() => { button.textContent = "Copy"; }, 2000);
+    });
+    return button;
+  }
 
   function choices(select, column) {
     const values = new Set(plan.sections.flatMap((section) => section.rows.map((row) => row[column])));
@@ -276,15 +426,20 @@
   choices(tenant, 0);
   choices(kind, 1);
   unfold.hidden = plan.sections.every((section) => section.whole);
-  search.addEventListener("input", () => filter());
-  for (const select of [tenant, kind]) select.addEventListener("change", () => filter());
+  const change = () => { filter(); remember(); };
+  search.addEventListener("input", change);
+  for (const select of [tenant, kind]) select.addEventListener("change", change);
   for (const button of [...chips, unfold])
     button.addEventListener("click", () => {
       button.ariaPressed = String(button.ariaPressed !== "true");
       if (button === unfold) opened.clear();
       filter(button === unfold);
+      remember();
     });
+  for (const id of ["digest", "command"]) if (byId(id)) byId(id).after(copyButton(byId(id), id));
   filter();
+  if (location.hash) recall();
+  addEventListener("hashchange", recall);
   toolbar.hidden = false;
   document.documentElement.classList.add("js");
   (globalThis.requestIdleCallback ?? setTimeout)(() => plan.sections.forEach(haystacks));

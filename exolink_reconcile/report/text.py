@@ -557,9 +557,19 @@ def refusals(plan: Plan) -> Iterator[str]:
 
 def reminders(plan: Plan) -> Iterator[str]:
     """What to think of before saying yes. No name of anybody's is in these sentences."""
+    yield from dangers(plan)
+    yield from inferred(plan)
+
+
+def dangers(plan: Plan) -> Iterator[str]:
+    """What goes with what the plan deletes, and cannot be seen from here."""
     yield from dict.fromkeys(step.kind.when_gone for step in plan.steps if step.deletes and step.kind.when_gone)
-    if inferred := sum(1 for step in plan.steps if step.inferred):
-        writes = "1 of these writes is" if inferred == 1 else f"{inferred} of these writes are"
+
+
+def inferred(plan: Plan) -> Iterator[str]:
+    """How many of the writes the contract only infers."""
+    if count := sum(1 for step in plan.steps if step.inferred):
+        writes = "1 of these writes is" if count == 1 else f"{count} of these writes are"
         yield f"{writes} inferred from the documentation, not documented (see `capabilities`)."
 
 

@@ -15,8 +15,9 @@ from support_pipeline import digest_of, document, pipeline
 from world import World
 
 from exolink_reconcile.inert import inert
-from exolink_reconcile.model import Action, Plan
+from exolink_reconcile.model import Action, Plan, Source
 from exolink_reconcile.report import html, text
+from exolink_reconcile.report.links import Links
 
 PLANS = {
     "no change": lambda: plan_of(),
@@ -26,7 +27,7 @@ PLANS = {
     "hostile": hostile,
 }
 TAGS = set(
-    "html head meta title style body header p bdi h1 h2 ul li dl dt dd code b i div span section main input button "
+    "html head meta title style body header footer aside p bdi h1 h2 h3 ul li dl dt dd code b i div span section main input button "
     "select option kbd script del ins".split()
 )
 
@@ -143,6 +144,55 @@ def test_a_secret_that_changes() -> None:
     assert "(a secret in it changes)" in edit
 
 
+def test_places_are_links() -> None:
+    """With a base each place is a link to its line; the script gets the same; without one there is no link at all."""
+    links = Links("https://git.example/o/r/blob/abc", str)
+    plan = plan_of(step(Action.CREATE, "CP-1", 7), step(Action.DELETE, "CP-2", 9))
+    tree = parsed(shown(plan, links=links))
+    hrefs = [a.get("href") for a in tree.iter("a")]
+    assert sorted(hrefs) == [f"https://git.example/o/r/blob/abc/fleet/acme.yaml#L{line}" for line in (7, 9)]
+    assert data(tree)["links"] == [["fleet/acme.yaml", "https://git.example/o/r/blob/abc/fleet/acme.yaml"]]
+    assert not list(parsed(shown(plan)).iter("a"))
+
+
+def test_a_hostile_path_links_only_below_the_base() -> None:
+    """Whatever a file is called, the link stays an attribute, and below the base."""
+    sources = [Source(f'{text}" onclick=x ', 1, 1) for text in HOSTILE.values()]
+    plan = plan_of(*(step(Action.DELETE, "CP-1")._replace(source=source) for source in sources))
+    for a in parsed(shown(plan, links=Links("https://git.example/blob", str))).iter("a"):
+        assert set(a.attrib) == {"href", "rel"} and a.get("href").startswith("https://git.example/blob/")
+
+
+def test_where_it_comes_from() -> None:
+    """Commit, who, when; the run is a link where it is an address of the web, and text where it is anything else."""
+    facts = {"commit": "abc123", "who": "<img src=x>\u202e", "run": "https://ci.example/run/1"}
+    footer = next(parsed(shown(plan_of(), provenance=facts)).iter("footer"))
+    assert "Commit abc123" in " ".join(words(part) for part in footer.iter() if part.tag in ("dt", "dd"))
+    assert [a.get("href") for a in footer.iter("a")] == ["https://ci.example/run/1"]
+    evil = next(parsed(shown(plan_of(), provenance={"run": "javascript:alert(1)"})).iter("footer"))
+    assert not list(evil.iter("a")) and "javascript:alert(1)" in words(evil)
+
+
+def test_rows_have_addresses() -> None:
+    """Each row has an anchor of its action and address: the same in every plan that does this to this object."""
+    anchors = [row.get("id") for row in parsed(shown(everything())).iter("div") if row.get("class") == "row"]
+    assert all(re.fullmatch("[a-z-]+-[0-9a-f]{8}", anchor) for anchor in anchors) and len(set(anchors)) == len(anchors)
+    [alone] = [
+        row.get("id")
+        for row in parsed(shown(plan_of(step(Action.DELETE, "CP-001")))).iter("div")
+        if row.get("class") == "row"
+    ]
+    assert alone in anchors
+
+
+def test_two_tenants_are_two_blocks() -> None:
+    """Each tenant of a section has a heading, and its rows stand together."""
+    plan = plan_of(*(step(Action.DELETE, f"CP-{n}", n, tenant="zeta" if n % 2 else "acme") for n in range(6)))
+    tree = parsed(shown(plan))
+    assert [words(heading) for heading in tree.iter("h3")] == ["acme", "zeta"]
+    assert [row[0] for row in data(tree)["sections"][0]["rows"]] == ["acme"] * 3 + ["zeta"] * 3
+
+
 # ------------------------------------------------------------------------------------------------------- what it says
 
 
@@ -161,14 +211,15 @@ def test_nothing_to_do() -> None:
 def test_the_head() -> None:
     """Totals, counts, what apply refuses, the whole digest, and the command that applies exactly this."""
     plan = everything()
-    header = next(parsed(shown(plan)).iter("header"))
-    head = words(header)
+    tree = parsed(shown(plan))
+    head = words(next(tree.iter("header")))
     add, change, destroy = plan.counts
     assert f"Plan: {add} to add, {change} to change, {destroy} to destroy. 1 held back. 1 unmanaged." in head
     assert "Apply will refuse: 4 deletes need --allow-deletes 4" in head and "Check them first." in head
     digest = digest_of(plan)
-    assert digest in [words(code) for code in header.iter("code")]
-    assert f"exolink-reconcile apply --expect {digest} --api-url https://api.exolink.cloud fleet" in head
+    codes = {code.get("id"): words(code) for code in tree.iter("code")}
+    assert codes["digest"] == digest
+    assert codes["command"] == f"exolink-reconcile apply --expect {digest} --api-url https://api.exolink.cloud fleet"
 
 
 def test_the_command_is_quoted_for_a_shell() -> None:
