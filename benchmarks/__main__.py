@@ -16,11 +16,11 @@ from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
-from benchmarks import fleet, peers, plot, rows, rows_of_a_fleet
+from benchmarks import fleet, peers, plot, rows, rows_of_a_fleet, shared_state
 from benchmarks.measuring import WrongAnswer, compile_all
 from benchmarks.rows import FULL, QUICK, Result, Size
 
-ROWS = {**rows.ROWS, **rows_of_a_fleet.ROWS}
+ROWS = {**rows.ROWS, **rows_of_a_fleet.ROWS, **shared_state.ROWS}
 _LIBRARIES = ("exolink-reconcile", "click", "httpx", "pydantic", "ruamel.yaml", "ruamel.yaml.clib")
 
 

@@ -9,7 +9,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +32,15 @@ def binaries() -> Path | None:
 
 
 class Server:
-    """A server in a scratch folder, on a socket and on loopback; nothing of it is synced."""
+    """A server in a scratch folder, on a socket and on loopback; `synced`: what it confirms is on the disk.
 
-    def __init__(self, tools: Path) -> None:
+    `more` are further settings.
+    """
+
+    def __init__(self, tools: Path, *, synced: bool = False, more: Mapping[str, object] | None = None) -> None:
         self.tools = tools
+        self.synced = "on" if synced else "off"
+        self.more = more or {}
         self.folder = Path(tempfile.mkdtemp(prefix="exolink-pg-", dir="/tmp"))
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -55,8 +60,9 @@ class Server:
 
     def start(self) -> None:
         settings = {
-            "listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": self.folder, "fsync": "off",
-            "synchronous_commit": "on", "full_page_writes": "off", "shared_buffers": "16MB", "max_connections": "60",
+            "listen_addresses": "127.0.0.1", "port": self.port, "unix_socket_directories": self.folder, "fsync": self.synced,
+            "synchronous_commit": "on", "full_page_writes": self.synced, "shared_buffers": "16MB",
+            "max_connections": "60", **self.more,
         }  # fmt: skip
         options = " ".join(f"-c {name}={value}" for name, value in settings.items())
         self._run(

@@ -166,7 +166,7 @@ class Explorer:
         values: dict[str, Any] = {
             **dict.fromkeys(Options.__dataclass_fields__, None), "api_url": ORIGIN, "parallelism": 1, "timeout": 5.0,
             "paths": ("exolink.yaml",), "state": "", "lock_timeout": 0.0, "settle": WINDOW,
-            **dict.fromkeys(("target", "exclude", "allow_replace", "allow_shrunk"), ()),
+            **dict.fromkeys(("target", "exclude", "allow_replace", "allow_shrunk", "allow_unreachable"), ()),
         }  # fmt: skip
         options = Options(**values)
         try:
