@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -253,46 +253,59 @@ def check(saved: SavedPlan, plan: Plan, desired: DesiredState, live: LiveState) 
         PlanStale: saying what was reviewed and what it is now.
 
     """
-    now = {digest.of_step(step) for step in plan.steps}
-    reviewed = {change.digest: number for number, change in enumerate(saved.document.exolink.changes)}
-    if digest.of_plan(plan) == saved.digest:
+    digests = digest.of_each(plan)
+    if digest.of_steps(plan.origin, digests) == saved.digest:
         return
-    new = [step for step in plan.steps if digest.of_step(step) not in reviewed]
-    if new:
-        was = next((c for c in saved.document.exolink.changes if c.address == str(new[0].address)), None)
+    now = set(digests)
+    reviewed = {change.digest for change in saved.document.exolink.changes}
+    new = next((step for step, step_digest in zip(plan.steps, digests) if step_digest not in reviewed), None)
+    if new is not None:
+        was = next((c for c in saved.document.exolink.changes if c.address == str(new.address)), None)
         reason = f"{was.action} was reviewed there, but something changed since" if was else "nobody reviewed it"
         raise PlanStale(
             "E-STALE",
-            f"the plan is stale: it would now {new[0].action.word} {new[0].address}; {reason}. Reviewed: {len(reviewed)} steps; now: {len(now)}. Plan again",
+            f"the plan is stale: it would now {new.action.word} {new.address}; {reason}. Reviewed: {len(reviewed)} steps; now: {len(now)}. Plan again",
         )
-    live_rows = dict(_live(live))
-    ids = _live_ids(live)
-    for step_digest, number in reviewed.items():
-        if step_digest not in now:
-            change = saved.document.exolink.changes[number]
-            row = saved.document.resource_changes[number]
-            if not (
-                _is_gone(change, row, ids) if change.action == "delete" else _is_live(change, row, desired, live_rows)
-            ):
-                raise PlanStale(
-                    "E-STALE",
-                    f"the plan is stale: {change.action} {change.address} was reviewed, is not to do any more, and is not live as planned. Plan again",
-                )
+    missing = next(_not_as_planned(saved, now, desired, live), None)
+    if missing is not None:
+        raise PlanStale(
+            "E-STALE",
+            f"the plan is stale: {missing.action} {missing.address} was reviewed, is not to do any more, and is not live as planned. Plan again",
+        )
     if not now:
         raise PlanStale("E-APPLIED", "this plan is already applied: nothing of it is left to do")
 
 
-def vanished(saved: SavedPlan, plan: Plan, desired: DesiredState, live: LiveState) -> list[tuple[str, str]]:
-    """Action and address of the reviewed steps that are not to do any more, and did not happen as planned."""
-    digests = {digest.of_step(step) for step in plan.steps}
+def vanished(
+    saved: SavedPlan, plan: Plan, digests: Collection[str], desired: DesiredState, live: LiveState
+) -> list[tuple[str, str]]:
+    """Action and address of the reviewed steps that are not to do any more, and did not happen as planned.
+
+    `digests` are those of the steps of the plan.
+    """
     addresses = {str(step.address) for step in plan.steps}
-    live_rows, ids = dict(_live(live)), _live_ids(live)
     return [
         (change.action, change.address)
-        for change, row in zip(saved.document.exolink.changes, saved.document.resource_changes, strict=True)
-        if change.digest not in digests and change.address not in addresses
-        and not (_is_gone(change, row, ids) if change.action == "delete" else _is_live(change, row, desired, live_rows))
-    ]  # fmt: skip
+        for change in _not_as_planned(saved, digests, desired, live)
+        if change.address not in addresses
+    ]
+
+
+def _not_as_planned(
+    saved: SavedPlan, now: Collection[str], desired: DesiredState, live: LiveState
+) -> Iterator[PlannedChange]:
+    """The reviewed changes that are not among the steps of now, by digest, and are not live as planned."""
+    pairs = zip(saved.document.exolink.changes, saved.document.resource_changes, strict=True)
+    done = [(change, row) for change, row in pairs if change.digest not in now]
+    if not done:
+        return
+    rows_of, ids, declared = dict(_live(live)), _live_ids(live), _declared(desired)
+    for change, row in done:
+        as_planned = (
+            _is_gone(change, row, ids) if change.action == "delete" else _is_live(change, row, declared, rows_of)
+        )
+        if not as_planned:
+            yield change
 
 
 def _live_ids(live: LiveState) -> dict[tuple[str, str], set[int]]:
@@ -314,13 +327,12 @@ def _is_gone(change: PlannedChange, row: ResourceChange, ids: Mapping[tuple[str,
 def _is_live(
     change: PlannedChange,
     row: ResourceChange,
-    desired: DesiredState,
+    declared: Container[Address],
     live_rows: Mapping[Address, list[Row]],
 ) -> bool:
     """Whether a reviewed step that is no longer to do has happened as planned."""
     address = Address.parse(change.address)
-    assert address is not None
-    if not _is_declared(desired, address):
+    if address is None or address not in declared:
         return False
     after = row.change.after or {}
     return any(
@@ -328,15 +340,13 @@ def _is_live(
     )
 
 
-def _is_declared(desired: DesiredState, address: Address) -> bool:
-    return any(
-        name_of(declared.resource) == address.name
+def _declared(desired: DesiredState) -> set[Address]:
+    return {
+        Address(tenant.name, kind.kind, name_of(entry.resource))
         for tenant in desired.tenants
-        if tenant.name == address.tenant
         for kind, entries in tenant.declared.items()
-        if kind.kind == address.kind
-        for declared in entries
-    )
+        for entry in entries
+    }
 
 
 def _live(live: LiveState) -> list[tuple[Address, list[Row]]]:

@@ -59,7 +59,8 @@ def of(saved: SavedPlan, plan: Plan, desired: DesiredState, live: LiveState, pat
             raise problem("E-TARGET", f"--wave {pattern} matches no reviewed step", hint)
     reviewed = {change.digest for change in changes}
     addresses = {change.address for change in changes}
-    digests = {id(step): digest.of_step(step) for step in plan.steps}
+    of_each = digest.of_each(plan)
+    digests = dict(zip(map(id, plan.steps), of_each, strict=True))
     new = next((step for step in plan.steps if str(step.address) not in addresses), None)
     if new is not None:
         raise PlanStale(
@@ -67,7 +68,7 @@ def of(saved: SavedPlan, plan: Plan, desired: DesiredState, live: LiveState, pat
             f"the plan is stale: it would now {new.action.word} {new.address}; nobody reviewed it. Plan again",
         )
     moved = [step for step in plan.steps if digests[id(step)] not in reviewed]
-    vanished = reader.vanished(saved, plan, desired, live)
+    vanished = reader.vanished(saved, plan, set(of_each), desired, live)
     if not digests and not vanished:
         raise PlanStale("E-APPLIED", "this plan is already applied: nothing of it is left to do")
     going = _going(plan, digests, reviewed, patterns)
