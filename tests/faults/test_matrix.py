@@ -45,6 +45,9 @@ class Row_:
     warm: bool = False  # earlier runs have seen the lists
     since: bool = False  # from that request on, not just there
     slow: bool = False  # depends on the clock: needs the long settle window
+    then: Fault | None = None  # what happens to the repetition of that request
+    no_get: bool = False  # every GET of one object answers 404
+    strict: bool = False  # the API refuses a second object of one identity
 
 
 def reads(codes: Set[int]) -> dict[str, Set[int]]:
@@ -53,6 +56,11 @@ def reads(codes: Set[int]) -> dict[str, Set[int]]:
 
 def changes(post: Set[int], put: Set[int], delete: Set[int]) -> dict[str, Set[int]]:
     return {"POST": post, "PUT": put, "DELETE": delete}
+
+
+def writes(codes: Set[int]) -> dict[str, Set[int]]:
+    """Of what may be sent again."""
+    return {"PUT": codes, "DELETE": codes}
 
 
 def told(body: str, *, labelled: str = "application/json") -> Fault:
@@ -108,6 +116,28 @@ def another_hand(hit: Hit) -> None:
             {"url": "wss://by-hand.example.com/"} if kind == "cpms" else {"profileId": 77, "displayName": "By hand"}
         )
         world.edit(tenant, kind, int(row_id), **change)
+
+
+def another_hand_unseen(hit: Hit) -> None:
+    """The same, where that look finds nothing."""
+    if fs.item(hit):
+        another_hand(hit)
+        hit.send(404, fs.JSON, b'{"error": "no"}')
+
+
+BEGINNING: dict[int, dict[str, list[Row]]] = {}
+
+
+@fs.relisted
+def stale(rows: list[Row], hit: Hit) -> list[Row]:
+    """A list as it was before the first write."""
+    return BEGINNING[hit.server.port][hit.path.rpartition("/")[2]]
+
+
+@fs.relisted
+def short(rows: list[Row], hit: Hit) -> list[Row]:
+    """A list of chargers that lacks one that is there."""
+    return [row for row in rows if row.get("identity") != "MOVED-1"]
 
 
 FAULTS: dict[str, Row_] = {
@@ -208,6 +238,31 @@ FAULTS: dict[str, Row_] = {
     "same-id-twice": Row_(same_id_twice, reads(DOUBTFUL), since=True, minor=True),
     "key-twice": Row_(key_twice, reads(DOUBTFUL), since=True, minor=True),
     "another-hand": Row_(another_hand, reads(DOUBTFUL)),
+    "stale": Row_(stale, reads(DONE)),
+    "stale-stale": Row_(stale, reads(DONE), then=stale, minor=True, slow=True),
+    "short": Row_(short, reads(DONE | SURPRISED), strict=True),
+    # one fault, and then another one of the same request
+    "lost-401": Row_(fs.reset_before, writes(UNKNOWN), then=fs.answer(401)),
+    "lost-403": Row_(fs.answer(503), writes(UNKNOWN), then=fs.answer(403), minor=True),
+    "lost-422": Row_(fs.reset_before, writes(UNKNOWN), then=fs.answer(422)),
+    "lost-404": Row_(fs.timeout_before, writes(UNKNOWN), then=fs.answer(404)),
+    "lost-410": Row_(fs.reset_before, writes(UNKNOWN), then=fs.answer(410), minor=True),
+    "late-422": Row_(fs.late_commit(LATE), writes(OPEN), then=fs.answer(422), slow=True),
+    "429-lost": Row_(fs.throttled("1"), IS_DONE, then=fs.reset_after),
+    "429-lost-before": Row_(fs.throttled("1"), NOT_DONE, then=fs.reset_before),
+    "429-late": Row_(fs.throttled("1"), changes(OPEN, DONE, DONE), then=fs.late_commit(LATE), slow=True),
+    "429-kill-before": Row_(fs.throttled("1"), changes(KILLED, KILLED, KILLED), then=fs.kill_before),
+    "429-kill-after": Row_(fs.throttled("1"), changes(KILLED, KILLED, KILLED), then=fs.kill_after),
+    "429-kill-late": Row_(fs.throttled("1"), changes(KILLED, KILLED, KILLED), then=fs.kill_late(LATE), slow=True),
+    "lost-kill": Row_(fs.reset_before, writes(KILLED), then=fs.kill_after),
+    # the same where no GET of one object tells anything
+    "no-get-lost": Row_(fs.reset_after, IS_DONE, no_get=True),
+    "no-get-lost-before": Row_(fs.reset_before, NOT_DONE, no_get=True),
+    "no-get-lost-422": Row_(fs.reset_before, writes(UNKNOWN), then=fs.answer(422), no_get=True),
+    "no-get-late": Row_(fs.late_commit(LATE), changes(OPEN, DONE, DONE), no_get=True, slow=True),
+    "no-get-kill": Row_(fs.kill_after, changes(KILLED, KILLED, KILLED), no_get=True),
+    "no-get-stale": Row_(stale, reads(DONE), no_get=True, minor=True),
+    "no-get-hand": Row_(another_hand_unseen, reads(DOUBTFUL), no_get=True, minor=True),
     "put-replaces": Row_(fs.replaces, {"PUT": REFUSED}, since=True),
     "put-rewrites": Row_(fs.rewrites, {"PUT": REFUSED}, since=True),
     "post-rewrites": Row_(fs.rewrites, {"POST": REFUSED}, since=True, minor=True),
@@ -239,6 +294,7 @@ KEY = set(
     late-commit-POST-0 cut-GET-1 cut-close-GET-2 kill-after-POST-0 kill-after-POST-5 kill-after-DELETE-0
     kill-late-POST-2 500-after-POST-3 503-before-GET-2 401-POST-4 403-DELETE-1 404-GET-1 html-GET-2 no-id-GET-1
     307-GET-1 capped-GET-0 put-rewrites-PUT-0 201-for-nothing-POST-5 another-hand-GET-3
+    stale-GET-9 short-GET-2 lost-401-DELETE-0 lost-422-PUT-1 429-lost-POST-0 429-kill-after-POST-3 no-get-lost-DELETE-0
     """.split()
 )
 
@@ -262,11 +318,18 @@ def test_a_fault(cell: Cell, planned: Bench) -> None:
     with ExitStack() as stack:
         trap = stack.enter_context(fs.serving(World(("acme",), TOKEN)))
         TRAPS[planned.server.port] = trap
+        BEGINNING[planned.server.port] = {kind: planned.world.rows("acme", kind) for kind in fs.KEYS}
+        planned.world.strict = cell.row.strict  # type: ignore[attr-defined]
         rule = planned.server.on(place(cell, planned), cell.row.fault, times=None if cell.row.since else 1)
+        if cell.row.then is not None:
+            rule.name = "first"
+            planned.server.on(fs.again(rule), cell.row.then, times=1)
+        if cell.row.no_get:
+            planned.server.on(fs.item, fs.answer(404))
         first = planned.apply(code=None)
         judge_first(first, cell, fired=rule.fired > 0)
         assert trap.log == [], "a redirect was followed"
-    if first.code == 0:
+    if first.code == 0 and not cell.row.strict:
         planned.server.heal()
         planned.empty()
     elif cell.row.lost and cell.method == "POST":
