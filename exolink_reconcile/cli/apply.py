@@ -27,7 +27,7 @@ from exolink_reconcile.inert import inert
 from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.live import connection
 from exolink_reconcile.live.api import Api
-from exolink_reconcile.model import Diagnostic, LiveState, Operation, Plan, Result, Step
+from exolink_reconcile.model import Diagnostic, LiveState, Operation, Plan, Result, Status, Step
 from exolink_reconcile.pipeline import PlannedRun, Wanted
 from exolink_reconcile.report import colours, result_text, since, text
 from exolink_reconcile.saved_plan import reader, writer
@@ -396,10 +396,9 @@ def _counts(live: LiveState) -> dict[tuple[str, str], int]:
 def _code_of(result: Result, plan: Plan, stop: Stop) -> Exit:
     """The exit code that asks for the most care. What a signal skipped is the signal's: it is not incomplete."""
     exits = {*result.exit_codes, *((Exit.INCOMPLETE,) if plan.held_back or result.left else ())}
-    skipped = [outcome for outcome in result.outcomes if outcome.code == "E-INTERRUPTED"]
-    if skipped and stop.signal:
-        codes_of_outcomes = {o.exit_code for o in result.outcomes if o.code != "E-INTERRUPTED"}
-        if Exit.INCOMPLETE not in codes_of_outcomes and not (plan.held_back or result.left):
+    others = [o for o in result.outcomes if o.code != "E-INTERRUPTED" or o.status is not Status.SKIPPED]
+    if stop.signal and len(others) < len(result.outcomes):
+        if not any(o.exit_code is Exit.INCOMPLETE for o in others) and not (plan.held_back or result.left):
             exits.discard(Exit.INCOMPLETE)
         exits.add(Exit.of_signal(stop.signal))
     return Exit.worst(exits)

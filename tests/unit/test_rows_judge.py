@@ -544,3 +544,149 @@ def test_row_C6_a_finished_update_beside_a_held_back_field_is_done(world: World)
         with pytest.raises(PlanStale) as caught:
             reader.check(saved, run.plan(desired), desired, run.live(desired))
     assert caught.value.code == "E-APPLIED"
+
+
+def on_answer(world: World, method: str, act: Callable[[], object], *, lost: bool = False) -> None:
+    """Something happens right after each write of a method took effect, before its answer comes, or instead of it."""
+
+    def alter(found: str, path: str, answer: Answer) -> Answer:
+        if found == method:
+            act()
+            if lost:
+                raise ConnectionError("reset")
+        return answer
+
+    world.alter = alter
+
+
+def test_a_signal_between_the_halves_of_a_replace(runs: Runs, world: World) -> None:
+    """What a signal skipped is the signal's; an object that was deleted and not made again is incomplete."""
+    world.add("acme", "cpms", displayName="R", **CPMS)
+    on_answer(world, "DELETE", lambda: runs.stop.ask(signal.SIGINT))
+    end = runs.apply(replace("R", 9))
+    assert end is Exit.INCOMPLETE and "deleted, but not created again" in runs.said and runs.open() == []
+    world.alter = None
+    assert runs.apply(replace("R", 9)) is Exit.DONE and len(world.live("acme", "cpms")) == 1
+
+
+def test_another_hand_between_the_halves_of_a_replace(runs: Runs, world: World) -> None:
+    """What another hand makes under the name while ours is deleted is not called ours, and two of them are not a success."""
+    world.add("acme", "cpms", displayName="R", **CPMS)
+    on_answer(world, "DELETE", lambda: world.add("acme", "cpms", displayName="R", url="wss://hand/", interval=1))
+    end = runs.apply(replace("R", 9))
+    assert end is Exit.INCOMPLETE and "E-DUPLICATE-LIVE" in runs.said and len(world.live("acme", "cpms")) == 2
+
+
+def test_a_replace_that_was_killed_and_finished_by_another_hand(runs: Runs, world: World) -> None:
+    """Killed between its halves, and somebody made the object by hand: nothing is made twice."""
+    world.add("acme", "cpms", displayName="R", **CPMS)
+    on_answer(world, "DELETE", runs.kill)
+    assert runs.apply(replace("R", 9)) is None
+    world.alter = None
+    world.add("acme", "cpms", displayName="R", **{**CPMS, "interval": 9})
+    assert runs.apply(replace("R", 9)) is Exit.DONE and len(world.live("acme", "cpms")) == 1
+
+
+def test_a_replace_that_was_killed_while_the_list_shows_the_old_one(runs: Runs, world: World) -> None:
+    """Killed after its create arrived; the next run waits out a list that shows the old object, and makes nothing."""
+    world.add("acme", "cpms", displayName="R", **CPMS)
+    old = world.rows("acme", "cpms")[0]
+    on_answer(world, "POST", runs.kill)
+    assert runs.apply(replace("R", 9)) is None
+    until = runs.clock.now + 60
+    relist(world, lambda rows: [old] if runs.clock.now < until else rows, kind="cpms")
+    assert runs.apply(replace("R", 9)) is Exit.DONE and len(world.live("acme", "cpms")) == 1
+
+
+def test_another_hand_makes_it_while_ours_is_under_way(runs: Runs, world: World) -> None:
+    """The same object, field by field, cannot be told from ours; when ours comes late both are held back, never a third."""
+    late: list[float] = []
+
+    def override(method: str, path: str) -> Answer | None:
+        if method == "POST":
+            world.add("acme", "charger", identity="CP-1", **CHARGER)
+            late.append(runs.clock.now + 50)
+            raise ConnectionError("reset")
+        return None
+
+    def passed() -> None:
+        if late and runs.clock.now > late[0]:
+            late.clear()
+            world.add("acme", "charger", identity="CP-1", **CHARGER)
+
+    world.override, runs.clock.passed = override, passed
+    assert runs.apply(yaml("CP-1")) is Exit.DONE
+    world.override = None
+    runs.clock.sleep(2 * WINDOW)
+    end = runs.apply(yaml("CP-1"))
+    assert end is Exit.INCOMPLETE and "E-DUPLICATE-LIVE" in runs.said and names(world) == ["CP-1", "CP-1"]
+
+
+def test_a_delete_whose_object_another_hand_made_again(runs: Runs, world: World) -> None:
+    """The delete is done, and what stands there again under the name is left and said."""
+    for name in ("CP-1", "CP-2"):
+        world.add("acme", "charger", identity=name, **CHARGER)
+    on_answer(world, "DELETE", lambda: world.add("acme", "charger", identity="CP-1", **CHARGER), lost=True)
+    end = runs.apply(document("acme", removed=[{"charger": "CP-1"}]))
+    assert end is Exit.INCOMPLETE and runs.result is not None and runs.result.totals == (0, 0, 1)
+    assert names(world) == ["CP-1", "CP-2"] and len(world.writes) == 1
+
+
+def test_a_delete_answered_404_of_what_is_still_listed(runs: Runs, world: World) -> None:
+    """404 to a DELETE means gone, and a list that goes on showing the object says otherwise: unknown, not destroyed."""
+    for name in ("CP-1", "CP-2"):
+        world.add("acme", "charger", identity=name, **CHARGER)
+    world.override = lambda method, path: (404, {}, b"") if method == "DELETE" else None
+    end = runs.apply(document("acme", removed=[{"charger": "CP-1"}]))
+    assert end is Exit.UNKNOWN and runs.result is not None and runs.result.totals == (0, 0, 0)
+
+
+def test_an_object_that_was_replaced_by_another_hand(runs: Runs, world: World) -> None:
+    """Two stale lists and no GET: the update of an id that is gone is not made to what took its place."""
+    world.add("acme", "charger", identity="CP-1", **CHARGER)
+    old, reads = world.rows("acme", "charger"), [0]
+    world.soft_delete("acme", "charger", "CP-1")
+    world.add("acme", "charger", identity="CP-1", displayName="by hand", profileId=5)
+
+    def change(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        reads[0] += 1
+        return old if reads[0] <= 2 else rows
+
+    relist(world, change)
+    world.override = lambda method, path: (404, {}, b"") if method == "GET" and "/charger/" in path else None
+    end = runs.apply(yaml("CP-1", profileId=2))
+    assert end in (Exit.INCOMPLETE, Exit.UNKNOWN) and world.live("acme", "charger")[0]["profileId"] == 5
+
+
+def test_a_contradiction_in_one_tenant_leaves_the_other(tmp_path: Path) -> None:
+    """A list that was short stops its own tenant after one create; the other tenant is finished."""
+    world = Lenient(tenants=("acme", "beta"))
+    runs, reads = Runs(tmp_path / "state", world), [0]
+    everyone = [f"A-{number}" for number in range(6)]
+    for name in everyone:
+        world.add("acme", "charger", identity=name, **CHARGER)
+
+    def alter(method: str, path: str, answer: Answer) -> Answer:
+        if lists(method, path) and "/acme/" in path:
+            reads[0] += 1
+            return with_rows(answer, []) if reads[0] == 1 else answer
+        return answer
+
+    world.alter = alter
+    declared = (
+        document("acme", chargers=chargers(*everyone)),
+        document("beta", chargers=chargers("B-1", "B-2", "B-3")),
+    )
+    end = runs.apply("---\n".join(declared))
+    assert end is Exit.INCOMPLETE and "E-CONTRADICTED" in runs.said
+    assert len(world.live("acme", "charger")) == 7 and len(world.live("beta", "charger")) == 3
+
+
+def test_what_a_person_renames_before_any_list_shows_it(runs: Runs, world: World) -> None:
+    """A create that was answered and never shows up under its name stays open, and nothing more is made there."""
+    on_answer(world, "POST", lambda: world.edit("acme", "charger", "CP-1", identity="renamed"))
+    assert runs.apply(yaml("CP-1", "CP-2")) is Exit.UNKNOWN
+    world.alter = None
+    runs.clock.sleep(5 * WINDOW)
+    assert runs.apply(yaml("CP-1", "CP-2")) is Exit.UNKNOWN and names(world) == ["renamed"]
+    assert runs.open() == ["create acme/charger/CP-1"]
