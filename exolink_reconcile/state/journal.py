@@ -298,12 +298,13 @@ class Journal:
                 yield journal_rows.write(journal_rows.Columns(row))
 
     def done(self, digest: str) -> frozenset[Address]:
-        """The addresses of this API that runs of the plan with this digest have written for sure."""
+        """The addresses of this API whose last write that is known to be done is of the plan with this digest."""
         statement = (
-            "SELECT tenant, kind, name FROM op WHERE origin = ? AND digest = ? AND outcome IN ('done', 'applied')"
+            "SELECT tenant, kind, name FROM op WHERE digest = ? AND number IN (SELECT max(number) FROM op"
+            " WHERE origin = ? AND outcome IN ('done', 'applied') GROUP BY tenant, kind, name)"
         )
         with journal_rows.storage("the journal cannot be read"), journal_rows.damage():
-            rows = self._database.execute(statement, (self.origin, digest))
+            rows = self._database.execute(statement, (digest, self.origin))
             return frozenset(Address(row["tenant"], row["kind"], row["name"]) for row in rows)
 
     def content(self) -> Content:

@@ -303,10 +303,10 @@ class PostgresStore:
         self._ask(statements.KEEP_BASE, {"origin": self.origin, "tenant": tenant, "content": content})
 
     def done(self, digest: str) -> frozenset[Address]:
-        """The addresses of this API that runs of the plan with this digest have written for sure."""
+        """The addresses of this API whose last write that is known to be done is of the plan with this digest."""
         rows = self._ask(
-            "SELECT tenant, kind, name FROM exolink.op WHERE origin = %(origin)s AND digest = %(digest)s"
-            " AND outcome IN ('done', 'applied')",
+            "SELECT tenant, kind, name FROM exolink.op WHERE digest = %(digest)s AND number IN (SELECT max(number)"
+            " FROM exolink.op WHERE origin = %(origin)s AND outcome IN ('done', 'applied') GROUP BY tenant, kind, name)",
             {"origin": self.origin, "digest": digest},
         )
         return frozenset(Address(row["tenant"], row["kind"], row["name"]) for row in rows)

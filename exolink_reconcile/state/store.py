@@ -161,7 +161,7 @@ class Store(Protocol):
         """The writes of earlier runs, or of one run, newest first."""
 
     def done(self, digest: str) -> frozenset[Address]:
-        """The addresses of this API that runs of the plan with this digest have written for sure."""
+        """The addresses of this API whose last write that is known to be done is of the plan with this digest."""
 
     def leases(self) -> list[Lease]:
         """Who holds which tenant of which API now."""

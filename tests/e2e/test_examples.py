@@ -36,7 +36,7 @@ def test_example_is_applied_and_planned_again(example: str, tenants: list[str], 
 
 
 def test_the_migration_is_as_its_page_says(tmp_path: Path) -> None:
-    """Every command of the page runs, and at its end the last wave, the 50 depots, is back where it was."""
+    """Every command of the page runs: waves of one plan, a gate that stops one, the way back, and then the rest."""
     folder = tmp_path / "migration"
     shutil.copytree(EXAMPLES / "fleet-migration", folder)
     page = (folder / "README.md").read_text("utf-8")
@@ -52,5 +52,10 @@ def test_the_migration_is_as_its_page_says(tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     assert "Plan: 0 to add, 500 to change, 0 to destroy." in done.stdout
-    assert done.stdout.count("Resources: 0 added, 50 changed, 0 destroyed.") == 2
+    waves = re.findall(r"Resources: 0 added, (\d+) changed, 0 destroyed\.", done.stdout)
+    assert waves == ["10", "1", "1", "50", "440"]  # pilots; a depot, and back; all depots; the others
+    assert re.findall(r"(\d+ of 500 steps left)(?:\.|, as)", done.stdout) == [
+        "490 of 500 steps left", "490 of 500 steps left", "489 of 500 steps left", "440 of 500 steps left",
+    ]  # fmt: skip
+    assert "(E-GATE)" in done.stdout and "exolink-reconcile history --run" in done.stderr
     assert "No changes." in done.stdout.rstrip().splitlines()[-2] + done.stdout.rstrip().splitlines()[-1]

@@ -266,6 +266,22 @@ def test_the_base(home: Open) -> None:
     assert home(OTHER).base("acme") is None
 
 
+def test_what_a_plan_has_done(home: Open) -> None:
+    """The addresses whose last write is of that plan: what another plan wrote there since is not done any more."""
+    steps = [step("A"), step("B"), step("C")]
+    for digest, written in (("1" * 64, steps), ("2" * 64, steps[1:2])):
+        store = home()
+        store.digest = digest
+        with held(store):
+            for each in written:
+                store.intend(each, {}, {})
+                store.sending(each)
+                store.answered(each)
+            store.settle([Outcome(each, Status.DONE) for each in written if each is not steps[2]])
+    assert home().done("1" * 64) == {steps[0].address} and home().done("2" * 64) == {steps[1].address}
+    assert home(OTHER).done("1" * 64) == frozenset()
+
+
 def test_history(home: Open) -> None:
     """Every write of every run, newest first: what was there, what was sent, and what became of it."""
     create, delete = step("A"), step("B", Action.DELETE)
