@@ -26,11 +26,10 @@ def left(saved: SavedPlan, state: str | None) -> str:
         with reading as store:
             done = set(map(str, store.done(saved.digest)))
     except ReconcileError as error:
-        return f"Note: how much of this plan is left is not known: {inert(error.summary)}.\n"
+        return f"Note: how much of this plan is left is not known: {inert(error.summary)}."
     if not done:
         return ""
     addresses = [change.address for change in own.changes if change.address not in done]
-    if not addresses:
-        return f"None of {len(own.changes)} steps left, as {inert(home.where)} knows.\n"
     shown = ", ".join(map(inert, addresses[:3])) + (f" and {len(addresses) - 3} more" if len(addresses) > 3 else "")
-    return f"{len(addresses)} of {len(own.changes)} steps left, as {inert(home.where)} knows: {shown}.\n"
+    named = f": {shown}" if shown else ""
+    return f"{len(addresses)} of {len(own.changes)} steps left, says {inert(home.where)}{named}."

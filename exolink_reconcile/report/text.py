@@ -598,3 +598,5 @@ def saved(view: PlanView) -> Iterator[str]:
     yield f"Digest: {view.digest}"
     words = map(shlex.quote, again.arguments(view.paths, view.options))
     yield f"Options: {' '.join(map(inert, words))}"
+    if view.left:
+        yield view.left

@@ -16,7 +16,8 @@ class PlanView:
     """What the renderers of `FORMATS` are given; each takes what it needs.
 
     `paths` and `options` are those that the plan was made with, `document` makes its JSON. `documents` is the YAML that
-    it was made from; a saved plan has none, only the places that it recorded. `is_saved`: it comes from a file.
+    it was made from; a saved plan has none, only the places that it recorded. `is_saved`: it comes from a file; `left` says what
+    earlier runs have left of it.
     `provenance` says where the plan comes from: facts by name, as they were given.
     """
 
@@ -36,6 +37,7 @@ class PlanView:
     links: Links = NO_LINKS
     provenance: Mapping[str, str] = field(default_factory=dict)
     is_saved: bool = False
+    left: str = ""
 
 
 def render(format: str, view: PlanView) -> Iterable[str] | Sequence[bytes]:

@@ -264,11 +264,12 @@ def test_show_tells_what_is_left(reviewed: Cli) -> None:
     assert "steps left" not in reviewed("show", "p").out
     assert "1 of 2 steps left" in reviewed("apply", "--plan", "p", "--wave", "*/CP-0001", code=5).out
     shown = reviewed("show", "p")
-    assert "1 of 2 steps left, as" in shown.lines[-1] and "acme/charger/CP-0002" in shown.lines[-1]
+    assert "1 of 2 steps left, says" in shown.lines[4] and "acme/charger/CP-0002" in shown.lines[4]
+    assert shown.lines[-1].startswith("Digest: ")
     as_json = reviewed("show", "p", "--format", "json")
     assert "steps left" in as_json.err and as_json.json == json.loads((reviewed.folder / "p").read_text())
     reviewed("apply", "--plan", "p", "--wave", "*")
-    assert "None of 2 steps left" in reviewed("show", "p").out
+    assert "0 of 2 steps left" in reviewed("show", "p").out
 
 
 def test_wave_after_wave_under_one_approval(reviewed: Cli) -> None:

@@ -48,14 +48,15 @@ def show(
         CONSOLE.result(differences.since(earlier.document, saved.document))
         return Exit.DONE
     from_root = checkout.from_root(os.environ)
+    left = progress_of_plan.left(saved, state)
     view = PlanView(
         reader.plan(saved, KINDS), saved.digest, saved.document.exolink.paths, saved.options, lambda: (data,),
         path_from_root=from_root, full=full, max_size=max_size,
         width=CONSOLE.width, terminal=CONSOLE.terminal, colours=CONSOLE.colours,
         links=Links(link_base, from_root), provenance=facts(provenance, os.environ),
-        is_saved=True,
+        is_saved=True, left=left,
     )  # fmt: skip
     CONSOLE.result(render(format, view))
-    if left := progress_of_plan.left(saved, state):
-        (CONSOLE.out if format == "text" else CONSOLE.note)(left)
+    if left and format != "text":
+        CONSOLE.note(f"{left}\n")
     return Exit.DONE
