@@ -25,59 +25,78 @@ def plan(
     """The plan as one line of canonical JSON, in pieces: same inputs, same bytes; no time, no token, secrets masked.
 
     `digests` are those of the steps. The three long lists are written a batch of steps at a time: the values of
-    100,000 steps and their text do not have to be in memory together.
+    100,000 steps and their text do not have to be in memory together. The checksum is over all but itself.
     """
     steps = list(plan.steps)
-    frame: dict[str, Any] = {
-        "format_version": "1.2",
-        "terraform_version": TERRAFORM_VERSION,
-        "planned_values": {"root_module": {"resources": []}},
-        "resource_changes": [],
-        "resource_drift": [rows.drift(step) for step in steps if rows.has_drift(step)],
-        "configuration": {
-            "provider_config": {"exolink": {"name": "exolink", "full_name": PROVIDER}},
-            "root_module": {},
-        },
-        "applyable": bool(steps) and not plan.refusals,
-        "complete": plan.complete,
-        "errored": False,
-        "exolink": {
-            "schema_version": SCHEMA_VERSION,
-            "digest": digest.of_steps(plan.origin, digests),
-            "api_url": plan.origin,
-            "config_digest": config_digest,
-            "paths": list(paths),
-            "options": dict(options),
-            "compared": dict(plan.compared),
-            "partial": list(plan.partial),
-            "left_out": list(map(str, plan.left_out)),
-            "base": _base(plan.base),
-            "held_back": [_held_back(held) for held in plan.held_back],
-            "refusals": [{"code": refusal.code, "summary": refusal.summary} for refusal in plan.refusals],
-            "tenants": list(plan.tenants),
-            "unmanaged": dict(plan.unmanaged_counts),
-            "notes": [_note(note) for note in plan.notes],
-            "names": _names(plan),
-            "changes": [],
-        },
+    changes, resources, resource_changes = _lists(steps, digests)
+    exolink = _texts(_own(plan, config_digest, paths, options)) | {
+        "changes": changes,
+        "digest": _text(digest.of_steps(plan.origin, digests)),
+    }
+    document = _texts(
+        {
+            "format_version": "1.2",
+            "terraform_version": TERRAFORM_VERSION,
+            "resource_drift": [rows.drift(step) for step in steps if rows.has_drift(step)],
+            "configuration": {
+                "provider_config": {"exolink": {"name": "exolink", "full_name": PROVIDER}},
+                "root_module": {},
+            },
+            "applyable": bool(steps) and not plan.refusals,
+            "complete": plan.complete,
+            "errored": False,
+        }
+    ) | {
+        "planned_values": _in_key_order({"root_module": _in_key_order({"resources": resources})}),
+        "resource_changes": resource_changes,
+    }
+    checksum = hashlib.sha256()
+    for piece in _in_key_order({**document, "exolink": _in_key_order(exolink)}):
+        checksum.update(piece)
+    exolink["checksum"] = _text(checksum.hexdigest())
+    pieces = _in_key_order({**document, "exolink": _in_key_order(exolink)})
+    return [*map(_without_commands, pieces), b"\n"]
+
+
+def _own(plan: Plan, config_digest: str, paths: Sequence[str], options: Mapping[str, Any]) -> dict[str, Any]:
+    """What this tool says beside Terraform's format, but for the changes, the digest and the checksum."""
+    own: dict[str, Any] = {
+        "schema_version": SCHEMA_VERSION,
+        "api_url": plan.origin,
+        "config_digest": config_digest,
+        "paths": list(paths),
+        "options": dict(options),
+        "compared": dict(plan.compared),
+        "partial": list(plan.partial),
+        "left_out": list(map(str, plan.left_out)),
+        "base": _base(plan.base),
+        "held_back": [_held_back(held) for held in plan.held_back],
+        "refusals": [{"code": refusal.code, "summary": refusal.summary} for refusal in plan.refusals],
+        "tenants": list(plan.tenants),
+        "unmanaged": dict(plan.unmanaged_counts),
+        "notes": [_note(note) for note in plan.notes],
+        "names": _names(plan),
     }
     if plan.probes is not None:
-        frame["exolink"]["probes"] = [_probe(probe) for probe in plan.probes]
-    # A quote inside a JSON string has a backslash before it: only a key can be followed by `":[]`.
-    rest = canonical(frame).encode() + b"\n"
+        own["probes"] = [_probe(probe) for probe in plan.probes]
+    return own
+
+
+def _text(value: Any) -> list[bytes]:
+    return [canonical(value).encode()]
+
+
+def _texts(values: Mapping[str, Any]) -> dict[str, list[bytes]]:
+    return {name: _text(value) for name, value in values.items()}
+
+
+def _in_key_order(texts: Mapping[str, Sequence[bytes]]) -> list[bytes]:
+    """An object of values that are JSON text in pieces, as canonical JSON in pieces."""
     pieces: list[bytes] = []
-    for name, items in zip(("changes", "resources", "resource_changes"), _lists(steps, digests), strict=True):
-        before, marker, rest = rest.partition(f'"{name}":[]'.encode())
-        assert marker
-        pieces += (before, f'"{name}":['.encode(), *items, b"]")
-        if name == "changes":
-            place = len(pieces)
-    pieces.append(rest)
-    found_sum = hashlib.sha256()
-    for piece in pieces:
-        found_sum.update(piece.rstrip(b"\n"))
-    pieces.insert(place, f',"checksum":"{found_sum.hexdigest()}"'.encode())
-    return [_without_commands(piece) for piece in pieces]
+    for name in sorted(texts):
+        pieces.append((b"," if pieces else b"{") + f'"{name}":'.encode())
+        pieces += texts[name]
+    return [*pieces, b"}"]
 
 
 def _without_commands(json_text: bytes) -> bytes:
@@ -94,7 +113,7 @@ def _probe(probe: Probe) -> dict[str, Any]:
 
 
 def _lists(steps: Sequence[Step], digests: Sequence[str]) -> tuple[list[bytes], list[bytes], list[bytes]]:
-    """The items of `changes`, `resources` and `resource_changes`, each as pieces of JSON text."""
+    """The lists `changes`, `resources` and `resource_changes`, each as pieces of JSON text."""
     lists: tuple[list[bytes], list[bytes], list[bytes]] = ([], [], [])
     for start in range(0, len(steps), _BATCH):
         items = rows.items(steps[start : start + _BATCH], digests[start : start + _BATCH])
@@ -103,6 +122,9 @@ def _lists(steps: Sequence[Step], digests: Sequence[str]) -> tuple[list[bytes], 
             if pieces and present:
                 present[0] = f",{present[0]}"
             pieces.append(",".join(present).encode())
+    for pieces in lists:
+        pieces.insert(0, b"[")
+        pieces.append(b"]")
     return lists
 
 
