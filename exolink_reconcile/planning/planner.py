@@ -8,7 +8,7 @@ import functools
 import json
 import shlex
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from operator import attrgetter
 from types import MappingProxyType
@@ -68,36 +68,20 @@ def plan(
     """
     if choices.prune:
         check_globs(desired, choices, changes.unmanaged)
-    planner = _Planner(desired, contract, choices)
-    planner.decide(changes)
+    planner = _Planner(desired, contract, choices, changes)
     planner.steps, left_out = _only(planner.steps, base, choices)
-    steps = planner.steps
-    names = {
-        (tenant.name, facts.name): {
-            number: name for name, number in reversed(list(tenant.tables[facts.named_by.table].items()))
-        }
-        for tenant in desired.tenants
-        for kind in tenant.declared
-        for facts in fields(kind).values()
-        if facts.named_by
-    }
     return Plan(
         origin=origin,
-        waves=_waves(steps, list(contract.offers)),
-        held_back=tuple(
-            sorted(
-                planner.with_replaces(changes.live_counts),
-                key=lambda held: (held.address, held.field.name if held.field else ""),
-            )
-        ),
+        waves=_waves(planner.steps, list(contract.offers)),
+        held_back=_in_order(planner.with_replaces(changes.live_counts)),
         unmanaged_counts=_count(planner.unmanaged, contract),
         unmanaged=tuple(planner.unmanaged),
         refusals=(
             *planner.refusals,
             *guardrails.read_in_part(desired, choices),
             *guardrails.shrunk(changes.live_counts, counts_before, choices),
-            *guardrails.delete_budget(steps, changes.live_counts, choices),
-            *guardrails.inferred(steps, choices),
+            *guardrails.delete_budget(planner.steps, changes.live_counts, choices),
+            *guardrails.inferred(planner.steps, choices),
         ),
         notes=(
             *changes.notes,
@@ -105,9 +89,9 @@ def plan(
             *_renames(changes, planner, left_out),
             *_nothing_compared(desired, choices),
             *_globs_of_nothing(desired, changes),
-            *_no_recheck(steps, contract),
+            *_no_recheck(planner.steps, contract),
         ),
-        names=names,
+        names=_number_names(desired),
         tenants=tuple(wanted(desired, choices)),
         compared=compared(changes.live, choices, contract.offers),
         partial=choices.partial,
@@ -119,7 +103,7 @@ def plan(
 class _Planner:
     """Takes each change in turn and decides."""
 
-    def __init__(self, desired: DesiredState, contract: Contract, choices: Choices) -> None:
+    def __init__(self, desired: DesiredState, contract: Contract, choices: Choices, changes: Changes) -> None:
         self.tenants = {tenant.name: tenant for tenant in desired.tenants}
         self.policies = _Policies(self.tenants)
         by_policy = (f"{t.name}/{pattern.glob}" for t in desired.tenants for pattern in t.policy.allow_replace)
@@ -133,9 +117,9 @@ class _Planner:
         self.notes: list[Note] = []
         self.missing_tenants: set[str] = set()
         self.could_replace: dict[Address, Step] = {}
+        self._decide(changes)
 
-    def decide(self, changes: Changes) -> None:
-        """Fill the lists."""
+    def _decide(self, changes: Changes) -> None:
         for unclear in changes.unclear:
             self._unclear(unclear)
         for change in changes.changes:
@@ -218,8 +202,11 @@ class _Planner:
                 field=field,
                 ways_out=self._ways_out(change.kind, field),
             )
-        if not updates or operation is None:
-            return
+        if updates and operation is not None:
+            self._update_fields(change, declared, updates)
+
+    def _update_fields(self, change: Change, declared: Declared, updates: tuple[FieldChange, ...]) -> None:
+        """The update of the fields that the contract takes, or why it cannot be sent."""
         sends, missing, inferred = self._body(
             change.kind, frozenset(declared.resource.model_fields_set.difference(declared.create_only))
         )
@@ -439,6 +426,23 @@ def no_base() -> InputError:
         "--only needs a base, and there is none",
         "Give --base PATH, another checkout; or apply once without --only: the state keeps what was declared then.",
     )
+
+
+def _in_order(held_back: Iterable[HeldBack]) -> tuple[HeldBack, ...]:
+    return tuple(sorted(held_back, key=lambda held: (held.address, held.field.name if held.field else "")))
+
+
+def _number_names(desired: DesiredState) -> dict[tuple[str, str], dict[int, str]]:
+    """The names that the tables of the YAML have for numbers, by tenant and field; of two the first."""
+    return {
+        (tenant.name, facts.name): {
+            number: name for name, number in reversed(list(tenant.tables[facts.named_by.table].items()))
+        }
+        for tenant in desired.tenants
+        for kind in tenant.declared
+        for facts in fields(kind).values()
+        if facts.named_by
+    }
 
 
 def _renames(changes: Changes, planner: "_Planner", left_out: Sequence[Address]) -> list[Note]:
