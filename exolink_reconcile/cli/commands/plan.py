@@ -2,7 +2,6 @@
 
 import os
 import shlex
-from collections.abc import Sequence
 from typing import Any
 
 from exolink_reconcile.cli.console import CONSOLE
@@ -33,12 +32,12 @@ def plan(
 ) -> Exit:  # fmt: skip
     """Show what apply would do."""
     from dataclasses import replace
+    from functools import partial
 
     from exolink_reconcile import files, pipeline
     from exolink_reconcile.cli import checkout, outputs, progress, start
     from exolink_reconcile.cli.metrics import METRICS
     from exolink_reconcile.cli.provenance import facts
-    from exolink_reconcile.model import Plan
     from exolink_reconcile.report.links import Links
     from exolink_reconcile.report.view import PlanView, render
     from exolink_reconcile.saved_plan import writer
@@ -56,15 +55,10 @@ def plan(
     METRICS.planned(run.plan, run.lists, len(memory.operations))
     _tell(memory.note, len(memory.operations))
 
-    def document(plan: Plan) -> Sequence[bytes]:
-        return writer.plan(
-            plan,
-            run.digests,
-            config_digest=run.desired.config_digest,
-            paths=options.paths,
-            options=options.recorded,
-        )
-
+    document = partial(
+        writer.plan, digests=run.digests, config_digest=run.desired.config_digest,
+        paths=options.paths, options=options.recorded,
+    )  # fmt: skip
     if out:
         RUN.wrote = True
         files.write(out, document(run.plan))
