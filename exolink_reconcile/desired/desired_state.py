@@ -11,17 +11,16 @@ from functools import cache
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
-from pydantic_core import ErrorDetails
 
 from exolink_reconcile import globs
-from exolink_reconcile.desired import checks, table_lists
+from exolink_reconcile.desired import checks, entry_problems, policies, shapes, table_lists
 from exolink_reconcile.desired.checks import POLICY_LISTS, TenantDraft
 from exolink_reconcile.desired.documents import Document
+from exolink_reconcile.desired.entry_problems import MEANT
 from exolink_reconcile.desired.nodes import Node
 from exolink_reconcile.desired.problems import (
     Problems,
     Spot,
-    at_item,
     at_key,
     at_value,
     hostile,
@@ -29,7 +28,7 @@ from exolink_reconcile.desired.problems import (
 )
 from exolink_reconcile.errors import InputError
 from exolink_reconcile.inert import hostile_character
-from exolink_reconcile.model import Declared, DesiredState, DesiredTenant, Diagnostic, Pattern, Policy, Removed, Source
+from exolink_reconcile.model import Declared, DesiredState, DesiredTenant, Diagnostic, Policy, Removed, Source
 from exolink_reconcile.references import Diagnosed, Expanded, Unresolved, as_written
 from exolink_reconcile.resource import (
     TEXT,
@@ -47,7 +46,6 @@ from exolink_reconcile.secret_url import SecretUrl, quoted, rounds_for
 
 _TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
 _BATCH = 5000  # entries: what pydantic is given and what it makes are not in memory for all of 100,000 at once
-_MEANT = {"string": "text", "integer": "a whole number, like 30", "boolean": "true or false"}
 
 
 def build(
@@ -135,7 +133,7 @@ class _Builder:
         elif not isinstance(tenant, str):
             self.problems.error("E-TYPE", at_value(body, "tenant"), "`tenant` must be text")
         elif isinstance(tenant, Unresolved):
-            self._needs(tenant, at_value(body, "tenant"))
+            self.problems.needs(tenant, at_value(body, "tenant"))
             return stand_in if isinstance(tenant, Diagnosed) else tenant
         elif not _TENANT.fullmatch(tenant):
             self.problems.error(
@@ -159,16 +157,6 @@ class _Builder:
                 summary = f"tenant `{tenant.shown}` differs from `{other.shown}` ({place}) in case only"
                 self.problems.error("E-SAME-NAME", at_value(tenant.documents[0].body, "tenant"), summary)
 
-    def _needs(self, value: Any, spot: Spot) -> None:
-        """Report the variables that a value needs and that are not set."""
-        self.problems.needs(value, spot)
-
-    def _needs_all(self, node: Node) -> None:
-        for name, value in node.items():
-            self._needs(value, at_value(node, name))
-            for index, item in enumerate(value) if isinstance(value, list) else ():
-                self._needs(item, at_item(node, name, index))
-
     def _is_covered(self, tenant: TenantDraft, kind: Kind, name: Any) -> bool:
         """Whether this run is about an object: always, where its name is not known."""
         if self.covers is None or not isinstance(name, str) or isinstance(name, Unresolved):
@@ -177,7 +165,7 @@ class _Builder:
 
     def _top_level(self, body: Node, tenant: TenantDraft) -> None:
         self._document_fields(body, tenant)
-        self._policy(body, tenant)
+        policies.read(body, tenant, self.kinds, self.problems)
         for table in self.tables:
             self._table(body, tenant, table)
 
@@ -192,13 +180,13 @@ class _Builder:
                 summary = f"`{name}` of tenant {tenant.shown} is given twice"
                 self.problems.error("E-DUPLICATE-ADDRESS", at_key(body, name), summary, also=other)
             if self._is_covered(tenant, kind, tenant.name):
-                self._needs(value, at_value(body, name))
+                self.problems.needs(value, at_value(body, name))
         try:
             resource = entry_model(kind).model_validate({key(kind): tenant.name, **managed})
         except ValidationError as error:
             for details in error.errors(include_url=False):
                 if details["loc"][0] != key(kind):  # an unresolved prefix need not be a name yet
-                    self._report_value(body, kind, details, details["loc"])
+                    entry_problems.wrong_value(self.problems, body, kind, details, details["loc"])
             return
         if not tenant.declared[kind]:
             tenant.declared[kind].append(Declared(resource, body.source))
@@ -207,59 +195,13 @@ class _Builder:
             merged = entry_model(kind).model_validate({**before, **managed})
             tenant.declared[kind][0] = Declared(merged, body.source)
 
-    def _policy(self, body: Node, tenant: TenantDraft) -> None:
-        policy = self._mapping(body, "policy", list(POLICY_LISTS))
-        if policy is None:
-            return
-        self._needs_all(policy)
-        for name, patterns in policy.items():
-            if name not in POLICY_LISTS or isinstance(patterns, Diagnosed):
-                continue
-            if not isinstance(patterns, list):
-                summary = f"`{name}` must be a list of KIND/NAME globs"
-                self.problems.error("E-TYPE", at_value(policy, name), summary, f'Write `{name}: ["charger/CP-*"]`.')
-                continue
-            for index, pattern in enumerate(patterns):
-                if not isinstance(pattern, Unresolved):
-                    self._pattern(tenant, at_item(policy, name, index), pattern)
-
-    def _pattern(self, tenant: TenantDraft, spot: Spot, pattern: Any) -> None:
-        if not isinstance(pattern, str):
-            self.problems.error("E-TYPE", spot, "a glob must be text: KIND/NAME")
-            return
-        if bad := hostile_character(pattern):
-            self.problems.error("E-GLOB", spot, hostile("the glob", bad), "It would match nothing.")
-            return
-        words = [kind.kind for kind in self.kinds]
-        exact = spot.key == "allowReplace"
-        if pattern in words and not exact:
-            pattern = Expanded(f"{pattern}/*", f"{as_written(pattern)}/*")
-        word = pattern.partition("/")[0]
-        if exact:
-            names_a_kind = word in words and "/" in pattern
-        else:
-            names_a_kind = any(globs.may_match_below(pattern, f"{w}/") for w in words)
-        if not names_a_kind:
-            problem = "names no kind" if exact else "can match no kind"
-            hint = self.problems.nearest("" if isinstance(pattern, Expanded) else word, words)
-            self.problems.error("E-GLOB", spot, f"{quoted(pattern)} {problem}", f"It is KIND/NAME. {hint}")
-            return
-        if not exact and re.search(r"[\[{]", pattern):
-            self.problems.warn(
-                "W-GLOB",
-                spot,
-                f"{quoted(pattern)}: `[` and `{{` stand for themselves in a glob",
-                "Only * and ? are; write one glob for each alternative.",
-            )
-        tenant.policy[str(spot.key)].append(Pattern(pattern, spot.node.source))
-
     def _table(self, body: Node, tenant: TenantDraft, table: str) -> None:
         """`profiles` and its like: names for numbers."""
-        rows = self._mapping(body, table, None)
+        rows = shapes.mapping(self.problems, body, table, None)
         numbers = tenant.tables.setdefault(table, {})
         if rows is None:
             return
-        self._needs_all(rows)
+        shapes.needs_all(self.problems, rows)
         for name, number in rows.items():
             if "${" in name:
                 continue  # diagnosed where it was read
@@ -268,7 +210,7 @@ class _Builder:
             elif isinstance(number, Unresolved):
                 numbers.setdefault(name, 0)
             elif not isinstance(number, str) or not re.fullmatch(WHOLE_NUMBER, number):
-                self.problems.error("E-TYPE", at_value(rows, name), f"`{name}` must be {_MEANT['integer']}")
+                self.problems.error("E-TYPE", at_value(rows, name), f"`{name}` must be {MEANT['integer']}")
                 numbers.setdefault(name, 0)
             elif other := tenant.spots.get((table, name)):
                 summary = f"`{name}` is given twice in {table} of tenant {tenant.shown}"
@@ -277,65 +219,33 @@ class _Builder:
                 numbers[name] = int(number)
                 tenant.spots[table, name] = at_key(rows, name)
 
-    def _mapping(self, node: Node, name: str, known_keys: list[str] | None) -> Node | None:
-        """The mapping under a key; says so when it is not one or has unknown keys."""
-        value = node.get(name)
-        if value is None or isinstance(value, Diagnosed):
-            return None
-        if not isinstance(value, Node):
-            self._needs(value, at_value(node, name))
-            self.problems.error("E-TYPE", at_value(node, name), f"`{name}` must be a mapping")
-            return None
-        for inner in value:
-            if known_keys is not None and inner not in known_keys:
-                self.problems.unknown(value, inner, f"unknown key `{inner}` in `{name}`", known_keys)
-        return value
-
     # ----------------------------------------------------------------------------------------------------------- lists
 
     def _lists(self, document: Document, tenant: TenantDraft) -> None:
         body = document.body
-        all_defaults = self._mapping(body, "defaults", list(self.listed))
+        all_defaults = shapes.mapping(self.problems, body, "defaults", list(self.listed))
         for entries, kind in self.listed.items():
-            nodes = self._entry_nodes(body, entries, f"- {key(kind)}: NAME")
-            tables = self._entry_nodes(body, table_lists.key_of(kind), "- file: PATH.csv")
+            nodes = shapes.entries(self.problems, body, entries, f"- {key(kind)}: NAME")
+            tables = shapes.entries(self.problems, body, table_lists.key_of(kind), "- file: PATH.csv")
             defaults = self._defaults(tenant, kind, all_defaults, [*nodes, *tables])
             for start in range(0, len(nodes), _BATCH):
                 self._entries(document, tenant, kind, nodes[start : start + _BATCH], defaults)
             batches = table_lists.batches(document, tables, kind, self.problems, tenant.tables_named, _BATCH)
             for table, batch in batches:
                 self._entries(table, tenant, kind, batch, defaults)
-        for node in self._entry_nodes(body, "removed", f"- {next(iter(self.by_word))}: NAME"):
+        for node in shapes.entries(self.problems, body, "removed", f"- {next(iter(self.by_word))}: NAME"):
             self._removed_entry(tenant, node)
-
-    def _entry_nodes(self, body: Node, name: str, example: str) -> list[Node]:
-        """The mappings of a list; what is not one is reported."""
-        value = body.get(name)
-        if value is None or isinstance(value, Diagnosed):
-            return []
-        if not isinstance(value, list):
-            self._needs(value, at_value(body, name))
-            detail = f"Start each entry with a dash: `{example}`."
-            self.problems.error("E-TYPE", at_value(body, name), f"`{name}` must be a list", detail)
-            return []
-        nodes = [node for node in value if node.__class__ is Node]
-        for index, node in enumerate(value) if len(nodes) < len(value) else ():
-            self._needs(node, at_item(body, name, index))
-            if node.__class__ is not Node and not isinstance(node, Diagnosed):
-                summary = f"an entry of `{name}` must be a mapping, like `{example}`"
-                self.problems.error("E-TYPE", at_item(body, name, index), summary)
-        return nodes
 
     def _defaults(
         self, tenant: TenantDraft, kind: Kind, all_defaults: Node | None, nodes: Sequence[Node]
     ) -> dict[str, Any]:
         """The valid defaults of a kind, as entries would write them, with names already turned into numbers."""
         entries = str(kind.entries)
-        node = self._mapping(all_defaults, entries, None) if all_defaults is not None else None
+        node = shapes.mapping(self.problems, all_defaults, entries, None) if all_defaults is not None else None
         if node is None or all_defaults is None:
             return {}
         if any(self._is_covered(tenant, kind, entry.get(key(kind))) for entry in nodes):
-            self._needs_all(node)
+            shapes.needs_all(self.problems, node)
         allowed = [name for name in entry_keys(kind) if name not in (key(kind), "id")]
         usable = dict(node)
         for name in node:
@@ -344,14 +254,14 @@ class _Builder:
                 self.problems.error("E-DEFAULT", at_key(node, name), summary)
                 del usable[name]
             elif name not in allowed:
-                self._report_unknown(node, kind, name, allowed)
+                entry_problems.unknown(self.problems, node, kind, name, allowed)
                 del usable[name]
         values = self._resolve(tenant, kind, node, usable)
         try:
             entry_model(kind).model_validate({key(kind): "x", **values})
         except ValidationError as error:
             for details in error.errors(include_url=False):
-                self._report_value(node, kind, details, details["loc"])
+                entry_problems.wrong_value(self.problems, node, kind, details, details["loc"])
                 values.pop(str(details["loc"][0]), None)
         if values and not nodes:
             summary = f"the defaults of `{entries}` have no effect: this document has no `{entries}`"
@@ -377,7 +287,7 @@ class _Builder:
                 continue
             spot = at_value(node, mark.alias)
             if not isinstance(name, str):
-                self.problems.error("E-TYPE", spot, f"`{mark.alias}` must be {_MEANT['string']}")
+                self.problems.error("E-TYPE", spot, f"`{mark.alias}` must be {MEANT['string']}")
             elif name in table:
                 resolved[facts.name] = table[name]
             else:
@@ -442,10 +352,10 @@ class _Builder:
     def _unresolved_entry(self, tenant: TenantDraft, kind: Kind, node: Node, own: dict[str, Any]) -> None:
         """What is to be said and noted of an entry some of whose values may not be known."""
         if self._is_covered(tenant, kind, node.get(key(kind))):
-            self._needs_all(node)
+            shapes.needs_all(self.problems, node)
         for name, value in node.items():
             if isinstance(value, Unresolved) and name not in entry_keys(kind):
-                self._report_unknown(node, kind, name, entry_keys(kind))
+                entry_problems.unknown(self.problems, node, kind, name, entry_keys(kind))
         if isinstance(node.get(key(kind)), Unresolved):
             own[key(kind)] = f"(name at {node.source})"
         if isinstance(node.get("id"), Unresolved):
@@ -461,7 +371,7 @@ class _Builder:
             for details in error.errors(include_url=False):
                 index = int(details["loc"][0])
                 bad.add(index)
-                self._report_value(nodes[index], kind, details, details["loc"][1:])
+                entry_problems.wrong_value(self.problems, nodes[index], kind, details, details["loc"][1:])
             good = iter(adapter.validate_python([entry for index, entry in enumerate(values) if index not in bad]))
             resources = [_only_name(kind, entry) if i in bad else next(good) for i, entry in enumerate(values)]
         self._warn_literal_secrets(kind, nodes, resources)
@@ -478,50 +388,6 @@ class _Builder:
                     secret = "a password" if "password" in url.literal_secrets else "what may be a secret"
                     summary = f"{secret} is written out in `{name}`"
                     self.problems.warn("W-SECRET", at_value(node, name), summary, "Write ${env:NAME} in its place.")
-
-    def _report_value(self, node: Node, kind: Kind, details: ErrorDetails, loc: tuple[int | str, ...]) -> None:
-        """Put one pydantic error in a user's words. Never quotes a secret."""
-        name = str(loc[0]) if loc else ""
-        facts = fields(kind).get(name)
-        value = details["input"]
-        spot = at_value(node, name)
-        match details["type"]:
-            case "missing":
-                self.problems.missing(node, name, f"`{name}` is required")
-            case "extra_forbidden":
-                self._report_unknown(node, kind, name, entry_keys(kind))
-            case "url":
-                self.problems.error("E-URL", spot, details["msg"])
-            case _ if name == "createOnly":
-                self._report_create_only(node, kind, value, loc)
-            case "string_pattern_mismatch" if facts is not None and facts.json_type == "string":
-                bad = hostile_character(str(value))
-                self.problems.error("E-NAME", spot, hostile(f"`{name}`", bad))
-            case _:
-                meant = _MEANT["integer"] if name == "id" or facts is None else _MEANT[facts.json_type]
-                secret = facts is not None and facts.secret
-                but = f", not {quoted(value)}" if isinstance(value, str) and not secret else ""
-                self.problems.error("E-TYPE", spot, f"`{name}` must be {meant}{but}")
-
-    def _report_create_only(self, node: Node, kind: Kind, value: Any, loc: tuple[int | str, ...]) -> None:
-        names = compared(kind)
-        if len(loc) > 1 and isinstance(loc[1], int):
-            spot = at_item(node, "createOnly", loc[1])
-            if isinstance(value, str):
-                hint = self.problems.nearest("" if isinstance(value, Expanded) else value, names)
-                self.problems.error("E-CREATE-ONLY", spot, f"no field {quoted(value)} to list here", hint)
-                return
-        else:
-            spot = at_value(node, "createOnly")
-        detail = f"Fields here: {', '.join(names)}."
-        self.problems.error("E-CREATE-ONLY", spot, "`createOnly` is a list of fields", detail)
-
-    def _report_unknown(self, node: Node, kind: Kind, name: str, known_keys: Sequence[str]) -> None:
-        if name in kind.reported:
-            summary = f"`{name}` is read-only: the API reports it"
-            self.problems.error("E-READ-ONLY", at_key(node, name), summary, "Leave it out.")
-            return
-        self.problems.unknown(node, name, f"unknown key `{name}` in a {kind.kind}", known_keys)
 
     # --------------------------------------------------------------------------------------------------------- removed
 
@@ -541,10 +407,10 @@ class _Builder:
             self.problems.error("E-REQUIRED", Spot(node), f"an entry of `removed` {problem}", detail)
             return
         if self._is_covered(tenant, self.by_word[words[0]], node[words[0]]):
-            self._needs_all(node)
+            shapes.needs_all(self.problems, node)
         for name, value in node.items():
             if name in known_keys and not isinstance(value, str):
-                meant = _MEANT["integer" if name == "id" else "string"]
+                meant = MEANT["integer" if name == "id" else "string"]
                 self.problems.error("E-TYPE", at_value(node, name), f"`{name}` must be {meant}")
                 return
         self._removed_object(tenant, words[0], node)
@@ -552,7 +418,7 @@ class _Builder:
     def _removed_object(self, tenant: TenantDraft, word: str, node: Node) -> None:
         name, pin = node[word], node.get("id")
         if pin is not None and not isinstance(pin, Unresolved) and not re.fullmatch(WHOLE_NUMBER, pin):
-            summary = f"`id` must be {_MEANT['integer']}, not {quoted(pin)}"
+            summary = f"`id` must be {MEANT['integer']}, not {quoted(pin)}"
             self.problems.error("E-TYPE", at_value(node, "id"), summary)
             return
         if isinstance(name, Unresolved) or isinstance(pin, Unresolved):
