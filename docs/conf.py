@@ -71,7 +71,7 @@ def prepared(page: str, text: str) -> str:
 
 
 def _followed(page: str, link: re.Match[str]) -> str:
-    """The link; its text alone where it leads to a file of the repository that is no page. A dead link stays, to be reported."""
+    """The link; its text alone where it leads to a file of the repository that is not a page. A dead link stays, to be reported."""
     target = ((DOCS / page).parent / link[2]).resolve()
     outside = not target.is_relative_to(DOCS) and target.exists()
     pending = target.name in PENDING and not target.exists()

@@ -171,7 +171,7 @@ def _key(
 
 
 def _sent(kind: Kind, name: str) -> tuple[str, str]:
-    """Whether a create and an update can carry a field; nothing where it is no field."""
+    """Whether a create and an update can carry a field; nothing where it is not a field."""
     if name not in fields(kind):
         return "", ""
     offer = pipeline.read_contract(None)[1].offer(kind)

@@ -90,7 +90,7 @@ def parse(text: str, kinds: Sequence[Kind], *, name: str = "the contract") -> Co
     """The contract that an OpenAPI 3.0 or 3.1 description, YAML or JSON, makes for `kinds`.
 
     Raises:
-        InputError: it is no OpenAPI description, lacks what reading a tenant needs, or gives a field another type.
+        InputError: it is not an OpenAPI description, lacks what reading a tenant needs, or gives a field another type.
 
     """
     description = _Description(_load(text, name), name)
@@ -160,7 +160,7 @@ def _load(text: str, name: str) -> Json:
     version = str(loaded.get("openapi", "")) if isinstance(loaded, dict) else ""
     if not re.match(r"3\.[01](\.|$)", version):
         raise problem(
-            "E-CONTRACT", f"{name} is no OpenAPI 3.0 or 3.1 description: it needs `openapi: 3.1.0` at its top"
+            "E-CONTRACT", f"{name} is not an OpenAPI 3.0 or 3.1 description: it needs `openapi: 3.1.0` at its top"
         )
     if not isinstance(loaded.get("paths"), dict):
         raise problem("E-CONTRACT", f"{name} has no `paths`")
@@ -310,7 +310,7 @@ class _Description:
         """The list under a word of a schema; empty where there is none."""
         elements = schema.get(word) or ()
         if not isinstance(elements, (list, tuple)):
-            raise problem("E-CONTRACT", f"{self.name} has a schema whose `{word}` is no list: {_short(elements)}")
+            raise problem("E-CONTRACT", f"{self.name} has a schema whose `{word}` is not a list: {_short(elements)}")
         return elements
 
     def mapping(self, value: Any) -> Json:

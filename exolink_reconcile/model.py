@@ -184,7 +184,7 @@ class Unmanaged:
 
 
 class Note(NamedTuple):
-    """Something to know that is no step: a stable code, one sentence, and the addresses it is about."""
+    """Something to know that is not a step: a stable code, one sentence, and the addresses it is about."""
 
     code: str
     summary: str
@@ -222,7 +222,7 @@ class BaseInfo:
 
 
 class Action(enum.Enum):
-    """What a step does; the value is the mark shown, `word` the word of product.md: create, update, replace, delete.
+    """What a step does; the value is the mark shown, `word` the word for it: create, update, replace, delete.
 
     `deletes`: a live object goes (in a replace it is the first half). `creates`: one comes (the second half).
     """
@@ -482,7 +482,7 @@ class Left:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How an apply went: one outcome per step in plan order, what the verifying read found, notes for the person.
+    """How an apply went: one outcome per step in plan order, what the verifying read found, notes for the user.
 
     `live_counts` are the rows of the lists that were read last, by tenant and kind word; `gated` says why a gate let
     nothing more start.

@@ -1,6 +1,6 @@
 """A fake of the Exolink API, in memory, that enforces the rules instead of recording calls.
 
-Written by hand from the fact sheet, not from the OpenAPI file, and sharing no code with the tool: the same wrong idea
+Written by hand from the vendor's pages, not from the OpenAPI file, and sharing no code with the tool: the same wrong idea
 on both sides is the classic trap. Where the vendor's pages are silent it answers in the way that asks most of a client:
 
     unknown body field, wrong type, query string   400      soft-deleted rows stay in their list, item routes 404

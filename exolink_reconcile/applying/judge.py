@@ -20,7 +20,7 @@ says counts only if it began after the first such attempt.
              a read from `late` on shows it                     BLIND if answered, else UNSEEN
     each     anything else                                      WAIT
 
-A list that also lacks what nobody deleted is no list that lacks something. A delete that GET has not been asked about is
+A list that also lacks what nobody deleted is not a list that lacks something. A delete that GET has not been asked about is
 not done yet where the API offers GET. `UNSEEN` is the only word after which a write may be sent again.
 """
 

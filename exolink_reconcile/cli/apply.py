@@ -67,7 +67,7 @@ class Apply:
         return self.expect is not None or self.plan_path is not None
 
     def run(self, options: Options, names_given: Collection[str]) -> Exit:
-        """The whole command; its exit code. `given` names the options that the person gave, in whatever way.
+        """The whole command; its exit code. `options_given` names the options that the user gave, in whatever way.
 
         Raises:
             ReconcileError: nothing was written.

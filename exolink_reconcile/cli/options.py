@@ -118,7 +118,7 @@ EXPORT_FORMATS = ("yaml", "csv")
 
 
 class _Format(click.Choice[str]):
-    """One of the formats of a command. EXOLINK_FORMAT is for all of them: what another command offers is no mistake."""
+    """One of the formats of a command. EXOLINK_FORMAT is for all of them: what another command offers is not a mistake."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         source = ctx.get_parameter_source(param.name or "") if ctx is not None and param is not None else None
@@ -182,7 +182,7 @@ def seconds(name: str, default: float, least: float, help: str) -> Callable[[_F]
 
 def one_spelling(ctx: click.Context, parameter: click.Parameter, url: str | None) -> str | None:
     """The URL as it is compared, locked and remembered: scheme and host in small letters, no default port, no slash
-    at the end. What is no URL stays as it is, to be refused where it is used.
+    at the end. What is not a URL stays as it is, to be refused where it is used.
     """
     from urllib.parse import urlsplit
 

@@ -140,7 +140,7 @@ class Progress:
                 self._line.say(f"{self._done}/{self.total} {_named(step)}\n")
 
     def ended(self, outcome: Outcome) -> None:
-        """A step is over; one that went wrong is told at once."""
+        """A step is over; one that went wrong is reported at once."""
         with self._lock:
             self._in_flight.pop(id(outcome.step), None)
             if outcome.status in (Status.FAILED, Status.UNKNOWN):
@@ -154,7 +154,7 @@ class Progress:
             self._line.say(f"{inert(sentence)}\n")
 
     def end(self) -> None:
-        """All is told that there was to tell."""
+        """Everything is reported."""
         self._ticker.end()
         with self._lock:
             self._line.clear()

@@ -17,7 +17,7 @@ Trace = Callable[[Exchange], object]
 
 @contextmanager
 def trace(log: str | None, verbose: bool, console: Console) -> Iterator[Trace | None]:
-    """What is told of each request, or None where nobody asked. The lines of a file that is there stay.
+    """What is reported of each request, or None where nobody asked. The lines of a file that is there stay.
 
     Raises:
         InputError: the file is there and is not a log.

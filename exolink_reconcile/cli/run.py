@@ -10,7 +10,7 @@ class Run:
         self.began = time.monotonic()
         self.metrics_file: str | None = None
         self.variables: dict[str, str] = {}
-        self.wrote = False  # whether a command that is no apply may have written something by now
+        self.wrote = False  # whether a command that is not apply may have written something by now
 
     def begin(self) -> None:
         """Begin a run; an earlier one of this process is over."""

@@ -164,7 +164,7 @@ def _spellings(secret: str) -> set[str]:
 def _masked(text: str, secrets: Iterable[str]) -> str:
     spellings = {spelling for secret in secrets if secret for spelling in _spellings(secret)}
     for spelling in sorted(spellings, key=len, reverse=True):
-        # A short one is no secret that could be found again in a sentence, only a piece of its words.
+        # A short one is not a secret that could be found again in a sentence, only a piece of its words.
         text = (
             text.replace(spelling, "***")
             if len(spelling) > 3

@@ -83,7 +83,7 @@ class Api:
         trace: is called after each request, from the thread that made it; it must not raise.
 
     Raises:
-        InputError: the URL is no place to send a token to.
+        InputError: the URL is not a place to send a token to.
 
     """
 

@@ -28,7 +28,7 @@ def connect(
     """The API that `--api-url` names, `emulator:FILE` included. Nothing is sent yet.
 
     Raises:
-        InputError: the URL is no place to send a token to.
+        InputError: the URL is not a place to send a token to.
         ApiDenied: there is no token, or it is malformed.
 
     """

@@ -106,7 +106,7 @@ def read_one(api: Api, kind: Kind, tenant: str, identifier: int | None = None) -
     """One live object, or None where it does not exist or was deleted.
 
     Raises:
-        ApiError: it could not be read, or the answer is no such object.
+        ApiError: it could not be read, or the answer is not such an object.
 
     """
     item = read_whole(api, kind, tenant, identifier)
@@ -253,7 +253,7 @@ def _gravest(errors: Sequence[ApiError]) -> ApiError:
 
 
 def _bad(subject: str, error: ValidationError, data: bytes) -> ApiSurprise:
-    """Why an answer is no data. Quotes nothing of it: it may be anything."""
+    """Why an answer is not data. Quotes nothing of it: it may be anything."""
     first = error.errors(include_url=False, include_input=False)[0]
     place = "/".join(str(part) for part in first["loc"])
     if data[:200].lstrip()[:1] == b"<":

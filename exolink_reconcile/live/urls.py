@@ -26,7 +26,7 @@ def checked_base(base_url: str) -> str:
         parts = urlsplit(base_url)
         port = parts.port
     except ValueError:
-        raise problem("E-API-URL", "--api-url is no URL") from None
+        raise problem("E-API-URL", "--api-url is not a URL") from None
     if parts.scheme not in ("http", "https") or not parts.hostname or any(c.isspace() for c in base_url):
         raise problem("E-API-URL", "--api-url must be https://HOST, http:// for loopback, or emulator:FILE")
     if parts.username is not None or parts.query or parts.fragment:
@@ -37,11 +37,11 @@ def checked_base(base_url: str) -> str:
         or not all(c.isascii() and c.isprintable() for c in base_url)
         or not all(0 < len(label) < 64 for label in labels)
     ):
-        raise problem("E-API-URL", "--api-url is no URL")
+        raise problem("E-API-URL", "--api-url is not a URL")
     try:
         origin(httpx.URL(base_url))
     except (httpx.InvalidURL, UnicodeError):
-        raise problem("E-API-URL", "--api-url is no URL") from None
+        raise problem("E-API-URL", "--api-url is not a URL") from None
     if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise problem("E-INSECURE", f"http:// would send the token in clear to {parts.hostname}: use https://")
     return base_url.rstrip("/")

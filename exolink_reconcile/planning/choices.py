@@ -25,7 +25,7 @@ class ReviewedPlan:
 
 @dataclass(frozen=True)
 class Choices:
-    """What the person chose for this run. Every default is the safe one.
+    """What the user chose for this run. Every default is the safe one.
 
     `reviewed`: the plan comes with an approval (`--plan`, `--expect`), so its `removed` deletes need no number.
     `saved` is that plan where it was saved. `may_infer`: writes that the contract only infers may be sent.
@@ -171,7 +171,7 @@ def _unread(desired: DesiredState, choices: Choices) -> Iterator[str]:
 
 
 _MOST_COMPARED = 5000
-_LONGEST = 500  # characters; a longer word is no slip of a finger
+_LONGEST = 500  # characters; a longer word is not a slip of a finger
 
 
 def _matches_nothing(option: str, glob: str, addresses: Sequence[str]) -> InputError:

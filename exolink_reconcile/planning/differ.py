@@ -151,7 +151,7 @@ class _Kind:
             self.changes.append(Change(address, self.kind, row, declared, fields))
 
     def _removed(self, removed: Removed) -> None:
-        """Compare one removed entry. One that is already gone is no change."""
+        """Compare one removed entry. One that is already gone is not a change."""
         name = removed.name
         row = self.by_key.get(name)
         if removed.remote_id is not None:

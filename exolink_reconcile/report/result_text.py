@@ -44,7 +44,7 @@ def result(result: Result, plan: Plan, code: Exit | None = None) -> str:
 
 
 def _what_now(troubled: Sequence[Outcome], result: Result, plan: Plan, code: Exit | None) -> Iterator[str]:
-    """What the person at 2 a.m. does next."""
+    """What the user at 2 a.m. does next."""
     statuses = {outcome.status for outcome in troubled}
     codes = {outcome.code for outcome in troubled}
     if "E-LIST-BLIND" in codes:

@@ -112,7 +112,7 @@ class PlanBase(_Closed):
 
 
 class PlanNote(_Closed):
-    """Something to know that is no change: a stable code, a sentence, and the addresses it is about."""
+    """Something to know that is not a change: a stable code, a sentence, and the addresses it is about."""
 
     code: KnownCode
     summary: str

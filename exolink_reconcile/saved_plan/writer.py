@@ -1,6 +1,6 @@
 """Plan to plan JSON: Terraform's format 1.2 on one line, so that Terraform's own plan readers take it, plus `exolink`.
 
-Three things are as they are because readers of the format want them so (research: ecosystem.md, section 1): one line, a
+Three things are as they are because readers of the format want them so: one line, a
 `terraform_version` that exists, and `planned_values` and `configuration` that are not empty.
 """
 

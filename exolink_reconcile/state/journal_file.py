@@ -102,7 +102,7 @@ def open_writable(path: Path) -> sqlite3.Connection:
 
     Raises:
         sqlite3.Error, OSError: it cannot be read or written.
-        StorageFailed: it is no journal, or one of a newer version.
+        StorageFailed: it is not a journal, or one of a newer version.
 
     """
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)

@@ -67,7 +67,7 @@ def hold(
 ) -> Iterator[Held]:
     """Hold the locks of the tenants, taken in sorted order so that two runs cannot wait for each other.
 
-    `timeout` is how many seconds to wait for all of them; `say` is told for whom.
+    `timeout` is how many seconds to wait for all of them; `say` is called with who holds them.
 
     Raises:
         Locked: somebody else holds one; the message says who.

@@ -1,4 +1,4 @@
-"""The command as a process, seen from outside: these tests know product.md and nothing of the code.
+"""The command as a process, seen from outside: these tests know what users are promised and nothing of the code.
 
 No `__init__.py` in this folder: a package called `yaml` would hide PyYAML from everybody whose tests import it.
 """

@@ -1,4 +1,4 @@
-"""What section 3 of product.md allows, and the values that it then means (read off `plan --format json`)."""
+"""What YAML may say, and the values that it then means (read off `plan --format json`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What section 3 of product.md refuses: one small mistake a case, its place, and the words that help.
+"""What YAML may not say: one small mistake a case, its place, and the words that help.
 
 A case is a text with marks. `▲` stands right before the place that the error must have, line and column; `△` fixes
 the line only. With several marks an error at any of them will do (`both`: the errors must name all of them, in their
