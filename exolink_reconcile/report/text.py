@@ -529,7 +529,7 @@ def summary(plan: Plan) -> Iterator[str]:
 
 
 def notes(plan: Plan) -> Iterator[str]:
-    """What to know that is not a step, a sentence each."""
+    """What to know that is no step, a sentence each."""
     for code, notes in _by_code(plan.notes).items():
         yield from (inert(f"Note: {note.summary} ({code}).") for note in notes[:_SHOWN_NOTES])
         if (more := len(notes) - _SHOWN_NOTES) > 0:
