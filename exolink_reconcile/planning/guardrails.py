@@ -29,7 +29,7 @@ def read_in_part(desired: DesiredState, choices: Choices) -> list[Refusal]:
 def shrunk(
     live: Mapping[tuple[str, str], int], counts_before: Mapping[tuple[str, str], int], choices: Choices
 ) -> list[Refusal]:
-    """The rail on lists that became empty: more likely a fault than the truth."""
+    """The guardrail on lists that became empty: more likely a fault than the truth."""
     return [
         Refusal(
             "E-LIST-SHRANK",
@@ -42,7 +42,7 @@ def shrunk(
 
 
 def inferred(steps: Iterable[Step], choices: Choices) -> list[Refusal]:
-    """The rail on writes that nobody documented."""
+    """The guardrail on writes that nobody documented."""
     first = next((step for step in steps if step.inferred), None)
     if first is None or choices.may_infer:
         return []
@@ -51,7 +51,7 @@ def inferred(steps: Iterable[Step], choices: Choices) -> list[Refusal]:
 
 
 def delete_budget(steps: Sequence[Step], live: Mapping[tuple[str, str], int], choices: Choices) -> list[Refusal]:
-    """The rail on deletes, over the whole plan: how many may go without saying their number."""
+    """The guardrail on deletes, over the whole plan: how many may go without saying their number."""
     deletes = [step for step in steps if step.deletes]
     weighed = [step for step in deletes if not (choices.reviewed and step.action is Action.DELETE and not step.pruned)]
     groups = Counter((step.address.tenant, step.address.kind) for step in weighed)
