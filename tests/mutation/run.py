@@ -54,6 +54,7 @@ class Target:
 
 JUDGED = Target(
     (
+        "unit/applying/test_judge_table.py",
         "unit/applying/test_judge.py::test_the_judge_in_short_histories",
         "unit/test_rows_judge.py",
         "unit/applying/test_applier.py",
