@@ -18,7 +18,7 @@ from exolink_reconcile.codes import Exit
 from exolink_reconcile.contract import Contract
 from exolink_reconcile.errors import ApiError, InputError, ReconcileError
 from exolink_reconcile.kinds import KINDS
-from exolink_reconcile.live import connection, live_state, names, probe, trust, urls
+from exolink_reconcile.live import answers, connection, live_state, names, probe, trust, urls
 from exolink_reconcile.live.api import Api
 from exolink_reconcile.live.quiet_httpx import httpcore
 from exolink_reconcile.model import DesiredState
@@ -210,9 +210,12 @@ class Doctor:
 
 
 def _rows(api: Api, kind: Kind, tenant: str) -> Sequence[Mapping[str, Any]]:
-    data = api.get(kind, tenant) if kind.entries is None else api.list(kind, tenant).data
-    rows = json.loads(data or b"[]")
-    return [row for row in (rows if isinstance(rows, list) else [rows])[:_ROWS] if isinstance(row, dict)]
+    def read() -> Sequence[Mapping[str, Any]]:
+        data = api.get(kind, tenant) if kind.entries is None else api.list(kind, tenant).data
+        rows = json.loads(data or b"[]")
+        return [row for row in (rows if isinstance(rows, list) else [rows])[:_ROWS] if isinstance(row, dict)]
+
+    return answers.in_turn(read)
 
 
 def _unknown_fields(contract: Contract, kind: Kind, rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -2,19 +2,24 @@
 
 import json
 import re
+import threading
 import time
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC
+from typing import TypeVar
 from urllib.parse import unquote, unquote_plus, urlsplit
 
-from exolink_reconcile.errors import ApiDenied, ApiRejected, ApiSurprise, ApiUnreachable
+from exolink_reconcile.errors import ApiDenied, ApiError, ApiRejected, ApiSurprise, ApiUnreachable
 from exolink_reconcile.live.pace import MAX_PAUSE
 from exolink_reconcile.live.quiet_httpx import httpx
 from exolink_reconcile.secret_url import SecretUrl, masked_text
 
+_T = TypeVar("_T")
 MAX_ANSWER = 128 * 1024 * 1024
+_LARGE = 16 * 1024 * 1024
+_TURN, _OF_THREAD = threading.Lock(), threading.local()
 _UNPACKED_AT_ONCE = 1024 * 1024
 # Without a connection no request has left. A proxy that refuses was asked for the connection only.
 NOTHING_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
@@ -31,16 +36,41 @@ def body(response: httpx.Response, method: str, path: str) -> bytes:
         DecodingError: it is packed in a way that was not asked for, or is cut off.
 
     """
-    pieces: list[bytes] = []
-    size = 0
+    takes_turns = getattr(_OF_THREAD, "takes_turns", False)
+    limit = MAX_ANSWER if takes_turns else min(MAX_ANSWER, _LARGE)
+    whole = bytearray()  # not a list of pieces: what many small ones leave behind is not given back to the system
     for piece in _unpacked(response):
-        pieces.append(piece)
-        size += len(piece)
-        if size > MAX_ANSWER:
-            raise ApiSurprise(
-                "E-TOO-LARGE", f"{method} {path}: the answer is larger than {MAX_ANSWER // 1024 // 1024} MiB"
-            )
-    return b"".join(pieces)
+        whole += piece
+        if len(whole) > _LARGE and takes_turns:
+            _wait_for_turn()
+        if len(whole) > limit:
+            raise ApiSurprise("E-TOO-LARGE", f"{method} {path}: the answer is larger than {limit // 1024 // 1024} MiB")
+    return bytes(whole)
+
+
+def in_turn(read: Callable[[], _T]) -> _T:
+    """What `read` returns. It may ask for a large answer, and no other thread holds one then: eight are too much memory.
+
+    Raises:
+        ApiError: whatever `read` raises, without the frames below: they hold the answer, and the error outlives them.
+
+    """
+    _OF_THREAD.takes_turns, _OF_THREAD.has_turn = True, False
+    try:
+        return read()
+    except ApiError as error:
+        error.__context__ = None
+        raise error.with_traceback(None) from None
+    finally:
+        _OF_THREAD.takes_turns = False
+        if _OF_THREAD.has_turn:
+            _TURN.release()
+
+
+def _wait_for_turn() -> None:
+    if not _OF_THREAD.has_turn:
+        _TURN.acquire()
+        _OF_THREAD.has_turn = True
 
 
 def _unpacked(response: httpx.Response) -> Iterator[bytes]:

@@ -11,6 +11,7 @@ from pydantic import FailFast, TypeAdapter, ValidationError
 
 from exolink_reconcile.codes import Exit
 from exolink_reconcile.errors import ApiError, ApiRejected, ApiSurprise, ApiUnreachable, NoTenant
+from exolink_reconcile.live import answers
 from exolink_reconcile.live.answers import Listing
 from exolink_reconcile.live.api import Api
 from exolink_reconcile.model import LiveState, LiveTenant, remote_id
@@ -18,6 +19,7 @@ from exolink_reconcile.resource import Kind, Row, fields, key, row_model
 
 _T = TypeVar("_T")
 _MOST_ROWS = 1_000_000
+_MOST_VALUES = 10_000_000
 
 
 def read(api: Api, wanted: Mapping[str, Sequence[Kind]], tenant_kind: Kind, *, absent_ok: bool = False) -> LiveState:
@@ -61,7 +63,7 @@ def read_rows(
     api: Api, kind: Kind, tenant: str, raw_ids: Container[int] = ()
 ) -> tuple[list[Row], Mapping[int, Mapping[str, Any]]]:
     """`read_list`, and the rows with these ids as the API answered them, without what they have inside of them."""
-    return _rows(api, kind, tenant, api.list(kind, tenant), raw_ids)
+    return answers.in_turn(lambda: _rows(api, kind, tenant, api.list(kind, tenant), raw_ids))
 
 
 def _rows(
@@ -75,6 +77,8 @@ def _rows(
     data = listing.data
     if data.count(b"{") > _MOST_ROWS:
         raise ApiSurprise("E-BAD-LIST", f"{subject} has more than {_MOST_ROWS:,} objects")
+    if data.count(b",") > _MOST_VALUES:  # what is in them is read too, also what no kind knows
+        raise ApiSurprise("E-BAD-LIST", f"{subject} has more than {_MOST_VALUES:,} values")
     try:
         rows = _list_adapter(kind).validate_json(data, extra="ignore")
     except ValidationError as error:
@@ -215,14 +219,18 @@ def _read_list_if_there(api: Api, kind: Kind, tenant: str, tenant_row: "Future[R
 
     The list is asked for at once and judged when the tenant is known. Tenants are asked for first, so none waits for us.
     """
-    try:
-        listing = api.list(kind, tenant)
-    except ApiRejected as error:
-        if error.status == 404:
-            return None
-        raise
-    tenant_row.exception()
-    return _rows(api, kind, tenant, listing)[0]
+
+    def read() -> list[Row] | None:
+        try:
+            listing = api.list(kind, tenant)
+        except ApiRejected as error:
+            if error.status == 404:
+                return None
+            raise
+        tenant_row.exception()
+        return _rows(api, kind, tenant, listing)[0]
+
+    return answers.in_turn(read)
 
 
 def _tenant(

@@ -168,3 +168,10 @@ def test_a_tenant_that_cannot_be_read_is_the_error() -> None:
     with Api("http://x.invalid", token="t", transport=lambda: httpx.MockTransport(lambda request: httpx.Response(403) if request.url.path == "/tenant/acme" else server(request)), parallelism=1) as api, pytest.raises(ApiError) as caught:  # fmt: skip
         live_state.read(api, {"acme": [TENANT, CPMS]}, TENANT)
     assert caught.value.exit_code == 10
+
+
+def test_row_E16_values_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list of millions of values that are no rows, or in one row, is refused before they are made."""
+    monkeypatch.setattr(live_state, "_MOST_VALUES", 50)
+    for text in ("[" + "0," * 60 + "0]", json.dumps([{**cpms(1), "other": [0] * 60}])):
+        assert "more than 50 values" in spoiled(Server(text.encode()))
