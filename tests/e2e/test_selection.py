@@ -57,3 +57,18 @@ def test_detailed_exitcode(settled: Cli) -> None:
     settled("plan", "--detailed-exitcode", code=2)
     settled("plan", "--detailed-exitcode", "--target", "acme/cpms/*")
     settled("plan", "--format", "json", "--out", "p")
+
+
+def test_a_base_costs_no_request(settled: Cli) -> None:
+    """Whose change it is, by another checkout and by the state, is judged without asking the API anything more."""
+    settled.write("base.yaml", (settled.folder / "exolink.yaml").read_text("utf-8"))
+    settled.world.edit("acme", "charger", "CP-0001", displayName="x")
+    settled("apply", "--auto-approve", "--target", "acme/charger/CP-0002")
+    requests, digests = [], set()
+    for options in (("--state", "nowhere"), ("--base", "base.yaml"), ()):
+        settled.world.log.clear()
+        document = settled("plan", "--format", "json", *options).json["exolink"]
+        requests.append(sorted(f"{request.method} {request.path}" for request in settled.world.log))
+        digests.add(document["digest"])
+        assert (document["base"] is None) == (options == ("--state", "nowhere"))
+    assert requests[0] == requests[1] == requests[2] and len(digests) == 1

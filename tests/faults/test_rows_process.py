@@ -653,3 +653,28 @@ def test_row_52_what_happened_is_on_record(planned: Bench) -> None:
     [gone] = [line for line in lines if "CP-99" in line and "Broken" in line][:1]
     assert '"profileId": 1' in gone or '"profileId":1' in gone
     assert subprocess.run(["id", "-un"], capture_output=True, text=True, check=True).stdout.strip() in text
+
+
+@pytest.mark.parametrize(
+    ("how", "number"), [("after", 1), ("before", 2), *seldom(("answered", 0), ("after", 3), ("before", 5))]
+)
+def test_killed_in_and_between_waves(bench: Bench, how: str, number: int) -> None:
+    """SIGKILL at a write of a wave: the same wave again settles it, later waves do the rest, nothing is made twice."""
+    kill = {"after": fs.kill_after, "before": fs.kill_before, "answered": fs.kill_answered}[how]
+    bench.write("exolink.yaml", fleet(6))
+    bench.plan("--out", "p.json")
+    changes = bench.run("show", "p.json", "--format", "json", code=0).json["exolink"]["changes"]
+    names = sorted(change["address"] for change in changes)
+    waves = [names[:4], names[4:]]
+    bench.server.on(fs.nth_write(number), kill, times=1)
+    killed = False
+    for wave in waves:
+        options = [word for name in wave for word in ("--wave", name)]
+        ran = bench.run("apply", "--plan", "p.json", *options, code=None)
+        if ran.code == -9:
+            killed = True
+            bench.server.heal()
+            ran = bench.run("apply", "--plan", "p.json", *options, code=(0, 5))
+        bench.check(ran, (0, 5, 6))
+    assert killed and len(chargers(bench.world)) == 6
+    bench.converge(applies=1)

@@ -121,6 +121,8 @@ def test_what_holds_of_causes(desired: list[Any], before: list[Any], live: list[
         edits = run.plan(now, base=base_of(yaml(*before)), only="edits")
         drift = run.plan(now, base=base_of(yaml(*before)), only="drift")
     kept = [{step.address for step in part.steps} for part in (edits, drift)]
+    everything = {step.address for step in found.steps}
+    assert kept[0] | kept[1] | set(drift.left_out) == everything and set(edits.left_out) == everything - kept[0]
     assert not kept[0] & kept[1] and all(part.partial == ("--only",) for part in (edits, drift))
     declared = base_of(yaml(*before)).declared
     for step in drift.steps:
