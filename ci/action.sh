@@ -86,6 +86,8 @@ only_validate() {
 
 plan() {
   rm -f -- "$plan_file" "$html_file" # a plan of an earlier step must not pass for this one
+  local -a origin=() # read by what is called from here
+  find_origin
   find_base
   run "$work/out" "$work/err" plan --out "$plan_file" --detailed-exitcode --format text "${options[@]}" -- "${paths[@]}"
   quietly cat "$work/err" "$work/out"
@@ -94,7 +96,7 @@ plan() {
     cat "$work/outputs" >>"$GITHUB_OUTPUT"
     output planned true
     output plan-file "$plan_file"
-    tool show "$plan_file" --format html >"$html_file" 2>"$work/html.err" && output html-file "$html_file"
+    tool show "$plan_file" --format html "${origin[@]}" >"$html_file" 2>"$work/html.err" && output html-file "$html_file"
   else
     output planned false
   fi
@@ -141,10 +143,19 @@ readable_base() { # FOLDER: the path in it that stands for the paths of this run
 
 in_checkout() { git -c safe.directory='*' "$@"; }
 
+find_origin() { # where the plan comes from, for its page and comment; its places lead to the lines of this commit
+  local repository=${GITHUB_SERVER_URL:-}/${GITHUB_REPOSITORY:-} commit=${ACTION_HEAD_SHA:-${GITHUB_SHA:-}}
+  [[ -n ${GITHUB_SERVER_URL:-} && -n ${GITHUB_REPOSITORY:-} && $commit =~ ^[0-9a-f]{40,64}$ ]] || return 0
+  origin=(
+    --link-base "$repository/blob/$commit" --provenance "commit=$commit" --provenance "who=${GITHUB_ACTOR:-}"
+    --provenance "when=$(date -u +%Y-%m-%dT%H:%M:%SZ)" --provenance "run=$repository/actions/runs/${GITHUB_RUN_ID:-}"
+  )
+}
+
 page() { # NAME LIMIT: the plan as Markdown in $work/NAME.md; what does not fit in one place can still fit in another
   local name=$1 limit=$2
   if [[ $code == 0 || $code == 2 ]]; then
-    tool show "$plan_file" --format markdown --max-size "$limit" >"$work/$name.md" 2>"$work/$name.err" && return
+    tool show "$plan_file" --format markdown --max-size "$limit" "${origin[@]}" >"$work/$name.md" 2>"$work/$name.err" && return
     {
       echo "### exolink-reconcile: the plan is too long for this $name"
       echo

@@ -193,12 +193,29 @@ def _nearest(glob: str, addresses: Sequence[str]) -> str:
         other = f"{tenant}/{glob}"
         if any(globs.matches(other, address) for address in addresses):
             return other
+    if whole := _with_its_list(glob, addresses):
+        return whole
     head = globs.literal_head(glob)
     is_exact = len(head) == len(glob)
     starts = dict.fromkeys(address if is_exact else address[: len(head)] for address in addresses)
     near = get_close_matches(head, list(islice(starts, _MOST_COMPARED)), n=1, cutoff=0.8)
     other = near[0] + glob[len(head) :] if near else ""
     return other if other and any(globs.matches(other, address) for address in addresses) else ""
+
+
+def _with_its_list(glob: str, addresses: Sequence[str]) -> str:
+    """A glob that is only a name, with the tenant and kind that have it; one with a wrong kind, with the nearest right one."""
+    lists = dict.fromkeys("/".join(address.split("/", 2)[:2]) for address in addresses)
+    tenant, _, rest = glob.partition("/")
+    word, _, name = rest.partition("/")
+    if not rest:
+        others = [f"{prefix}/{glob}" for prefix in lists]
+    elif not name:
+        others = []
+    else:
+        kinds = [prefix.partition("/")[2] for prefix in lists if prefix.startswith(f"{tenant}/")]
+        others = [f"{tenant}/{kind}/{name}" for kind in get_close_matches(word, kinds)]
+    return next((other for other in others if any(globs.matches(other, address) for address in addresses)), "")
 
 
 def _addresses(desired: DesiredState, unmanaged: Sequence[Unmanaged]) -> Iterable[Address]:

@@ -79,7 +79,7 @@ def read(text: bytes, kinds: Sequence[Kind] = KINDS) -> SavedPlan:
         loaded = json.loads(text)
         document = PlanDocument.model_validate_json(text)
     except (ValueError, ValidationError, RecursionError) as error:
-        first = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+        first = error.errors()[0]["msg"] if isinstance(error, ValidationError) else "it is not JSON"
         raise _not_a_plan(f"this is not a saved plan: {first}") from None
     saved = SavedPlan(document)
     if writer.checksum(loaded) != document.exolink.checksum or not _is_as_reviewed(saved, kinds):

@@ -783,6 +783,8 @@ def test_what_is_held_back_says_why() -> None:
     [
         ("acme/charger/CO-*", "acme/charger/CP-*"),
         ("charger/CP-1", "acme/charger/CP-1"),
+        ("CP-1", "acme/charger/CP-1"),
+        ("acme/chargers/*", "acme/charger/*"),
         ("acme/cpms/Primari", "acme/cpms/Primary"),
         ("beta/*", ""),
     ],
