@@ -281,6 +281,34 @@ def test_what_the_next_run_closed_stays_closed(home: Home) -> None:
         assert store.open_operations() == [] and [w.outcome for w in store.history()] == ["applied"]
 
 
+def test_no_statement_needs_a_session(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each may go over another connection to the server, as behind PgBouncer in transaction mode; none is prepared."""
+    ask, backends = connection.Link.ask, []
+
+    def over_another(link: Any, statement: str, values: Any = None) -> Any:
+        rows = ask(link, statement, values)
+        backends.extend(
+            ask(link, "SELECT pg_backend_pid() AS pid, (SELECT count(*) FROM pg_prepared_statements) AS prepared")
+        )
+        link._drop()
+        return rows
+
+    monkeypatch.setattr(connection.Link, "ask", over_another)
+    store, sent = home.open(), step("A")
+    with held(store):
+        store.started(1)
+        store.intend(sent, {}, {})
+        store.sending(sent)
+        store.sending(sent)
+        store.answered(sent)
+        store._leases.renew(time.monotonic())
+        store.settle([Outcome(sent, Status.DONE, made=3)])
+        with pytest.raises(Locked), held(home.open()):
+            pass
+    assert [(w.address.name, w.outcome, w.made_id) for w in store.history()] == [("A", "done", 3)]
+    assert len({row["pid"] for row in backends}) == len(backends) > 8 and {row["prepared"] for row in backends} == {0}
+
+
 def test_an_intent_whose_commit_was_not_confirmed(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is sent again and stays one."""
     store = home.open()
