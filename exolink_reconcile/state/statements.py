@@ -131,11 +131,12 @@ INSERT INTO exolink.base (origin, tenant, kept_at, content)
 VALUES (%(origin)s, %(tenant)s, clock_timestamp(), %(content)s)
 ON CONFLICT (origin, tenant) DO UPDATE SET kept_at = excluded.kept_at, content = excluded.content
 """
+# Not clock_timestamp(): it may change while the statement runs, so no index could be asked with it.
 MADE_LATELY = f"""
 SELECT {COLUMNS} FROM exolink.op
 WHERE made IS NOT NULL AND origin = %(origin)s AND tenant = %(tenant)s
-    AND coalesce(sent_at, intended_at) > clock_timestamp() - make_interval(secs => %(window)s)
-ORDER BY number
+    AND coalesce(sent_at, intended_at) > statement_timestamp() - make_interval(secs => %(window)s)
+ORDER BY coalesce(sent_at, intended_at)
 """
 LAST_MADE = """
 SELECT tenant, kind, name, made

@@ -475,6 +475,23 @@ def test_prune(home: Home) -> None:
     assert any("fsync is off" in warning for warning in status.warnings)
 
 
+def test_row_D10_what_is_closed_costs_nothing(home: Home) -> None:
+    """What an apply asks on its way is answered from an index, however many writes were made before."""
+    home.sql(
+        "INSERT INTO exolink.op (intent, token, run, digest, who, origin, tenant, kind, name, action, before, after,"
+        " intended_at, made, outcome) SELECT gen_random_uuid(), 1, 'r', 'd', 'w', 'o', 'acme', 'cpms', 'N' || i, 'create',"
+        " '{}', '{}', clock_timestamp() - interval '9 days', i, 'done' FROM generate_series(1, 20000) AS i"
+    )
+    values = {"origin": "o", "tenant": "acme", "window": 91.0}
+    with psycopg.connect(home.server.url(home.name)) as database:
+        for analyzed in (False, True):
+            if analyzed:
+                database.execute(b"ANALYZE exolink.op")
+            rows = database.execute(f"EXPLAIN (ANALYZE) {statements.MADE_LATELY}".encode(), values).fetchall()
+            plan = "\n".join(str(row[0]) for row in rows)
+            assert "op_made " in plan and "Index Cond" in plan and "COALESCE" in plan and "Filter" not in plan, plan
+
+
 # ----------------------------------------------------------------------------------------------------------------- URLs
 
 
