@@ -94,7 +94,7 @@ def test_the_last_list_that_shows_products_decides() -> None:
 @pytest.mark.parametrize(
     ("end", "at", "value", "verdict"),
     [
-        (End.UNCLEAR, -1, "ours", Verdict.WAIT), (End.UNCLEAR, 0, "ours", Verdict.DONE), (End.ANSWERED, 1, "ours", Verdict.DONE),
+        (End.ANSWERED, -1, "other", Verdict.WAIT), (End.UNCLEAR, -1, "ours", Verdict.WAIT), (End.UNCLEAR, 0, "ours", Verdict.DONE), (End.ANSWERED, 1, "ours", Verdict.DONE),
         (End.ANSWERED, 1, "other", Verdict.DIFFERENT), (End.UNCLEAR, 1, "other", Verdict.WAIT),
         (End.ANSWERED, 1, "before", Verdict.WAIT), (End.UNCLEAR, 1, "before", Verdict.WAIT),
         (End.ANSWERED, 9.9, "before", Verdict.WAIT), (End.ANSWERED, 10, "before", Verdict.DIFFERENT),
@@ -154,6 +154,8 @@ def test_a_list_that_lacks_the_target() -> None:
     assert deleted(listed(unclear, 1, {})) is Verdict.WAIT
     assert deleted(listed(unclear, 1, {}).got(None, 0.9)) is Verdict.WAIT
     assert deleted(listed(unclear, 1, {}).got(None, 1)) is Verdict.DONE
+    again = listed(unclear, 1, {}).got(None, 2).sending(Verb.DELETE, 3).ended(End.UNCLEAR)
+    assert deleted(again) is Verdict.DONE  # what the first attempt did stays done
     assert deleted(listed(sent(Action.DELETE, 1, End.UNCLEAR, has_get=False), 1, {})) is Verdict.DONE
     assert deleted(answered.got(row(TARGET, deleted=True), 0.9)) is Verdict.WAIT
     assert deleted(unclear.got(row(TARGET, deleted=True), 1)) is Verdict.DONE
