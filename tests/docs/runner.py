@@ -137,7 +137,7 @@ class Reader:
         self.code = child.exitstatus
         # A bar is drawn over itself: what stays is what was drawn last.
         lines = (said + child.before).replace("\r\n", "\n").split("\n")
-        return "\n".join(line.rpartition("\r")[2] for line in lines)
+        return "\n".join(line.rpartition("\r")[2].removeprefix("\x1b[K") for line in lines)
 
     def _serve(self, command: str) -> str:
         log = self.folder.parent / "server.log"

@@ -54,7 +54,7 @@ def test_the_migration_is_as_its_page_says(tmp_path: Path) -> None:
     assert "Plan: 0 to add, 500 to change, 0 to destroy." in done.stdout
     waves = re.findall(r"Resources: 0 added, (\d+) changed, 0 destroyed\.", done.stdout)
     assert waves == ["10", "1", "1", "50", "440"]  # pilots; a depot, and back; all depots; the others
-    assert re.findall(r"(\d+ of 500 steps left)(?:\.|, as)", done.stdout) == [
+    assert re.findall(r"(\d+ of 500 steps left)(?:\.|, says)", done.stdout) == [
         "490 of 500 steps left", "490 of 500 steps left", "489 of 500 steps left", "440 of 500 steps left",
     ]  # fmt: skip
     assert "(E-GATE)" in done.stdout and "exolink-reconcile history --run" in done.stderr

@@ -76,6 +76,7 @@ def test_gitlab(drifted: Cli) -> None:
 
 @pytest.mark.parametrize("format", ["text", "json", "markdown"])
 def test_a_saved_plan_in_every_format(drifted: Cli, format: str) -> None:
-    """`show` tells what `plan` told."""
+    """`show` tells what `plan` told; as text after what the file would do where."""
     told = drifted("plan", "exolink.yaml", "--out", "saved.json", "--format", format, env=SECRET).out
-    assert drifted("show", "saved.json", "--format", format).out == told
+    shown = drifted("show", "saved.json", "--format", format).out
+    assert shown.endswith(told) and (format == "text" or shown == told)

@@ -25,7 +25,7 @@ def show(
 ) -> Exit:  # fmt: skip
     """Render a saved plan.
 
-    Where the state has runs of it, a last line says how many of its steps are left.
+    Where the state has runs of it, the head says how many of its steps are left.
     """
     from exolink_reconcile import files
     from exolink_reconcile.cli import checkout, progress_of_plan
