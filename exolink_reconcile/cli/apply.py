@@ -226,7 +226,6 @@ class Apply:
         self.console.err(f"{inert(sentence)}\n")
 
     def _check_rails(self, run: PlannedRun) -> None:
-
         if run.plan.refusals:
             first = run.plan.refusals[0]
             raise PlanRefused(first.code, f"{first.summary}. Nothing was written{self._how}")
@@ -257,7 +256,6 @@ class Apply:
             self._tell(f"Still open from an earlier run: {_named(blind)}; see `unknowns`.")
 
     def _approve(self, run: PlannedRun) -> None:
-
         if self.auto_approve or self.reviewed:
             return
         question = f"Do you want to do this at {self.options.api_url}?\n  Only `yes` will be accepted: "
@@ -281,7 +279,6 @@ class Apply:
         journal: Store,
         blind: Sequence[Operation],
     ) -> tuple[Result, Exit]:
-
         stop = Stop()
         bar = Progress(self.console, sum(1 for _ in run.plan.steps))
 
@@ -302,9 +299,8 @@ class Apply:
         journal.started(bar.total)
         # To the end: what a signal would stop from here on is the report of what was written.
         SIGNALS.hand_to(stop.ask)
-        bar.begin()
-        result = applier.apply(run.plan, run.desired, run.contract, api, stop, settings, run.live)
-        bar.end()
+        with bar:
+            result = applier.apply(run.plan, run.desired, run.contract, api, stop, settings, run.live)
         result = self.wave.told(result) if self.wave is not None else result
         code = self._remember(journal, wanted, whole_run, result, _code_of(result, run.plan, stop))
         if result.gated:

@@ -102,7 +102,7 @@ def reading(console: Console, wanted: Wanted) -> Iterator[None]:
 class Progress:
     """How far an apply is: what is done, what failed (at once), what is in flight for long, and the time left.
 
-    Its methods are called from several threads.
+    Used by `with`, around the writes; its methods are called from several threads.
     """
 
     def __init__(self, console: Console, total: int) -> None:
@@ -121,7 +121,7 @@ class Progress:
         """How long it took so far."""
         return time.monotonic() - self._began
 
-    def begin(self) -> None:
+    def __enter__(self) -> None:
         """The first write is about to go."""
         self._began = time.monotonic()
         self._ticker.begin()
@@ -153,8 +153,8 @@ class Progress:
         with self._lock:
             self._line.say(f"{inert(sentence)}\n")
 
-    def end(self) -> None:
-        """Everything is reported."""
+    def __exit__(self, *exc_info: object) -> None:
+        """Everything is reported, or an error is about to be."""
         self._ticker.end()
         with self._lock:
             self._line.clear()
