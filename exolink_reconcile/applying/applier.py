@@ -76,9 +76,7 @@ def _verify(
             verified.append(verifying.verify(plan, desired, run.lists.rows, ended, before))
         return not any(judgement.gone for judgement in verified[-1][0])
 
-    if any(other.gone for other in verified[-1][0]):
-        settings = run.settings
-        wait_until(told, settings.settle, stop=run.stop, clock=settings.clock, sleep=run.lists.sleep)
+    wait_until(told, run.settings.settle, stop=run.stop, clock=run.settings.clock, sleep=run.lists.sleep)
     return verified[-1]
 
 

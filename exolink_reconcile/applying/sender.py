@@ -177,7 +177,7 @@ class Sender:
         at = self._settings.clock()
         task.learn(lambda so_far: so_far.sending(verb, at))
         if reason := self._withhold(task):
-            task.learn(lambda known: known.not_sent())
+            task.learn(lambda so_far: so_far.not_sent())
             raise Withheld(*reason)
 
     def _answered(self, task: Task, verb: Verb, *, gone: bool) -> None:

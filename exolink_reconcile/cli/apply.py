@@ -67,7 +67,7 @@ class Apply:
         return self.expect is not None or self.plan_path is not None
 
     def run(self, options: Options, names_given: Collection[str]) -> Exit:
-        """The whole command; its exit code. `options_given` names the options that the user gave, in whatever way.
+        """The whole command; its exit code. `names_given` are the options that the user gave, in whatever way.
 
         Raises:
             ReconcileError: nothing was written.
@@ -96,7 +96,6 @@ class Apply:
             return event_stream.exit_code_of(failure), failure
 
     def _run(self, options: Options, names_given: Collection[str]) -> Exit:
-
         self._check_approval()
         if self.expect is not None and not _is_digest(self.expect):
             raise problem("E-USAGE", "--expect takes a digest or its first 32 or more hex digits")
@@ -220,7 +219,7 @@ class Apply:
             self._tell(f"This wave is {count}; the digest is that of the whole plan.")
 
     def _digest(self, run: PlannedRun) -> str:
-        return self.wave.digest if self.wave is not None else run.digest
+        return self.saved.digest if self.saved is not None and self.wave is not None else run.digest
 
     def _tell(self, sentence: str) -> None:
         self.console.err(f"{inert(sentence)}\n")

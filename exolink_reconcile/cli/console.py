@@ -29,10 +29,8 @@ class Console:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._gone: set[str] = set()  # the streams that nobody reads any more
-        self._kept: dict[str, deque[memoryview]] = {
-            "stdout": deque(),
-            "stderr": deque(),
-        }  # what a reader did not take yet
+        # What a reader did not take yet.
+        self._kept: dict[str, deque[memoryview]] = {"stdout": deque(), "stderr": deque()}
         self._waits = True
         self.lost = ""  # why a result could not be written, where that is not because the reader had enough
         self.quiet = False  # whether notes and progress are left out

@@ -18,7 +18,6 @@ _STALE = "changed since it was reviewed"
 class Wave:
     """What goes now: a plan of its own. `moved` are steps of it whose object changed since the review, `vanished` those
     that are not to do any more and did not happen as planned; `open` are all steps that are left, of `total` reviewed.
-    `digest` is that of the whole plan that was reviewed.
     """
 
     plan: Plan
@@ -26,7 +25,6 @@ class Wave:
     vanished: tuple[str, ...]
     open: int
     total: int
-    digest: str
 
     def told(self, result: Result) -> Result:
         """How the wave went: with what was skipped because it changed, and how many steps are left."""
@@ -79,7 +77,6 @@ def of(saved: SavedPlan, plan: Plan, desired: DesiredState, live: LiveState, pat
         tuple(f"{action} {address}" for action, address in vanished if _covers(patterns, address)),
         len(digests) + len(vanished),
         len(changes),
-        saved.digest,
     )
 
 
