@@ -127,14 +127,21 @@ def whose(step: Step) -> str:
 
 
 def other_hand(step: Step, plan: Plan) -> str:
-    """What another hand did to an object that this change is about as well, as a sentence; else empty."""
+    """What another hand did to an object that this change is about as well, as a sentence; else empty.
+
+    What another checkout declares may never have been applied; what the state remembers was.
+    """
     if step.cause != "both":
         return ""
+    may_be_new = plan.base is not None and plan.base.kind == "path"
     if step.action is Action.CREATE:
-        return "It was declared before, and another hand deleted it."
+        return (
+            f"It was declared before, and another hand deleted it{', or it was not applied yet' if may_be_new else ''}."
+        )
     tenant = step.address.tenant
     values = [f"{name} {named(value, plan.names.get((tenant, name), {}))}" for name, value in step.was]
-    return f"Another hand changed it, too. Declared before: {', '.join(values)}."
+    unapplied = ", or what was declared is not applied yet" if may_be_new else ""
+    return f"Another hand changed it, too{unapplied}. Declared before: {', '.join(values)}."
 
 
 def named(number: Any, names: Mapping[Any, str]) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -142,9 +143,12 @@ def test_what_another_hand_did_beside_this_change() -> None:
     }  # fmt: skip
     saved = reader.plan(reader.read(as_json(found).encode()), KINDS)
     for each in (found, saved):
-        shown = text.plan(each, "")
+        shown = text.plan(replace(each, base=BaseInfo("state", when="2026-01-01T00:00:00Z")), "")
         assert "Another hand changed it, too. Declared before: displayName Bay." in shown
         assert "It was declared before, and another hand deleted it." in shown
+        shown = text.plan(each, "")  # of another checkout it is not known whether it was ever applied
+        assert "Another hand changed it, too, or what was declared is not applied yet." in shown
+        assert "another hand deleted it, or it was not applied yet." in shown
     drift = {row["index"]: row["change"] for row in json.loads(as_json(found))["resource_drift"]}
     assert drift["CP-1"]["before"] == {**drift["CP-1"]["after"], "displayName": "Bay"}
     assert (drift["CP-2"]["before"], drift["CP-2"]["after"]) == (
