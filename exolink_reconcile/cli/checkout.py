@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 # GitHub Actions (and Gitea, Forgejo), GitLab: where the repository is checked out.
 ROOTS = ("GITHUB_WORKSPACE", "CI_PROJECT_DIR")
@@ -10,10 +11,10 @@ ROOTS = ("GITHUB_WORKSPACE", "CI_PROJECT_DIR")
 def from_root(environment: Mapping[str, str]) -> Callable[[str], str]:
     """What turns a path into one from the root of the checkout, with forward slashes and no `./`.
 
-    Where no root is known, or the path is outside of it, it stays as it was given (an absolute one inside the working
-    folder becomes relative to that).
+    Where no variable of ROOTS names the root, it is the nearest folder upwards with a `.git`. Where there is none, or the
+    path is outside of it, the path stays as it was given (an absolute one inside the working folder becomes relative to it).
     """
-    root = next((os.path.realpath(environment[name]) for name in ROOTS if environment.get(name)), None)
+    root = next((os.path.realpath(environment[name]) for name in ROOTS if environment.get(name)), None) or _git_root()
 
     def path_from_root(path: str) -> str:
         normal_path = os.path.normpath(path)
@@ -26,3 +27,8 @@ def from_root(environment: Mapping[str, str]) -> Callable[[str], str]:
         return normal_path.replace(os.sep, "/")
 
     return path_from_root
+
+
+def _git_root() -> str | None:
+    here = Path(os.path.realpath("."))
+    return next((str(folder) for folder in (here, *here.parents) if (folder / ".git").exists()), None)

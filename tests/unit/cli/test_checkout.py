@@ -1,5 +1,6 @@
 """Paths as given to paths from the root of the repository."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -54,3 +55,12 @@ def test_a_file_that_is_a_link(root: Path) -> None:
     """A link inside the checkout is the file that the host shows, not what it leads to."""
     (root / "work" / "link.yaml").symlink_to("/etc/hostname")
     assert from_root({"CI_PROJECT_DIR": str(root)})("link.yaml") == "work/link.yaml"
+
+
+@pytest.mark.parametrize("make_git", [Path.mkdir, Path.touch], ids=["clone", "worktree"])
+def test_git_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_git: Callable[[Path], None]) -> None:
+    """Outside of CI a path is from the root of the clone or worktree, from whichever folder the command runs."""
+    make_git(tmp_path / ".git")
+    (tmp_path / "sub").mkdir()
+    monkeypatch.chdir(tmp_path / "sub")
+    assert [from_root({})(path) for path in ("a.yaml", "../b.yaml")] == ["sub/a.yaml", "b.yaml"]
