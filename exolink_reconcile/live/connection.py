@@ -4,12 +4,16 @@ import contextlib
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from exolink_reconcile.errors import ApiDenied, problem
 from exolink_reconcile.live import urls
 from exolink_reconcile.live.api import Api, Exchange
 from exolink_reconcile.live.quiet_httpx import httpx
+
+if TYPE_CHECKING:
+    from exolink_reconcile import emulator
 
 EMULATOR = "emulator:"
 
@@ -130,5 +134,16 @@ def _emulator(
         timeout=timeout,
         parallelism=parallelism,
         trace=trace,
-        transport=lambda: httpx.WSGITransport(app=app, wsgi_errors=sys.stderr),
+        transport=lambda: _Emulated(app),
     )
+
+
+class _Emulated(httpx.WSGITransport):
+    """Requests go to an emulator in this process, which is closed with it: its database is then one file."""
+
+    def __init__(self, app: "emulator.Application") -> None:
+        super().__init__(app=app, wsgi_errors=sys.stderr)
+        self._close = app.close
+
+    def close(self) -> None:
+        self._close()

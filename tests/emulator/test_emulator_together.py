@@ -107,3 +107,22 @@ def test_use_after_close(client: Client, database: Path) -> None:
     with httpx.Client(transport=httpx.WSGITransport(app), base_url="http://emulator") as api:
         assert api.get("/tenant/acme").status_code == 200
     app.close()
+
+
+def test_embedded_in_an_apply(tmp_path: Path) -> None:
+    """After an apply against `emulator:FILE` the file is all there is: who copies it copies everything."""
+    yaml = tmp_path / "exolink.yaml"
+    yaml.write_text("tenant: acme\ncpms: [{displayName: One, url: 'wss://one.example.com/', interval: 30}]\n", "utf-8")
+    database = tmp_path / "db" / "try.db"
+    database.parent.mkdir()
+    words = (
+        "apply",
+        str(yaml),
+        "--auto-approve",
+        "--state",
+        str(tmp_path / "state"),
+        "--api-url",
+        f"emulator:{database}",
+    )
+    subprocess.run([sys.executable, "-m", "exolink_reconcile", *words], check=True, capture_output=True, timeout=60)
+    assert list(database.parent.iterdir()) == [database]
