@@ -5,6 +5,7 @@ What a page may hold:
 - ```` ```console ````: lines that start with `$ ` are typed, what follows is what the terminal shows (stdout and stderr).
   A line `...` stands for any lines, `…` for any text within a line. A command that fails must be followed by `$ echo $?`.
   `$ command &` starts a server, `$ kill %1` ends it. At a question for `yes`, `yes` is typed on a terminal.
+- ```` ```sh ````: a script that ends well; what it prints is nobody's. `not_run` names those that are left alone.
 - `<!-- file: NAME -->` before a fenced block: the reader writes this file.
 - `<!-- edit: NAME -->` before a `diff` block: the reader changes these lines in the file.
 - `<!-- run: COMMAND -->`: what was there before the reader came; its output is nobody's. `TESTS/` is the folder of this file.
@@ -20,7 +21,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,7 +30,8 @@ import pexpect
 _PART = re.compile(
     r"<!-- (?P<mark>file|edit): (?P<name>\S+) -->\n+```\w+\n(?P<text>.*?)^```$"
     r"|<!-- run: (?P<run>.*?) -->"
-    r"|^```console\n(?P<console>.*?)^```$",
+    r"|^```console\n(?P<console>.*?)^```$"
+    r"|^```sh\n(?P<script>.*?)^```$",
     re.DOTALL | re.MULTILINE,
 )
 _PORT = "8480"  # as the pages have it; here a free one, because tests run beside each other
@@ -45,9 +47,11 @@ class Typed:
 
 @dataclass
 class Reader:
-    """Somebody who works through a page in an empty folder."""
+    """Somebody who works through a page in a folder; what the page calls by an example's name `stands_for` something real."""
 
     folder: Path
+    not_run: Container[str] = frozenset()
+    stands_for: Mapping[str, str] = field(default_factory=dict)
     variables: dict[str, str] = field(default_factory=dict)
     servers: list[subprocess.Popen[bytes]] = field(default_factory=list)
     code: int = 0
@@ -72,8 +76,10 @@ class Reader:
         if part["console"] is not None:
             return f"```console\n{self._block(part['console'])}```"
         if part["run"] is not None:
-            said = self._type(part["run"])
-            assert self.code == 0, f"{part['run']}\n{said}"
+            self._well(part["run"])
+        elif part["script"] is not None:
+            if part["script"] not in self.not_run:
+                self._well(f"set -e\n{part['script']}")
         elif part["mark"] == "file":
             path = Path(self.cwd, part["name"])
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -81,6 +87,10 @@ class Reader:
         else:
             _edit(Path(self.cwd, part["name"]), part["text"])
         return part[0]
+
+    def _well(self, script: str) -> None:
+        said = self._type(script)
+        assert self.code == 0, f"{script}\n{said}"
 
     def _checked(self, typed: Typed) -> str:
         said = self._type(typed.command)
@@ -106,10 +116,12 @@ class Reader:
             self._kill()
             return ""
         command = command.replace(_PORT, self.port).replace("TESTS/", f"{Path(__file__).parent}/")
+        for example, real in self.stands_for.items():
+            command = command.replace(example, real)
         if command.endswith(" &"):
             return self._serve(command.removesuffix(" &"))
         kept = self.folder.parent / "kept"
-        script = f"{command}\ncode=$?; pwd -P > {kept}; env -0 >> {kept}; exit $code"
+        script = f"trap 'code=$?; pwd -P > {kept}; env -0 >> {kept}; exit $code' EXIT\n{command}"
         said = self._answered(script) if _asks(command) else self._run(script)
         where, _, variables = kept.read_text("utf-8").partition("\n")
         self.cwd = where
@@ -129,14 +141,15 @@ class Reader:
         child = pexpect.spawn(
             "bash", ["-c", script], cwd=self.cwd, env=self.variables, encoding="utf-8", timeout=60, dimensions=(50, 200)
         )
-        child.expect("will be accepted: ")
-        said = child.before + child.after
-        child.sendline("yes")
-        child.expect(pexpect.EOF)
+        said = ""
+        while child.expect(["will be accepted: ", pexpect.EOF]) == 0:
+            said += child.before + child.after
+            child.sendline("yes")
+        said += child.before
         child.close()
         self.code = child.exitstatus
         # A bar is drawn over itself: what stays is what was drawn last.
-        lines = (said + child.before).replace("\r\n", "\n").split("\n")
+        lines = said.replace("\r\n", "\n").split("\n")
         return "\n".join(line.rpartition("\r")[2].removeprefix("\x1b[K") for line in lines)
 
     def _serve(self, command: str) -> str:
@@ -160,6 +173,11 @@ class Reader:
             server.send_signal(signal.SIGTERM)
             server.wait(10)
         self.servers.clear()
+
+
+def runs(page: str) -> set[str]:
+    """The blocks of a page that a reader runs, each with its fences."""
+    return {part[0] for part in _PART.finditer(page) if part["console"] is not None or part["script"] is not None}
 
 
 def _typed(block: str) -> Iterator[Typed]:
@@ -195,8 +213,9 @@ def _edit(path: Path, diff: str) -> None:
 
 
 def _asks(command: str) -> bool:
-    """Whether it is an apply that nobody approved beforehand."""
-    return "apply" in command.split() and not re.search(r"--(auto-approve|plan|expect)\b|^CI=", command)
+    """Whether it holds an apply that nobody approved beforehand."""
+    applies = [line for line in command.splitlines() if "apply" in line.split()]
+    return any(not re.search(r"--(auto-approve|plan|expect)\b|^CI=", line) for line in applies)
 
 
 def _free_port() -> int:
