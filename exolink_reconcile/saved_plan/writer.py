@@ -117,7 +117,7 @@ def _lists(steps: Sequence[Step], digests: Sequence[str]) -> tuple[list[bytes], 
     lists: tuple[list[bytes], list[bytes], list[bytes]] = ([], [], [])
     for start in range(0, len(steps), _BATCH):
         items = rows.items(steps[start : start + _BATCH], digests[start : start + _BATCH])
-        for pieces, texts in zip(lists, zip(*items), strict=True):
+        for pieces, texts in zip(lists, zip(*items)):
             present = list(filter(None, texts))
             if pieces and present:
                 present[0] = f",{present[0]}"

@@ -60,7 +60,14 @@ JUDGED = Target(
         "unit/applying/test_applier.py",
     )
 )
-SAVED_PLAN = Target(("unit/saved_plan/test_reader.py", "unit/saved_plan/test_wave.py", "unit/planning/test_digest.py"))
+SAVED_PLAN = Target(
+    (
+        "unit/saved_plan",
+        "unit/planning/test_digest.py",
+        "unit/planning/test_attribution.py",
+        "golden/test_golden_plans.py::test_golden[pull_request.json]",
+    )
+)
 # Of live/ what decides: which answer is data, what is sent again and when, what an answer or an exception means. Every test of
 # the pipeline runs through the sender; those of wire/ are about it.
 TARGETS: dict[str, Target] = {
