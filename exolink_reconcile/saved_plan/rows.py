@@ -50,13 +50,13 @@ def items(steps: Sequence[Step], digests: Sequence[str]) -> list[_Items]:
     items_by_step: dict[int, _Items] = {}
     for places in alike(steps):
         written = _written([steps[place] for place in places], [digests[place] for place in places])
-        items_by_step.update(zip(places, written, strict=True))
+        items_by_step.update(zip(places, written))
     return [items_by_step[place] for place in range(len(steps))]
 
 
 def canonical(document: Any) -> str:
     """One line, keys sorted, ASCII only: an escape in a name stays an escape."""
-    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return json.dumps(document, sort_keys=True, separators=(",", ":"))
 
 
 def resource_address(address: Address) -> str:
@@ -71,15 +71,15 @@ def _written(steps: Sequence[Step], digests: Sequence[str]) -> Iterator[_Items]:
     """The items of steps that are alike."""
     kind, action, sends = steps[0].kind, steps[0].action, steps[0].sends
     live = [step.before for step in steps if step.before is not None]
-    declared = [step.declared.resource for step in steps if step.declared and action is not Action.DELETE]
+    declared = [step.declared.resource for step in steps if step.declared]
     before = _columns(live, tuple(sorted({"id", *fields(kind)})))
     after = {**(before if action is Action.UPDATE else {}), **_columns(declared, tuple(sorted(sends)))}
-    after = after if declared else {}
     changed = [_fields(tuple([change.name for change in step.fields])) for step in steps]
     addresses = [_text(resource_address(step.address)) for step in steps]
     indexes = [_text(step.address.name) for step in steps]
     tenants = [_text(step.address.tenant) for step in steps]
-    after_texts, after_sensitive = _objects(after, len(steps)), _sensitive(kind, declared, sends, len(steps))
+    holders = {name: declared if name in sends else live for name in _secret_names(kind) if name in after}
+    after_texts, after_sensitive = _objects(after, len(steps)), _sensitive(after, holders, len(steps))
     common = {
         "action": action.word, "actions": _ACTIONS[action], "kind": kind.kind, "provider": PROVIDER,
         "reason": f'"action_reason":"{_REASONS[action]}",' if action in _REASONS else "", "sends": canonical(sends),
@@ -93,7 +93,7 @@ def _written(steps: Sequence[Step], digests: Sequence[str]) -> Iterator[_Items]:
     planned = zip(addresses, indexes, tenants, after_sensitive, after_texts)
     rows = zip(
         addresses, after_texts, after_sensitive, _unknown(steps, before, after, changed), _objects(before, len(steps)),
-        _sensitive(kind, live, tuple(fields(kind)), len(steps)),
+        _sensitive(before, dict.fromkeys(_secret_names(kind), live), len(steps)),
         map(_replace_paths, changed) if action is Action.REPLACE else repeat(""), indexes, tenants,
     )  # fmt: skip
     return zip(
@@ -138,8 +138,6 @@ def _unknown(
 ) -> Iterable[str]:
     """What `after` cannot tell: what the server gives to a new object, and a value that differs only in a secret."""
     kind = steps[0].kind
-    if not after:
-        return repeat("{}")
     if steps[0].creates:
         return repeat(_mask(["id", *(name for name in fields(kind) if name not in after)]))
     if not _secret_names(kind):
@@ -155,19 +153,19 @@ def _secret_names(kind: Kind) -> tuple[str, ...]:
     return tuple(name for name, facts in fields(kind).items() if facts.secret)
 
 
-def _sensitive(kind: Kind, objects: Sequence[Resource | Row], names: tuple[str, ...], count: int) -> Sequence[str]:
-    """The mask of each object: which of these fields have a secret. Without objects there is none."""
-    if not objects:
+def _sensitive(
+    columns: Mapping[str, Sequence[str]], holders: Mapping[str, Sequence[Resource | Row]], count: int
+) -> Sequence[str]:
+    """The mask of each object that columns make: which of these fields, each with its holders, have a secret."""
+    if not columns:
         return ["false"] * count
-    secret = [name for name in _secret_names(kind) if name in names]
-    return (
-        [
-            _mask([name for name in secret if isinstance(url := getattr(resource, name), SecretUrl) and url.has_secret])
-            for resource in objects
-        ]
-        if secret
-        else ["{}"] * count
-    )
+    urls = {name: [getattr(holder, name) for holder in objects] for name, objects in holders.items()}
+    if not urls:
+        return ["{}"] * count
+    return [
+        _mask([name for name, column in urls.items() if isinstance(url := column[place], SecretUrl) and url.has_secret])
+        for place in range(count)
+    ]
 
 
 def _mask(names: Iterable[str]) -> str:

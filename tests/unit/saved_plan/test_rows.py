@@ -1,11 +1,13 @@
 """The rows of plan JSON: what Terraform's own readers make of a step."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import support_plans
-from support_pipeline import Pipeline, as_json, document, pipeline
+from ruamel.yaml import YAML
+from support_pipeline import CONTRACT_TEXT, Pipeline, as_json, document, pipeline
 from world import World
 
 from exolink_reconcile.applying import verified
@@ -143,6 +145,21 @@ def test_a_secret_that_goes_or_comes() -> None:
     assert "hunter" not in as_json(plan)
 
 
+def test_a_secret_that_stays() -> None:
+    """A URL that an update leaves as it is, is marked on both sides like one that it sends."""
+    description = YAML(typ="safe").load(CONTRACT_TEXT)
+    description["components"]["schemas"]["CpmsUpdate"]["properties"]["interval"] = {"type": "integer"}
+    world = World()
+    world.add("acme", "cpms", displayName="A", url="wss://u:hunter2@h/", interval=5)
+    world.add("acme", "cpms", displayName="B", url="wss://h/", interval=5)
+    with pipeline(world, contract_text=json.dumps(description)) as run:
+        plan = run.plan(document("acme", cpms=[{"displayName": name, "interval": 6} for name in "AB"]))
+    for name, mask in {"A": {"url": True}, "B": {}}.items():
+        change = row(plan, name)["change"]
+        assert (change["before_sensitive"], change["after_sensitive"], change["after_unknown"]) == (mask, mask, {})
+    assert row(plan, "A")["change"]["after"]["url"] == "wss://u:***@h/"
+
+
 def test_a_backend_without_a_url() -> None:
     """What the API shows without a value is null before, and values of several types stand in one column."""
     world = World()
@@ -153,25 +170,39 @@ def test_a_backend_without_a_url() -> None:
     assert [row(plan, name)["change"]["before"]["url"] for name in ("None", "Some")] == [None, "wss://h/"]
 
 
+def test_a_step_that_stands_nowhere() -> None:
+    """A step without a place in the YAML has none in the plan either."""
+    plan = support_plans.one()
+    [step] = plan.steps
+    [change] = parsed(replace(plan, waves=((step._replace(source=None),),)))["exolink"]["changes"]
+    assert change["source"] is None
+
+
 # ------------------------------------------------------------------------------------------------------------------ drift
 
 
 BEFORE = document(
     "acme",
     chargers=[{"identity": f"CP-{n}", "displayName": "Bay", "profileId": 1} for n in range(4)],
-    cpms=[{"displayName": "A", "url": "wss://u:hunter2@h/"}, {"displayName": "B", "url": "wss://b/"}],
+    cpms=[
+        {"displayName": "A", "url": "wss://u:hunter2@h/", "interval": 5},
+        {"displayName": "B", "url": "wss://b/", "interval": 5},
+    ],
 )
 
 
 def drifted(yaml: str = BEFORE, **rows: dict[str, Any] | None) -> dict[str, Any]:
-    """The drift that a plan of `yaml` tells, by name. `rows` are live as said, all others as in BEFORE (None: not live)."""
+    """The drift that a plan of `yaml` tells, by name. `rows` are live as given, all others as in BEFORE (None: not live)."""
     world = World()
-    live: dict[str, dict[str, Any]] = {f"CP_{n}": {"displayName": "Bay", "profileId": 1} for n in range(4)}
-    for name, fields in live.items():
-        if rows.get(name, fields) is not None:
-            world.add("acme", "charger", identity=name.replace("_", "-"), **{**fields, **(rows.get(name) or {})})
-    for name, url in (("A", "wss://u:hunter2@h/"), ("B", "wss://b/")):
-        world.add("acme", "cpms", displayName=name, **{"url": url, "interval": 5, **(rows.get(name) or {})})
+    live: dict[str, dict[str, Any]] = {
+        **{f"CP_{n}": {"identity": f"CP-{n}", "displayName": "Bay", "profileId": 1} for n in range(4)},
+        "A": {"displayName": "A", "url": "wss://u:hunter2@h/", "interval": 5},
+        "B": {"displayName": "B", "url": "wss://b/", "interval": 5},
+    }
+    for name, declared in live.items():
+        changes = rows.get(name, {})
+        if changes is not None:
+            world.add("acme", "charger" if "identity" in declared else "cpms", **{**declared, **changes})
     with pipeline(world) as run:
         return {row["index"]: row for row in parsed(run.plan(yaml, base=base(run)))["resource_drift"]}
 
@@ -204,11 +235,23 @@ def test_what_another_hand_deleted() -> None:
     }  # fmt: skip
 
 
+def test_a_secret_of_what_another_hand_deleted() -> None:
+    """A URL with a secret is masked and marked; one without is not marked."""
+    drift = drifted(A=None, B=None)
+    masks = {name: row["change"]["before_sensitive"] for name, row in drift.items()}
+    assert masks == {"A": {"url": True}, "B": {}} and "hunter" not in str(drift)
+    assert drift["A"]["change"]["before"] == {"displayName": "A", "url": "wss://u:***@h/", "interval": 5}
+
+
 def test_what_both_changed() -> None:
-    """Before is what was declared of the fields that another hand changed, not what this change makes of them."""
-    yaml = BEFORE.replace('identity: "CP-3", displayName: "Bay", profileId: "1"', 'identity: "CP-3", displayName: "New", profileId: "1"')  # fmt: skip
+    """Before is what was declared of the fields that another hand changed, and what is live of all others."""
+    entry = 'identity: "CP-3", displayName: "Bay", profileId: "1"'
+    yaml = BEFORE.replace(entry, 'identity: "CP-3", displayName: "New", profileId: "2"')
     [drift] = drifted(yaml, CP_3={"displayName": "By hand"}).values()
-    assert (drift["change"]["before"]["displayName"], drift["change"]["after"]["displayName"]) == ("Bay", "By hand")
+    assert {name: side for name, side in drift["change"]["before"].items() if name != "id"} == {
+        "identity": "CP-3", "displayName": "Bay", "profileId": 1,
+    }  # fmt: skip
+    assert drift["change"]["after"]["displayName"] == "By hand"
 
 
 def test_what_only_this_change_does_is_no_drift() -> None:
