@@ -114,7 +114,7 @@ def _opened(path: Path) -> int:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if path.parent.is_symlink():
             raise folders.unsafe(f"the folder of locks {path.parent} is a link")
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
     except OSError as error:
         raise StorageFailed("E-STORAGE", f"the lock {path} cannot be made: {error.strerror}") from None
 
@@ -153,7 +153,7 @@ def held(folder: Path) -> list[Lease]:
     try:
         paths = sorted((folder / "locks").glob("*.lock"))
         for path in paths:
-            handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+            handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
             try:
                 if _is_held(handle):
                     leases.append(_lease(handle))
@@ -169,7 +169,6 @@ def _is_held(handle: int) -> bool:
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
-    fcntl.flock(handle, fcntl.LOCK_UN)
     return False
 
 
