@@ -48,7 +48,7 @@ def read(paths: Sequence[str], environment: Mapping[str, str] | None, allowed: S
     for path in paths or (default_path(),):
         reader.read_path(path)
     documents, tables = table_files.with_tables(reader.documents, environment, allowed)
-    digest = hashlib.sha256("".join(sorted([*reader.digests, *tables.digests])).encode("utf-8", "surrogateescape"))
+    digest = hashlib.sha256("".join(sorted([*reader.digests, *tables.digests])).encode())
     unread = tuple(
         diagnostic.source
         for diagnostic in reader.problems

@@ -147,6 +147,230 @@ def test_no_document_at_all() -> None:
     ]  # fmt: skip
 
 
+def problems(*paths: str) -> dict[str, str]:
+    """What is said of each file."""
+    found = files.read(paths, {}).problems
+    return {f"{each.code} {each.source.path}": each.summary for each in found if each.source}
+
+
+def test_a_path_that_yields_nothing_is_an_error_whatever_the_others_yield() -> None:
+    """Only what is said of the path itself explains why nothing of it was declared."""
+    write("a.yaml", "A")
+    Path("none.yaml").write_text("# nothing\n")
+    Path("broken.yaml").write_text("tenant: [\n")
+    Path("warned").mkdir()
+    os.mkfifo("warned/pipe.yaml")
+    assert codes("a.yaml", "none.yaml") == ["E-EMPTY none.yaml"]
+    assert codes("broken.yaml", "none.yaml", "a.yaml") == ["E-SYNTAX broken.yaml", "E-EMPTY none.yaml"]
+    assert codes("warned") == ["W-UNREAD warned/pipe.yaml", "E-EMPTY warned"]
+
+
+def test_what_is_named_twice_is_read_once() -> None:
+    """A file named twice, by itself and with its folder, or under another name of it declares nothing twice."""
+    write("conf/a.yaml", "A")
+    os.link("conf/a.yaml", "hard.yaml")
+    for paths in (("conf", "conf"), ("conf", "conf/a.yaml"), ("conf/a.yaml", "hard.yaml"), ("conf", "./conf/")):
+        assert (declared(*paths), codes(*paths)) == (["A"], [])
+    assert files.read(["conf", "hard.yaml"], {}).files == ("conf/a.yaml",)
+    Path("conf/b.yaml").write_text("# nothing\n")
+    assert codes("conf", "conf") == ["W-EMPTY conf/b.yaml"]
+
+
+def test_the_digest_is_over_names_and_bytes() -> None:
+    """The digest of a configuration tells another byte, another name and another file, and nothing else."""
+    write("conf/a.yaml", "A")
+    write("conf/b.yaml", "B")
+    digest = files.read(["conf"], {}).digest
+    assert len(digest) == 64 and files.read(["conf/b.yaml", "conf/a.yaml"], {}).digest == digest
+    assert files.read(["conf/a.yaml"], {}).digest != digest
+    os.rename("conf/b.yaml", "conf/c.yaml")
+    renamed = files.read(["conf"], {}).digest
+    write("conf/c.yaml", "C")
+    assert len({digest, renamed, files.read(["conf"], {}).digest}) == 3
+
+
+def test_the_digest_is_over_tables_too() -> None:
+    """A row of a table is a part of the configuration."""
+    Path("a.yaml").write_text("tenant: acme\nchargersFrom: [{file: t.csv}]\n")
+    Path("t.csv").write_text("identity\nA\n")
+    digest = files.read(["a.yaml"], {}).digest
+    Path("t.csv").write_text("identity\nB\n")
+    assert files.read(["a.yaml"], {}).digest != digest
+
+
+def test_files_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file, or all together, may be as large as the limit and not larger; the file that is over it is named."""
+    write("a.yaml", "A")
+    write("b.yaml", "BB")
+    size = os.path.getsize("b.yaml")
+    monkeypatch.setattr(files, "MAX_BYTES", size)
+    assert codes("a.yaml", "b.yaml") == []
+    monkeypatch.setattr(files, "MAX_BYTES", size - 1)
+    assert codes("a.yaml", "b.yaml") == ["E-SIZE b.yaml"]
+    monkeypatch.setattr(files, "MAX_BYTES_IN_ALL", 2 * size - 1)
+    monkeypatch.setattr(files, "MAX_BYTES", size)
+    assert codes("a.yaml", "b.yaml") == []
+    monkeypatch.setattr(files, "MAX_BYTES_IN_ALL", 2 * size - 2)
+    assert codes("a.yaml", "b.yaml") == ["E-SIZE b.yaml"]
+    assert declared("a.yaml", "b.yaml") == ["A"]
+
+
+def test_the_limits_in_words() -> None:
+    """Messages tell the limits in MiB."""
+    with open("large.yaml", "wb") as file:
+        file.truncate(64 * 1024 * 1024 + 1)
+    assert problems("large.yaml") == {"E-SIZE large.yaml": "the file is larger than 64 MiB"}
+    assert files.MAX_BYTES_IN_ALL == 256 * 1024 * 1024
+
+
+proc = pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="this system has no /proc")
+
+
+@proc
+def test_a_file_that_grows_while_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its size is what was read of it, not what the folder says: files of /proc say 0."""
+    monkeypatch.setattr(files, "MAX_BYTES", 10)
+    assert problems("/proc/self/status") == {"E-SIZE /proc/self/status": "the file is larger than 0 MiB"}
+
+
+class Stdin:
+    """Standard input that gives this, or fails."""
+
+    def __init__(self, data: bytes | OSError | None) -> None:
+        self.data = data
+        self.buffer = self
+
+    def read(self, most: int) -> bytes | None:
+        if isinstance(self.data, OSError):
+            raise self.data
+        return self.data[:most] if self.data is not None else None
+
+
+@pytest.mark.parametrize(
+    ("stdin", "summary"),
+    [
+        (None, "cannot be read: there is nothing to read"),  # closed
+        (Stdin(OSError(5, "Input/output error")), "cannot be read: Input/output error"),
+        (Stdin(None), "cannot be read: there is nothing to read now"),  # would block
+        (Stdin(b"#" * 101), "the file is larger than 0 MiB"),
+        (Stdin(b"#" * 100), "no document here"),
+    ],
+)
+def test_standard_input_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch, stdin: Stdin | None, summary: str) -> None:
+    """Standard input that is closed, fails, is not ready or is too large is an error that says so."""
+    monkeypatch.setattr(files, "MAX_BYTES", 100)
+    monkeypatch.setattr("sys.stdin", stdin)
+    assert list(problems("-").values()) == [summary]
+
+
+def test_a_folder_called_dash(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`-` is standard input, whatever stands in the folder."""
+    write("-/a.yaml", "A")
+    monkeypatch.setattr("sys.stdin", Stdin(b"tenant: acme\nchargers: [{identity: B}]\n"))
+    assert declared("-") == ["B"] and declared("./-") == ["A"]
+
+
+@pytest.mark.parametrize("name", ["b\udcff.yaml", "\udc80"])
+def test_a_name_that_is_not_utf_8(name: str) -> None:
+    """It cannot be shown: the file is not read, which is an error."""
+    write("conf/a.yaml", "A")
+    write("conf/" + name + ("/b.yaml" if "." not in name else ""), "B")
+    [(code, summary)] = problems("conf").items()
+    assert code.startswith("E-READ") and summary == "the name of this file is not UTF-8"
+
+
+@proc
+def test_what_cannot_be_read() -> None:
+    """Why is said as the system says it, when opening and when reading."""
+    os.mkfifo("pipe")
+    assert problems("missing.yaml", "pipe", "/proc/self/mem") == {
+        "E-READ missing.yaml": "cannot be read: No such file or directory",
+        "E-READ pipe": "this is neither a file nor a folder",
+        "E-READ /proc/self/mem": "cannot be read: Input/output error",
+    }
+
+
+@proc
+def test_no_file_stays_open() -> None:
+    """Whatever is read or refused, nothing stays open."""
+    write("a.yaml", "A")
+    os.mkfifo("pipe")
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        files.read(["a.yaml", "a.yaml", "pipe", "missing", "/proc/self/mem"], {})
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_the_order_of_a_folder() -> None:
+    """Files in the order of their names, folder by folder, then what links lead to: the same on every machine."""
+    for name in ("b/z.yaml", "b/a.yaml", "a/x/q.yaml", "a/p.yaml", "d.yaml", "c.yaml"):
+        write(f"conf/{name}", re.sub(r"\W", "-", name))
+    link("conf/a.yaml", "b/../.e.yaml")
+    write("conf/.e.yaml", "E")
+    assert files.read(["conf"], {}).files == tuple(
+        f"conf/{name}" for name in ("c.yaml", "d.yaml", "a/p.yaml", "a/x/q.yaml", "b/a.yaml", "b/z.yaml", "a.yaml")
+    )
+
+
+def test_links_of_every_sort() -> None:
+    """A link is what it leads to: one to nothing, a pipe or out of the folder is told, one to what is not YAML is not."""
+    write("conf/a.yaml", "A")
+    write("out/o.yaml", "O")
+    os.mkfifo("conf/.pipe")
+    Path("conf/.notes.txt").write_text("x")
+    for name, target in {
+        "dead": "nowhere", "dead.yaml": "nowhere", "pipe": ".pipe", "pipe.yaml": ".pipe", "notes": ".notes.txt",
+        "out.yaml": "../out/o.yaml", "out.txt": "../out/o.yaml", "out": "../out", "up": "..",
+    }.items():  # fmt: skip
+        link(f"conf/{name}", target)
+    assert problems("conf") == {
+        "W-UNREAD conf/dead": "not read: a link that leads nowhere",
+        "W-UNREAD conf/dead.yaml": "not read: a link that leads nowhere",
+        "W-UNREAD conf/pipe": "not read: neither a file nor a folder",
+        "W-UNREAD conf/pipe.yaml": "not read: neither a file nor a folder",
+        "E-LINK conf/out.yaml": "this link leads out of conf",
+        "E-LINK conf/out": "this link leads out of conf",
+        "E-LINK conf/up": "this link leads out of conf",
+    }
+    assert declared("conf") == ["A"]
+
+
+def test_a_folder_that_is_a_link_itself() -> None:
+    """What the user names may be a link; its inside is what it leads to."""
+    write("real/a.yaml", "A")
+    write("real/sub/b.yaml", "B")
+    link("real/c.yaml", "sub/b.yaml")
+    link("conf", "real")
+    assert (declared("conf"), codes("conf")) == (["A", "B"], [])
+
+
+def test_an_entry_that_goes_while_it_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot be looked at is a warning with the reason, and the rest is read."""
+    write("conf/a.yaml", "A")
+    write("conf/b.yaml", "B")
+    look = os.stat
+
+    def refuse(path: str, **options: bool) -> os.stat_result:
+        if path == "conf/a.yaml":
+            raise PermissionError(13, "Permission denied")
+        return look(path, **options)
+
+    monkeypatch.setattr(os, "stat", refuse)
+    assert problems("conf") == {"W-UNREAD conf/a.yaml": "not read: cannot be looked at: Permission denied"}
+    assert declared("conf") == ["B"]
+
+
+def test_a_default_that_is_a_dead_link() -> None:
+    """An `exolink.yaml` that leads nowhere is an error, not a reason to look elsewhere."""
+    link("exolink.yaml", "nowhere")
+    assert codes() == ["E-READ exolink.yaml"]
+    write("exolink/a.yaml", "A")
+    with pytest.raises(InputError, match="E-NO-PATH.*both"):
+        files.read([], {})
+    os.unlink("exolink.yaml")
+    assert declared() == ["A"]
+
+
 numbers = itertools.count()
 names = st.sampled_from(["a.yaml", "b.YML", "c.Yaml", "d", "e.yaml", ".f.yaml", "g.txt", ".h", "i.yml"])
 kinds = st.sampled_from(["file", "file", "file", "folder", "folder", "link", "link out", "dead link", "pipe"])
