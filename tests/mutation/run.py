@@ -246,6 +246,8 @@ def transplant(code: Any, module: ModuleType) -> None:
 
 
 def _give(live: Any, mutated: Any) -> None:
+    if callable(clear := getattr(live, "cache_clear", None)):
+        clear()
     live, mutated = inspect.unwrap(getattr(live, "fget", live)), inspect.unwrap(getattr(mutated, "fget", mutated))
     if isinstance(live, FunctionType) and isinstance(mutated, FunctionType):
         live.__code__, live.__defaults__, live.__kwdefaults__ = (
