@@ -18,6 +18,8 @@ from exolink_reconcile.state.database_url import Database
 CONNECT = 5  # seconds
 PATIENCE = 30.0  # seconds that a statement may take before its connection counts as dead
 _LOOK = 0.5
+# A server that does not notice that we are gone would keep the rows locked, from our next connection too.
+_BEGIN = b"BEGIN; SET LOCAL idle_in_transaction_session_timeout = '5s'"
 
 # Two statements stood in each other's way: the same one again will do.
 AGAIN = (errors.SerializationFailure, errors.DeadlockDetected)
@@ -50,8 +52,15 @@ class Link:
     @contextlib.contextmanager
     def transaction(self) -> "Iterator[psycopg.Connection[dict[str, Any]]]":
         """Several statements, all or none. Raises psycopg.Error."""
-        with self._working() as connection, connection.transaction():
-            yield connection
+        with self._working() as connection:
+            connection.execute(_BEGIN)
+            try:
+                yield connection
+            except BaseException:
+                with contextlib.suppress(psycopg.Error):
+                    connection.rollback()
+                raise
+            connection.commit()
 
     def close(self) -> None:
         """Close it, whether or not it is in use."""

@@ -142,8 +142,10 @@ class Leases:
             return
         thread, self._thread = self._thread, None
         self.tokens, self.deadline = {}, None
-        with contextlib.suppress(psycopg.Error):
-            self._link.ask(statements.RELEASE, {"origin": self.origin, "run": self.run})
+        for _ in range(2):  # the connection may have dropped while nothing was asked
+            with contextlib.suppress(psycopg.Error):
+                self._link.ask(statements.RELEASE, {"origin": self.origin, "run": self.run})
+                break
         if thread is not None:
             thread.join(1.0)
 
