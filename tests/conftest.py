@@ -15,6 +15,9 @@ FAMILIES = {
 }
 # A shell starts what it runs in the background with SIGINT ignored, and every process that a test starts would inherit it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+# `nohup` ignores SIGHUP; with a handler of ours pytest stays as deaf, and its processes start with the default.
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, lambda number, frame: None)
 
 # Each test sets what the command reads of its environment, never the machine that runs the tests. The workers inherit it.
 OF_THE_COMMAND = re.compile(

@@ -49,12 +49,10 @@ Run = Callable[..., Ran]
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
-    for name in [name for name in os.environ if name.startswith(("EXOLINK_", "PG")) or name == "CI"]:
-        if name != "PG_BIN":
-            monkeypatch.delenv(name)
     monkeypatch.setenv("PW", "hunter22secret")
     monkeypatch.setenv("ODD", "#1: 'x'")
     monkeypatch.setenv("EXOLINK_API_URL", API)
+    monkeypatch.setenv("EXOLINK_SETTLE", "0.5")
     monkeypatch.chdir(tmp_path)
 
     def call(*arguments: str) -> Ran:
