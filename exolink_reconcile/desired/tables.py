@@ -4,16 +4,18 @@ Terms. A *row* is what RFC 4180 calls a record: cells with a delimiter between t
 quoted cell has line breaks in it. The first row that is not blank is the *header*; each cell of it names a *column*. A row
 whose cells are all empty is blank: spreadsheets write such rows below the last one, and columns without a name beside it.
 
-Premise. A fleet is very many rows, and hardly a row has a quote in it. So a line without one is split, which is all there
-is to do, and a line with one goes to a pattern that matches a whole row or nothing. What the pattern does not match is
-explained then; places of cells are worked out only where something is to be said of them.
+Premise. A fleet is very many rows, and hardly a row has a quote in it. So a piece of the text that has no quote and no
+reference, and whose lines are all as wide as the header, is split, which is all there is to do. Any other piece is read
+row by row: a line without a quote is split, and a line with one goes to a pattern that matches a whole row or nothing.
+What the pattern does not match is explained then; places of cells are worked out only where something is to be said of
+them.
 
 Bounds. Whatever the bytes, each character is looked at a few times at most. The patterns never go back, and of a row that
 is wider than the header no more cells are made than the header has.
 """
 
 import re
-from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import islice
@@ -30,6 +32,7 @@ MAX_BYTES = 64 * 1024 * 1024
 MAX_LINES = 500_000
 MAX_COLUMNS = 1_000
 MAX_ROW = 256 * 1024  # characters
+_PIECE = 64 * 1024  # characters, fewer than a row may have
 _SAVE_AS = "Save it as CSV in UTF-8; in Excel that is `CSV UTF-8`."
 
 # The text of a cell to its value, and what is wrong with the references in it.
@@ -144,12 +147,54 @@ def entries(table: Table, expand: Expand) -> Iterator[Node | Diagnostic]:
     An empty cell is a field left out, and so is a column that is for no field.
     """
     fields = [name or "" for name in table.fields]
-    unnamed = [index for index, name in enumerate(table.names) if not name and not fields[index]]
+    named = all(name or field for name, field in zip(table.names, fields, strict=True))
+    at, line = table.body, table.line + table.text.count("\n", table.start, table.body)
+    while at < len(table.text):
+        end = table.text.rfind("\n", at, at + _PIECE) + 1
+        nodes = _plain_entries(table, fields, at, end, line) if named and end else None
+        if nodes is None:
+            at, line = yield from _checked_entries(table, fields, (at, line), end or at + 1, expand)
+        else:
+            yield from nodes
+            at, line = end, line + table.text.count("\n", at, end)
+
+
+def _plain_entries(table: Table, fields: Sequence[str], start: int, end: int, first: int) -> list[Node] | None:
+    """The entries of whole lines, the `first` one of which starts at `start`; None where one of them needs a closer look."""
+    piece = table.text[start : end - 1]
+    if "\r" in piece:
+        piece = piece.removesuffix("\r").replace("\r\n", "\n")
+    if '"' in piece or "\r" in piece or "${" in piece:
+        return None
+    width = len(fields)
+    rows = [line.split(table.delimiter, width) for line in piece.split("\n")]
+    if set(map(len, rows)) != {width}:
+        return None
     some_left_out = "" in fields
-    has_references = "${" in table.text
-    for row in _rows(table):
-        if isinstance(row, Diagnostic):
-            yield row
+    nodes: list[Node] = []
+    for line, cells in enumerate(rows, first):
+        if some_left_out or "" in cells:
+            if not any(cells):
+                continue
+            entry = _entry(fields, cells, some_left_out)
+        else:
+            entry = Node(zip(fields, cells))
+        entry.file, entry.line, entry.column = table, line, 1
+        nodes.append(entry)
+    return nodes
+
+
+def _checked_entries(
+    table: Table, fields: Sequence[str], place: tuple[int, int], end: int, expand: Expand
+) -> Generator[Node | Diagnostic, None, tuple[int, int]]:
+    """The entries of the rows that start at `place` or after it, before `end`, one by one; the place of the next row."""
+    unnamed = [index for index, name in enumerate(table.names) if not name and not fields[index]]
+    reader = _RowReader(table, *place)
+    while reader.at < end:
+        row = reader.read()
+        if row is None or isinstance(row, Diagnostic):
+            if row is not None:
+                yield row
             continue
         line, start, cells = row
         if unnamed and (stray := next((index for index in unnamed if cells[index]), None)) is not None:
@@ -157,11 +202,12 @@ def entries(table: Table, expand: Expand) -> Iterator[Node | Diagnostic]:
             detail = "Name its column in the header, or empty the cell. Cells that hold a delimiter need quotes."
             yield _problem(table.path, span.line, span.column, "a cell in a column without a name", detail)
             continue
-        entry = _entry(fields, cells, some_left_out)
+        entry = _entry(fields, cells, "" in fields)
         entry.file, entry.line, entry.column = table, line, 1
-        if has_references and any("${" in cell for cell in entry.values()):
+        if any("${" in cell for cell in entry.values()):
             yield from _expanded(table, entry, start, expand)
         yield entry
+    return reader.at, reader.line
 
 
 def entries_at(table: Table, lines: Iterable[int]) -> Iterator[Node]:
@@ -299,42 +345,41 @@ def _grammar(delimiter: str) -> _Grammar:
 _Row = tuple[int, int, list[str]]  # line, where it starts in the text, cells
 
 
-def _rows(table: Table) -> Iterator[_Row | Diagnostic]:
-    """The rows that are not blank and as wide as the header, each with its line and where it starts in the text."""
-    path, text, delimiter = table.path, table.text, table.delimiter
-    width = len(table.names)
-    grammar = _grammar(delimiter)
-    has_lone_returns = text.count("\r") != text.count("\r\n")
-    at, line, size = table.body, table.line + text.count("\n", table.start, table.body), len(text)
-    while at < size:
-        start, first = at, line
-        end = text.find("\n", at)
-        end = size if end < 0 else end
-        row = text[at:end]
-        if '"' in row or (has_lone_returns and "\r" in row[:-1]):
-            match = grammar.row.match(text, at)
+class _RowReader:
+    """Reads row after row. The next one starts at `at`, on line `line`."""
+
+    def __init__(self, table: Table, at: int, line: int) -> None:
+        self.at, self.line = at, line
+        self._table = table
+        self._grammar = _grammar(table.delimiter)
+
+    def read(self) -> _Row | Diagnostic | None:
+        """The next row, as wide as the header; None for one that is blank."""
+        path, text, delimiter = self._table.path, self._table.text, self._table.delimiter
+        start, first, width = self.at, self.line, len(self._table.names)
+        end = text.find("\n", start)
+        end = len(text) if end < 0 else end
+        row = text[start:end]
+        if '"' in row or "\r" in row[:-1]:
+            match = self._grammar.row.match(text, start)
             if match is None:
-                problem, at = _explained(path, text, grammar, start, first)
-                line += text.count("\n", start, at)
-                yield problem
-                continue
-            at = _after_line(text, match.end())
-            line += text.count("\n", start, at)
-            cells = grammar.cells(text[start : match.end()], width + 1)
+                problem, self.at = _explained(path, text, self._grammar, start, first)
+                self.line += text.count("\n", start, self.at)
+                return problem
+            self.at = _after_line(text, match.end())
+            self.line += text.count("\n", start, self.at)
+            cells = self._grammar.cells(text[start : match.end()], width + 1)
             count = len(cells)
         else:
-            at, line = end + 1, line + 1
-            if row[-1:] == "\r":
-                row = row[:-1]
+            self.at, self.line = end + 1, first + 1
+            row = row.removesuffix("\r")
             count = row.count(delimiter) + 1
             cells = row.split(delimiter) if count == width else [row]
-        if at - start > MAX_ROW:
-            yield _too_long(path, first)
-        elif count == width:
-            if "" not in cells or any(cells):
-                yield first, start, cells
-        elif cells != [""]:
-            yield _ragged(table, first, count)
+        if self.at - start > MAX_ROW:
+            return _too_long(path, first)
+        if count == width:
+            return (first, start, cells) if any(cells) else None
+        return _ragged(self._table, first, count) if cells != [""] else None
 
 
 def _expanded(table: Table, entry: Node, start: int, expand: Expand) -> Iterator[Diagnostic]:

@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Mapping
 from typing import Any, Literal, cast
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
@@ -240,3 +241,27 @@ def test_what_pythons_writer_writes_is_read_back(
         {name: cell for name, cell in zip(("identity", "displayName"), row) if cell} for row in rows if any(row)
     ]
     assert read(file.getvalue()) == expected
+
+
+@given(
+    st.lists(
+        st.sampled_from(["a", "b,", ",", ";", '"a', '"', '"c"', "\r", "\n", "\n", "\r\n", "${", "é "]), max_size=30
+    ),
+    st.sampled_from(["identity", "identity,displayName", "identity,displayName,", "identity;displayName"]),
+    st.sampled_from([8, 20, tables._PIECE]),
+)
+def test_a_table_reads_the_same_piece_by_piece_and_row_by_row(body: list[str], header: str, piece: int) -> None:
+    """However a table is cut into pieces, its entries, their lines and its problems are those of its rows one by one."""
+
+    def seen(size: int) -> list[object]:
+        parsed = tables.parse("t.csv", "".join([header, "\n", *body, "\n"]).encode(), KNOWN)
+        if isinstance(parsed, Diagnostic):
+            return [shown(parsed)]
+        parsed, _ = tables.with_fields(parsed, {}, key="identity", **FIELDS)
+        with patch.object(tables, "_PIECE", size):
+            found = list(tables.entries(parsed, lambda text: (text, ())))
+        return [
+            (each.line, each.column, list(each.items())) if isinstance(each, Node) else shown(each) for each in found
+        ]
+
+    assert seen(piece) == seen(1)
