@@ -96,7 +96,7 @@ def parse(text: str, kinds: Sequence[Kind], *, name: str = "the contract") -> Co
     description = _Description(_load(text, name), name)
     offers = {kind: description.offer(kind) for kind in kinds}
     for kind, offer in offers.items():
-        if kind.entries is None and offer.get is None:
+        if kind.is_tenant() and offer.get is None:
             raise problem("E-CONTRACT", f"{name} has no GET {kind.item}, without which no tenant can be read")
         _check_types(kind, offer, name)
     return Contract(description.title, offers)
@@ -114,7 +114,7 @@ def check(contract: Contract, desired: DesiredState) -> None:
     for tenant in desired.tenants:
         for kind in sorted(tenant.mentioned, key=lambda kind: kind.kind):
             offer = contract.offer(kind)
-            if kind.entries is not None and offer.list is None:
+            if not kind.is_tenant() and offer.list is None:
                 diagnostics.append(
                     Diagnostic(
                         "E-CONTRACT",
@@ -181,7 +181,7 @@ class _Description:
 
     def offer(self, kind: Kind) -> Offer:
         """What is there for a kind. A kind without a list has only its item."""
-        listed = kind.entries is not None
+        listed = not kind.is_tenant()
         return Offer(
             list=self.operation("get", kind.collection) if listed else None,
             create=self.operation("post", kind.collection),

@@ -80,10 +80,10 @@ def _csv_cell(text: str) -> str:
 def _tenant(name: str, rows: Mapping[Kind, Sequence[Row]], writer: "_Writer") -> str:
     lines = [f"tenant: {scalar(name)}"]
     for kind, rows_of_kind in rows.items():
-        if kind.entries is None:
+        if kind.is_tenant():
             lines += [line for row in rows_of_kind for line in writer.fields(kind, row, "")]
     for kind, rows_of_kind in rows.items():
-        if kind.entries is not None and rows_of_kind:
+        if not kind.is_tenant() and rows_of_kind:
             entries = writer.entries(kind, rows_of_kind)
             declared = any(not line.lstrip().startswith("#") for line in entries)
             lines += ["", *([f"{kind.entries}:"] if declared else []), *entries]

@@ -33,7 +33,7 @@ from exolink_reconcile.planning.choices import Choices
 from exolink_reconcile.resource import Address
 from exolink_reconcile.state.store import Base as StoredBase
 
-TENANT = next(kind for kind in KINDS if kind.entries is None)
+TENANT = next(kind for kind in KINDS if kind.is_tenant())
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,6 +155,11 @@ class Resource(BaseModel):
     expected: ClassVar[tuple[str, ...]] = ()
     when_gone: ClassVar[str] = ""
 
+    @classmethod
+    def is_tenant(cls) -> bool:
+        """Whether a document itself describes it: it stands in no list, and has no id in its path."""
+        return cls.entries is None
+
 
 Kind = type[Resource]
 

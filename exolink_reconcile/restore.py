@@ -30,7 +30,7 @@ def _document(
 ) -> Iterator[str]:
     by_word = {kind.kind: kind for kind in kinds}
     comments: list[str] = []
-    entries: dict[str, list[str]] = {kind.entries: [] for kind in kinds if kind.entries is not None}
+    entries: dict[str, list[str]] = {str(kind.entries): [] for kind in kinds if not kind.is_tenant()}
     top: list[str] = []
     removed: list[str] = []
     for write in sorted(writes, key=lambda write: write.address):
@@ -39,7 +39,7 @@ def _document(
             comments += _unclear(write)
         elif write.action == "create":
             removed.append(_removal(run, write))
-        elif kind.entries is None:
+        elif kind.is_tenant():
             fields, notes = _fields(kind, write, contract)
             top += fields
             comments += notes
@@ -48,7 +48,7 @@ def _document(
             comments += notes
             if fields or write.action != "update":
                 name = f"  - {key(kind)}: {scalar(write.address.name)}"
-                entries[kind.entries] += [name, *(f"    {line}" for line in fields)]
+                entries[str(kind.entries)] += [name, *(f"    {line}" for line in fields)]
     yield f"# Puts back what run {inert(run)} changed in tenant {inert(tenant)}. Plan it, and look at what it would do."
     yield from (f"# {comment}" for comment in comments)
     yield f"tenant: {scalar(tenant)}"

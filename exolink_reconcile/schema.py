@@ -66,8 +66,8 @@ _DEFINITIONS: _Schema = {
 
 def config(kinds: Sequence[Kind]) -> _Schema:
     """The JSON Schema of a document, for editors. `validate` checks more: names, references, what is given twice."""
-    listed = [kind for kind in kinds if kind.entries is not None]
-    itself = next(kind for kind in kinds if kind.entries is None)
+    listed = [kind for kind in kinds if not kind.is_tenant()]
+    itself = next(kind for kind in kinds if kind.is_tenant())
     named = [facts.named_by for kind in kinds for facts in fields(kind).values() if facts.named_by]
     properties: _Schema = {
         "$schema": {"type": "string", **_told("Path or URL of this schema, for editors. Ignored.")},
@@ -177,9 +177,9 @@ def _policy(kinds: Sequence[Kind]) -> _Schema:
         }
         return {"type": "array", **_told(description, "\n".join(f'- "{glob}"' for glob in examples)), "items": item}
 
-    listed = [kind.kind for kind in kinds if kind.entries is not None]
+    listed = [kind.kind for kind in kinds if not kind.is_tenant()]
     protect = [f"{kind}/*" for kind in listed]
-    listed_kind = next(kind for kind in kinds if kind.entries is not None)
+    listed_kind = next(kind for kind in kinds if not kind.is_tenant())
     exact = f"{listed_kind.kind}/{_example(listed_kind)}"
     return {
         "title": "policy",

@@ -190,7 +190,7 @@ class _Run:
             return reason
         if step.creates and (blind := self.settings.blind.get((tenant, step.kind.kind))):
             return "E-LIST-BLIND", f"an earlier create, {blind}, was answered and never showed up (see `unknowns`)"
-        if tenant in self.missing_tenants and step.kind.entries is not None:
+        if tenant in self.missing_tenants and not step.kind.is_tenant():
             return "E-DEPENDS", f"tenant {tenant} was not created"
         if step.deletes and tenant in self.troubled:
             return "E-DEPENDS", f"nothing is deleted in tenant {tenant} after something failed there"
@@ -272,7 +272,7 @@ class _Run:
             task.outcome = outcome
             if outcome.exit_code:
                 self.troubled.add(outcome.step.address.tenant)
-                if outcome.step.kind.entries is None and outcome.step.creates:
+                if outcome.step.kind.is_tenant() and outcome.step.creates:
                     self.missing_tenants.add(outcome.step.address.tenant)
         self.settings.ended(outcome)
 

@@ -97,9 +97,7 @@ class Lists:
         place, at = (tenant, kind), self._settings.clock()
         rows, as_answered = self._rows(tenant, kind, raw_ids)
         ids_before, tasks = self._known.get(place), self._tasks[place]
-        lost = (
-            self._lost(place, rows, ids_before) if ids_before is not None and kind.entries is not None else frozenset()
-        )
+        lost = self._lost(place, rows, ids_before) if ids_before is not None and not kind.is_tenant() else frozenset()
         listing = Listing(kind, rows, at, ids_before=ids_before, lost=lost, raw_rows=as_answered)
         for task in tasks:
             task.learn(lambda knowledge: knowledge.listed(listing))
@@ -114,7 +112,7 @@ class Lists:
     def _rows(
         self, tenant: str, kind: Kind, raw_ids: frozenset[int]
     ) -> tuple[Sequence[Row], Mapping[int, Mapping[str, Any]]]:
-        if kind.entries is not None:
+        if not kind.is_tenant():
             return live_state.read_rows(self._api, kind, tenant, raw_ids)
         row = live_state.read_one(self._api, kind, tenant)
         return (() if row is None else (row,)), {}

@@ -249,7 +249,7 @@ class Recovery:
         creates = {
             step.address: step
             for step in planned.plan.steps
-            if step.creates and step.kind.entries is not None and self._has_get(step.kind)
+            if step.creates and not step.kind.is_tenant() and self._has_get(step.kind)
         }
         if not creates:
             return {}
@@ -284,7 +284,7 @@ def hold_back(plan: Plan, held: Mapping[Address, int]) -> Plan:
 
 
 def _rows(api: Api, kind: Kind, tenant: str) -> Sequence[Row]:
-    if kind.entries is None:
+    if kind.is_tenant():
         row = live_state.read_one(api, kind, tenant)
         return () if row is None else (row,)
     return live_state.read_list(api, kind, tenant)

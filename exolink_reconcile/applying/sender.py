@@ -92,7 +92,7 @@ class Sender:
             task.learn(lambda so_far: so_far.got(item[0] if item else None, at))
             if item is not None:
                 return (None, NOTHING) if item[0].deletedAt else item
-        if step.kind.entries is None or target is None:
+        if step.kind.is_tenant() or target is None:
             return None, NOTHING
         row = self._lists.fresh(tenant, step.kind, since).by_id.get(target)
         if row is not None and knowledge.write.has_get:

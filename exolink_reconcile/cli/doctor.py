@@ -78,7 +78,7 @@ class Doctor:
             len(entries)
             for tenant in self.desired.tenants
             for kind, entries in tenant.declared.items()
-            if kind.entries is not None
+            if not kind.is_tenant()
         )
         detail = f"{_count(len(self.desired.tenants), 'tenant')} with {_count(count, 'object')} declared"
         if warnings := self.desired.warnings:
@@ -153,7 +153,7 @@ class Doctor:
                 yield _failed(name, error)
                 continue
             rows = live.tenants[tenant].rows
-            parts = [_count(len(rows[kind]), kind.kind) for kind in KINDS if kind in rows and kind.entries is not None]
+            parts = [_count(len(rows[kind]), kind.kind) for kind in KINDS if kind in rows and not kind.is_tenant()]
             existence = "readable" if live.tenants[tenant].exists else "not there yet: apply creates it"
             yield _ok(name, ": ".join(filter(None, (existence, ", ".join(parts)))))
 
@@ -211,7 +211,7 @@ class Doctor:
 
 def _rows(api: Api, kind: Kind, tenant: str) -> Sequence[Mapping[str, Any]]:
     def read() -> Sequence[Mapping[str, Any]]:
-        data = api.get(kind, tenant) if kind.entries is None else api.list(kind, tenant).data
+        data = api.get(kind, tenant) if kind.is_tenant() else api.list(kind, tenant).data
         rows = json.loads(data or b"[]")
         return [row for row in (rows if isinstance(rows, list) else [rows])[:_ROWS] if isinstance(row, dict)]
 
@@ -220,7 +220,7 @@ def _rows(api: Api, kind: Kind, tenant: str) -> Sequence[Mapping[str, Any]]:
 
 def _unknown_fields(contract: Contract, kind: Kind, rows: Sequence[Mapping[str, Any]]) -> list[str]:
     offer = contract.offer(kind)
-    operation = offer.get if kind.entries is None else offer.list
+    operation = offer.get if kind.is_tenant() else offer.list
     if operation is None or not operation.answers:
         return []
     known_names = {*operation.answers, *kind.reported}

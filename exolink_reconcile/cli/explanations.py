@@ -53,7 +53,7 @@ def _kind(kind: Kind, properties: Mapping[str, Any], contract: Contract) -> Iter
     offer = contract.offer(kind)
     entry = _entry(kind, properties)
     yield f"{kind.kind}: {_first_line(kind)}\n"
-    if kind.entries is not None:
+    if not kind.is_tenant():
         yield f"Declared in the list `{kind.entries}`; found by `{key(kind)}`.\n"
     for name, operation in (("create", offer.create), ("update", offer.update), ("delete", offer.delete)):
         yield f"  {name}: {_evidence(operation)}\n"
@@ -90,11 +90,11 @@ def _key(word: str, kinds: Sequence[Kind], properties: Mapping[str, Any], contra
 
 def _entry(kind: Kind, properties: Mapping[str, Any]) -> dict[str, Any]:
     """The keys of an entry of a kind, with their schemas."""
-    inside = properties if kind.entries is None else properties[kind.entries]["items"]["properties"]
+    inside = properties if kind.is_tenant() else properties[str(kind.entries)]["items"]["properties"]
     return {
         name: value
         for name, value in inside.items()
-        if isinstance(value, dict) and "description" in value and (kind.entries is not None or name in fields(kind))
+        if isinstance(value, dict) and "description" in value and (not kind.is_tenant() or name in fields(kind))
     }
 
 

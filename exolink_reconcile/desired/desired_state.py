@@ -93,8 +93,8 @@ class _Builder:
         self.thorough = thorough
         self.literals: list[SecretUrl] = []  # those with a secret that is written out
         self.problems = Problems()
-        self.document_kind = next(kind for kind in kinds if kind.entries is None)
-        self.listed = {str(kind.entries): kind for kind in kinds if kind.entries is not None}
+        self.document_kind = next(kind for kind in kinds if kind.is_tenant())
+        self.listed = {str(kind.entries): kind for kind in kinds if not kind.is_tenant()}
         self.by_word = {kind.kind: kind for kind in self.listed.values()}
         self.tables = [facts.named_by.table for kind in kinds for facts in fields(kind).values() if facts.named_by]
         self.document_fields = compared(self.document_kind)

@@ -145,7 +145,7 @@ class _Finder:
 
     def _field(self, item: Step | HeldBack, field: FieldChange) -> Iterator[_Place]:
         kind, tenant = item.kind, item.address.tenant
-        if kind.entries is None:
+        if kind.is_tenant():
             bodies = (own.body for own in self.by_tenant[tenant] if field.field in own.body)
             yield from (_Place(at_value(body, field.field)) for body in islice(bodies, 1))
             return

@@ -188,7 +188,7 @@ def _decide(
 def _home(
     change: Change, name: str, documents: Sequence[Document], entries: Mapping[Source, tuple[Document, Node]]
 ) -> tuple[Document | None, Node | None]:
-    if change.kind.entries is None:
+    if change.kind.is_tenant():
         own = (
             candidate
             for candidate in documents

@@ -148,7 +148,7 @@ def read_item_whole(
         raise ApiSurprise("E-BAD-ANSWER", f"{answer} is another object: its id is {remote_id(row)}")
     if _says_twice(kind, data, [row]):
         raise ApiSurprise("E-BAD-ANSWER", f"{answer} gives one field twice")
-    if kind.entries is None:
+    if kind.is_tenant():
         api.tenant_ids[tenant] = remote_id(row)
     elif _is_of_another_tenant(data, api.tenant_ids.get(tenant)):
         raise ApiSurprise("E-BAD-ANSWER", f"{answer} belongs to another tenant (tenantId)")

@@ -149,7 +149,7 @@ def _rows(gone: Iterable[Change], unmanaged: Iterable[Unmanaged]) -> Iterator[tu
 
 def _likeness(kind: Kind, resource: Any) -> Any:
     names: Sequence[str] = compared(kind)
-    return getattr(resource, names[0]) if kind.entries is not None and names else None
+    return getattr(resource, names[0]) if not kind.is_tenant() and names else None
 
 
 def _renamed(created: Address, old: Address, number: int, field: str) -> str:

@@ -95,7 +95,7 @@ def compared(live: LiveState, choices: Choices, kinds: Iterable[Kind]) -> dict[s
     counts: dict[str, int] = {}
     for kind in kinds:
         for name, tenant in live.tenants.items():
-            if kind.entries is None:
+            if kind.is_tenant():
                 counts[kind.kind] = counts.get(kind.kind, 0) + 1
             elif kind in tenant.rows:
                 addresses = (Address(name, kind.kind, name_of_row(kind, row)) for row in tenant.rows[kind])

@@ -43,7 +43,7 @@ def diff(desired: DesiredState, live: LiveState) -> Changes:
     for tenant in desired.tenants:
         read = live.tenants.get(tenant.name)
         for kind in tenant.declared:
-            if read is not None and (kind in read.rows or (kind.entries is None and not read.exists)):
+            if read is not None and (kind in read.rows or (kind.is_tenant() and not read.exists)):
                 rows = read.rows.get(kind, ())
                 counts[tenant.name, kind.kind] = len(rows)
                 group = _Kind(tenant, kind, rows)

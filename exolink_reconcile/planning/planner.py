@@ -124,7 +124,7 @@ class _Planner:
             self._unclear(unclear)
         for change in changes.changes:
             if not self.choices.cover(change.address):
-                if change.kind.entries is None and change.before is None:
+                if change.kind.is_tenant() and change.before is None:
                     self.missing_tenants.add(change.address.tenant)
                 continue
             if change.declared is None:
@@ -145,7 +145,7 @@ class _Planner:
     def _create(self, change: Change, declared: Declared) -> None:
         sends = _managed(change.kind, declared)
         operation = self.contract.offer(change.kind).create
-        if change.kind.entries is not None and change.address.tenant in self.missing_tenants:
+        if not change.kind.is_tenant() and change.address.tenant in self.missing_tenants:
             code, reason = (
                 "E-DEPENDS",
                 f"tenant {change.address.tenant} does not exist, and this plan does not create it",
@@ -153,7 +153,7 @@ class _Planner:
         else:
             code, reason = "E-CONTRACT", _cannot_create(change.kind, sends, operation)
         if reason:
-            if change.kind.entries is None:
+            if change.kind.is_tenant():
                 self.missing_tenants.add(change.address.tenant)
             self._hold(change.address, change.kind, Action.CREATE, code, reason, declared)
             return
@@ -493,7 +493,7 @@ def _names(tenant: DesiredTenant, kind: Kind, changes: Changes) -> Iterator[str]
 
 
 def _count(unmanaged: Sequence[Unmanaged], contract: Contract) -> dict[str, int]:
-    counts = {kind.kind: 0 for kind in contract.offers if kind.entries is not None}
+    counts = {kind.kind: 0 for kind in contract.offers if not kind.is_tenant()}
     for group in unmanaged:
         counts[group.kind.kind] += len(group.rows)
     return counts

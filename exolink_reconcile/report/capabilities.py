@@ -33,7 +33,7 @@ def _kind(kind: Kind, offer: Offer) -> Iterator[str]:
 
 def _operations(kind: Kind, offer: Offer) -> dict[str, Operation | None]:
     """Its operations by name, None for those that are not offered; a tenant is never listed nor deleted."""
-    names = ("get", "create", "update") if kind.entries is None else ("list", "get", "create", "update", "delete")
+    names = ("get", "create", "update") if kind.is_tenant() else ("list", "get", "create", "update", "delete")
     return {name: getattr(offer, name) for name in names}
 
 

@@ -30,7 +30,7 @@ from exolink_reconcile.resource import (
 from exolink_reconcile.resource import compared as compared_fields
 from exolink_reconcile.saved_plan import reader
 
-LISTED = [kind for kind in KINDS if kind.entries is not None]
+LISTED = [kind for kind in KINDS if not kind.is_tenant()]
 VALUES = {"string": ("wss://a.example.com/", "wss://b.example.com/"), "integer": (3, 4), "boolean": (True, False)}
 each_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.kind)
 each_listed = pytest.mark.parametrize("kind", LISTED, ids=lambda kind: kind.kind)
@@ -70,7 +70,7 @@ def test_words(kind: Kind) -> None:
     assert [other.kind for other in KINDS].count(kind.kind) == 1
     assert [other.entries for other in KINDS].count(kind.entries) == 1
     assert "/" not in kind.kind
-    assert "{tenant}" in kind.item and ("{id}" in kind.item) is (kind.entries is not None)
+    assert "{tenant}" in kind.item and ("{id}" in kind.item) is not kind.is_tenant()
     assert not set(kind.reported) & set(fields(kind))
     assert all(facts.description for facts in fields(kind).values())
 

@@ -146,8 +146,8 @@ def planned_requests(plan: Plan) -> Counter[tuple[str, str]]:
     """The writes that a plan allows, as method and path."""
     found: Counter[tuple[str, str]] = Counter()
     for step in plan.steps:
-        base = f"/tenant/{step.address.tenant}" + ("" if step.kind.entries is None else f"/{step.address.kind}")
-        item = base if step.kind.entries is None else f"{base}/{remote_id(step.before) if step.before else ''}"
+        base = f"/tenant/{step.address.tenant}" + ("" if step.kind.is_tenant() else f"/{step.address.kind}")
+        item = base if step.kind.is_tenant() else f"{base}/{remote_id(step.before) if step.before else ''}"
         if step.creates:
             found["POST", base] += 1
         if step.deletes:
