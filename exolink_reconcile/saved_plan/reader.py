@@ -40,6 +40,7 @@ from exolink_reconcile.saved_plan.format import (
 )
 from exolink_reconcile.secret_url import SecretUrl, may_be
 
+_NOWHERE = Source("", 0, 0)  # a plan has the places of steps, not of what they declare
 _WHOLE_NUMBER = re.compile("-?[0-9]{1,18}")
 
 
@@ -78,7 +79,7 @@ def read(text: bytes, kinds: Sequence[Kind] = KINDS) -> SavedPlan:
     try:
         loaded = json.loads(text)
         document = PlanDocument.model_validate_json(text)
-    except (ValueError, ValidationError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         first = error.errors()[0]["msg"] if isinstance(error, ValidationError) else "it is not JSON"
         raise _not_a_plan(f"this is not a saved plan: {first}") from None
     saved = SavedPlan(document)
@@ -90,13 +91,12 @@ def read(text: bytes, kinds: Sequence[Kind] = KINDS) -> SavedPlan:
 def _is_as_reviewed(saved: SavedPlan, kinds: Sequence[Kind]) -> bool:
     """Whether the digests are those of the steps and of the API that the file would apply them to."""
     own = saved.document.exolink
-    if own.options.api_url != own.api_url or len(own.changes) != len(saved.document.resource_changes):
-        return False
     steps = tuple(plan(saved, kinds).steps)
     digests = digest.of_facts(steps, [tuple(sorted(change.secrets.items())) for change in own.changes])
     addresses = [row.address for row in saved.document.resource_changes]
     return (
-        digests == tuple(change.digest for change in own.changes)
+        own.options.api_url == own.api_url
+        and digests == tuple(change.digest for change in own.changes)
         and own.digest == digest.of_steps(own.api_url, digests)
         and addresses == [rows.resource_address(step.address) for step in steps]
     )
@@ -106,7 +106,7 @@ def plan(saved: SavedPlan, kinds: Sequence[Kind]) -> Plan:
     """The plan that was saved, for showing. Not for applying: its secrets are masked and its order is flat."""
     own = saved.document.exolink
     by_word = {kind.kind: kind for kind in kinds}
-    pairs = zip(own.changes, saved.document.resource_changes, strict=True)
+    pairs = zip(own.changes, saved.document.resource_changes)
     drift = {row.address: row.change for row in saved.document.resource_drift}
     return Plan(
         origin=own.api_url,
@@ -138,16 +138,15 @@ def _note(note: PlanNote) -> Note:
 def _step(change: PlannedChange, row: ResourceChange, drift: ChangeValues | None, kinds: Mapping[str, Kind]) -> Step:
     address, kind = _address(change.address, kinds)
     before, after = row.change.before, row.change.after
-    source = _source(change.source)
     _check_names(kind, (*change.fields, *change.sends, *change.secrets, *(after or {}).keys() - {"id"}))
     return Step(
         Action[change.action.upper()],
         address,
         kind,
         change.reason,
-        source,
+        _source(change.source),
         before=_row(kind, before) if before is not None else None,
-        declared=Declared(entry_model(kind).model_construct(**_values(kind, after)), source or Source("", 0, 0))
+        declared=Declared(entry_model(kind).model_construct(**_values(kind, after)), _NOWHERE)
         if after is not None
         else None,
         fields=tuple(
@@ -295,7 +294,7 @@ def _not_as_planned(
     saved: SavedPlan, now: Collection[str], desired: DesiredState, live: LiveState
 ) -> Iterator[PlannedChange]:
     """The reviewed changes that are not among the steps of now, by digest, and are not live as planned."""
-    pairs = zip(saved.document.exolink.changes, saved.document.resource_changes, strict=True)
+    pairs = zip(saved.document.exolink.changes, saved.document.resource_changes)
     done = [(change, row) for change, row in pairs if change.digest not in now]
     if not done:
         return

@@ -1,18 +1,24 @@
 """A saved plan: whole or refused, and applied exactly or not at all."""
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
+import support_plans
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support_pipeline import Pipeline, as_json, digest_of, document, pipeline
+from support_pipeline import OPTIONS, Pipeline, as_json, digest_of, document, pipeline
 from world import World
 
 from exolink_reconcile.errors import InputError, PlanStale
 from exolink_reconcile.kinds import KINDS
+from exolink_reconcile.model import Action, FieldChange, HeldBack, Source
 from exolink_reconcile.report import text
-from exolink_reconcile.saved_plan import reader
+from exolink_reconcile.resource import Address
+from exolink_reconcile.saved_plan import reader, writer
+from exolink_reconcile.secret_url import SecretUrl
 
 CHARGER = {"displayName": "Lobby", "profileId": 1}
 WANTED = document(
@@ -136,6 +142,42 @@ def test_a_step_that_is_no_longer_wanted() -> None:
         assert refused(run, saved, WANTED.replace('  - {displayName: "Lobby", profileId: "1", identity: "CP-2"}\n', "")) == "E-STALE"  # fmt: skip
 
 
+def test_a_step_that_was_done_and_is_no_longer_wanted() -> None:
+    """What was made as planned and is not declared any more is not as reviewed: the rest is not applied either."""
+    found = world()
+    with pipeline(found) as run:
+        saved = save(run)
+        settle(found, "create charger")
+        assert refused(run, saved, WANTED.replace('  - {displayName: "Lobby", profileId: "1", identity: "CP-2"}\n', "")) == "E-STALE"  # fmt: skip
+
+
+def message(run: Pipeline, saved: reader.SavedPlan, yaml: str = WANTED) -> str:
+    with pytest.raises(PlanStale) as caught:
+        check(run, saved, yaml)
+    return caught.value.summary
+
+
+def test_what_is_said_of_a_stale_plan() -> None:
+    """It says which step is another one now, whether it was reviewed, and how many steps there were and are."""
+    found = world()
+    with pipeline(found) as run:
+        saved = save(run)
+        another = message(run, saved, WANTED.replace('identity: "CP-2"', 'identity: "CP-3"'))
+        assert "it would now create acme/charger/CP-3; nobody reviewed it. Reviewed: 4 steps; now: 4." in another
+        gone = message(run, saved, WANTED.replace('  - {charger: "Old"}\n', "").replace("removed:\n", ""))
+        assert "delete acme/charger/Old was reviewed, is not to do any more, and is not live as planned" in gone
+        found.edit("acme", "charger", "CP-1", profileId=3)
+        moved = message(run, saved)
+        assert "it would now update acme/charger/CP-1; update was reviewed there, but something changed since" in moved
+
+
+def test_the_options_of_a_saved_plan() -> None:
+    """They are those that it was made with, by name."""
+    with pipeline(world()) as run:
+        options = save(run).options
+    assert options == {name: tuple(value) if isinstance(value, list) else value for name, value in OPTIONS.items()}
+
+
 def test_an_empty_plan() -> None:
     """A plan that had nothing to do comes out the same: a pipeline without a change does not fail."""
     with pipeline(world()) as run:
@@ -175,8 +217,17 @@ def test_expect(length: int) -> None:
     with pipeline(world()) as run:
         plan = run.plan(WANTED)
         reader.check_digest(plan, digest_of(plan)[:length])
-        with pytest.raises(PlanStale, match="E-STALE"):
-            reader.check_digest(plan, digest_of(plan)[: length - 1] + "g")
+        wrong = digest_of(plan)[: length - 1] + "g"
+        with pytest.raises(PlanStale, match=f"E-STALE.*expected {wrong}, it is now {digest_of(plan)}"):
+            reader.check_digest(plan, wrong)
+
+
+def test_expect_of_a_saved_plan() -> None:
+    """A saved plan must have the digest that is expected, too."""
+    reader.check_expected("abc", "abc")
+    reader.check_expected("abc", "ab")
+    with pytest.raises(PlanStale, match="E-STALE.*expected b, it is abc"):
+        reader.check_expected("abc", "b")
 
 
 # --------------------------------------------------------------------------------------------------------- the file
@@ -226,6 +277,169 @@ def test_no_plan(data: bytes) -> None:
     """What cannot be read as a plan is invalid input, not a stale plan and not a crash."""
     with pytest.raises(InputError, match="E-PLAN-FILE"):
         reader.read(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        (b"", "this is not a saved plan: it is not JSON"),
+        (b"[" * 100_000, "this is not a saved plan: it is not JSON"),
+        (b'{"format_version": "1.2"}', "this is not a saved plan: Field required"),
+        (SAVED.replace('"1.2"', '"0.9"').encode(), "this is not a saved plan: Input should be '1.2'"),
+    ],
+)
+def test_why_it_is_no_plan(data: bytes, why: str) -> None:
+    """The message names the first thing that is wrong, and how to make a plan."""
+    with pytest.raises(InputError) as caught:
+        reader.read(data)
+    [diagnostic] = caught.value.diagnostics
+    assert diagnostic.summary == why and "plan --out FILE" in diagnostic.detail
+
+
+MIXED, BRANCH = as_json(support_plans.mixed()), as_json(support_plans.pull_request())
+
+
+def forged(text: str, edit: Callable[[Any], Any]) -> reader.SavedPlan:
+    """What is read of a plan file that somebody edited, and gave the checksum that it must have."""
+    plan = json.loads(text)
+    edit(plan)
+    plan["exolink"]["checksum"] = writer.checksum(plan)
+    return reader.read(json.dumps(plan).encode())
+
+
+def change_of(plan: Any, address: str = "acme/charger/CP-0001") -> Any:
+    return next(change for change in plan["exolink"]["changes"] if change["address"] == address)
+
+
+def row_of(plan: Any, index: str = "CP-0001") -> Any:
+    return next(row for row in plan["resource_changes"] if row["index"] == index)["change"]
+
+
+EDITS: dict[str, Callable[[Any], Any]] = {
+    "another API to send it to": lambda plan: plan["exolink"]["options"].update(api_url="https://evil.example"),
+    "another API that it was made for": lambda plan: plan["exolink"].update(api_url="https://evil.example"),
+    "both": lambda plan: (
+        plan["exolink"].update(api_url="https://evil.example"),
+        plan["exolink"]["options"].update(api_url="https://evil.example"),
+    ),
+    "a step less": lambda plan: plan["exolink"]["changes"].pop(),
+    "a row less": lambda plan: plan["resource_changes"].pop(),
+    "a step and its row less": lambda plan: (plan["exolink"]["changes"].pop(), plan["resource_changes"].pop()),
+    "another digest of a step": lambda plan: change_of(plan).update(digest="0" * 64),
+    "another digest": lambda plan: plan["exolink"].update(digest="0" * 64),
+    "another action": lambda plan: change_of(plan).update(action="create"),
+    "another address": lambda plan: change_of(plan).update(address="acme/charger/CP-0777"),
+    "another address of the row": lambda plan: plan["resource_changes"][0].update(address='exolink_cpms.acme["X"]'),
+    "another value": lambda plan: row_of(plan)["after"].update(profileId=9),
+    "another value before": lambda plan: row_of(plan)["before"].update(profileId=9),
+    "another id": lambda plan: row_of(plan)["before"].update(id=9),
+    "another secret": lambda plan: change_of(plan, "acme/cpms/Primary backend").update(secrets={"url": "0" * 64}),
+    "no secret": lambda plan: change_of(plan, "acme/cpms/Primary backend").update(secrets={}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("edit", EDITS.values(), ids=EDITS)
+def test_row_E1_edited_with_a_checksum(edit: Callable[[Any], Any]) -> None:
+    """Whoever can compute a checksum still cannot change what a reviewed digest stands for."""
+    with pytest.raises(PlanStale, match="E-EDITED"):
+        forged(MIXED, edit)
+
+
+OTHERS: dict[str, Callable[[Any], Any]] = {
+    "a field that changes": lambda plan: change_of(plan).update(fields=["evil"]),
+    "a field that is sent": lambda plan: change_of(plan).update(sends=["evil"]),
+    "a secret field": lambda plan: change_of(plan).update(secrets={"evil": "0" * 64}),
+    "a value to be": lambda plan: row_of(plan)["after"].update(evil=1),
+    "a value that is": lambda plan: row_of(plan)["before"].update(evil=1),
+    "an id that is text": lambda plan: row_of(plan)["before"].update(id="7"),
+    "an id that is true": lambda plan: row_of(plan)["before"].update(id=True),
+    "no id": lambda plan: row_of(plan)["before"].pop("id"),
+    "another kind": lambda plan: change_of(plan).update(address="acme/evil/CP-0001"),
+    "no address": lambda plan: change_of(plan).update(address="evil"),
+    "a field held back": lambda plan: plan["exolink"]["held_back"][0].update(field="evil"),
+    "a kind held back": lambda plan: plan["exolink"]["held_back"][0].update(address="acme/evil/x"),
+    "no address left out": lambda plan: plan["exolink"].update(left_out=["evil"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("edit", OTHERS.values(), ids=OTHERS)
+def test_row_E20_what_no_version_of_the_tool_writes(edit: Callable[[Any], Any]) -> None:
+    """Nothing but fields and kinds that are known is ever shown as one: a file with others is invalid input."""
+    with pytest.raises(InputError, match="E-PLAN-FILE: this is not a saved plan of this version of the tool"):
+        forged(MIXED, edit)
+
+
+DRIFTS: dict[str, Callable[[Any], Any]] = {
+    "no drift": lambda plan: plan["resource_drift"].clear(),
+    "nothing before": lambda plan: [row["change"].update(before=None) for row in plan["resource_drift"]],
+}
+
+
+@pytest.mark.parametrize("edit", DRIFTS.values(), ids=DRIFTS)
+def test_row_E20_a_drift_that_is_not_told(edit: Callable[[Any], Any]) -> None:
+    """A step says that another hand changed it, and nothing says what: it is shown without."""
+    plan = reader.plan(forged(BRANCH, edit), KINDS)
+    assert all(step.was == () for step in plan.steps) and text.plan(plan, "0" * 64)
+
+
+def test_row_E20_a_drift_of_another_field() -> None:
+    """A field that the kind does not have is refused there, too."""
+    with pytest.raises(InputError, match="E-PLAN-FILE"):
+        forged(BRANCH, lambda plan: [row["change"]["before"].update(evil=1) for row in plan["resource_drift"]])
+
+
+def test_row_E20_what_only_explains() -> None:
+    """The names of profiles, and addresses of notes, that cannot be such are left out."""
+    names = {"acme": {"profileId": {"1": "day", "x": "evil", "-2": "night", "9" * 19: "evil", "٣": "evil"}}}
+    notes = [{"code": "W-RENAME", "summary": "s", "addresses": ["acme/cpms/A", "evil"]}]
+    plan = reader.plan(forged(MIXED, lambda plan: plan["exolink"].update(names=names, notes=notes)), KINDS)
+    assert plan.names == {("acme", "profileId"): {1: "day", -2: "night"}}
+    assert [note.addresses for note in plan.notes] == [(Address("acme", "cpms", "A"),)]
+
+
+@pytest.mark.parametrize("story", ["nothing", "one", "pull_request"])
+def test_it_comes_back_whole(story: str) -> None:
+    """What was shown of a plan and its steps is what a saved plan has, but for the secrets."""
+    plan = getattr(support_plans, story)()
+    changed = {"partial": ("--target",), "left_out": (Address("acme", "charger", "CP-1"), Address("acme", "cpms", "B"))}
+    plan = replace(plan, **changed, names={("acme", "profileId"): {1: "day"}})
+    saved = reader.plan(reader.read(as_json(plan).encode()), KINDS)
+    for name in (
+        "origin",
+        "tenants",
+        "compared",
+        "unmanaged_counts",
+        "partial",
+        "left_out",
+        "base",
+        "notes",
+        "refusals",
+        "names",
+        "held_back",
+    ):
+        assert getattr(saved, name) == getattr(plan, name), name
+    for one, other in zip(saved.steps, plan.steps, strict=True):
+        for name in ("action", "address", "kind", "reason", "source", "sends", "inferred", "cause", "was"):
+            assert getattr(one, name) == getattr(other, name), name
+        assert [change.name for change in one.fields] == [change.field for change in other.fields]
+        secret = any(isinstance(change.after, SecretUrl) and change.after.has_secret for change in other.fields)
+        if not secret:
+            assert one.before == other.before
+            assert [change[1:] for change in one.fields] == [change[1:] for change in other.fields]
+
+
+def test_what_is_held_back_comes_back() -> None:
+    """With its field and both sides, with nothing on one side, and without a field or a place."""
+    cpms, address = KINDS[1], Address("acme", "cpms", "A")
+    fields = (FieldChange("url", None, SecretUrl("wss://h/")), FieldChange("interval", 1, None), None)
+    held = tuple(
+        HeldBack(address, cpms, action, "E-CANNOT-UPDATE", "r", source, field, ("a", "b"))
+        for field in fields
+        for source in (None, Source("a.yaml", 3, 5))
+        for action in (Action.UPDATE, Action.DELETE)
+    )
+    plan = replace(support_plans.nothing(), held_back=held)
+    assert reader.plan(reader.read(as_json(plan).encode()), KINDS).held_back == held
 
 
 def test_no_secret_is_stored() -> None:
