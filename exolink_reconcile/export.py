@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from exolink_reconcile.contract import Contract, broken_limit
 from exolink_reconcile.inert import harmless, inert
-from exolink_reconcile.resource import Kind, Row, compared, entry_model, folded, key
+from exolink_reconcile.resource import Kind, Row, compared, entry_model, folded, key, name_of_row
 from exolink_reconcile.secret_url import SecretUrl
 
 MODELINE = "# yaml-language-server: $schema=./schemas/exolink-config.schema.json\n"
@@ -107,7 +107,7 @@ class _Writer:
         before = len(self.left_out)
         for row in self.declarable(kind, rows):
             lines += self._comments("  ", before)
-            lines += [f"  - {key(kind)}: {scalar(getattr(row, key(kind)))}", *self.fields(kind, row, "    ")]
+            lines += [f"  - {key(kind)}: {scalar(name_of_row(kind, row))}", *self.fields(kind, row, "    ")]
             before = len(self.left_out)
         return [*lines, *self._comments("  ", before)]
 
@@ -116,9 +116,9 @@ class _Writer:
 
     def declarable(self, kind: Kind, rows: Sequence[Row]) -> Iterator[Row]:
         """The rows that may be declared, by name."""
-        folds = Counter(folded(getattr(row, key(kind))) for row in rows)
-        for row in sorted(rows, key=lambda row: (getattr(row, key(kind)), row.id)):
-            name = getattr(row, key(kind))
+        folds = Counter(folded(name_of_row(kind, row)) for row in rows)
+        for row in sorted(rows, key=lambda row: (name_of_row(kind, row), row.id)):
+            name = name_of_row(kind, row)
             if why := self._undeclarable(kind, name, folds):
                 address = inert(f"{self.tenant}/{kind.kind}/{name}")
                 self.left_out.append((f"{address} (id {row.id})", why))
@@ -162,7 +162,7 @@ class _Writer:
         return not why
 
     def _named(self, kind: Kind, row: Row, name: str) -> str:
-        return f"{name} of {inert(f'{self.tenant}/{kind.kind}/{getattr(row, key(kind))}')}"
+        return f"{name} of {inert(f'{self.tenant}/{kind.kind}/{name_of_row(kind, row)}')}"
 
     def _value(self, kind: Kind, row: Row, value: Any) -> str:
         if isinstance(value, SecretUrl):
@@ -179,7 +179,7 @@ class _Writer:
         return scalar(value) if isinstance(value, str) else str(value)
 
     def _variable(self, kind: Kind, row: Row, part: str) -> str:
-        name = getattr(row, key(kind))
+        name = name_of_row(kind, row)
         base = re.sub(r"[^A-Z0-9]+", "_", f"{self.tenant}_{name}_{part}".upper()).strip("_")
         if base[:1].isdigit() or base.startswith("EXOLINK_"):  # those are the tool's own
             base = f"_{base}"

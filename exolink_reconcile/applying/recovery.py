@@ -19,7 +19,7 @@ from exolink_reconcile.contract import Contract
 from exolink_reconcile.live import live_state
 from exolink_reconcile.live.api import Api
 from exolink_reconcile.model import Action, HeldBack, LiveState, Operation, Plan, Step, remote_id
-from exolink_reconcile.resource import Address, Kind, Row, key
+from exolink_reconcile.resource import Address, Kind, Row, name_of_row
 
 
 class Planned(Protocol):
@@ -265,7 +265,7 @@ class Recovery:
     def _answers(self, step: Step, number: int) -> bool:
         """Whether the object of this id is there, under this name. Raises ApiError."""
         row = live_state.read_one(self._api, step.kind, step.address.tenant, number)
-        return row is not None and getattr(row, key(step.kind)) == step.address.name
+        return row is not None and name_of_row(step.kind, row) == step.address.name
 
 
 def hold_back(plan: Plan, held: Mapping[Address, int]) -> Plan:

@@ -5,7 +5,7 @@ from typing import Any
 
 from exolink_reconcile.model import DesiredTenant, Outcome, Plan, Result
 from exolink_reconcile.planning.choices import Choices
-from exolink_reconcile.resource import Address, attributes, fields, key
+from exolink_reconcile.resource import Address, attributes, fields, key, name_of
 from exolink_reconcile.secret_url import masked
 
 
@@ -21,7 +21,7 @@ def declared(tenant: DesiredTenant) -> dict[Address, Mapping[str, Any]]:
         for entry in entries:
             managed = entry.resource.model_fields_set
             values = dict(zip(names, values_of(entry.resource), strict=True))
-            address = Address(tenant.name, kind.kind, getattr(entry.resource, key(kind)))
+            address = Address(tenant.name, kind.kind, name_of(entry.resource))
             fields_by_address[address] = {name: masked(values[name]) for name in names if name in managed}
     return fields_by_address
 

@@ -33,7 +33,7 @@ from exolink_reconcile.desired.tables import Table
 from exolink_reconcile.inert import inert
 from exolink_reconcile.model import Change, Changes, FieldChange, Source
 from exolink_reconcile.references import as_written
-from exolink_reconcile.resource import Kind, fields, key
+from exolink_reconcile.resource import Kind, fields, name_of_row
 from exolink_reconcile.secret_url import SecretUrl
 
 # Why a live value may not be declared, in words; empty where it may be.
@@ -134,7 +134,7 @@ def _left_whole(changes: Changes) -> Iterator[Left]:
         yield Left(str(unclear.address), unclear.reason, unclear.source)
     for unmanaged in changes.unmanaged:
         for row in unmanaged.rows:
-            name = getattr(row, key(unmanaged.kind))
+            name = name_of_row(unmanaged.kind, row)
             yield Left(
                 f"{unmanaged.tenant}/{unmanaged.kind.kind}/{name}", f"it is new: live as id {row.id}, and not declared"
             )

@@ -15,7 +15,7 @@ from exolink_reconcile.live import answers
 from exolink_reconcile.live.answers import Listing
 from exolink_reconcile.live.api import Api
 from exolink_reconcile.model import LiveState, LiveTenant, remote_id
-from exolink_reconcile.resource import Kind, Row, fields, key, row_model
+from exolink_reconcile.resource import Kind, Row, fields, name_of_row, row_model
 
 _T = TypeVar("_T")
 _MOST_ROWS = 1_000_000
@@ -209,7 +209,7 @@ def _is_number(value: object, number: int) -> bool:
 
 def _read_tenant(api: Api, kind: Kind, tenant: str) -> Row | None:
     row = read_one(api, kind, tenant)
-    if row is not None and getattr(row, key(kind)) != tenant:
+    if row is not None and name_of_row(kind, row) != tenant:
         raise ApiSurprise("E-BAD-TENANT", f"asked for tenant {tenant}, the API answered with another one")
     return row
 

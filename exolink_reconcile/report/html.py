@@ -30,7 +30,7 @@ from exolink_reconcile.model import Action, FieldChange, HeldBack, Plan, Step, r
 from exolink_reconcile.report import again, text
 from exolink_reconcile.report.links import NO_LINKS, Links, is_base
 from exolink_reconcile.report.view import PlanView
-from exolink_reconcile.resource import Kind, Row, key
+from exolink_reconcile.resource import Kind, Row, key, name_of_row
 from exolink_reconcile.secret_url import SecretUrl
 
 PLAIN_ROWS = 300  # a section of creates, updates or unmanaged objects up to this long is plain HTML row by row
@@ -358,7 +358,7 @@ class _Shown:
         return _Row(*self.where(step), "", tuple(values), says, besides=self.besides(step))
 
     def unmanaged(self, tenant: str, kind: Kind, row: Row) -> _Row:
-        return _Row(self.inert(tenant), kind.kind, inert(getattr(row, key(kind))), "", f"id {remote_id(row)}", (), ())
+        return _Row(self.inert(tenant), kind.kind, inert(name_of_row(kind, row)), "", f"id {remote_id(row)}", (), ())
 
     def where(self, item: Step | HeldBack) -> tuple[str, str, str, str]:
         """Tenant, kind, name and YAML place."""

@@ -20,7 +20,7 @@ from exolink_reconcile.model import (
 )
 from exolink_reconcile.report import again, colours
 from exolink_reconcile.report.view import PlanView
-from exolink_reconcile.resource import key
+from exolink_reconcile.resource import key, name_of_row
 from exolink_reconcile.secret_url import SecretUrl
 
 _T = TypeVar("_T")
@@ -583,7 +583,7 @@ def inferred(plan: Plan) -> Iterator[str]:
 def unmanaged(plan: Plan) -> Iterator[str]:
     """What is live and not declared, a line each."""
     for group in plan.unmanaged:
-        names = sorted((getattr(row, key(group.kind)), remote_id(row)) for row in group.rows)
+        names = sorted((name_of_row(group.kind, row), remote_id(row)) for row in group.rows)
         for name, number in names:
             yield f"    {inert(f'{group.tenant}/{group.kind.kind}/{name}')}  (id {number})"
 
