@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
 from exolink_reconcile.codes import Exit
-from exolink_reconcile.resource import Address, Kind, Resource, Row, compared
+from exolink_reconcile.resource import Address, Kind, ListKey, Resource, Row, compared
 
 # ------------------------------------------------------------------------------------------------------ where and what
 
@@ -201,7 +201,7 @@ class Changes:
     changes: tuple[Change, ...]
     unclear: tuple[Unclear, ...]
     unmanaged: tuple[Unmanaged, ...]
-    live_counts: Mapping[tuple[str, str], int]
+    live_counts: Mapping[ListKey, int]
     notes: tuple[Note, ...] = ()
     live: LiveState = LiveState({})
 
@@ -492,7 +492,7 @@ class Result:
     left: tuple[Left, ...] = ()
     notes: tuple[str, ...] = ()
     exit_codes: tuple[Exit, ...] = ()
-    live_counts: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    live_counts: Mapping[ListKey, int] = field(default_factory=dict)
     gated: str = ""
 
     @property

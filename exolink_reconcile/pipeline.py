@@ -30,7 +30,7 @@ from exolink_reconcile.planning import choices as planning_choices
 from exolink_reconcile.planning import differ, digest, planner
 from exolink_reconcile.planning.attribution import Base
 from exolink_reconcile.planning.choices import Choices
-from exolink_reconcile.resource import Address
+from exolink_reconcile.resource import Address, ListKey
 from exolink_reconcile.state.store import Base as StoredBase
 
 TENANT = next(kind for kind in KINDS if kind.is_tenant())
@@ -76,9 +76,9 @@ class PlannedRun:
         return digest.of_steps(self.plan.origin, self.digests)
 
     @property
-    def lists(self) -> Sequence[tuple[str, str]]:
+    def lists(self) -> Sequence[ListKey]:
         """The lists that were read: tenant and name of the kind."""
-        return tuple((name, kind.kind) for name, tenant in self.live.tenants.items() for kind in tenant.rows)
+        return tuple(ListKey(name, kind.kind) for name, tenant in self.live.tenants.items() for kind in tenant.rows)
 
 
 def wanted(
@@ -171,7 +171,7 @@ class _Named(Mapping[str, str]):
 def plan(
     wanted: Wanted,
     api: Api,
-    counts_before: Mapping[tuple[str, str], int],
+    counts_before: Mapping[ListKey, int],
     bases: Mapping[str, StoredBase] = MappingProxyType({}),
 ) -> PlannedRun:
     """Read the live state, compare, decide. `counts_before` are the rows that earlier runs saw.

@@ -24,6 +24,16 @@ from exolink_reconcile.secret_url import LONGEST_LIVE, SecretUrl, masked
 # ---------------------------------------------------------------------------------------------------------- addresses
 
 
+class ListKey(NamedTuple):
+    """Which list: a tenant, and the word of a kind. As text `TENANT/KIND`."""
+
+    tenant: str
+    kind: str
+
+    def __str__(self) -> str:
+        return f"{self.tenant}/{self.kind}"
+
+
 class Address(NamedTuple):
     """Where a resource is: `TENANT/KIND/NAME`. A name may contain slashes; a tenant and a kind may not."""
 
@@ -36,6 +46,11 @@ class Address(NamedTuple):
         """The address that `text` spells, or None where it has fewer than two slashes or an empty part."""
         parts = text.split("/", 2)
         return cls(*parts) if len(parts) == 3 and all(parts) else None
+
+    @property
+    def list_key(self) -> ListKey:
+        """The list that it is in."""
+        return ListKey(self.tenant, self.kind)
 
     @property
     def local(self) -> str:

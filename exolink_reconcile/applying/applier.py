@@ -188,7 +188,7 @@ class _Run:
         step, tenant = task.step, task.step.address.tenant
         if reason := self._withhold(task):
             return reason
-        if step.creates and (blind := self.settings.blind.get((tenant, step.kind.kind))):
+        if step.creates and (blind := self.settings.blind.get(step.address.list_key)):
             return "E-LIST-BLIND", f"an earlier create, {blind}, was answered and never showed up (see `unknowns`)"
         if tenant in self.missing_tenants and not step.kind.is_tenant():
             return "E-DEPENDS", f"tenant {tenant} was not created"

@@ -19,7 +19,7 @@ from exolink_reconcile.errors import ApiError
 from exolink_reconcile.live import live_state
 from exolink_reconcile.live.api import Api
 from exolink_reconcile.model import LiveState, remote_id
-from exolink_reconcile.resource import Address, Kind, Row
+from exolink_reconcile.resource import Address, Kind, ListKey, Row
 
 Place = tuple[str, Kind]
 _DATE_RESOLUTION = 1.0  # seconds: what a Date header leaves out
@@ -46,7 +46,7 @@ class Lists:
         self._last: dict[Place, Listing] = {}
         self._reading = threading.Lock()
         self.rows: dict[Place, Sequence[Row]] = {}
-        self.counts: dict[tuple[str, str], int] = {}
+        self.counts: dict[ListKey, int] = {}
         self.contradicted: dict[str, str] = {}
         self.without_get: set[Kind] = set()
         self.sleep = settings.sleep or stop.sleep
@@ -105,7 +105,7 @@ class Lists:
             self.contradicted.setdefault(tenant, sentence)
         self.rows[place] = rows
         if not lost:
-            self.counts[tenant, kind.kind] = len(rows)
+            self.counts[ListKey(tenant, kind.kind)] = len(rows)
         self._last[place] = listing
         return listing
 

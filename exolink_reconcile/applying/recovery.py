@@ -19,7 +19,7 @@ from exolink_reconcile.contract import Contract
 from exolink_reconcile.live import live_state
 from exolink_reconcile.live.api import Api
 from exolink_reconcile.model import Action, HeldBack, LiveState, Operation, Plan, Step, remote_id
-from exolink_reconcile.resource import Address, Kind, Row, name_of_row
+from exolink_reconcile.resource import Address, Kind, ListKey, Row, name_of_row
 
 
 class Planned(Protocol):
@@ -49,7 +49,7 @@ class Memory(Protocol):
     def settle_earlier(self, operations: Mapping[int, str], new_ids: Mapping[int, int] | None = None) -> None:
         """Close writes of earlier runs."""
 
-    def seen(self) -> Mapping[tuple[str, str], int]:
+    def seen(self) -> Mapping[ListKey, int]:
         """How many rows each list had."""
 
 
@@ -88,7 +88,7 @@ class Recovery:
         self._sleep = settings.sleep or self._stop.sleep
         self._kinds = {kind.kind: kind for kind in kinds}
 
-    def run(self, plan: Callable[[Mapping[tuple[str, str], int]], _Planned]) -> tuple[_Planned, Recovered]:
+    def run(self, plan: Callable[[Mapping[ListKey, int]], _Planned]) -> tuple[_Planned, Recovered]:
         """Settle what can be settled, then plan. `plan` is given how many rows each list had, for the shrink check.
 
         Raises:
@@ -173,11 +173,11 @@ class Recovery:
             self._memory.settle_earlier(outcomes, new_ids)
         return _sentence(outcomes), tuple(blind)
 
-    def _counts(self, writes: Iterable[_Open]) -> dict[tuple[str, str], int]:
+    def _counts(self, writes: Iterable[_Open]) -> dict[ListKey, int]:
         """How many rows each list had, without those that our own deletes are known to have removed."""
         counts = dict(self._memory.seen())
         for write in writes:
-            place = (write.operation.address.tenant, write.operation.address.kind)
+            place = write.operation.address.list_key
             if place in counts and judge.judge(write.knowledge, self._settings.settle).deleted is Verdict.DONE:
                 counts[place] -= 1
         return counts

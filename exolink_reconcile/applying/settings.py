@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from exolink_reconcile.model import Outcome, Step
+from exolink_reconcile.resource import ListKey
 
 
 class Record(Protocol):
@@ -23,7 +24,7 @@ class Record(Protocol):
     def settle(self, outcomes: Iterable[Outcome]) -> None:
         """Take in outcomes. Raises StorageFailed."""
 
-    def saw(self, counts: Mapping[tuple[str, str], int]) -> None:
+    def saw(self, counts: Mapping[ListKey, int]) -> None:
         """Remember how many rows each list has. Raises StorageFailed."""
 
 
@@ -42,7 +43,7 @@ class Unrecorded:
     def settle(self, outcomes: Iterable[Outcome]) -> None:
         """Nothing."""
 
-    def saw(self, counts: Mapping[tuple[str, str], int]) -> None:
+    def saw(self, counts: Mapping[ListKey, int]) -> None:
         """Nothing."""
 
 
@@ -64,7 +65,7 @@ class Settings:
 
     settle: float = 90.0
     record: Record = field(default_factory=Unrecorded)
-    blind: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    blind: Mapping[ListKey, str] = field(default_factory=dict)
     starting: Callable[[Step], None] = lambda step: None
     waiting: Callable[[str], None] = lambda sentence: None
     sent: Callable[[Step], None] = lambda step: None

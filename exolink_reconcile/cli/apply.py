@@ -30,6 +30,7 @@ from exolink_reconcile.live.api import Api
 from exolink_reconcile.model import Diagnostic, LiveState, Operation, Plan, Result, Status, Step
 from exolink_reconcile.pipeline import PlannedRun, Wanted
 from exolink_reconcile.report import colours, result_text, since, text
+from exolink_reconcile.resource import ListKey
 from exolink_reconcile.saved_plan import reader, writer
 from exolink_reconcile.saved_plan import wave as waves
 from exolink_reconcile.saved_plan.reader import SavedPlan
@@ -194,7 +195,7 @@ class Apply:
                 "E-AMBIGUOUS", f"{reason.rstrip('.')}. Still open: {_named(operations)}; see `unknowns`"
             ) from error
 
-    def _plan(self, wanted: Wanted, api: Api, store: Store, counts_before: Mapping[tuple[str, str], int]) -> PlannedRun:
+    def _plan(self, wanted: Wanted, api: Api, store: Store, counts_before: Mapping[ListKey, int]) -> PlannedRun:
         with progress.reading(self.console, wanted):
             return pipeline.plan(wanted, api, counts_before, _bases(store, wanted))
 
@@ -289,7 +290,7 @@ class Apply:
             self.events.answered(step)
             bar.answered(step)
 
-        blind_places = {(op.address.tenant, op.address.kind): str(op.address) for op in blind}
+        blind_places = {op.address.list_key: str(op.address) for op in blind}
         settings = Settings(
             settle=self.options.settle, record=journal, blind=blind_places, starting=starting, sent=answered, ended=bar.ended,
             waiting=bar.note, stages=self.stages, gate=self._gate(stop, wanted.variables),
@@ -379,9 +380,9 @@ def _named(operations: Sequence[Operation]) -> str:
     return f"{listed} and {len(operations) - 3} more" if len(operations) > 3 else listed
 
 
-def _counts(live: LiveState) -> dict[tuple[str, str], int]:
+def _counts(live: LiveState) -> dict[ListKey, int]:
     return {
-        (name, kind.kind): len(rows)
+        ListKey(name, kind.kind): len(rows)
         for name, tenant in live.tenants.items()
         for kind, rows in tenant.rows.items()
         if tenant.exists

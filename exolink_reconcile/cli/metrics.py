@@ -14,7 +14,7 @@ from exolink_reconcile import files
 from exolink_reconcile.cli.run import RUN
 from exolink_reconcile.codes import Exit
 from exolink_reconcile.model import Action, Plan, Result, Status
-from exolink_reconcile.resource import Address
+from exolink_reconcile.resource import Address, ListKey
 
 _SUCCESS = "exolink_last_success_timestamp_seconds"
 _CAUSES = ("edit", "drift", "both", "none")  # none: no base says whose change it is
@@ -32,9 +32,9 @@ class Metrics:
         self._held_back = self._unknown = 0
         self._steps: Counter[tuple[str, str]] = Counter()
         self._differences: dict[Address, str] = {}
-        self._lists: set[tuple[str, str]] = set()
+        self._lists: set[ListKey] = set()
 
-    def planned(self, plan: Plan, lists: Iterable[tuple[str, str]], unknown: int = 0) -> None:
+    def planned(self, plan: Plan, lists: Iterable[ListKey], unknown: int = 0) -> None:
         """What a plan shows: differences by list (`lists` are all that were read), held back, writes still open."""
         self.begin()
         self._held_back, self._unknown = len(plan.held_back), unknown

@@ -12,7 +12,7 @@ from exolink_reconcile import globs
 from exolink_reconcile.errors import InputError, problem
 from exolink_reconcile.globs import Globs
 from exolink_reconcile.model import DesiredState, LiveState, Unmanaged
-from exolink_reconcile.resource import Address, Kind, name_of, name_of_row
+from exolink_reconcile.resource import Address, Kind, ListKey, name_of, name_of_row
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ def check_choices(desired: DesiredState, choices: Choices) -> None:
     for option, texts in named.items():
         for text in texts:
             address = Address.parse(text)
-            if address is None or address.name not in declared.get((address.tenant, address.kind), ()):
+            if address is None or address.name not in declared.get(address.list_key, ()):
                 addresses = (
                     f"{tenant}/{kind}/{name}" for (tenant, kind), names in declared.items() for name in sorted(names)
                 )
@@ -227,9 +227,9 @@ def _addresses(desired: DesiredState, unmanaged: Sequence[Unmanaged]) -> Iterabl
         yield from (Address(group.tenant, group.kind.kind, name_of_row(group.kind, row)) for row in group.rows)
 
 
-def _declared_names(desired: DesiredState) -> Mapping[tuple[str, str], set[str]]:
-    names: dict[tuple[str, str], set[str]] = defaultdict(set)
+def _declared_names(desired: DesiredState) -> Mapping[ListKey, set[str]]:
+    names: dict[ListKey, set[str]] = defaultdict(set)
     for tenant in desired.tenants:
         for kind, declared in tenant.declared.items():
-            names[tenant.name, kind.kind].update(name_of(d.resource) for d in declared)
+            names[ListKey(tenant.name, kind.kind)].update(name_of(d.resource) for d in declared)
     return names

@@ -27,7 +27,7 @@ from exolink_reconcile.model import (
     Unmanaged,
     remote_id,
 )
-from exolink_reconcile.resource import Address, Kind, Row, attributes, compared, folded, key, masked_like
+from exolink_reconcile.resource import Address, Kind, ListKey, Row, attributes, compared, folded, key, masked_like
 
 
 def diff(desired: DesiredState, live: LiveState) -> Changes:
@@ -38,14 +38,14 @@ def diff(desired: DesiredState, live: LiveState) -> Changes:
     changes: list[Change] = []
     unclear: list[Unclear] = []
     unmanaged: list[Unmanaged] = []
-    counts: dict[tuple[str, str], int] = {}
+    counts: dict[ListKey, int] = {}
     notes: list[Note] = []
     for tenant in desired.tenants:
         read = live.tenants.get(tenant.name)
         for kind in tenant.declared:
             if read is not None and (kind in read.rows or (kind.is_tenant() and not read.exists)):
                 rows = read.rows.get(kind, ())
-                counts[tenant.name, kind.kind] = len(rows)
+                counts[ListKey(tenant.name, kind.kind)] = len(rows)
                 group = _Kind(tenant, kind, rows)
                 changes += group.changes
                 unclear += group.unclear

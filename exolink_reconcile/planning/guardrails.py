@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from exolink_reconcile.model import Action, DesiredState, Refusal, Step
 from exolink_reconcile.planning.choices import Choices
+from exolink_reconcile.resource import ListKey
 
 FREE_SHARE = 0.10
 
@@ -26,18 +27,16 @@ def read_in_part(desired: DesiredState, choices: Choices) -> list[Refusal]:
     ]
 
 
-def shrunk(
-    live: Mapping[tuple[str, str], int], counts_before: Mapping[tuple[str, str], int], choices: Choices
-) -> list[Refusal]:
+def shrunk(live: Mapping[ListKey, int], counts_before: Mapping[ListKey, int], choices: Choices) -> list[Refusal]:
     """The guardrail on lists that became empty: more likely a fault than the truth."""
     return [
         Refusal(
             "E-LIST-SHRANK",
-            f"the list of {tenant}/{kind} is empty, and an earlier run saw {counts_before[tenant, kind]} rows;"
-            f" if that is true, --allow-shrunk {tenant}/{kind}",
+            f"the list of {place} is empty, and an earlier run saw {counts_before[place]} rows;"
+            f" if that is true, --allow-shrunk {place}",
         )
-        for (tenant, kind), count in sorted(live.items())
-        if count == 0 and counts_before.get((tenant, kind), 0) > 0 and f"{tenant}/{kind}" not in choices.allow_shrunk
+        for place, count in sorted(live.items())
+        if count == 0 and counts_before.get(place, 0) > 0 and str(place) not in choices.allow_shrunk
     ]
 
 
@@ -50,19 +49,19 @@ def inferred(steps: Iterable[Step], choices: Choices) -> list[Refusal]:
     return [Refusal("E-INFERRED", f"{write}: give --allow-inferred, or a --contract in which it is documented")]
 
 
-def delete_budget(steps: Sequence[Step], live: Mapping[tuple[str, str], int], choices: Choices) -> list[Refusal]:
+def delete_budget(steps: Sequence[Step], live: Mapping[ListKey, int], choices: Choices) -> list[Refusal]:
     """The guardrail on deletes, over the whole plan: how many may go without saying their number."""
     deletes = [step for step in steps if step.deletes]
     weighed = [step for step in deletes if not (choices.reviewed and step.action is Action.DELETE and not step.pruned)]
-    groups = Counter((step.address.tenant, step.address.kind) for step in weighed)
+    groups = Counter(step.address.list_key for step in weighed)
     counted = {place: count for place, count in groups.items() if count > 1}
     why = []
-    for (tenant, kind), count in sorted(counted.items()):
-        live_count = live.get((tenant, kind), 0)
+    for place, count in sorted(counted.items()):
+        live_count = live.get(place, 0)
         if count >= live_count:
-            why.append(f"it would empty {tenant}/{kind} ({count} of {live_count})")
+            why.append(f"it would empty {place} ({count} of {live_count})")
         elif count > FREE_SHARE * live_count:
-            why.append(f"it deletes {count} of {live_count} in {tenant}/{kind}, more than {FREE_SHARE:.0%}")
+            why.append(f"it deletes {count} of {live_count} in {place}, more than {FREE_SHARE:.0%}")
     if sum(counted.values()) > FREE_TOTAL:
         why.append(f"it deletes {sum(counted.values())}, more than {FREE_TOTAL}")
     total = choices.saved.deletes if choices.saved else len(deletes)
@@ -74,7 +73,7 @@ def delete_budget(steps: Sequence[Step], live: Mapping[tuple[str, str], int], ch
     return [Refusal("E-DELETES", f"{total} deletes need --allow-deletes {total}: {'; '.join(why)}")]
 
 
-def permissions(steps: Sequence[Step], live: Mapping[tuple[str, str], int], choices: Choices) -> Iterator[str]:
+def permissions(steps: Sequence[Step], live: Mapping[ListKey, int], choices: Choices) -> Iterator[str]:
     """The options without which apply would refuse these steps, as words of a command line."""
     free = replace(choices, allow_deletes=None)
     if choices.allow_deletes is not None or delete_budget(steps, live, free):

@@ -39,7 +39,7 @@ from exolink_reconcile.planning import attribution, guardrails
 from exolink_reconcile.planning.attribution import Base
 from exolink_reconcile.planning.choices import Choices, check_globs, compared, wanted
 from exolink_reconcile.references import as_written
-from exolink_reconcile.resource import Address, Kind, Row, fields, name_of, name_of_row
+from exolink_reconcile.resource import Address, Kind, ListKey, Row, fields, name_of, name_of_row
 from exolink_reconcile.secret_url import SecretUrl
 
 # What is true where an API does not show an object by its id.
@@ -55,7 +55,7 @@ def plan(
     contract: Contract,
     choices: Choices,
     origin: str,
-    counts_before: Mapping[tuple[str, str], int] = MappingProxyType({}),
+    counts_before: Mapping[ListKey, int] = MappingProxyType({}),
     base: Base | None = None,
 ) -> Plan:
     """What to do about the changes. `counts_before` is how many rows earlier runs saw in each list, by tenant and kind word.
@@ -281,16 +281,16 @@ class _Planner:
             return revert, f"take {field.field} out of the YAML, and change it in the web page"
         return revert, f"createOnly: [{field.field}] in the entry: sent when it is created, never compared"
 
-    def with_replaces(self, live_counts: Mapping[tuple[str, str], int]) -> list[HeldBack]:
+    def with_replaces(self, live_counts: Mapping[ListKey, int]) -> list[HeldBack]:
         """What is held back, with the replaces that could settle it: each as a command that no guardrail refuses."""
-        needs: dict[tuple[str, str], tuple[str, ...]] = {}
+        needs: dict[ListKey, tuple[str, ...]] = {}
         held_back: list[HeldBack] = []
         for held in self.held_back:
             step = self.could_replace.get(held.address)
             if step is None or held.code != "E-CANNOT-UPDATE":
                 held_back.append(held)
                 continue
-            place = (step.address.tenant, step.address.kind)
+            place = step.address.list_key
             if place not in needs:
                 needs[place] = tuple(guardrails.permissions([*self.steps, step], live_counts, self.choices))
             command = ("exolink-reconcile", "plan", "--allow-replace", str(held.address), *needs[place])

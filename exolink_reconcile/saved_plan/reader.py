@@ -27,7 +27,7 @@ from exolink_reconcile.model import (
 )
 from exolink_reconcile.planning import digest
 from exolink_reconcile.planning.choices import ReviewedPlan
-from exolink_reconcile.resource import Address, Kind, Row, entry_model, fields, key, name_of, row_model
+from exolink_reconcile.resource import Address, Kind, ListKey, Row, entry_model, fields, key, name_of, row_model
 from exolink_reconcile.saved_plan import rows, writer
 from exolink_reconcile.saved_plan.format import (
     ChangeValues,
@@ -307,19 +307,19 @@ def _not_as_planned(
             yield change
 
 
-def _live_ids(live: LiveState) -> dict[tuple[str, str], set[int]]:
+def _live_ids(live: LiveState) -> dict[ListKey, set[int]]:
     return {
-        (tenant, kind.kind): set(map(remote_id, kind_rows))
+        ListKey(tenant, kind.kind): set(map(remote_id, kind_rows))
         for tenant, read in live.tenants.items()
         for kind, kind_rows in read.rows.items()
     }
 
 
-def _is_gone(change: PlannedChange, row: ResourceChange, ids: Mapping[tuple[str, str], set[int]]) -> bool:
+def _is_gone(change: PlannedChange, row: ResourceChange, ids: Mapping[ListKey, set[int]]) -> bool:
     """Whether a reviewed delete has happened: no object has that id, under whatever name."""
     address = Address.parse(change.address)
     assert address is not None
-    place = (address.tenant, address.kind)
+    place = address.list_key
     return row.change.before is not None and place in ids and row.change.before["id"] not in ids[place]
 
 

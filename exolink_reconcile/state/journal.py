@@ -19,7 +19,7 @@ from typing import Any
 
 from exolink_reconcile.errors import ReconcileError, StorageFailed
 from exolink_reconcile.model import Operation, Outcome, Status, Step, remote_id
-from exolink_reconcile.resource import Address
+from exolink_reconcile.resource import Address, ListKey
 from exolink_reconcile.state import audit, journal_file, journal_rows, lock, store
 from exolink_reconcile.state import folder as folders
 from exolink_reconcile.state.group_commit import GroupCommit
@@ -250,9 +250,9 @@ class Journal:
 
     def last_made(self, addresses: Iterable[Address]) -> dict[Address, int]:
         """The id of what was made last at each of some addresses; one at which nothing is known to be made is left out."""
-        by_place: dict[tuple[str, str], list[str]] = defaultdict(list)
+        by_place: dict[ListKey, list[str]] = defaultdict(list)
         for address in addresses:
-            by_place[address.tenant, address.kind].append(address.name)
+            by_place[address.list_key].append(address.name)
         statement = (
             "SELECT name, made FROM op INDEXED BY op_made_at WHERE made IS NOT NULL AND origin = ? AND tenant = ? AND kind = ?"
             " AND name IN (SELECT value FROM json_each(?)) ORDER BY number"
@@ -363,12 +363,12 @@ class Journal:
 
     # ------------------------------------------------------------------------------------------------------ last seen
 
-    def seen(self) -> dict[tuple[str, str], int]:
+    def seen(self) -> dict[ListKey, int]:
         """How many rows each list had when an apply last read it, by tenant and kind word."""
         with journal_rows.storage("the journal cannot be read"):
             return journal_rows.seen(self._database, self.origin)
 
-    def saw(self, counts: Mapping[tuple[str, str], int]) -> None:
+    def saw(self, counts: Mapping[ListKey, int]) -> None:
         """Remember how many rows each list has."""
         rows = [(self.origin, tenant, kind, count) for (tenant, kind), count in counts.items()]
         with journal_rows.storage("the journal cannot be written"), self._changes.lock, self._transaction() as database:

@@ -11,7 +11,7 @@ from typing import Any
 
 from exolink_reconcile.errors import StorageFailed
 from exolink_reconcile.model import Operation
-from exolink_reconcile.resource import Address
+from exolink_reconcile.resource import Address, ListKey
 from exolink_reconcile.state import store
 from exolink_reconcile.state.store import Base, Write
 
@@ -105,11 +105,11 @@ def boot() -> str:
     return ""  # not Linux: every start looks alike, so the monotonic clock would lie
 
 
-def seen(database: sqlite3.Connection, origin: str) -> dict[tuple[str, str], int]:
+def seen(database: sqlite3.Connection, origin: str) -> dict[ListKey, int]:
     """How many rows each list had when an apply last read it, by tenant and kind word."""
     with damage():
         rows = database.execute("SELECT tenant, kind, rows FROM seen WHERE origin = ?", (origin,)).fetchall()
-        return {(row["tenant"], row["kind"]): row["rows"] for row in rows}
+        return {ListKey(row["tenant"], row["kind"]): row["rows"] for row in rows}
 
 
 @contextlib.contextmanager

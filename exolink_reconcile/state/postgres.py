@@ -21,7 +21,7 @@ import psycopg
 
 from exolink_reconcile.errors import ReconcileError, StorageFailed
 from exolink_reconcile.model import Operation, Outcome, Status, Step, remote_id
-from exolink_reconcile.resource import Address
+from exolink_reconcile.resource import Address, ListKey
 from exolink_reconcile.state import audit, connection, statements, store
 from exolink_reconcile.state.connection import PATIENCE, Link
 from exolink_reconcile.state.database_url import Database
@@ -264,12 +264,12 @@ class PostgresStore:
         """Close open writes for good, although nobody knows what became of them."""
         self.settle_earlier({op.number: "forgotten" for op in operations})
 
-    def seen(self) -> dict[tuple[str, str], int]:
+    def seen(self) -> dict[ListKey, int]:
         """How many rows each list had when an apply last read it, by tenant and kind word."""
         rows = self._ask(statements.SEEN, {"origin": self.origin})
-        return {(row["tenant"], row["kind"]): row["rows"] for row in rows}
+        return {ListKey(row["tenant"], row["kind"]): row["rows"] for row in rows}
 
-    def saw(self, counts: Mapping[tuple[str, str], int]) -> None:
+    def saw(self, counts: Mapping[ListKey, int]) -> None:
         """Remember how many rows each list has."""
         self._ask(
             statements.SAW,

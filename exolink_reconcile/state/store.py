@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from exolink_reconcile.model import Operation, Outcome, Step
-from exolink_reconcile.resource import Address
+from exolink_reconcile.resource import Address, ListKey
 
 _MOST_UNPACKED = 256 * 2**20
 
@@ -83,7 +83,7 @@ class Memory:
     """What earlier runs left, for a command that may not write: open operations and last seen counts."""
 
     operations: tuple[Operation, ...] = ()
-    seen: Mapping[tuple[str, str], int] | None = None
+    seen: Mapping[ListKey, int] | None = None
     bases: Mapping[str, Base] = field(default_factory=dict)
     note: str = ""
 
@@ -133,10 +133,10 @@ class Store(Protocol):
     def forget(self, operations: Iterable[Operation]) -> None:
         """Close open writes for good, although nobody knows what became of them."""
 
-    def seen(self) -> Mapping[tuple[str, str], int]:
+    def seen(self) -> Mapping[ListKey, int]:
         """How many rows each list had when an apply last read it, by tenant and kind word."""
 
-    def saw(self, counts: Mapping[tuple[str, str], int]) -> None:
+    def saw(self, counts: Mapping[ListKey, int]) -> None:
         """Remember how many rows each list has."""
 
     def base(self, tenant: str) -> Base | None:

@@ -11,6 +11,7 @@ import atheris
 
 with atheris.instrument_imports(include=["exolink_reconcile"]):
     from exolink_reconcile.errors import StorageFailed
+    from exolink_reconcile.resource import ListKey
     from exolink_reconcile.state import journal
 
 from support import fuzz
@@ -32,10 +33,10 @@ def judge(data: bytes) -> None:
             opened.open_operations(["acme"])
             opened.made_lately(["acme"], 90.0)
             opened.seen()
-            opened.saw({("acme", "cpms"): 1})
+            opened.saw({ListKey("acme", "cpms"): 1})
             opened.settle_earlier({op.number: "applied" for op in found})
             assert opened.open_operations() == []
-            assert opened.seen()["acme", "cpms"] == 1
+            assert opened.seen()[ListKey("acme", "cpms")] == 1
     except StorageFailed as error:
         assert error.summary
 

@@ -10,7 +10,7 @@ import pytest
 from exolink_reconcile.errors import Locked, ReconcileError
 from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.model import Action, Outcome, Status, Step
-from exolink_reconcile.resource import Address, row_model
+from exolink_reconcile.resource import Address, ListKey, row_model
 
 from .conftest import ORIGIN, Open
 
@@ -245,10 +245,10 @@ def test_last_seen_counts(home: Open) -> None:
     store = home()
     with held(store):
         assert dict(store.seen()) == {}
-        store.saw({("acme", "cpms"): 2, ("acme", "charger"): 5})
-        store.saw({("acme", "cpms"): 3})
+        store.saw({ListKey("acme", "cpms"): 2, ListKey("acme", "charger"): 5})
+        store.saw({ListKey("acme", "cpms"): 3})
         store.saw({})
-    assert dict(home().seen()) == {("acme", "cpms"): 3, ("acme", "charger"): 5}
+    assert dict(home().seen()) == {ListKey("acme", "cpms"): 3, ListKey("acme", "charger"): 5}
     assert dict(home(OTHER).seen()) == {}
 
 

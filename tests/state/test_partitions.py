@@ -15,7 +15,7 @@ import pytest
 from exolink_reconcile.errors import ReconcileError, StorageFailed
 from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.model import Action, Outcome, Status, Step
-from exolink_reconcile.resource import Address
+from exolink_reconcile.resource import Address, ListKey
 from exolink_reconcile.state import connection, database_url, leases
 from exolink_reconcile.state.postgres import PostgresStore
 
@@ -95,7 +95,7 @@ def run_through(wire: Wire, name: str) -> list[tuple[str, str | None, int | None
             store.sending(STEP)
             store.answered(STEP)
             store.settle([Outcome(STEP, Status.DONE, made=3)])
-            store.saw({("acme", "cpms"): 1})
+            store.saw({ListKey("acme", "cpms"): 1})
     with contextlib.closing(_store(url)) as store:
         assert store.leases() == [], "a lock stayed"
         return [(each.address.name, each.outcome, each.made_id) for each in store.history()]

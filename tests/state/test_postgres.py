@@ -14,7 +14,7 @@ import pytest
 from exolink_reconcile.errors import InputError, Locked, ReconcileError, StorageFailed
 from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.model import Action, Outcome, Status, Step
-from exolink_reconcile.resource import Address
+from exolink_reconcile.resource import Address, ListKey
 from exolink_reconcile.state import database_url, homes, journal, migrations
 from exolink_reconcile.state.database_url import Database
 
@@ -205,7 +205,7 @@ def test_a_connection_that_drops(home: Home) -> None:
         home.cut()
         store.settle([Outcome(sent, Status.DONE, made=3)])
         home.cut()
-        store.saw({("acme", "cpms"): 1})
+        store.saw({ListKey("acme", "cpms"): 1})
         assert [op.address.name for op in store.open_operations()] == ["B"]
     assert len(home.sql("SELECT 1 FROM exolink.audit")) == 1 and home.open().leases() == []
 
@@ -422,7 +422,7 @@ def test_roles(home: Home) -> None:
         writer.sending(sent)
         writer.answered(sent)
         writer.settle([Outcome(sent, Status.UNKNOWN)])
-        writer.saw({("acme", "cpms"): 1})
+        writer.saw({ListKey("acme", "cpms"): 1})
         writer.keep_base("acme", {}, ())
         writer.ended(0, (0, 0, 0))
     for statement in ("UPDATE exolink.audit SET who = 'x'", "DELETE FROM exolink.audit", "DELETE FROM exolink.op"):
@@ -430,7 +430,7 @@ def test_roles(home: Home) -> None:
             empty.server.sql(f"SET ROLE the_writer; {statement}", empty.name)
     reader = empty.open(user="the_reader")
     assert [op.address.name for op in reader.open_operations()] == ["A"] and len(list(reader.history())) == 1
-    assert dict(reader.seen()) == {("acme", "cpms"): 1} and reader.base("acme") is not None
+    assert dict(reader.seen()) == {ListKey("acme", "cpms"): 1} and reader.base("acme") is not None
     with pytest.raises(StorageFailed, match="permission denied"), held(reader):
         pass
 
@@ -443,14 +443,14 @@ def test_a_folder_is_imported_once(home: Home, tmp_path: Path) -> None:
         store.intend(done, {}, {"displayName": "Done"})
         store.intend(left, {}, {})
         store.settle([Outcome(done, Status.DONE, made=5)])
-        store.saw({("acme", "cpms"): 3})
+        store.saw({ListKey("acme", "cpms"): 3})
         store.keep_base("acme", {Address("acme", "cpms", "A"): {"interval": 3}}, ())
     assert upkeep.import_folder(home.database, folder) == (2, 1, 1)
     assert upkeep.import_folder(home.database, folder) == (0, 0, 0)
     shared = home.open()
     assert [op.address.name for op in shared.open_operations(["acme"])] == ["Left"]
     assert [op.remote_id for op in shared.made_lately(["acme"], 600.0)] == [5]
-    assert dict(shared.seen()) == {("acme", "cpms"): 3}
+    assert dict(shared.seen()) == {ListKey("acme", "cpms"): 3}
     base = shared.base("acme")
     assert base is not None and list(base.declared.values()) == [{"interval": 3}]
 
@@ -464,7 +464,7 @@ def test_prune(home: Home) -> None:
         store.intend(done, {}, {})
         store.intend(step("Open"), {}, {})
         store.settle([Outcome(done, Status.DONE)])
-        store.saw({("acme", "cpms"): 3})
+        store.saw({ListKey("acme", "cpms"): 3})
         store.keep_base("acme", {}, ())
     assert upkeep.prune(home.database, 1) == (0, 0)
     assert upkeep.prune(home.database, 0) == (1, 2)

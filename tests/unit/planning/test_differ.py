@@ -9,7 +9,7 @@ from world import World
 from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.model import Changes, LiveState, LiveTenant
 from exolink_reconcile.planning import differ
-from exolink_reconcile.resource import row_model
+from exolink_reconcile.resource import ListKey, row_model
 
 TENANT, CPMS, CHARGER = KINDS
 ENTRY = {"displayName": "A", "url": "wss://h/", "interval": 30}
@@ -173,7 +173,7 @@ def test_soft_deleted_rows_do_not_exist() -> None:
     world = cpms_world({"id": 5})
     world.soft_delete("acme", "cpms", 5)
     found = changes(world, document("acme", cpms=[ENTRY]))
-    assert found.changes[0].before is None and found.live_counts["acme", "cpms"] == 0
+    assert found.changes[0].before is None and found.live_counts[ListKey("acme", "cpms")] == 0
 
 
 def test_removed() -> None:

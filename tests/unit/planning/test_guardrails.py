@@ -6,8 +6,9 @@ from support_html import step
 from exolink_reconcile.model import Action, Step
 from exolink_reconcile.planning import guardrails
 from exolink_reconcile.planning.choices import Choices
+from exolink_reconcile.resource import ListKey
 
-CHARGERS = ("acme", "charger")
+CHARGERS = ListKey("acme", "charger")
 
 
 def deletes(count: int) -> list[Step]:
@@ -49,7 +50,7 @@ def test_what_a_command_needs_is_said_as_its_options() -> None:
 
 def test_a_list_that_became_empty() -> None:
     """It is more likely a fault than the truth, until somebody says that it is true; one that was never seen is fine."""
-    refused = guardrails.shrunk({CHARGERS: 0, ("acme", "cpms"): 0}, {CHARGERS: 40}, Choices())
+    refused = guardrails.shrunk({CHARGERS: 0, ListKey("acme", "cpms"): 0}, {CHARGERS: 40}, Choices())
     assert [refusal.code for refusal in refused] == ["E-LIST-SHRANK"] and "40 rows" in refused[0].summary
     assert guardrails.shrunk({CHARGERS: 0}, {CHARGERS: 40}, Choices(allow_shrunk=("acme/charger",))) == []
     assert guardrails.shrunk({CHARGERS: 1}, {CHARGERS: 40}, Choices()) == []

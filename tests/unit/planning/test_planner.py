@@ -26,7 +26,7 @@ from exolink_reconcile.model import Action, Plan
 from exolink_reconcile.planning import differ, planner
 from exolink_reconcile.planning.choices import Choices, check_choices, wanted
 from exolink_reconcile.report import text
-from exolink_reconcile.resource import Kind, name_of_row
+from exolink_reconcile.resource import Kind, ListKey, name_of_row
 
 TENANT, CPMS_KIND, CHARGER_KIND = KINDS
 
@@ -63,7 +63,7 @@ def plan_where(
     text: str,
     *,
     kind: Kind = CPMS_KIND,
-    seen: Mapping[tuple[str, str], int] = {},
+    seen: Mapping[ListKey, int] = {},
     offers: Mapping[str, Any] = {},
     **choices: Any,
 ) -> Plan:
@@ -655,14 +655,14 @@ def test_a_target_narrows_the_budget() -> None:
 @pytest.mark.parametrize(
     ("live", "seen", "allowed", "refused"),
     [
-        (0, {("acme", "charger"): 1}, (), True),
-        (0, {("acme", "charger"): 500}, (), True),
-        (1, {("acme", "charger"): 500}, (), False),   # smaller, not gone
-        (0, {("acme", "charger"): 0}, (), False),
+        (0, {ListKey("acme", "charger"): 1}, (), True),
+        (0, {ListKey("acme", "charger"): 500}, (), True),
+        (1, {ListKey("acme", "charger"): 500}, (), False),   # smaller, not gone
+        (0, {ListKey("acme", "charger"): 0}, (), False),
         (0, {}, (), False),
-        (0, {("beta", "charger"): 5, ("acme", "cpms"): 5}, (), False),
-        (0, {("acme", "charger"): 5}, ("acme/charger",), False),
-        (0, {("acme", "charger"): 5}, ("acme/cpms", "beta/charger"), True),
+        (0, {ListKey("beta", "charger"): 5, ListKey("acme", "cpms"): 5}, (), False),
+        (0, {ListKey("acme", "charger"): 5}, ("acme/charger",), False),
+        (0, {ListKey("acme", "charger"): 5}, ("acme/cpms", "beta/charger"), True),
     ],
 )  # fmt: skip
 def test_a_list_that_shrank_to_nothing(live: int, seen: Any, allowed: tuple[str, ...], refused: bool) -> None:

@@ -17,7 +17,7 @@ import pytest
 from exolink_reconcile.errors import StorageFailed
 from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.model import Action, Operation, Outcome, Status, Step
-from exolink_reconcile.resource import Address, row_model
+from exolink_reconcile.resource import Address, ListKey, row_model
 from exolink_reconcile.state import audit as audits
 from exolink_reconcile.state import folder as folders
 from exolink_reconcile.state import journal, journal_file, journal_rows
@@ -77,7 +77,7 @@ def test_a_new_state_and_one_that_was_there(tmp_path: Path) -> None:
         first.started(1)
     with Journal(folder, ORIGIN) as second:
         assert second.is_new and second.run != first.run  # no apply has looked at this API yet
-        second.saw({("acme", "cpms"): 0})
+        second.saw({ListKey("acme", "cpms"): 0})
     with Journal(folder, ORIGIN) as third, Journal(folder, "https://other.example.com") as other:
         assert not third.is_new and other.is_new
     modes = {path.name: path.stat().st_mode & 0o777 for path in (folder, folder / "journal.db", folder / "audit.jsonl")}
@@ -499,12 +499,14 @@ def test_forget(tmp_path: Path) -> None:
 def test_last_seen_counts(tmp_path: Path) -> None:
     """The last count of each list is remembered, for each origin by itself."""
     with Journal(tmp_path, "https://other.example.com") as other:
-        other.saw({("acme", "cpms"): 9})
+        other.saw({ListKey("acme", "cpms"): 9})
     with Journal(tmp_path, ORIGIN) as opened:
         assert opened.seen() == {}
-        opened.saw({("acme", "cpms"): 1, ("acme", "charger"): 2})
-        opened.saw({("acme", "cpms"): 3})
-        assert opened.seen() == {("acme", "cpms"): 3, ("acme", "charger"): 2} == peek(tmp_path, ORIGIN).seen
+        opened.saw({ListKey("acme", "cpms"): 1, ListKey("acme", "charger"): 2})
+        opened.saw({ListKey("acme", "cpms"): 3})
+        assert (
+            opened.seen() == {ListKey("acme", "cpms"): 3, ListKey("acme", "charger"): 2} == peek(tmp_path, ORIGIN).seen
+        )
 
 
 def test_counts_that_cannot_be_kept(tmp_path: Path) -> None:
@@ -512,10 +514,10 @@ def test_counts_that_cannot_be_kept(tmp_path: Path) -> None:
     with Journal(tmp_path, ORIGIN) as opened:
         change(tmp_path, "CREATE TRIGGER full BEFORE INSERT ON seen WHEN NEW.kind = 'cpms' BEGIN SELECT RAISE(ABORT, 'disk full'); END")  # fmt: skip
         with pytest.raises(StorageFailed, match="disk full"):
-            opened.saw({("acme", "charger"): 1, ("acme", "cpms"): 1})
+            opened.saw({ListKey("acme", "charger"): 1, ListKey("acme", "cpms"): 1})
         assert opened.seen() == {}
-        opened.saw({("acme", "charger"): 4})
-        assert opened.seen() == {("acme", "charger"): 4}
+        opened.saw({ListKey("acme", "charger"): 4})
+        assert opened.seen() == {ListKey("acme", "charger"): 4}
 
 
 # -------------------------------------------------------------------------------------------------------------- audit
@@ -625,10 +627,10 @@ def test_peek(tmp_path: Path) -> None:
     with Journal(tmp_path, ORIGIN) as opened:
         intended(opened, step("A"), done)
         opened.settle([Outcome(done, Status.DONE)])
-        opened.saw({("acme", "cpms"): 2})
+        opened.saw({ListKey("acme", "cpms"): 2})
     content = {path: path.read_bytes() for path in tmp_path.iterdir()}
     found = peek(tmp_path, ORIGIN)
-    assert names(found.operations) == ["A"] and found.seen == {("acme", "cpms"): 2}
+    assert names(found.operations) == ["A"] and found.seen == {ListKey("acme", "cpms"): 2}
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == content
 
 
