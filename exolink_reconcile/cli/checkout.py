@@ -30,5 +30,8 @@ def from_root(environment: Mapping[str, str]) -> Callable[[str], str]:
 
 
 def _git_root() -> str | None:
-    here = Path(os.path.realpath("."))
+    try:
+        here = Path(os.path.realpath("."))
+    except OSError:  # the working folder is gone
+        return None
     return next((str(folder) for folder in (here, *here.parents) if (folder / ".git").exists()), None)
