@@ -677,7 +677,7 @@ def test_a_list_that_shrank_to_nothing(live: int, seen: Any, allowed: tuple[str,
 def test_several_lists_that_shrank() -> None:
     """Each is named, in the order of tenants and kinds."""
     text_ = "---\n".join(document(t, chargers=[CHARGER], cpms=[CPMS]) for t in ("b", "a"))
-    seen = {(tenant, kind): 2 for tenant in ("b", "a") for kind in ("cpms", "charger")}
+    seen = {ListKey(tenant, kind): 2 for tenant in ("b", "a") for kind in ("cpms", "charger")}
     found = plan_where(World(tenants=("a", "b")), text_, seen=seen)
     assert [each.summary.split()[3] for each in found.refusals] == ["a/charger", "a/cpms", "b/charger", "b/cpms"]
 
