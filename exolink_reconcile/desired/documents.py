@@ -241,7 +241,7 @@ class _Reader:
                 return
 
     def _value(self, events: Iterator[Any], event: Any) -> Any:
-        """The value that starts with `event`: built without recursion, so that no input can exhaust the stack."""
+        """The value that starts with `event`."""
         kind = event.__class__
         if kind is ScalarEvent:
             if _is_null(event) and event.tag is None and event.anchor is None:
@@ -250,12 +250,15 @@ class _Reader:
         if kind is AliasEvent:
             return self._alias(event)
         self._check_properties(event)
+        return self._collection(events, event)
+
+    def _collection(self, events: Iterator[Any], event: Any) -> Any:
+        """The mapping or list that starts with `event`: built without recursion, so that no input can exhaust the stack."""
         plain, no_explicit_key = self.marks
         placed = False
-        root: Any = self._new_node(event) if kind is MappingStartEvent else []
+        root = parent = self._new(event)
         stack: list[tuple[Any, bool]] = []
-        parent: Any = root
-        in_mapping = kind is MappingStartEvent
+        in_mapping = event.__class__ is MappingStartEvent
         key: str | None = None
         for event in events:
             kind = event.__class__
@@ -270,8 +273,7 @@ class _Reader:
                 elif key is None:
                     key = value if usual and (parent or placed) and value not in parent else self._key(parent, event)
                 else:
-                    parent[key] = value if usual else self._scalar(event)
-                    key = None
+                    parent[key], key = value if usual else self._scalar(event), None
             elif in_mapping and key is None and kind is not MappingEndEvent:
                 self._skip_pair(events, event)
             elif kind is MappingStartEvent or kind is SequenceStartEvent:
@@ -279,7 +281,7 @@ class _Reader:
                     self._check_properties(event)
                 if len(stack) + 2 > MAX_DEPTH:
                     raise _Unreadable("E-DEPTH", _TOO_DEEP, event)
-                child: Any = self._new_node(event) if kind is MappingStartEvent else []
+                child = self._new(event)
                 placed = no_explicit_key and not event.flow_style
                 if in_mapping:
                     parent[key] = child
@@ -292,14 +294,15 @@ class _Reader:
             elif kind is MappingEndEvent or kind is SequenceEndEvent:
                 if not stack:
                     return root
-                parent, in_mapping = stack.pop()
-                key = None
+                (parent, in_mapping), key = stack.pop(), None
             elif in_mapping:
-                parent[key] = self._alias(event)
-                key = None
+                parent[key], key = self._alias(event), None
             else:
                 parent.append(self._alias(event))
         return root
+
+    def _new(self, event: Any) -> Any:
+        return self._new_node(event) if event.__class__ is MappingStartEvent else []
 
     def _new_node(self, event: Any) -> Node:
         node = Node()
