@@ -102,14 +102,16 @@ class Mutation:
         files = {str(module.__file__): name for name, module in modules.items()}
         sources = {name: Path(str(module.__file__)).read_text("utf-8") for name, module in modules.items()}
         start = time.monotonic()
-        touched, seconds = self._baseline(session, files)
+        touched, seconds = self._baseline(session, files, list(modules.values()))
         show(f"# {len(session.items)} tests pass without any mutant, in {time.monotonic() - start:.0f} s")
         for name, module in modules.items():
             self._module(session, name, module, sources[name], touched, seconds)
         shutil.rmtree(self.scratch, ignore_errors=True)
         return True
 
-    def _baseline(self, session: pytest.Session, files: dict[str, str]) -> tuple[Any, list[float]]:
+    def _baseline(
+        self, session: pytest.Session, files: dict[str, str], modules: list[ModuleType]
+    ) -> tuple[Any, list[float]]:
         """By (module, line) the tests that execute it, and how long each test takes. Every test must pass."""
         answer = self.scratch / "baseline"
         gc.freeze()  # less to copy in each fork
@@ -129,6 +131,8 @@ class Mutation:
             seconds = []
             for index, item in enumerate(session.items):
                 current[0], start = index, time.monotonic()
+                for function in (function for module in modules for function in vars(module).values()):
+                    _forget(function)
                 sys.settrace(trace)
                 threading.settrace(trace)
                 if not passes(item, None):
@@ -246,8 +250,7 @@ def transplant(code: Any, module: ModuleType) -> None:
 
 
 def _give(live: Any, mutated: Any) -> None:
-    if callable(clear := getattr(live, "cache_clear", None)):
-        clear()
+    _forget(live)
     live, mutated = inspect.unwrap(getattr(live, "fget", live)), inspect.unwrap(getattr(mutated, "fget", mutated))
     if isinstance(live, FunctionType) and isinstance(mutated, FunctionType):
         live.__code__, live.__defaults__, live.__kwdefaults__ = (
@@ -255,6 +258,12 @@ def _give(live: Any, mutated: Any) -> None:
             mutated.__defaults__,
             mutated.__kwdefaults__,
         )
+
+
+def _forget(function: Any) -> None:
+    """What a cache remembers hides whether a line is executed, and what a mutant of it answers."""
+    if not inspect.isclass(function) and callable(clear := getattr(function, "cache_clear", None)):
+        clear()
 
 
 def show(text: str) -> None:

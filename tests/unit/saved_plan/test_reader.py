@@ -94,6 +94,10 @@ def another_url(found: World) -> None:
     found.add("acme", "cpms", displayName="A", url="wss://u:hunter2@other/", interval=5)
 
 
+def another_interval(found: World) -> None:
+    found.add("acme", "cpms", displayName="A", url="wss://u:hunter2@h/", interval=6)
+
+
 @pytest.mark.parametrize(
     "drift",
     [
@@ -102,6 +106,10 @@ def another_url(found: World) -> None:
         pytest.param(lambda w: w.edit("acme", "charger", "Old", profileId=3), id="the object of a delete drifted"),
         pytest.param(lambda w: w.soft_delete("acme", "charger", "CP-1"), id="the object of an update went"),
         pytest.param(another_url, id="what was to be created is there, otherwise"),
+        pytest.param(another_interval, id="what was to be created is there, with a field that no update takes"),
+        pytest.param(
+            lambda w: w.add("acme", "charger", **CHARGER, identity="cp-2"), id="what was to be created is held back now"
+        ),
         pytest.param(
             lambda w: (w.soft_delete("acme", "charger", "Old"), w.add("acme", "charger", **CHARGER, identity="Old")),
             id="what was to be deleted was made again",
@@ -140,6 +148,13 @@ def test_a_step_that_is_no_longer_wanted() -> None:
     with pipeline(world()) as run:
         saved = save(run)
         assert refused(run, saved, WANTED.replace('  - {displayName: "Lobby", profileId: "1", identity: "CP-2"}\n', "")) == "E-STALE"  # fmt: skip
+
+
+def test_a_delete_of_what_is_not_read_any_more() -> None:
+    """Where the YAML has no list of its kind any more, nobody knows whether the object is gone: the plan is stale."""
+    with pipeline(world()) as run:
+        saved = save(run, document("acme", removed=[{"charger": "Old"}]))
+        assert refused(run, saved, document("acme", name="acme")) == "E-STALE"
 
 
 def test_a_step_that_was_done_and_is_no_longer_wanted() -> None:
