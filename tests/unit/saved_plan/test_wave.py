@@ -8,7 +8,7 @@ from world import World
 
 from exolink_reconcile.codes import Exit
 from exolink_reconcile.errors import InputError, PlanStale
-from exolink_reconcile.model import DesiredState, Plan
+from exolink_reconcile.model import DesiredState, Outcome, Plan, Result, Status
 from exolink_reconcile.saved_plan import reader, wave
 from exolink_reconcile.saved_plan.reader import SavedPlan
 from exolink_reconcile.saved_plan.wave import Wave
@@ -110,3 +110,109 @@ def test_when_nothing_is_left(world: World) -> None:
         with pytest.raises(PlanStale) as caught:
             wave_of(run, saved, desired, "*")
     assert caught.value.code == "E-APPLIED"
+
+
+def test_what_is_not_to_do_any_more_is_told(world: World) -> None:
+    """A reviewed step that the YAML took back is skipped as changed, once its wave comes; the others go."""
+    with pipeline(world) as run:
+        saved = saved_of(run.plan(YAML))
+        fewer = run.desired(
+            document(
+                "acme",
+                chargers=[{"identity": name, **CHARGER} for name in ("A-1", "B-1", "B-2")],
+                removed=[{"charger": "OLD"}],
+            )
+        )
+        other = wave_of(run, saved, fewer, "*/B-1")
+        assert (other.vanished, other.open, other.total) == ((), 5, 5)
+        part = wave_of(run, saved, fewer, "*/A-*")
+        assert (names(part), part.vanished) == (["A-1"], ("create acme/charger/A-2",))
+        result = part.told(run.apply(fewer, part.plan))
+    skipped = "skipped create acme/charger/A-2: changed since it was reviewed (E-STALE)"
+    assert (result.notes[-2:], result.exit_codes) == ((skipped, "4 of 5 steps left."), (Exit.INCOMPLETE,))
+
+
+def test_only_what_vanished_is_left(world: World) -> None:
+    """Where nothing else is left to do, that is told; it is not the same as an applied plan."""
+    with pipeline(world) as run:
+        saved = saved_of(run.plan(document("acme", chargers=[{"identity": "A-1", **CHARGER}])))
+        nothing = run.desired("tenant: acme\nchargers: []\n")
+        part = wave_of(run, saved, nothing, "*")
+        result = part.told(run.apply(nothing, part.plan))
+    assert (names(part), part.open, part.plan.waves) == ([], 1, ())
+    assert (result.notes[-1], result.exit_codes) == ("1 of 1 steps left.", (Exit.INCOMPLETE,))
+
+
+def test_what_happened_as_planned_is_not_left(world: World) -> None:
+    """A reviewed step that is live as planned counts as done, whoever did it."""
+    with pipeline(world) as run:
+        desired = run.desired(YAML)
+        saved = saved_of(run.plan(desired))
+        world.add("acme", "charger", identity="A-1", **CHARGER)
+        part = wave_of(run, saved, desired, "*/A-*")
+        assert (names(part), part.open, part.total, part.moved, part.vanished) == (["A-2"], 4, 5, (), ())
+
+
+def test_a_step_that_did_not_end_well_is_left(world: World) -> None:
+    """What failed, or was done and is not as it should be, is one of the steps that are left."""
+    with pipeline(world) as run:
+        desired = run.desired(YAML)
+        part = wave_of(run, saved_of(run.plan(desired)), desired, "*")
+        first, second, third, fourth, fifth = part.plan.steps
+    outcomes = (
+        Outcome(first, Status.DONE),
+        Outcome(second, Status.DONE, code="E-NORMALISED", exit_code=Exit.INCOMPLETE),
+        Outcome(third, Status.FAILED, exit_code=Exit.INCOMPLETE),
+        Outcome(fourth, Status.UNKNOWN, exit_code=Exit.UNKNOWN),
+        Outcome(fifth, Status.SKIPPED),
+    )
+    result = part.told(Result(outcomes, notes=("a note",), exit_codes=(Exit.UNKNOWN,)))
+    assert result.notes == ("a note", "4 of 5 steps left.") and result.outcomes == outcomes
+    assert result.exit_codes == tuple(sorted((Exit.INCOMPLETE, Exit.UNKNOWN)))
+    whole = part.told(Result(tuple(Outcome(step, Status.DONE) for step in part.plan.steps)))
+    assert (whole.notes, whole.exit_codes) == ((), ())
+
+
+def test_deletes_wait_for_their_own_tenant_only() -> None:
+    """A tenant of which nothing else is left has its deletes; one of which something is left keeps them."""
+    world = World(tenants=("acme", "beta"))
+    for tenant in ("acme", "beta"):
+        world.add(tenant, "charger", identity="OLD")
+        world.add(tenant, "charger", identity="KEPT")
+    yaml = "---\n".join(
+        document(
+            tenant,
+            chargers=[{"identity": name, **CHARGER} for name in ("A-1", "A-2")],
+            removed=[{"charger": "OLD"}],
+        )
+        for tenant in ("acme", "beta")
+    )
+    with pipeline(world) as run:
+        desired = run.desired(yaml)
+        part = wave_of(run, saved_of(run.plan(desired)), desired, "acme/*", "beta/charger/A-1", "beta/charger/OLD")
+    assert [str(step.address) for step in part.plan.steps] == [
+        "acme/charger/A-1", "acme/charger/A-2", "beta/charger/A-1", "acme/charger/OLD",
+    ]  # fmt: skip
+
+
+def test_a_delete_whose_object_changed_waits_for_nobody(world: World) -> None:
+    """A delete that is not as reviewed does not go, and what is to be created beside it does."""
+    with pipeline(world) as run:
+        desired = run.desired(YAML)
+        saved = saved_of(run.plan(desired))
+        world.edit("acme", "charger", "OLD", displayName="by hand")
+        part = wave_of(run, saved, desired, "*")
+    assert names(part) == ["A-1", "A-2", "B-1", "B-2"]
+    assert [str(step.address) for step in part.moved] == ["acme/charger/OLD"]
+
+
+def test_the_nearest_of_a_wave_that_matches_nothing(world: World) -> None:
+    """The message names the glob and what was probably meant."""
+    with pipeline(world) as run:
+        desired = run.desired(YAML)
+        saved = saved_of(run.plan(desired))
+        with pytest.raises(InputError) as caught:
+            wave_of(run, saved, desired, "acme/charger/A1")
+    [diagnostic] = caught.value.diagnostics
+    assert diagnostic.summary == "--wave acme/charger/A1 matches no reviewed step"
+    assert "acme/charger/A-1" in diagnostic.detail
