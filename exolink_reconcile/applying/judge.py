@@ -31,9 +31,6 @@ from exolink_reconcile.applying.knowledge import Knowledge, Said, Verb
 from exolink_reconcile.model import Action
 from exolink_reconcile.resource import Row
 
-# The API does not keep what is sent: one more write of the kind would be one more that is not as planned.
-NOT_KEPT = ("E-NORMALISED", "E-PUT-CLOBBERS")
-
 
 class Verdict(enum.Enum):
     """What became of one request of a write."""
