@@ -18,6 +18,7 @@ from exolink_reconcile.state import folder as folders
 from exolink_reconcile.state.store import Lease
 
 _POLL = 0.2
+_FAR_FUTURE = 1e12  # a lock file may say anything; beyond, a moment has no date
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +182,7 @@ def _lease(handle: int) -> Lease:
     text = {name: str(facts.get(name) or "") for name in ("origin", "tenant", "run", "user", "host")}
     return Lease(
         text["origin"], text["tenant"], None, text["run"], text["user"], text["host"],
-        float(since) if isinstance(since, (int, float)) else 0.0, None, None,
+        float(since) if isinstance(since, (int, float)) and 0 <= since < _FAR_FUTURE else 0.0, None, None,
     )  # fmt: skip
 
 

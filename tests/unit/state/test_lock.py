@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from exolink_reconcile.errors import Locked, StorageFailed
-from exolink_reconcile.state import lock
+from exolink_reconcile.state import audit, lock
 from exolink_reconcile.state.journal import Journal
 
 ORIGIN = "https://api.example.com"
@@ -53,9 +53,10 @@ def test_row_A8_a_lock_file_that_goes_while_it_is_waited_for(tmp_path: Path, mon
             taken.path.unlink()
 
     monkeypatch.setattr(lock, "_wait", removed)
+    before = len(os.listdir("/dev/fd"))
     with lock.hold(tmp_path, ORIGIN, ["acme"], 0.0) as held:
         held.check()
-        assert len(waits) == 2
+        assert len(waits) == 2 and len(os.listdir("/dev/fd")) == before + 1
         with pytest.raises(Locked), lock.hold(tmp_path, ORIGIN, ["acme"], 0.0):
             pass
 
@@ -97,12 +98,16 @@ def test_who_holds_what(tmp_path: Path) -> None:
     assert lock.held(tmp_path) == []
 
 
-@pytest.mark.parametrize("text", [b"", b"[]", b"{", b'{"since": "x", "pid": []}', b"\xff" * 20_000])
+@pytest.mark.parametrize("text", [
+        b"", b"[]", b"{", b'{"since": "x", "pid": []}', b"\xff" * 20_000, b'{"since": 0}', b"null",
+        *(b'{"user": "u", "host": "h", "pid": 1, "since": %s}' % since for since in (b"1e300", b"NaN", b"-1e300", b"1" * 400)),
+    ],
+)  # fmt: skip
 def test_a_holder_that_does_not_say_who_it_is(tmp_path: Path, text: bytes) -> None:
     """What is written in a lock file is for messages only."""
     with lock.hold(tmp_path, ORIGIN, ["acme"], 0.0):
         lock.path_of(tmp_path, ORIGIN, "acme").write_bytes(text)
-        assert [lease.run for lease in lock.held(tmp_path)] == [""]
+        assert [(lease.run, audit.time_of(lease.taken)[:4]) for lease in lock.held(tmp_path)] == [("", "1970")]
         with pytest.raises(Locked, match="it did not say who it is"), lock.hold(tmp_path, ORIGIN, ["acme"], 0.0):
             pass
 
@@ -262,6 +267,14 @@ def test_the_holder_is_told_whole(tmp_path: Path) -> None:
         with pytest.raises(Locked, match=f": pid {os.getpid()} of user .* on .*, since 2"):
             with lock.hold(tmp_path, ORIGIN, ["acme"], 0.0):
                 pass
+
+
+def test_the_order_of_what_is_held(tmp_path: Path) -> None:
+    """Locks are listed in one order, whatever the order of the folder."""
+    tenants = [f"t{number}" for number in range(12)]
+    with lock.hold(tmp_path, ORIGIN, tenants, 0.0):
+        listed = [lease.tenant for lease in lock.held(tmp_path)]
+    assert listed == sorted(tenants, key=lambda tenant: lock.path_of(tmp_path, ORIGIN, tenant).name)
 
 
 def test_a_holder_that_says_a_part(tmp_path: Path) -> None:
