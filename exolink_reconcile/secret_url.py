@@ -119,9 +119,8 @@ class SecretUrl:
         if part.secret or part.name in self.hidden:
             yield part
             return
-        for reference in self.references:
-            if _overlap(part, reference):
-                yield _Span(part.name, max(part.start, reference.start), min(part.end, reference.end))
+        for reference in self.references:  # empty where it is in another part
+            yield _Span(part.name, max(part.start, reference.start), min(part.end, reference.end))
 
     def __str__(self) -> str:
         return self.rewrite(lambda part, value: _MASK)
@@ -282,8 +281,6 @@ _NO_URL = "not a WebSocket URL: write ws://HOST/PATH or wss://HOST/PATH, percent
 
 def _declared_url(text: object) -> SecretUrl:
     """What YAML may write as the URL of a backend. The messages never quote it: it may hold a password."""
-    if isinstance(text, SecretUrl):
-        return text
     if not isinstance(text, str):
         raise PydanticCustomError("url", "a URL must be text")
     references = text.references if isinstance(text, Expanded) else ()

@@ -61,6 +61,7 @@ def test_never_shown(made: tuple[str, list[str]]) -> None:
 def test_compared_as_a_whole(one: tuple[str, list[str]], other: tuple[str, list[str]]) -> None:
     """Two URLs are equal only if they are the same text, secrets included."""
     assert (SecretUrl(one[0]) == SecretUrl(other[0])) == (one[0] == other[0])
+    assert SecretUrl(one[0]) != one[0]
     assert SecretUrl(one[0]) == copy.deepcopy(SecretUrl(one[0])) and hash(SecretUrl(one[0])) == hash(SecretUrl(one[0]))
 
 
@@ -196,6 +197,14 @@ def test_a_part_that_only_touches_a_reference() -> None:
     assert str(declared_url("wss://h${env:A}/p", A="b")) == "wss://hb/p"
 
 
+def test_a_parameter_of_a_path() -> None:
+    """Its name and the path before it are masked where they come from a variable, and only there."""
+    assert str(declared_url("wss://h/p${env:A};${env:B}=v/q", A="a", B="b")) == "wss://h/p***;***=***/q"
+    assert declared_url("wss://h/a;${env:A}lit", A="k=").literal_secrets == ("k",)
+    hidden = SecretUrl("wss://h/b;k=x").masked_like(declared_url("wss://h/a;k=${env:A}", A="v"))
+    assert str(hidden) == "wss://h/b;k=***"
+
+
 def test_where_a_secret_comes_from() -> None:
     """The digest goes by the variable's name, or by a slow hash of what is written out: the same in every version."""
     from_variable = declared_url("wss://u:${env:A}@h/", A="x").fingerprint
@@ -204,6 +213,7 @@ def test_where_a_secret_comes_from() -> None:
     literal = declared_url("wss://u:hunter2@h/")
     salt = b"exolink-reconcile: a secret that is written out"
     assert literal.fingerprint == hashlib.pbkdf2_hmac("sha256", b"wss://u:hunter2@h/", salt, 20_000).hex()
+    assert SecretUrl("wss://u:hunter2@h/").fingerprint == literal.fingerprint
     literal.rounds = 5
     assert literal.fingerprint == hashlib.pbkdf2_hmac("sha256", b"wss://u:hunter2@h/", salt, 5).hex()
 
@@ -309,6 +319,7 @@ def test_what_other_stored_values_can_be(value: Any, stored: Any, same: bool) ->
         ("plain", "`plain`"),
         ("wss://u:pw@h/", "`wss://u:***@h/`"),
         ("u:pw@h", "`***`"),
+        ("wss://h/?k=v", "`wss://h/?k=***`"),
         ("x" * 100, f"`{'x' * 80}`"),
         (expand("a${env:A}", Environment({"A": "hush"}))[0], "`a${env:A}`"),
     ],
