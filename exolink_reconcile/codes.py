@@ -23,7 +23,7 @@ class Exit(IntEnum):
     UNKNOWN = (
         9,
         "the outcome of at least one write is unknown",
-        "usually apply again",
+        "run the same command again, with the same state, before anything else",
         "unknown",
     )
     STORAGE = 11, "local storage failed (`--out`, `--state`)", "disk space, rights", "storage_failed"

@@ -138,7 +138,7 @@ class Apply:
         METRICS.applied(result)
         self.events.result(result, code)
         if self.format != "json":
-            self.console.out(result_text.result(result, run.plan, code))
+            self.console.prose(result_text.result(result, run.plan, code))
             self.console.note(f"Took {progress.duration(RUN.seconds)}.\n")
         return code
 
@@ -267,7 +267,7 @@ class Apply:
         code = Exit.worst((*result.exit_codes, *((Exit.UNKNOWN,) if blind else ())))
         self.events.result(result, code)
         if self.format != "json":
-            self.console.out(result_text.result(result, plan, code))
+            self.console.prose(result_text.result(result, plan, code))
         return code
 
     def _apply(

@@ -12,8 +12,10 @@ from contextlib import contextmanager, suppress
 from typing import NoReturn, TextIO
 
 from exolink_reconcile.cli.signals import SIGNALS
+from exolink_reconcile.report.lines import fitted
 
 _PLAIN_WIDTH = 100
+_NARROW = 60  # columns: a terminal that has fewer breaks lines itself
 _LOOK = 0.1  # seconds between two looks whether a signal came
 _FILE_PIECE = 1 << 20  # bytes; a file never makes us wait
 _PATIENCE = 5.0  # seconds for a reader that pauses, once a signal came
@@ -68,7 +70,7 @@ class Console:
         """Columns to write for: the terminal's, or 100 where there is none."""
         if not self.terminal:
             return _PLAIN_WIDTH
-        return max(60, shutil.get_terminal_size((_PLAIN_WIDTH, 24)).columns)
+        return max(_NARROW, shutil.get_terminal_size((_PLAIN_WIDTH, 24)).columns)
 
     @property
     def colours(self) -> bool:
@@ -89,18 +91,30 @@ class Console:
         """A result."""
         self._write("stdout", (text,))
 
+    def prose(self, text: str) -> None:
+        """A result in words: on a terminal its long lines are broken between words."""
+        self.out(self.broken(text))
+
+    def broken(self, text: str) -> str:
+        """The text as `prose` shows it."""
+        return fitted(text, self.width) if self.terminal else text
+
+    def shown(self, text: str, format: str) -> None:
+        """A result in a format; what a program reads stays as it is."""
+        (self.prose if format == "text" else self.out)(text)
+
     def result(self, pieces: Iterable[str] | Sequence[bytes]) -> None:
         """What a renderer gives: texts, or the pieces of a long result in ASCII."""
         self._write("stdout", pieces)
 
     def err(self, text: str) -> None:
         """A warning, an error or a question."""
-        self._write("stderr", (text,))
+        self._write("stderr", (_for_errors(text),))
 
     def note(self, text: str) -> None:
         """Progress or a note: what nobody needs who asked for quiet."""
         if not self.quiet:
-            self._write("stderr", (text,))
+            self._write("stderr", (_for_errors(text),))
 
     def ask(self, question: str) -> str:
         """What the user answers; empty at the end of the input. The question goes to the terminal, wherever stderr goes."""
@@ -161,6 +175,13 @@ class Console:
 
 def _encoded(text: str, encoding: str | None) -> bytes:
     return text.encode(encoding or "utf-8", "backslashreplace")
+
+
+def _for_errors(text: str) -> str:
+    """The text as it fits a terminal on stderr."""
+    if not sys.stderr.isatty():
+        return text
+    return fitted(text, max(_NARROW, shutil.get_terminal_size((_PLAIN_WIDTH, 24)).columns))
 
 
 def _coloured(stream: TextIO) -> bool:

@@ -45,6 +45,8 @@ class Doctor:
     desired: DesiredState | None = field(default=None, init=False)
     contract: Contract | None = field(default=None, init=False)
     contract_text: str = field(default="", init=False)
+    _silent: bool = field(default=False, init=False)  # whether the API answered nothing at all
+    _nameless: bool = field(default=False, init=False)
 
     def checks(self) -> Iterator[Check]:
         """Each check, as soon as it is made."""
@@ -98,6 +100,7 @@ class Doctor:
         except ReconcileError as error:
             return _failed("API name", error)
         except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+            self._nameless = True
             return Check("API name", "failed", f"{self._place[0]}: {probe.why_not(error)}", Exit.NO_ANSWER)
         listed = ", ".join(addresses[:3])
         return _ok("API name", listed if listed == self._place[0] else f"{self._place[0]} is {listed}")
@@ -105,6 +108,8 @@ class Doctor:
     def _tls(self) -> Check:
         if self._is_emulator or urlsplit(self.options.api_url).scheme == "http":
             return _ok("TLS", "not used on this machine")
+        if self._nameless:
+            return _warning("TLS", "not tried: see above")
         try:
             urls.checked_base(self.options.api_url)
             context = trust.context(self.options.ca_file)
@@ -142,23 +147,27 @@ class Doctor:
 
     def _tenants(self, api: Api | None) -> Iterator[Check]:
         if self.desired is None or self.contract is None or api is None:
+            self._silent = api is None
             yield _warning("tenants", "not read: see above")
             return
+        self._silent = bool(self.desired.tenants)
         absent_ok = self.contract.offer(pipeline.TENANT).create is not None
         for tenant, kinds in choices.wanted(self.desired, Choices()).items():
             name = f"tenant {tenant}"
             try:
                 live = live_state.read(api, {tenant: kinds}, pipeline.TENANT, absent_ok=absent_ok)
             except (ApiError, InputError) as error:
+                self._silent &= error.code == "E-UNREACHABLE"
                 yield _failed(name, error)
                 continue
+            self._silent = False
             rows = live.tenants[tenant].rows
             parts = [_count(len(rows[kind]), kind.kind) for kind in KINDS if kind in rows and not kind.is_tenant()]
             existence = "readable" if live.tenants[tenant].exists else "not there yet: apply creates it"
             yield _ok(name, ": ".join(filter(None, (existence, ", ".join(parts)))))
 
     def _fields(self, api: Api | None) -> Check:
-        if self.desired is None or self.contract is None or api is None:
+        if self.desired is None or self.contract is None or api is None or self._silent:
             return _warning("fields", "not compared with the contract: see above")
         odd: list[str] = []
         row_count = 0
@@ -191,8 +200,10 @@ class Doctor:
         return _ok("state", home.where)
 
     def _clock(self, api: Api | None) -> Check:
-        theirs = api.now() if api is not None else None
+        theirs = api.now() if api is not None and not self._silent else None
         if theirs is None:
+            if self._silent:
+                return _warning("clock", "not compared: see above")
             return _ok("clock", "not compared: no answer said what time it is there")
         off = time.time() - theirs
         if abs(off) > _CLOCK_OFF:

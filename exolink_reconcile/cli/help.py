@@ -1,12 +1,14 @@
 """The help of a command: its options in groups, with their environment variables, then examples."""
 
+import re
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import click
 
 from exolink_reconcile.cli.console import CONSOLE
+from exolink_reconcile.report.lines import broken
 
 # Where the help shows an option that is not about its command alone. What is named nowhere stands first, under Options.
 _GROUPS = {
@@ -24,10 +26,43 @@ _GROUPS = {
 _EXIT_CODES = (
     "Exit codes: `exolink-reconcile explain 5` says what one means; all of them: docs/reference/exit-codes.md."
 )
+_NARROW = 70  # columns: below, options take less of them
+
+
+class _Formatter(click.HelpFormatter):
+    """Breaks lines at blanks only: not in a path, a URL, an option, or what is in code marks."""
+
+    def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
+        """The rows as two columns; on a narrow terminal the second one keeps the larger part."""
+        rows = list(rows)
+        room = col_max if self.width >= _NARROW else self.width // 3
+        column = max((len(first) for first, _ in rows if len(first) <= room), default=room) + col_spacing
+        for first, second in rows:
+            lines = broken(second, max(self.width - self.current_indent - column, 10)) or [""]
+            head, rest = (first, lines) if len(first) > room else (f"{first:<{column}}{lines[0]}", lines[1:])
+            self.write_lines([head, *(f"{'':<{column}}{line}" for line in rest)])
+
+    def write_text(self, text: str) -> None:
+        """Paragraphs."""
+        for number, paragraph in enumerate(re.split(r"\n\s*\n", text)):
+            if number:
+                self.write_paragraph()
+            self.write_lines(broken(" ".join(paragraph.split()), max(self.width - self.current_indent, 11)))
+
+    def write_lines(self, lines: Iterable[str]) -> None:
+        """Lines at the present indent."""
+        for line in lines:
+            self.write(f"{'':<{self.current_indent}}{line}".rstrip() + "\n")
+
+
+class _Context(click.Context):
+    formatter_class = _Formatter
 
 
 class Command(click.Command):
     """A command with `examples`. Its help goes through the console: a full disk is exit code 11, not a traceback."""
+
+    context_class = _Context
 
     def __init__(self, *args: Any, examples: Sequence[str] = (), **settings: Any) -> None:
         super().__init__(*args, **settings)
@@ -80,6 +115,7 @@ class Group(click.Group):
     """A group whose help goes through the console too, as that of its commands."""
 
     command_class = Command
+    context_class = _Context
 
     def get_help_option(self, ctx: click.Context) -> click.Option | None:
         """The option that shows the help."""

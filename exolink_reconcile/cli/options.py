@@ -12,6 +12,7 @@ from click.shell_completion import CompletionItem
 from exolink_reconcile.cli.console import CONSOLE
 from exolink_reconcile.cli.run import RUN
 from exolink_reconcile.report import FORMATS
+from exolink_reconcile.report.lines import KEPT
 
 DEFAULT_API_URL = "https://api.exolink.cloud"
 _DAY = 86_400.0
@@ -95,6 +96,16 @@ class _Option(click.Option):
         ):
             raise click.BadParameter("it is empty.", ctx, self)
         return value, source
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """The option, and what it does; its variable and its default, each in one piece."""
+        if self.hidden:
+            return None
+        extra = self.get_help_extra(ctx)
+        pieces = [f"env var: {self.envvar}"] if self.envvar else []
+        pieces += [f"default: {extra['default'].strip('()')}"] if "default" in extra else []
+        notes = "; ".join(piece.replace(" ", KEPT) for piece in pieces)
+        return self.get_help_spec(ctx), f"{self.help or ''}  [{notes}]" if notes else self.help or ""
 
 
 def variable(name: str) -> str:
@@ -212,7 +223,7 @@ def _together(*options: Callable[[_F], _F]) -> Callable[[_F], _F]:
 reading = _together(
     option(
         "--link-base", metavar="URL", callback=_link_base,
-        help="HTML and Markdown: places are links, URL/FILE#Lline; such as https://github.com/OWNER/REPOSITORY/blob/COMMIT/.",
+        help="HTML and Markdown: places are links, URL/FILE#Lline; such as https://HOST/REPO/blob/COMMIT/.",
     ),
     option(
         "--provenance", multiple=True, metavar="NAME=TEXT",
@@ -246,6 +257,7 @@ paths = click.argument("paths", nargs=-1, metavar="[PATH]...", shell_complete=na
 reach = _together(
     option(
         "--api-url",
+        metavar="URL",
         default=DEFAULT_API_URL,
         show_default=True,
         callback=one_spelling,
@@ -254,10 +266,17 @@ reach = _together(
     option("--token-file", metavar="FILE", help="File with the bearer token; else EXOLINK_TOKEN."),
     option("--ca-file", metavar="FILE", help="Certificates to trust instead of the usual ones."),
     option("--contract", metavar="FILE", help="OpenAPI description that replaces the bundled one."),
-    option("--parallelism", type=click.IntRange(1, 256), default=8, show_default=True, help="Requests at a time."),
+    option(
+        "--parallelism",
+        type=click.IntRange(1, 256),
+        default=8,
+        show_default=True,
+        metavar="N",
+        help="Requests at a time, 1 to 256.",
+    ),
     seconds("--timeout", 60.0, 0.1, "Seconds for one request as a whole."),
-    option("--log", metavar="FILE", help="Add a line of JSON for each request: method, path, status, ms, try."),
-    option("--verbose", "-v", is_flag=True, help="Say each request on stderr."),
+    option("--log", metavar="FILE", help="Append a line of JSON for each request: method, path, status, ms, try."),
+    option("--verbose", "-v", is_flag=True, help="Print each request on stderr."),
 )
 
 
@@ -295,15 +314,20 @@ shared = _together(
     option("--target", multiple=True, metavar="GLOB", help="Only these addresses (TENANT/KIND/NAME)."),
     option("--exclude", multiple=True, metavar="GLOB", help="Not these addresses."),
     option("--prune", is_flag=True, help="Delete what is not declared in what the policy claims as exclusive."),
-    option("--allow-replace", multiple=True, metavar="ADDRESS", help="This may be deleted and made again."),
-    option("--allow-deletes", type=click.IntRange(min=0), metavar="N", help="The number of all deletes of the plan."),
-    option("--allow-shrunk", multiple=True, metavar="TENANT/KIND", help="This list may have shrunk to nothing."),
+    option("--allow-replace", multiple=True, metavar="ADDRESS", help="This object may be deleted and made again."),
+    option(
+        "--allow-deletes",
+        type=click.IntRange(min=0),
+        metavar="N",
+        help="Allow the deletes of this plan: N is their exact number.",
+    ),
+    option("--allow-shrunk", multiple=True, metavar="TENANT/KIND", help="Accept that this list shrank to nothing."),
     option("--probe", is_flag=True, help="Try each new CPMS url from here: one WebSocket handshake."),
     option(
         "--allow-unreachable",
         multiple=True,
         metavar="ADDRESS",
-        help="With --probe: this may be out of reach from here.",
+        help="With --probe: this CPMS may be out of reach from here.",
     ),
     option(
         "--base",
@@ -316,7 +340,7 @@ shared = _together(
         type=click.Choice(("edits", "drift")),
         help="Only what this change does, or only what another hand changed (never a delete). Needs a base.",
     ),
-    option("--allow-inferred", is_flag=True, help="Writes that the contract only infers may be sent."),
+    option("--allow-inferred", is_flag=True, help="Send writes that the vendor does not document (chargers)."),
     env_allow,
     state,
     seconds("--lock-timeout", 0.0, 0.0, "Seconds to wait for the lock."),

@@ -71,8 +71,8 @@ class Line:
 
     def say(self, text: str) -> None:
         """Write whole lines, above the line that is drawn."""
-        self._console.note(f"\r\x1b[K{text}" if self._drawn else text)
-        self._drawn = ""
+        self.clear()
+        self._console.note(text)
         self._spoke = time.monotonic()
 
     def clear(self) -> None:

@@ -405,6 +405,7 @@ def _too_many(events: Iterator[Any]) -> Iterator[Any]:
 
 
 _QUOTE = "Put the whole value in quotes."
+_NO_TOKEN = "found character that cannot start any token"
 
 
 def _explain(error: MarkedYAMLError, line: bytes) -> tuple[str, str]:
@@ -417,12 +418,12 @@ def _explain(error: MarkedYAMLError, line: bytes) -> tuple[str, str]:
         if b"${" in line or re.search(rb":\s.*:(\s|$)", line):
             return summary, f'A value with a colon and a blank after it must be quoted: `key: "Lobby: left"`. {_QUOTE}'
         return summary, "Look at the indent of this line and the one above: keys of one mapping start in one column."
-    if error.problem in _OLD_YAML and b"${" in line:
+    if b"${" in line and (error.problem in _OLD_YAML or error.problem == _NO_TOKEN):
         return summary, f'Between braces `${{env:NAME}}` must be quoted: `{{url: "${{env:NAME}}"}}`. {_QUOTE}'
     if error.problem in ("did not find expected key", "did not find expected '-' indicator"):
         hint = "Look at the indent of this line: keys of one mapping, and dashes of one list, start in one column."
         return summary, f"{hint} Text that starts with a mark like ` or %, or goes on after a quote, must be quoted."
-    if error.problem == "found character that cannot start any token":
+    if error.problem == _NO_TOKEN:
         return summary, f"Text that starts with @, ` or % must be quoted. {_QUOTE}"
     return summary, ""
 

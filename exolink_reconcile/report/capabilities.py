@@ -25,7 +25,7 @@ def _kind(kind: Kind, offer: Offer) -> Iterator[str]:
             f"{_evidence(operation.inferred):<11} {operation.method} {operation.path}" if operation else "not offered"
         )
         yield f"  {word:<8} {verbs}"
-    yield f"  {'field':<18} {'create':<22} {'update':<22}"
+    yield f"  {'field':<18} {'create':<22} update"
     for name in fields(kind):
         mark = f"{name} (key)" if name == key(kind) else name
         yield f"  {mark:<18} {_field(offer.create, name):<22} {_field(offer.update, name):<22}".rstrip()

@@ -1,19 +1,21 @@
 """Diagnostics to text: the place, the code, the sentence, and what to do; on a terminal the line itself too."""
 
 import re
-import textwrap
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 
 from exolink_reconcile.inert import inert
 from exolink_reconcile.model import Diagnostic, Source
+from exolink_reconcile.report.lines import broken
 
 _RED, _YELLOW, _BOLD, _DIM = "1;31", "1;33", "1", "2"
 _TOKEN = re.compile(r"""\"(?:[^\"\\]|\\.)*\"?|'[^']*'?|[^\s,:{}\[\]#][^\s,{}\[\]]*|\S""")
 _URL = re.compile(r"(?P<scheme>\b[A-Za-z][A-Za-z0-9+.-]{0,19}://)(?P<rest>[^\s\"',}]*)")
 _BEFORE_AT = re.compile(r"[^\s\"',{}]+@")  # of a URL that lacks its beginning
 _QUERY = re.compile(r"\?[^\s\"',}=]*=[^\s\"',}]*")
-_LONGEST = 160  # characters of a source line that are shown
+_LONGEST = 400  # characters of a source line that are looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +58,42 @@ def _excerpt(source: Source | None, look: Look) -> Iterator[str]:
         return
     before, rest = line[: source.column - 1], line[source.column - 1 : _LONGEST]
     match = _TOKEN.match(rest)
-    marked, after = (match.group(), rest[match.end() :]) if match else ("", rest)
+    marked = match.group().rstrip(":") if match else ""
+    after = rest[len(marked) :]
     before, marked, after = (inert(_masked(part)) for part in (before, marked, after))
     number = str(source.line)
+    if look.width is not None:
+        before, marked, after = _in_view(before, marked, after, look.width - len(number) - len("   | "))
     yield f"  {_dim(f'{number} |', look)} {before}{marked}{after}"
-    underline = "^" * max(1, len(marked))
-    yield f"  {' ' * len(number)} {_dim('|', look)} {' ' * len(before)}{_painted(underline, _RED) if look.colours else underline}"
+    underline = "^" * max(1, _columns(marked))
+    yield f"  {' ' * len(number)} {_dim('|', look)} {' ' * _columns(before)}{_painted(underline, _RED) if look.colours else underline}"
+
+
+def _in_view(before: str, marked: str, after: str, room: int) -> tuple[str, str, str]:
+    """The three parts of a line, cut to `room` columns around the marked one; `…` stands where something was cut."""
+    if _columns(before + marked + after) <= room:
+        return before, marked, after
+    marked = _cut(marked, room - 2)
+    kept = max(room // 3, room - 2 - _columns(marked + after))  # of what stands before it
+    if _columns(before + marked) > room - 1:
+        kept = min(kept, room - 2 - _columns(marked))
+        before = f"…{_cut(before[::-1], kept, mark='')[::-1]}"
+    return before, marked, _cut(after, room - _columns(before + marked))
+
+
+def _cut(text: str, room: int, *, mark: str = "…") -> str:
+    """The beginning of `text` that fits, with a mark for the rest."""
+    if _columns(text) <= room:
+        return text
+    ends = accumulate(map(_columns, text))
+    return text[: sum(end <= room - len(mark) for end in ends)] + mark
+
+
+def _columns(text: str) -> int:
+    """How many columns of a terminal a text takes."""
+    if text.isascii():
+        return len(text)
+    return sum(0 if unicodedata.combining(each) else 1 + (unicodedata.east_asian_width(each) in "WF") for each in text)
 
 
 def _masked(text: str) -> str:
@@ -82,9 +114,8 @@ def _host(rest: str) -> str:
 def _wrapped(text: str, look: Look, indent: str) -> list[str]:
     if look.width is None or len(text) <= look.width:
         return [text]
-    return textwrap.wrap(
-        text, look.width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False, drop_whitespace=True
-    )
+    first = text[: len(text) - len(text.lstrip())]
+    return broken(text[len(first) :], look.width, first=first, later=indent)
 
 
 def _painted(text: str, colour: str) -> str:

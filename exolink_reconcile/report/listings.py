@@ -66,7 +66,10 @@ def _told(write: Write) -> str:
     """What a write changed and what became of it."""
     outcome, detail = _outcome(write)
     fields = "; ".join(
-        f"{inert(name)}: {_shown(before)} -> {_shown(after)}" for name, (before, after) in _changes(write).items()
+        f"{inert(name)} {_shown(after)}"
+        if write.action == "create"
+        else f"{inert(name)}: {_shown(before)} -> {_shown(after)}"
+        for name, (before, after) in _changes(write).items()
     )
     end = outcome + (f" ({inert(write.code)})" if write.code else "") + (f": {inert(detail)}" if detail else "")
     return f" [{end}]" + (f" {fields}" if fields and write.action != "delete" else "")
@@ -176,9 +179,17 @@ class Check:
     exit_code: Exit
 
 
+_COLOURS = {"ok": "32", "warning": "33", "failed": "1;31"}
+
+
 def check(check: Check) -> str:
     """One line."""
     return f"{check.status:<8} {inert(check.name)}: {inert(check.detail)}\n"
+
+
+def painted(text: str, status: str) -> str:
+    """The line of a check with its status in colour."""
+    return f"\x1b[{_COLOURS[status]}m{status}\x1b[0m{text.removeprefix(status)}"
 
 
 def checks(checks: Sequence[Check]) -> str:

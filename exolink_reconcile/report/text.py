@@ -29,6 +29,7 @@ NO_CHANGES_HERE = "No changes in the part that --target, --exclude and --only le
 MOST_DANGEROUS_FIRST = (Action.DELETE, Action.REPLACE, Action.UPDATE, Action.CREATE)
 FOLD_ALIKE = 10
 FOLD_SIMILAR = 20
+_TOOL = "exolink-reconcile "
 _HELD_MARK = "!"
 # Whose change a step is, where a base tells it, and the words of a heading for it, in the order of the sections.
 WHOSE: Mapping[str, str] = {
@@ -76,7 +77,7 @@ def plan(
     A change that is wider than `width` is broken only on a `terminal`: in a pipe it stays one line, to be found.
     """
     writer = Writer(plan, width, terminal=terminal)
-    lines = list(compared(plan))
+    lines = [line for text in compared(plan) for line in (writer.broken(text, "") if terminal else [text])]
     lines += [colours.LEGEND + colours.GAP.join(_legend(plan)), ""] if plan.differs else []
     for section in writer.sections(full=full):
         tail = ", apply will not settle these:" if section.action is None else ":"
@@ -241,8 +242,12 @@ class Writer:
         end = (" Ways out:" if same else " Ways out, here for the first of them:") if ways else ""
         yield from self.wrapped(inert(f"{alike[0].code}: {alike[0].reason}.{end}"))
         for way in ways:
-            if "exolink-reconcile " in way:
-                yield f"        {inert(way)}"  # a command is pasted: it stays one line
+            said, tool, command = inert(way).partition(_TOOL)
+            if tool and self.terminal and len(way) + 8 > self.width:  # a command is pasted: it stays one line
+                yield from self.wrapped(said.rstrip(), "        ")
+                yield f"          {tool}{command}"
+            elif tool:
+                yield f"        {said}{tool}{command}"
             else:
                 yield from self.wrapped(inert(way), "        ")
 
@@ -333,7 +338,7 @@ class Writer:
         line, *words = text[len(indent) :].split(" ")
         line = indent + line
         for word in words:
-            if len(line) + 1 + len(word) > self.width:
+            if len(line) + 1 + len(word) > self.width and line != f"{indent}->":
                 yield line
                 line = indent + word
             else:

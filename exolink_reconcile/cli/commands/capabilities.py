@@ -20,7 +20,7 @@ def capabilities(contract: str | None, since: str | None, format: str) -> Exit:
     if format == "json":
         CONSOLE.out(report.as_json(offered, before))
     elif before is not None:
-        CONSOLE.out(report.since(before, offered))
+        CONSOLE.prose(report.since(before, offered))
     else:
-        CONSOLE.out(report.capabilities(offered))
+        CONSOLE.prose(report.capabilities(offered))
     return Exit.DONE

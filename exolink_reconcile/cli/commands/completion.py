@@ -9,7 +9,7 @@ from exolink_reconcile.codes import Exit
 _PROGRAM = "exolink-reconcile"
 
 
-@command("completion bash > ~/.local/share/bash-completion/completions/exolink-reconcile")
+@command("completion zsh > ~/.zfunc/_exolink-reconcile")
 @click.argument("shell", metavar="SHELL", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> Exit:
     """Print the completion script of bash, zsh or fish."""

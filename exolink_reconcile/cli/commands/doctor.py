@@ -25,7 +25,8 @@ def doctor(paths: tuple[str, ...], env_allow: tuple[str, ...], state: str | None
     for check in examination.checks():
         checks.append(check)
         if format == "text":
-            CONSOLE.out(listings.check(check))
+            text = CONSOLE.broken(listings.check(check))
+            CONSOLE.out(listings.painted(text, check.status) if CONSOLE.colours else text)
     if format == "json":
         CONSOLE.out(listings.checks(checks))
     return Exit.worst(check.exit_code for check in checks)

@@ -26,7 +26,9 @@ def explain(word: str) -> Exit:
     text = explanations.explain(word, KINDS, pipeline.read_contract(None)[1])
     if text is None:
         nearest = get_close_matches(word, explanations.words(KINDS), 1, 0.5)
-        hint = f"did you mean {nearest[0]}" if nearest else "it takes an error code, an exit code, a kind or a field"
-        raise problem("E-USAGE", f"{word} is nothing that can be explained; {hint}")
-    CONSOLE.out(text)
+        hint = (
+            f"Did you mean {nearest[0]}?" if nearest else "It explains an error code, an exit code, a kind or a field."
+        )
+        raise problem("E-USAGE", f"no such word: {word}", hint)
+    CONSOLE.prose(text)
     return Exit.DONE

@@ -34,5 +34,5 @@ def history(globs: tuple[str, ...], run: str | None, limit: int | None, state: s
     if format == "yaml":
         CONSOLE.out(restore.text(run or "", writes, KINDS, pipeline.read_contract(None)[1]))
     else:
-        CONSOLE.out(listings.history(format, writes))
+        CONSOLE.shown(listings.history(format, writes), format)
     return Exit.DONE

@@ -69,7 +69,7 @@ def init(from_live: str | None, ci: str | None, **reach: Any) -> Exit:
             files.make_folder(folder)
         files.write(path, (text.encode(),), mode=0o644)
         CONSOLE.note(f"Wrote {path}\n")
-    CONSOLE.out(_next(from_live, ci))
+    CONSOLE.prose(_next(from_live, ci))
     return Exit.DONE
 
 

@@ -35,11 +35,11 @@ def locks(
     if broken is None:
         if token is not None or reason is not None:
             raise problem("E-USAGE", "--token and --reason belong to --break TENANT")
-        CONSOLE.out(listings.locks(format, state_work.leases(home, origin)))
+        CONSOLE.shown(listings.locks(format, state_work.leases(home, origin)), format)
         return Exit.DONE
     if token is None or not reason:
         raise problem("E-USAGE", "--break TENANT needs --token N, as `locks` shows it, and --reason TEXT")
     RUN.wrote = True
     lease = state_work.break_lease(home, broken, token, reason, origin)
-    CONSOLE.out(listings.broken(lease))
+    CONSOLE.prose(listings.broken(lease))
     return Exit.DONE

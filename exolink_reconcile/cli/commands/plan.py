@@ -72,7 +72,7 @@ def plan(
     )  # fmt: skip
     CONSOLE.result(render(format, view))
     if out:
-        _tell_saved(out)
+        _tell_saved(out, does_something=bool(run.plan.waves))
     return Exit.DIFFERS if detailed_exitcode and run.plan.differs else Exit.DONE
 
 
@@ -87,9 +87,12 @@ def _tell(unknown: str, open_writes: int) -> None:
         CONSOLE.note(f"Note: {writes} not settled (see `unknowns`); apply settles them first.\n")
 
 
-def _tell_saved(out: str) -> None:
+def _tell_saved(out: str, *, does_something: bool) -> None:
     """Say where the plan is, and the command that applies it."""
     from exolink_reconcile.inert import inert
 
+    if not does_something:
+        CONSOLE.note(f"Saved to {inert(out)}. There is nothing to apply.\n")
+        return
     command_line = f"exolink-reconcile apply --plan {shlex.quote(out)}"
-    CONSOLE.note(f"Saved to {inert(out)}. To apply exactly this: {inert(command_line)}\n")
+    CONSOLE.note(f"Saved to {inert(out)}. To apply exactly this:\n  {inert(command_line)}\n")

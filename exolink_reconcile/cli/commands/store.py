@@ -28,7 +28,7 @@ def init(sql: bool, state: str | None) -> Exit:
         CONSOLE.out(migrations.script())
         return Exit.DONE
     RUN.wrote = True
-    CONSOLE.out(state_work.init(homes.home(state, os.environ)))
+    CONSOLE.prose(state_work.init(homes.home(state, os.environ)))
     return Exit.DONE
 
 
@@ -41,7 +41,7 @@ def status(state: str | None) -> Exit:
     from exolink_reconcile.state import homes
 
     text, warnings = state_work.status(homes.home(state, os.environ))
-    CONSOLE.out(text)
+    CONSOLE.prose(text)
     for warning in warnings:
         CONSOLE.err(f"warning: {inert(warning)}.\n")
     return Exit.DONE
@@ -56,7 +56,7 @@ def prune(older_than: int, state: str | None) -> Exit:
     from exolink_reconcile.state import homes
 
     RUN.wrote = True
-    CONSOLE.out(state_work.prune(homes.home(state, os.environ), older_than))
+    CONSOLE.prose(state_work.prune(homes.home(state, os.environ), older_than))
     return Exit.DONE
 
 
@@ -69,5 +69,5 @@ def import_(folder: str, state: str | None) -> Exit:
     from exolink_reconcile.state import homes
 
     RUN.wrote = True
-    CONSOLE.out(state_work.import_folder(homes.home(state, os.environ), folder))
+    CONSOLE.prose(state_work.import_folder(homes.home(state, os.environ), folder))
     return Exit.DONE

@@ -24,7 +24,7 @@ def unknowns(forget: str | None, api_url: str | None, state: str | None, format:
     home = homes.home(state, os.environ)
     operations, in_flight = open_writes.read(home, connection.origin(api_url) if api_url else None)
     if forget is None:
-        CONSOLE.out(listings.unknowns(format, operations, in_flight))
+        CONSOLE.shown(listings.unknowns(format, operations, in_flight), format)
         return Exit.DONE
     RUN.wrote = True
     count = open_writes.forget(CONSOLE, home, operations, forget)
