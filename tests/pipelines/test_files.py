@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from .conftest import ROOT
+from exolink_reconcile.codes import Exit
+
+from .conftest import ROOT, SCRIPT
 
 WORKFLOWS = sorted((ROOT / "examples" / "pipelines" / "github").glob("*.yml"))
 OWN = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -216,3 +218,17 @@ def test_dockerfile() -> None:
     for line in re.findall(r"^COPY (?!--from)(.*) \S+$", text, re.MULTILINE):
         for name in line.split():
             assert (ROOT / name).exists() and any(fnmatch(name, glob.removesuffix("/**")) for glob in allowed), name
+
+
+def test_the_advice_after_a_9_is_one_everywhere() -> None:
+    """Who reads the job's summary, the alert or the tool's own words does the same: nothing else first, and the same state."""
+    advice = "with the same state, before anything else"
+    said = {
+        "tool": (ROOT / "exolink_reconcile/report/result_text.py").read_text("utf-8"),
+        "explain": Exit.UNKNOWN.help,
+        "action": next(line for line in SCRIPT.read_text("utf-8").splitlines() if line.strip().startswith("9) ")),
+        "alert": (ROOT / "examples/monitoring/alerts.yml").read_text("utf-8"),
+        "pipelines": (ROOT / "docs/pipelines.md").read_text("utf-8"),
+        "troubleshooting": (ROOT / "docs/troubleshooting.md").read_text("utf-8"),
+    }
+    assert [name for name, text in said.items() if advice not in text] == []

@@ -63,6 +63,8 @@ class GitLab:
     def __call__(self, job: str, *, code: int = 0, **variables: str) -> str:
         script = [*self.jobs[".exolink"]["before_script"], *self.jobs[f"exolink:{job}"]["script"]]
         defaults = {"EXOLINK_PATH": self.jobs["variables"]["EXOLINK_PATH"], "CI_PROJECT_DIR": str(self.checkout)}
+        if (report := self.checkout / "digest.env").exists():
+            defaults |= dict(line.split("=", 1) for line in report.read_text().splitlines())
         return run(self.folder, script, code=code, **(defaults | variables))
 
 
@@ -83,6 +85,22 @@ def test_gitlab(folder: Path) -> None:
     for job in ("validate", "plan"):
         project(job, code=3, EXOLINK_PATH="$(touch pwned)`touch pwned`; touch pwned")
     assert not list(folder.rglob("pwned"))
+
+
+def test_row_E1_gitlab_a_plan_file_that_was_not_approved(folder: Path) -> None:
+    """The digest goes beside the file, as a report of its own: who changes the artifact gains nothing. What somebody types wins."""
+    project = GitLab(folder)
+    plan = project.jobs["exolink:plan"]
+    assert plan["artifacts"]["reports"]["dotenv"] == "digest.env" and "digest.env" not in plan["artifacts"]["paths"]
+    project("plan")
+    yaml = project.checkout / "exolink" / "exolink.yaml"
+    yaml.write_text(QUICKSTART.replace("Lobby", "Cellar"))
+    run(project.folder, ["exolink-reconcile plan exolink --out plan.json"])  # somebody else's plan, whole in itself
+    project("apply", code=6)
+    yaml.write_text(QUICKSTART)
+    project("plan")
+    project("apply", code=6, EXOLINK_DIGEST="0" * 64)
+    assert "5 added" in project("apply")
 
 
 CANARY = "canary-7c1d"
@@ -179,8 +197,16 @@ def test_atlantis(folder: Path) -> None:
     """The steps plan to $PLANFILE, show JSON for policies in $SHOWFILE, and apply what was planned; twice is refused."""
     assert "\nPlan: 5 to add, 0 to change, 0 to destroy.\n" in atlantis_steps(folder, "plan")
     assert len(json.loads((folder / "show.json").read_text())["resource_changes"]) == 5
-    assert "Apply complete! Resources: 5 added" in atlantis_steps(folder, "apply")
+    atlantis_steps(folder, "apply", code=6, COMMENT_ARGS=_escaped("0" * 64))
+    atlantis_steps(folder, "apply", code=3, COMMENT_ARGS=_escaped("--target=acme/*"))
+    digest = json.loads((folder / "show.json").read_text())["exolink"]["digest"]
+    assert "Apply complete! Resources: 5 added" in atlantis_steps(folder, "apply", COMMENT_ARGS=_escaped(digest))
     assert "No changes." in atlantis_steps(folder, "plan")
+
+
+def _escaped(argument: str) -> str:
+    """What follows `--` in the comment, as Atlantis hands it on."""
+    return "".join(f"\\{character}" for character in argument)
 
 
 def test_pre_commit_checks_all_files_together(folder: Path) -> None:
