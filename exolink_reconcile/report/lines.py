@@ -5,7 +5,7 @@ import textwrap
 
 _CODE = re.compile(r"`[^`]*`")
 _LEFT_ALONE = re.compile(r"\s*(\S*=\S+ )*exolink-reconcile |.*[\x1b\r]")  # a command is there to be copied
-_HANGING = re.compile(r"\s*\S+\s{2,}|\s*")  # a first column, or the indent
+_HANGING = re.compile(r"\s*(?:\d+\. |\S+\s{2,})|\s*")  # a number or a first column, or the indent
 KEPT = "\xa0"  # a blank that no line is broken at
 
 

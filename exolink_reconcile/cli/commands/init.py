@@ -1,6 +1,7 @@
 """The init command: a first configuration, the schema beside it, and pipelines."""
 
 import os
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -48,18 +49,42 @@ _PIPELINES = {
     },
     "gitlab": {"exolink.gitlab-ci.yml": "gitlab/exolink.gitlab-ci.yml"},
 }
+_INFERRED = (
+    "Charger writes are inferred, not documented. Once you have tried one by hand, give the plan of the pipeline"
+    " --allow-inferred: {place}.\n"
+)
+# What only the user can set, at the host of the code.
+_SETTINGS = {
+    "github": [
+        "On GitHub: the secret EXOLINK_READ_TOKEN; and the environment exolink-production, with required reviewers, only the"
+        " branch main, and its secret EXOLINK_WRITE_TOKEN.\n",
+        _INFERRED.format(place="a line in each workflow waits for it"),
+    ],
+    "gitlab": [
+        "On GitLab: the variables EXOLINK_IMAGE (made from the Dockerfile of this tool), and EXOLINK_TOKEN_FILE as a file, once"
+        " for the environment exolink/plan (it may only read) and once, protected, for exolink/production (it may write).\n",
+        "Protect the environment exolink/production: who may deploy there approves the apply.\n",
+        _INFERRED.format(place="a comment in exolink.gitlab-ci.yml says where"),
+    ],
+}
+_ACTION = re.compile(r"OWNER/exolink-reconcile@0{40} # v[0-9.]+: put the commit that you reviewed")  # in the templates
 _INCLUDE = "include:\n  - {local: exolink.gitlab-ci.yml}\n"
 
 
-@command("init", "init --from-live acme", "init --ci github")
+@command("init", "init --from-live acme", "init --ci github --action acme/exolink-reconcile@COMMIT")
 @option("--from-live", metavar="TENANT", help="Declare what is live of this tenant.")
 @option("--ci", type=click.Choice(sorted(_PIPELINES)), help="Write pipelines for it too.")
+@option(
+    "--action", metavar="REPOSITORY@COMMIT",
+    help="With --ci github: where the action is, such as acme/exolink-reconcile, and the commit of it that you reviewed.",
+)  # fmt: skip
 @reach
-def init(from_live: str | None, ci: str | None, **reach: Any) -> Exit:
+def init(from_live: str | None, ci: str | None, action: str | None, **reach: Any) -> Exit:
     """Write a first configuration: exolink.yaml, its schema, and pipelines."""
     from exolink_reconcile import files
 
-    texts = {_CONFIGURATION: "", _SCHEMA: files.bundled("exolink-config.schema.json"), **_pipelines(ci)}
+    _check_action(action, ci)
+    texts = {_CONFIGURATION: "", _SCHEMA: files.bundled("exolink-config.schema.json"), **_pipelines(ci, action)}
     _refuse_existing(texts)
     texts[_CONFIGURATION] = _FIRST if from_live is None else _live(from_live, ApiOptions(**reach))
     _refuse_existing(texts)  # reading what is live may have taken a while
@@ -69,15 +94,25 @@ def init(from_live: str | None, ci: str | None, **reach: Any) -> Exit:
             files.make_folder(folder)
         files.write(path, (text.encode(),), mode=0o644)
         CONSOLE.note(f"Wrote {path}\n")
-    CONSOLE.prose(_next(from_live, ci))
+    CONSOLE.prose(_next(from_live, ci, action))
     return Exit.DONE
 
 
-def _pipelines(ci: str | None) -> dict[str, str]:
+def _check_action(action: str | None, ci: str | None) -> None:
+    """Raises UsageError for what no workflow could use."""
+    if action is not None and ci != "github":
+        raise click.UsageError("--action goes with --ci github.")
+    if action is not None and not re.fullmatch(r"[A-Za-z0-9._-]+/[A-Za-z0-9._/-]+@[0-9a-f]{40}", action):
+        raise click.UsageError("--action takes OWNER/REPOSITORY@COMMIT, with all 40 hex digits of the commit.")
+
+
+def _pipelines(ci: str | None, action: str | None) -> dict[str, str]:
     """The files of a pipeline; they plan the file that is written here."""
     from exolink_reconcile import files
 
     texts = {path: files.template(name) for path, name in _PIPELINES.get(ci or "", {}).items()}
+    if action is not None:
+        texts = {path: _ACTION.sub(action, text) for path, text in texts.items()}
     if ci == "gitlab":
         texts = {
             path: text.replace("EXOLINK_PATH: exolink\n", f"EXOLINK_PATH: {_CONFIGURATION}\n")
@@ -118,17 +153,18 @@ def _live(tenant: str, options: ApiOptions) -> str:
     return texts[tenant]
 
 
-def _next(from_live: str | None, ci: str | None) -> str:
+def _next(from_live: str | None, ci: str | None, action: str | None) -> str:
     """What to do now, as commands to paste."""
-    lines = [] if from_live else [f"1. Edit {_CONFIGURATION}: your tenant's domain prefix, its backends and chargers."]
-    lines.append(f"{len(lines) + 1}. EXOLINK_TOKEN=... exolink-reconcile plan")
-    if ci == "github":
-        lines.append(
-            f"{len(lines) + 1}. In .github/workflows: put OWNER and the commit of this tool that you reviewed; the secrets"
-            " are EXOLINK_READ_TOKEN and EXOLINK_WRITE_TOKEN."
+    steps = [] if from_live else [f"Edit {_CONFIGURATION}: your tenant's domain prefix, its backends and chargers.\n"]
+    steps.append(
+        "Look at the plan: on an emulator in the process, without a token; then at the API.\n"
+        "     exolink-reconcile plan --api-url emulator:try.db\n"
+        "     EXOLINK_TOKEN=... exolink-reconcile plan\n"
+    )
+    if ci == "github" and action is None:
+        steps.append(
+            "In .github/workflows put the owner and the commit of the action that you reviewed wherever it says"
+            " OWNER/exolink-reconcile@000...: `init --ci github --action OWNER/REPOSITORY@COMMIT` writes them for you.\n"
         )
-    if ci == "gitlab":
-        lines.append(
-            f"{len(lines) + 1}. In the GitLab project: set the variables that exolink.gitlab-ci.yml names at its top."
-        )
-    return "Next:\n" + "".join(f"  {line}\n" for line in lines)
+    steps += _SETTINGS.get(ci or "", [])
+    return "Next:\n" + "".join(f"  {number}. {step}" for number, step in enumerate(steps, 1))

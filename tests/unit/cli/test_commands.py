@@ -248,6 +248,22 @@ def test_init(run: Run) -> None:
     }  # fmt: skip
 
 
+def test_init_leaves_nothing_to_fix_by_hand(run: Run) -> None:
+    """Where the action is, and which commit was reviewed, is asked for; without an answer the text that waits for it is named."""
+    Path("exolink.yaml").unlink()
+    action = f"acme/exolink-reconcile@{'c0ffee00' * 5}"
+    for wrong in (
+        ("--action", action),
+        ("--ci", "gitlab", "--action", action),
+        ("--ci", "github", "--action", "acme/x@main"),
+    ):
+        assert run("init", *wrong)[0] == 3 and not Path("exolink.yaml").exists()
+    code, out, _ = run("init", "--ci", "github", "--action", action)
+    texts = [path.read_text("utf-8") for path in Path(".github/workflows").iterdir()]
+    assert code == 0 and "OWNER" not in "".join([*texts, out]) and all(f"uses: {action}\n" in text for text in texts)
+    assert "EXOLINK_READ_TOKEN" in out and "exolink-production" in out and "--allow-inferred" in out
+
+
 def test_init_from_what_is_live(run: Run) -> None:
     """What is live is declared: planning it shows no changes."""
     assert run("apply", "-y", *API)[0] == 0
