@@ -236,8 +236,9 @@ class _Run:
             self._note_denied(error)
             self._count_failure(group, task)
             self._failed(task, error)
-        if task.outcome is not None:
-            self._finish(task.outcome, task)
+        else:
+            if task.outcome is not None:
+                self._finish(task.outcome, task)
 
     def _held(self, task: Task, code: str, reason: str) -> None:
         """A request did not leave: where none did that may have an effect, the step was skipped."""

@@ -67,6 +67,11 @@ class Apply:
         """Whether somebody approved a certain plan beforehand."""
         return self.expect is not None or self.plan_path is not None
 
+    @property
+    def _state(self) -> str:
+        """The option that a command to paste needs to find the same state."""
+        return homes.option(self.options.state, os.environ)
+
     def run(self, options: Options, names_given: Collection[str]) -> Exit:
         """The whole command; its exit code. `names_given` are the options that the user gave, in whatever way.
 
@@ -138,7 +143,7 @@ class Apply:
         METRICS.applied(result)
         self.events.result(result, code)
         if self.format != "json":
-            self.console.prose(result_text.result(result, run.plan, code))
+            self.console.prose(result_text.result(result, run.plan, code, self._state))
             self.console.note(f"Took {progress.duration(RUN.seconds)}.\n")
         return code
 
@@ -267,7 +272,7 @@ class Apply:
         code = Exit.worst((*result.exit_codes, *((Exit.UNKNOWN,) if blind else ())))
         self.events.result(result, code)
         if self.format != "json":
-            self.console.prose(result_text.result(result, plan, code))
+            self.console.prose(result_text.result(result, plan, code, self._state))
         return code
 
     def _apply(
@@ -318,9 +323,8 @@ class Apply:
 
     def _tell_ways_on(self, store: Store) -> None:
         """After a gate that stopped the run: how to go on, and how to go back."""
-        state = f" --state {shlex.quote(self.options.state)}" if self.options.state else ""
-        self._tell("Next: run the same command again to go on; what is done stays done. To put this run back, look at")
-        self._tell(f"  exolink-reconcile history --run {store.run} --format yaml{state}")
+        self._tell("To put back what this run did, look at")
+        self._tell(f"  exolink-reconcile history --run {store.run} --format yaml{self._state}")
 
     @contextmanager
     def _locked(self, wanted: Wanted) -> Iterator[Store]:

@@ -188,7 +188,7 @@ class Seconds(click.ParamType[float]):
 
 def seconds(name: str, default: float, least: float, help: str) -> Callable[[_F], _F]:
     """An option that takes seconds."""
-    return option(name, type=Seconds(least), default=default, show_default=f"{default:g}", metavar="S", help=help)
+    return option(name, type=Seconds(least), default=f"{default:g}", show_default=True, metavar="S", help=help)
 
 
 def one_spelling(ctx: click.Context, parameter: click.Parameter, url: str | None) -> str | None:

@@ -15,8 +15,11 @@ from exolink_reconcile.state.store import Lease, Write
 MASK = "***"
 
 
-def unknowns(format: str, operations: Sequence[Operation], in_flight: Container[int] = ()) -> str:
-    """The writes whose outcome is not known; `in_flight` are the numbers of those that an apply waits for right now."""
+def unknowns(format: str, operations: Sequence[Operation], in_flight: Container[int] = (), options: str = "") -> str:
+    """The writes whose outcome is not known; `in_flight` are the numbers of those that an apply waits for right now.
+
+    `options` are those that commands to paste need.
+    """
     if format == "json":
         return _document("unknowns", [_unknown(op) for op in operations])
     if not operations:
@@ -32,7 +35,7 @@ def unknowns(format: str, operations: Sequence[Operation], in_flight: Container[
         since = time_of(op.intended_at)
         lines.append(f"  {op.action} {inert(str(op.address))}: {answer}, since {since}, at {inert(op.origin)}")
     lines.append("The next apply settles them by reading. To drop one for good:")
-    lines += forget(op.address for op in operations)
+    lines += forget((op.address for op in operations), options)
     return "\n".join(lines) + "\n"
 
 
@@ -46,12 +49,12 @@ def _unknown(op: Operation) -> dict[str, Any]:
     }
 
 
-def history(format: str, writes: Sequence[Write]) -> str:
-    """The writes of earlier runs, newest first."""
+def history(format: str, writes: Sequence[Write], globs: Sequence[str] = ()) -> str:
+    """The writes of earlier runs whose addresses match, newest first."""
     if format == "json":
         return _document("writes", [_write(write) for write in writes])
     if not writes:
-        return "No write is on record.\n"
+        return f"No write on record matches {inert(', '.join(globs))}.\n" if globs else "No write is on record.\n"
     lines: list[str] = []
     run = ""
     for write in writes:

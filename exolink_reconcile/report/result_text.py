@@ -13,10 +13,10 @@ from exolink_reconcile.resource import Address
 _COMMANDS = 3
 
 
-def result(result: Result, plan: Plan, code: Exit | None = None) -> str:
+def result(result: Result, plan: Plan, code: Exit | None = None, state: str = "") -> str:
     """What happened: `Apply complete!` only if everything did; else what did not, and what to do next.
 
-    `code` is the exit code, where more than this result decides it.
+    `code` is the exit code, where more than this result decides it. `state` is the option that commands to paste need.
     """
     troubled = [outcome for outcome in result.outcomes if outcome.exit_code]
     lines: list[str] = []
@@ -39,20 +39,25 @@ def result(result: Result, plan: Plan, code: Exit | None = None) -> str:
     counts |= {"held back": len(plan.held_back), "not settled": len(result.left)}
     counted = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
     lines.append(f"Apply incomplete. {totals} {counted}." if counted else f"Apply incomplete. {totals}")
-    lines += _what_now(troubled, result, plan, code)
+    lines += _what_now(troubled, result, plan, code, state)
     return "\n".join(lines) + "\n"
 
 
-def _what_now(troubled: Sequence[Outcome], result: Result, plan: Plan, code: Exit | None) -> Iterator[str]:
+def _what_now(troubled: Sequence[Outcome], result: Result, plan: Plan, code: Exit | None, state: str) -> Iterator[str]:
     """What the user at 2 a.m. does next."""
     statuses = {outcome.status for outcome in troubled}
     codes = {outcome.code for outcome in troubled}
-    if "E-LIST-BLIND" in codes:
+    if blind := [o.step.address for o in troubled if o.code == "E-LIST-BLIND" and o.status is Status.UNKNOWN]:
         yield (
             "Next: look in the web page whether it is there. Apply settles it as soon as the list shows it; if it was never"
             " made, this lets it be made anew:"
         )
-        yield from forget(o.step.address for o in troubled if o.code == "E-LIST-BLIND")
+        yield from forget(blind, state)
+    elif "E-LIST-BLIND" in codes:
+        yield (
+            "Next: see what an earlier run left open, and how to drop it: the API answered that create, and never listed it:"
+        )
+        yield f"  exolink-reconcile unknowns{state}"
     elif Status.UNKNOWN in statuses:
         yield (
             "Next: run the same command again, with the same state, before anything else: it first reads what became of"
@@ -64,7 +69,7 @@ def _what_now(troubled: Sequence[Outcome], result: Result, plan: Plan, code: Exi
         yield "Next: the API does not keep what is sent. Change the YAML to what it stores, or ask Exolink; then plan again."
     elif "E-STALE" in codes:
         yield "Next: plan again and have it reviewed: something changed since this plan. What is done stays done."
-    elif codes == {"E-INTERRUPTED"} and not result.left:
+    elif codes and codes <= {"E-INTERRUPTED", "E-GATE"} and not result.left:
         yield "Next: run the same command again; what is done stays done."
     elif troubled or result.left:
         yield "Next: fix what is listed above, then run the same command again; what is done stays done."
@@ -76,10 +81,12 @@ def _what_now(troubled: Sequence[Outcome], result: Result, plan: Plan, code: Exi
         yield "Next: see the ways out of what is held back, in the plan above."
 
 
-def forget(addresses: Iterable[Address]) -> Iterator[str]:
+def forget(addresses: Iterable[Address], options: str = "") -> Iterator[str]:
     """The commands that drop what is open at some addresses; of many the first few."""
     lines = list(
-        dict.fromkeys(f"  exolink-reconcile unknowns --forget {shlex.quote(inert(str(a)))}" for a in addresses)
+        dict.fromkeys(
+            f"  exolink-reconcile unknowns --forget {shlex.quote(inert(str(a)))}{inert(options)}" for a in addresses
+        )
     )
     yield from lines[:_COMMANDS]
     if len(lines) > _COMMANDS:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
@@ -45,6 +46,13 @@ def home(state: str | None, environment: Mapping[str, str]) -> Home:
             f"--state {scheme[0]}… is neither a folder nor a PostgreSQL database (postgresql://HOST/DATABASE)",
         )
     return FolderHome(Path(state) if state else folders.default(environment), named=bool(state))
+
+
+def option(state: str | None, environment: Mapping[str, str]) -> str:
+    """The option of a command to paste that needs the same state: nothing where the environment names it, maybe with a
+    password. One of the command line has none.
+    """
+    return f" --state {shlex.quote(state)}" if state and state != environment.get("EXOLINK_STATE") else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,5 +34,5 @@ def history(globs: tuple[str, ...], run: str | None, limit: int | None, state: s
     if format == "yaml":
         CONSOLE.out(restore.text(run or "", writes, KINDS, pipeline.read_contract(None)[1]))
     else:
-        CONSOLE.shown(listings.history(format, writes), format)
+        CONSOLE.shown(listings.history(format, writes, globs), format)
     return Exit.DONE

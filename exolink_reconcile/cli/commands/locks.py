@@ -41,5 +41,9 @@ def locks(
         raise problem("E-USAGE", "--break TENANT needs --token N, as `locks` shows it, and --reason TEXT")
     RUN.wrote = True
     lease = state_work.break_lease(home, broken, token, reason, origin)
-    CONSOLE.prose(listings.broken(lease))
+    if format == "json":
+        CONSOLE.err(listings.broken(lease))
+        CONSOLE.out(listings.locks(format, state_work.leases(home, origin)))
+    else:
+        CONSOLE.prose(listings.broken(lease))
     return Exit.DONE

@@ -22,11 +22,17 @@ def unknowns(forget: str | None, api_url: str | None, state: str | None, format:
     from exolink_reconcile.state import homes
 
     home = homes.home(state, os.environ)
-    operations, in_flight = open_writes.read(home, connection.origin(api_url) if api_url else None)
+    origin = connection.origin(api_url) if api_url else None
+    operations, in_flight = open_writes.read(home, origin)
     if forget is None:
-        CONSOLE.shown(listings.unknowns(format, operations, in_flight), format)
+        CONSOLE.shown(listings.unknowns(format, operations, in_flight, homes.option(state, os.environ)), format)
         return Exit.DONE
     RUN.wrote = True
     count = open_writes.forget(CONSOLE, home, operations, forget)
-    CONSOLE.out(f"Forgot {count} at {text.value(forget)}.\n")
+    sentence = f"Forgot {count} at {text.value(forget)}.\n"
+    if format == "json":
+        CONSOLE.err(sentence)
+        CONSOLE.out(listings.unknowns(format, open_writes.read(home, origin)[0]))
+    else:
+        CONSOLE.out(sentence)
     return Exit.DONE

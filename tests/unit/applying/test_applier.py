@@ -245,6 +245,20 @@ def test_failures_that_are_not_in_a_row() -> None:
     assert statuses(result) == {"failed": 36, "done": 4}
 
 
+def test_each_end_is_reported_once() -> None:
+    """Whatever a step ends with, progress and events hear of it once."""
+    world = world_of(3)
+    world.override = refuse("PUT", "/charger/2")
+    ended: list[Outcome] = []
+    with pipeline(world, parallelism=1) as run:
+        desired = run.desired(document("acme", chargers=chargers(5, displayName="New")))
+        plan, before = run.plan(desired), run.live(desired)
+        applier.apply(plan, desired, run.contract, run.api, Stop(), Settings(settle=0.0, ended=ended.append), before)
+    assert sorted((o.step.address.name, o.status.value) for o in ended) == [
+        ("CP-000", "failed"), ("CP-001", "done"), ("CP-002", "done"), ("CP-003", "done"), ("CP-004", "done")
+    ]  # fmt: skip
+
+
 def test_a_create_that_does_not_show_up() -> None:
     """Answered and never listed: unknown, and no more creates of that kind."""
     world = World()

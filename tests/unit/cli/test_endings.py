@@ -3,6 +3,7 @@
 import json
 import shlex
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,7 @@ from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.model import Action, Outcome, Plan, Result, Status, Step
 from exolink_reconcile.report import result_text
 from exolink_reconcile.resource import Address
+from exolink_reconcile.state import homes
 from exolink_reconcile.state.journal import Journal
 
 from .conftest import Commands
@@ -76,6 +78,61 @@ def test_a_blind_list_has_a_command_to_paste() -> None:
     assert "ADDRESS" not in text
     many = result_text.result(blind(*map(str, range(9))), NOTHING, Exit.UNKNOWN)
     assert many.count("--forget") == 3 and "and 6 more" in many
+
+
+def test_only_what_is_open_is_forgotten() -> None:
+    """A create that was never sent has nothing to forget: the command for it would be refused."""
+    [sent, *_] = blind("A").outcomes
+    skipped = [
+        Outcome(o.step, Status.SKIPPED, "the first", "E-LIST-BLIND", Exit.UNKNOWN) for o in blind("B", "C").outcomes
+    ]
+    text = result_text.result(Result((sent, *skipped)), NOTHING, Exit.UNKNOWN, " --state s")
+    assert [line.strip() for line in text.splitlines() if "exolink-reconcile" in line] == [
+        "exolink-reconcile unknowns --forget acme/cpms/A --state s"
+    ]
+    text = result_text.result(Result(tuple(skipped)), NOTHING, Exit.UNKNOWN)
+    assert text.endswith("\n  exolink-reconcile unknowns\n") and "Next: " in text
+
+
+def test_after_a_gate_there_is_one_way_on() -> None:
+    """Nothing is to be fixed in the YAML after a gate that said no: the same command goes on."""
+    skipped = Outcome(blind("A").outcomes[0].step, Status.SKIPPED, "the gate", "E-GATE", Exit.INCOMPLETE)
+    text = result_text.result(Result((skipped,), gated="no"), NOTHING, Exit.INCOMPLETE)
+    assert text.endswith("Next: run the same command again; what is done stays done.\n")
+
+
+SHARED = "postgresql://u:secret@localhost/x"
+
+
+@pytest.mark.parametrize(
+    ("state", "environment", "expected"),
+    [(None, {}, ""), ("my state", {}, " --state 'my state'"), (SHARED, {"EXOLINK_STATE": SHARED}, "")],
+)
+def test_a_command_to_paste_finds_the_same_state(state: str | None, environment: dict[str, str], expected: str) -> None:
+    """What the command line named is named again; what the environment names, maybe with a password, is there anyway."""
+    assert homes.option(state, environment) == expected
+
+
+def test_a_gate_does_not_print_the_password_of_the_state(
+    command: Commands, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The way back that is printed after a gate names the state only where the command line did."""
+    (command.folder / "exolink.yaml").write_text(YAML)
+    monkeypatch.setenv("EXOLINK_STATE", str(tmp_path / "s3cret"))
+    said = command("apply", "--auto-approve", "--gate", "false")
+    assert said.code == 5 and "history --run" in said.err and "s3cret" not in said.out + said.err
+
+
+@pytest.mark.parametrize(
+    ("status", "next_step"),
+    [(401, "Give a token with the rights."), (403, "Give a token"), (400, "See its reason"), (206, "Check --api-url.")],
+)
+def test_an_error_of_the_api_says_what_now(command: Commands, status: int, next_step: str) -> None:
+    """What the sentence does not say of what to do, the line below does."""
+    (command.folder / "exolink.yaml").write_text(YAML)
+    command.world.override = lambda method, path: (status, {}, b"") if path.endswith("/cpms") else None
+    error = command("plan").err
+    assert error.splitlines()[-1].startswith(f"    {next_step}"), error
 
 
 def test_a_tenant_that_is_not_live_has_its_place(command: Commands, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -94,3 +94,23 @@ def test_forget_what_is_not_open(tmp_path: Path, run: Run, address: str) -> None
     left_open(tmp_path, STAGING, "A")
     code, _, err = run("unknowns", "--forget", address)
     assert code == 3 and ("E-TARGET" in err or "E-USAGE" in err)
+
+
+def test_forget_as_json(tmp_path: Path, run: Run) -> None:
+    """Standard output is the document of what is left; the sentence goes beside it."""
+    left_open(tmp_path, STAGING, "A", "B")
+    code, out, err = run("unknowns", "--forget", "acme/cpms/A", "--format", "json")
+    assert (code, err) == (0, "Forgot 1 at acme/cpms/A.\n")
+    assert [each["address"] for each in json.loads(out)["unknowns"]] == ["acme/cpms/B"]
+
+
+def test_commands_name_the_state(tmp_path: Path, run: Run) -> None:
+    """A command to paste works: it names the state that the list is from."""
+    left_open(tmp_path, STAGING, "A")
+    assert f"--forget acme/cpms/A --state {tmp_path}" in run("unknowns")[1]
+
+
+def test_history_that_no_glob_matches(tmp_path: Path, run: Run) -> None:
+    """Nothing that matches is not the same as nothing on record."""
+    left_open(tmp_path, STAGING, "A")
+    assert run("history", "acme/charger/*")[1] == "No write on record matches acme/charger/*.\n"
