@@ -190,7 +190,7 @@ class Code(StrEnum):
     E_MAX_SIZE = _later("E-MAX-SIZE", "What a plan holds back, deletes and replaces does not fit into --max-size.", "Allow more, show it elsewhere, or make the change in smaller parts.", Exit.INVALID)
     E_NO_APPROVAL = _later("E-NO-APPROVAL", "There is nobody to ask.", "Give --auto-approve, --plan or --expect.", Exit.INVALID)
     E_NO_LIST = _later("E-NO-LIST", "The API has no list of a kind.", "Check --api-url and the contract.", Exit.NO_ANSWER)
-    E_NO_TENANT = _later("E-NO-TENANT", "A tenant is not live.", "Check its name; the contract cannot create it.", Exit.NO_ANSWER)
+    E_NO_TENANT = _later("E-NO-TENANT", "A tenant is not live.", "Correct `tenant` in the YAML, or --api-url: the contract cannot create one.", Exit.NO_ANSWER)
     E_NORMALISED = _later("E-NORMALISED", "The API stores another value than was sent.", "Write the value that it stores.", Exit.INCOMPLETE)
     E_NOT_APPROVED = _later("E-NOT-APPROVED", "The answer was not yes.", "Nothing was written.", Exit.REFUSED)
     E_NOT_LIVE = _later("E-NOT-LIVE", "The id that an entry pins is not live.", "Correct `id`, or leave it out.", Exit.INCOMPLETE)

@@ -15,7 +15,7 @@ from itertools import chain
 from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, create_model
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, create_model
 from pydantic_core import core_schema
 
 from exolink_reconcile.inert import HOSTILE
@@ -255,12 +255,16 @@ def entry_model(kind: Kind) -> type[Resource]:
     return create_model(f"{kind.__name__}Entry", __base__=kind, id=pin, createOnly=create_only)
 
 
+# A moment as a number: 0 and false could mean that it never was deleted, so they are not taken for one.
+_Epoch = Annotated[float, Field(gt=0, strict=True)]
+
+
 class Row:
     """What the API has for one resource: the fields of its kind, its `id` and `deletedAt`. See `row_model`."""
 
     __slots__ = ()
     id: int
-    deletedAt: str | None
+    deletedAt: str | float | None
 
 
 @functools.cache
@@ -274,7 +278,7 @@ def row_model(kind: Kind) -> type[Row]:
     for name, info in kind.model_fields.items():
         default = {} if info.is_required() else {"default": info.default}
         members.append((name, hints[name], dataclass_field(**default)))
-    members.append(("deletedAt", str | None, dataclass_field(default=None)))
+    members.append(("deletedAt", str | _Epoch | None, dataclass_field(default=None)))
     return make_dataclass(f"{kind.__name__}Row", members, bases=(Row,), frozen=True, kw_only=True, slots=True)
 
 

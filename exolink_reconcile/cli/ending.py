@@ -101,7 +101,7 @@ def _what_is_written() -> str:
 
 def _failed(error: Exception) -> Exit:
     from exolink_reconcile.cli import findings, variables
-    from exolink_reconcile.errors import InputError, ReconcileError
+    from exolink_reconcile.errors import InputError, ReconcileError, StorageFailed
 
     variables.clean(error)
     if CONSOLE.annotating and isinstance(error, ReconcileError):
@@ -113,13 +113,13 @@ def _failed(error: Exception) -> Exit:
         findings.tell(error.diagnostics)
         return error.exit_code
     if isinstance(error, ReconcileError):
-        findings.failure(error.code, error.summary, error.source)
+        findings.failure(error)
         return error.exit_code
     if isinstance(error, ImportError) and error.name == "_ruamel_yaml":
         CONSOLE.err("error: E-USAGE: this Python lacks the C parser of ruamel.yaml: install ruamel.yaml.clib.\n")
         return Exit.INVALID
     if isinstance(error, OSError) and not _stands_somewhere():
-        findings.failure("E-STORAGE", "the working folder was deleted: change into one that is there")
+        findings.failure(StorageFailed("E-STORAGE", "the working folder was deleted: change into one that is there"))
         return Exit.STORAGE
     # Where, but no values: a local may hold a token.
     trace = error.__traceback__

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from exolink_reconcile.cli import variables
 from exolink_reconcile.cli.console import CONSOLE, Console
+from exolink_reconcile.errors import ApiError, ReconcileError
 from exolink_reconcile.model import Diagnostic, Source
 from exolink_reconcile.report.diagnostics_text import Look, diagnostics
 
@@ -24,10 +25,12 @@ def tell(findings: Iterable[Diagnostic], console: Console = CONSOLE) -> None:
     console.err(diagnostics(findings, Look(width, console.error_colours, _Lines().at)))
 
 
-def failure(code: str, summary: str, source: Source | None = None, console: Console = CONSOLE) -> None:
-    """Show what ended a command."""
-    end = "" if summary.endswith("?") else "."
-    tell([Diagnostic(code, f"{summary.rstrip('.')}{end}", source)], console)
+def failure(error: ReconcileError, console: Console = CONSOLE) -> None:
+    """Show what ended a command. What an API error does not say of what to do, its code does."""
+    end = "" if error.summary.endswith("?") else "."
+    says_what_now = not isinstance(error, ApiError) or not end or "--" in error.summary
+    detail = "" if says_what_now else error.code.help
+    tell([Diagnostic(error.code, f"{error.summary.rstrip('.')}{end}", error.source, detail=detail)], console)
 
 
 class _Lines:

@@ -134,7 +134,7 @@ def refusal(method: str, path: str, status: int, headers: Mapping[str, str], rea
         return ApiUnreachable(
             "E-UNREACHABLE", f"{method} {path}: the API asks to come back in {asked:.0f} s (429){reason}"
         )
-    if status == 429 or status >= 500:
+    if status in (408, 429) or status >= 500:
         return ApiUnreachable("E-UNREACHABLE", f"{method} {path}: the API answers {status} again and again{reason}")
     if status < 300:
         return ApiSurprise("E-ANSWER", f"{method} {path}: the API answered {status}, not 200")

@@ -199,7 +199,7 @@ class Api:
                 continue
             if status == 200:
                 return headers, body
-            if not ((status == 429 or status >= 500) and self._try_again(attempt, status, headers)):
+            if not ((status in (408, 429) or status >= 500) and self._try_again(attempt, status, headers)):
                 raise answers.refusal("GET", path, status, headers, answers.redacted(headers, body, self._token, ()))
 
     def _write(self, method: str, path: str, body: Mapping[str, Any] | None, watch: Watch) -> None:
@@ -224,7 +224,7 @@ class Api:
                 if answers.is_page(headers, answer):  # of a proxy or a login: it says nothing of the write
                     raise NoClearAnswer("E-AMBIGUOUS", f"{method} {path}: a web page answered ({status}), not the API")
                 return
-            if status >= 500 or (method == "POST" and 300 <= status < 400):
+            if status >= 500 or status in (303, 408) or (method == "POST" and 300 <= status < 400):
                 raise NoClearAnswer(
                     "E-AMBIGUOUS", f"{method} {path}: the API answered {status}", headers.get("retry-after")
                 )

@@ -96,7 +96,7 @@ def test_a_secret_goes_over_the_wire_as_it_is() -> None:
 
 
 @every_verb
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_redirects_are_refused(verb: str, status: int) -> None:
     """A redirect is never followed, so the token goes to no other place; the message says where it pointed."""
     script = Script(httpx.Response(status, headers={"location": "https://evil.example.com/x?token=1"}))
@@ -365,11 +365,12 @@ MEANING = [
     (199, "list", "E-ANSWER"), (204, "list", "E-ANSWER"), (299, "list", "E-ANSWER"),
     (300, "list", "E-REDIRECT"), (399, "list", "E-REDIRECT"), (400, "list", "E-REJECTED"), (404, "list", "E-REJECTED"), (499, "list", "E-REJECTED"),
     (401, "list", "E-DENIED"), (403, "list", "E-DENIED"), (402, "list", "E-REJECTED"), (429, "list", "E-UNREACHABLE"), (428, "list", "E-REJECTED"), (430, "list", "E-REJECTED"),
-    (500, "list", "E-UNREACHABLE"), (599, "list", "E-UNREACHABLE"),
+    (408, "list", "E-UNREACHABLE"), (500, "list", "E-UNREACHABLE"), (599, "list", "E-UNREACHABLE"),
     (199, "create", "E-ANSWER"), (200, "create", ""), (299, "create", ""), (300, "create", "E-AMBIGUOUS"), (399, "create", "E-AMBIGUOUS"), (400, "create", "E-REJECTED"),
     (429, "create", "E-UNREACHABLE"), (499, "create", "E-REJECTED"), (500, "create", "E-AMBIGUOUS"),
     (200, "update", ""), (299, "update", ""), (300, "update", "E-REDIRECT"), (399, "update", "E-REDIRECT"), (400, "update", "E-REJECTED"), (404, "update", "E-REJECTED"),
-    (499, "update", "E-REJECTED"), (500, "update", "E-AMBIGUOUS"), (405, "delete", "E-REJECTED"), (403, "delete", "E-DENIED"),
+    (499, "update", "E-REJECTED"), (500, "update", "E-AMBIGUOUS"), (303, "update", "E-AMBIGUOUS"), (408, "create", "E-AMBIGUOUS"), (408, "update", "E-AMBIGUOUS"),
+    (408, "delete", "E-AMBIGUOUS"), (303, "delete", "E-AMBIGUOUS"), (405, "delete", "E-REJECTED"), (403, "delete", "E-DENIED"),
 ]  # fmt: skip
 
 
@@ -388,7 +389,7 @@ def test_what_a_status_means(status: int, verb: str, code: str) -> None:
     assert caught.value.summary.startswith(f"{method} {path}: ")
     assert str(status) in caught.value.summary or code == "E-REDIRECT"
     assert ("because" in caught.value.summary) is (code in ("E-REJECTED", "E-DENIED", "E-UNREACHABLE"))
-    tries = 8 if status == 429 else 4 if status >= 500 and verb == "list" else 1
+    tries = 8 if status == 429 else 4 if (status == 408 or status >= 500) and verb == "list" else 1
     assert len(script.requests) == tries
 
 

@@ -93,6 +93,19 @@ def test_row_A6_the_deleted_ones_count_as_came() -> None:
     assert len(Server(rows, [("X-Total-Count", "2")]).read().tenants["acme"].rows[CPMS]) == 1
 
 
+@pytest.mark.parametrize("moment", ["2025-10-15T15:19:50.834Z", "x", 1760541590834, 1760541590.8])
+def test_deleted_however_the_moment_is_written(moment: object) -> None:
+    """A row with a moment in `deletedAt` does not exist, be it text or a number."""
+    [row] = Server([cpms(1), cpms(2, deletedAt=moment)]).read().tenants["acme"].rows[CPMS]
+    assert row.id == 1
+
+
+@pytest.mark.parametrize("moment", [0, -1, True, False, [], {}])
+def test_what_may_mean_deleted_or_not(moment: object) -> None:
+    """Nobody knows whether such a row exists, so the list cannot be used."""
+    assert "deletedAt" in spoiled(Server([cpms(1), cpms(2, deletedAt=moment)]))
+
+
 @pytest.mark.parametrize("owner", [2, "2", 1.5, [1], "1 ", 10, True])
 def test_row_A7_a_row_of_another_tenant(owner: object) -> None:
     """A row that says it belongs to another tenant spoils the list."""
