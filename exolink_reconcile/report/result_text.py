@@ -71,12 +71,16 @@ def _what_now(troubled: Sequence[Outcome], result: Result, plan: Plan, code: Exi
         yield "Next: plan again and have it reviewed: something changed since this plan. What is done stays done."
     elif codes and codes <= {"E-INTERRUPTED", "E-GATE"} and not result.left:
         yield "Next: run the same command again; what is done stays done."
+    elif result.gated and not (troubled or result.left):
+        yield "Next: see what the gate printed. Nothing of this run is left to do."
     elif troubled or result.left:
         yield "Next: fix what is listed above, then run the same command again; what is done stays done."
     elif code in (Exit.STORAGE, Exit.LOCKED):
         yield "Next: what is counted above was written. Its record is not whole: see the error, then plan again."
     elif code is Exit.UNKNOWN:
         yield "Next: see `unknowns`: a write of an earlier run is still open."
+    elif "--wave" in plan.partial:
+        yield "Next: the same plan with --wave for other addresses, or without it for all that is left."
     elif plan.held_back:
         yield "Next: see the ways out of what is held back, in the plan above."
 

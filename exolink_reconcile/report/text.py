@@ -26,6 +26,7 @@ from exolink_reconcile.secret_url import SecretUrl
 _T = TypeVar("_T")
 NO_CHANGES = "No changes. Your infrastructure matches the configuration."
 NO_CHANGES_HERE = "No changes in the part that --target, --exclude and --only leave."
+NO_CHANGES_IN_WAVE = "No changes in the part that --wave leaves."
 MOST_DANGEROUS_FIRST = (Action.DELETE, Action.REPLACE, Action.UPDATE, Action.CREATE)
 FOLD_ALIKE = 10
 FOLD_SIMILAR = 20
@@ -519,6 +520,8 @@ def _and(words: Sequence[str]) -> str:
 
 def no_changes(plan: Plan) -> str:
     """The sentence of a plan without differences."""
+    if "--wave" in plan.partial:
+        return NO_CHANGES_IN_WAVE
     return NO_CHANGES_HERE if plan.partial else NO_CHANGES
 
 

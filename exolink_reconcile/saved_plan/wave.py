@@ -1,6 +1,6 @@
 """A saved plan, what is left of it, and globs, to the wave: the reviewed steps that go now."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from exolink_reconcile import globs
@@ -12,12 +12,14 @@ from exolink_reconcile.saved_plan import reader
 from exolink_reconcile.saved_plan.reader import SavedPlan
 
 _STALE = "changed since it was reviewed"
+_WAITS = "deletes and replaces go in the wave after which nothing else of their tenant is left"
 
 
 @dataclass(frozen=True, slots=True)
 class Wave:
     """What goes now: a plan of its own. `moved` are steps of it whose object changed since the review, `vanished` those
     that are not to do any more and did not happen as planned; `open` are all steps that are left, of `total` reviewed.
+    `waiting` are deletes and replaces at its addresses that stay until nothing else of their tenant is left.
     """
 
     plan: Plan
@@ -25,6 +27,7 @@ class Wave:
     vanished: tuple[str, ...]
     open: int
     total: int
+    waiting: tuple[Step, ...] = ()
 
     def told(self, result: Result) -> Result:
         """How the wave went: with what was skipped because it changed, and how many steps are left."""
@@ -32,6 +35,7 @@ class Wave:
         not_done = self.open - done
         skipped = [Outcome(step, Status.SKIPPED, _STALE, "E-STALE", Exit.INCOMPLETE) for step in self.moved]
         notes = [f"skipped {vanished}: {_STALE} (E-STALE)" for vanished in self.vanished]
+        notes += [f"waits: {step.action.word} {step.address}: {_WAITS}" for step in self.waiting]
         notes += [f"{not_done} of {self.total} steps left."] if not_done else []
         exits = {*result.exit_codes, *((Exit.INCOMPLETE,) if not_done or self.vanished else ())}
         return replace(
@@ -69,20 +73,25 @@ def of(saved: SavedPlan, plan: Plan, desired: DesiredState, live: LiveState, pat
     vanished = reader.vanished(saved, plan, set(of_each), desired, live)
     if not digests and not vanished:
         raise PlanStale("E-APPLIED", "this plan is already applied: nothing of it is left to do")
-    going = _going(plan, digests, reviewed, patterns)
+    covered = [s for s in plan.steps if digests[id(s)] in reviewed and _covers(patterns, str(s.address))]
+    going = _going(plan, covered)
     waves = (tuple(step for step in wave if id(step) in going) for wave in plan.waves)
     return Wave(
-        replace(plan, waves=tuple(wave for wave in waves if wave)),
+        replace(
+            plan,
+            waves=tuple(wave for wave in waves if wave),
+            partial=(*plan.partial, "--wave") if len(going) < len(digests) else plan.partial,
+        ),
         tuple(step for step in moved if _covers(patterns, str(step.address))),
         tuple(f"{action} {address}" for action, address in vanished if _covers(patterns, address)),
         len(digests) + len(vanished),
         len(changes),
+        tuple(step for step in covered if id(step) not in going),
     )
 
 
-def _going(plan: Plan, digests: Mapping[int, str], reviewed: set[str], patterns: Sequence[str]) -> dict[int, Step]:
+def _going(plan: Plan, covered: Sequence[Step]) -> dict[int, Step]:
     """The steps that go now, by their identity."""
-    covered = [s for s in plan.steps if digests[id(s)] in reviewed and _covers(patterns, str(s.address))]
     first = {id(step): step for step in covered if not step.deletes}
     waiting = {step.address.tenant for step in plan.steps if not step.deletes and id(step) not in first}
     return first | {id(s): s for s in covered if s.deletes and s.address.tenant not in waiting}

@@ -9,6 +9,7 @@ from world import World
 from exolink_reconcile.codes import Exit
 from exolink_reconcile.errors import InputError, PlanStale
 from exolink_reconcile.model import DesiredState, Outcome, Plan, Result, Status
+from exolink_reconcile.report import result_text, text
 from exolink_reconcile.saved_plan import reader, wave
 from exolink_reconcile.saved_plan.reader import SavedPlan
 from exolink_reconcile.saved_plan.wave import Wave
@@ -57,6 +58,21 @@ def test_wave_after_wave(world: World) -> None:
         (["A-1", "A-2"], ("3 of 5 steps left.",), left), ([], ("3 of 5 steps left.",), left),
         (["B-1", "B-2"], ("1 of 5 steps left.",), left), (["OLD"], (), ()),
     ]  # fmt: skip
+
+
+def test_a_wave_is_a_part(world: World) -> None:
+    """Text claims nothing of the whole, says which deletes of the wave wait, and how to go on."""
+    with pipeline(world) as run:
+        desired = run.desired(YAML)
+        saved = saved_of(run.plan(desired))
+        part = wave_of(run, saved, desired, "acme/charger/OLD")
+        result = part.told(run.apply(desired, part.plan))
+        assert list(text.summary(part.plan))[0] == "No changes in the part that --wave leaves."
+        assert any(note.startswith("waits: delete acme/charger/OLD: ") for note in result.notes)
+        assert "\nNext: the same plan with --wave for other addresses" in result_text.result(result, part.plan)
+        part = wave_of(run, saved, desired, "acme/charger/A-*")
+        assert "This plan is partial: it holds only what --wave leaves." in text.compared(part.plan)
+        assert not wave_of(run, saved, desired, "acme/*").plan.partial
 
 
 def test_the_last_wave_takes_the_deletes_along(world: World) -> None:
