@@ -292,10 +292,14 @@ def attributes(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
 
 def masked_values(objects: Iterable[Resource | Row], names: tuple[str, ...]) -> list[tuple[Any, ...]]:
     """These fields of each object as they may be shown and stored: secrets masked."""
-    columns = list(map(attributes(names), objects))
-    if _PLAIN.issuperset(map(type, chain.from_iterable(columns))):  # nearly always
-        return columns
-    return [tuple(map(masked, values)) for values in columns]
+    return masked_tuples(list(map(attributes(names), objects)))
+
+
+def masked_tuples(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Values as they may be shown and stored: secrets masked."""
+    if _PLAIN.issuperset(map(type, chain.from_iterable(rows))):  # nearly always
+        return rows
+    return [tuple(map(masked, values)) for values in rows]
 
 
 def masked_fields(resource: Resource | Row, names: tuple[str, ...]) -> dict[str, Any]:

@@ -77,17 +77,20 @@ def of_each(plan: Plan) -> tuple[str, ...]:
 
 
 def of_facts(steps: Sequence[Step], secrets: Sequence[Secrets]) -> tuple[str, ...]:
-    """The digests of steps, whose secrets come from there.
-
-    Over ASCII text of fixed form, so that no version of Python changes them.
-    """
+    """The digests of steps, whose secrets come from there."""
     digests = [""] * len(steps)
     for places in alike(steps):
-        *common, own = facts([steps[place] for place in places], [secrets[place] for place in places])
-        start = ascii(common)
-        for place, fact in zip(places, map(ascii, own), strict=True):
-            digests[place] = hashlib.sha256((start + fact).encode()).hexdigest()
+        own = facts([steps[place] for place in places], [secrets[place] for place in places])
+        for place, step_digest in zip(places, of_alike(own), strict=True):
+            digests[place] = step_digest
     return tuple(digests)
+
+
+def of_alike(facts: Facts) -> list[str]:
+    """The digests of steps that are alike: over ASCII text of fixed form, so that no version of Python changes them."""
+    *common, each = facts
+    start = ascii(common)
+    return [hashlib.sha256((start + fact).encode()).hexdigest() for fact in map(ascii, each)]
 
 
 def of_steps(origin: str, steps: Iterable[str]) -> str:

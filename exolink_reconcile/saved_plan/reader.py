@@ -1,10 +1,11 @@
 """A saved plan to what was reviewed, and whether a new plan is that, a rest of it, or something else."""
 
-import json
 import re
+from collections import defaultdict
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from itertools import repeat
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
@@ -27,7 +28,18 @@ from exolink_reconcile.model import (
 )
 from exolink_reconcile.planning import digest
 from exolink_reconcile.planning.choices import ReviewedPlan
-from exolink_reconcile.resource import Address, Kind, ListKey, Row, entry_model, fields, key, name_of, row_model
+from exolink_reconcile.resource import (
+    Address,
+    Kind,
+    ListKey,
+    Row,
+    entry_model,
+    fields,
+    key,
+    masked_tuples,
+    name_of,
+    row_model,
+)
 from exolink_reconcile.saved_plan import rows, writer
 from exolink_reconcile.saved_plan.format import (
     ChangeValues,
@@ -77,29 +89,102 @@ def read(text: bytes, kinds: Sequence[Kind] = KINDS) -> SavedPlan:
 
     """
     try:
-        loaded = json.loads(text)
         document = PlanDocument.model_validate_json(text)
+        is_whole = writer.is_whole(text, document.exolink.checksum)
     except (ValueError, RecursionError) as error:
-        first = error.errors()[0]["msg"] if isinstance(error, ValidationError) else "it is not JSON"
-        raise _not_a_plan(f"this is not a saved plan: {first}") from None
+        raise _not_a_plan(f"this is not a saved plan: {_why(error)}") from None
     saved = SavedPlan(document)
-    if writer.checksum(loaded) != document.exolink.checksum or not _is_as_reviewed(saved, kinds):
+    if not (is_whole and _is_as_reviewed(saved, kinds)):
         raise PlanStale("E-EDITED", "the plan file was edited after it was saved; make a new one and have it reviewed")
     return saved
 
 
+def _why(error: Exception) -> str:
+    if isinstance(error, ValidationError) and (first := error.errors()[0])["type"] != "json_invalid":
+        return first["msg"]
+    return "it is not JSON"
+
+
 def _is_as_reviewed(saved: SavedPlan, kinds: Sequence[Kind]) -> bool:
     """Whether the digests are those of the steps and of the API that the file would apply them to."""
-    own = saved.document.exolink
-    steps = tuple(plan(saved, kinds).steps)
-    digests = digest.of_facts(steps, [tuple(sorted(change.secrets.items())) for change in own.changes])
-    addresses = [row.address for row in saved.document.resource_changes]
-    return (
-        own.options.api_url == own.api_url
-        and digests == tuple(change.digest for change in own.changes)
-        and own.digest == digest.of_steps(own.api_url, digests)
-        and addresses == [rows.resource_address(step.address) for step in steps]
+    own, resource_changes = saved.document.exolink, saved.document.resource_changes
+    if own.options.api_url != own.api_url or len(own.changes) != len(resource_changes):
+        return False
+    by_word = {kind.kind: kind for kind in kinds}
+    _without_steps(saved, kinds)  # raises where it has what this version does not know
+    for row in saved.document.resource_drift:
+        _was(_kind(row, by_word), row.change)
+    return _have_their_digests(own.changes, resource_changes, by_word) and (
+        own.digest == digest.of_steps(own.api_url, (change.digest for change in own.changes))
     )
+
+
+class _Alike(NamedTuple):
+    """What changes have in common that are checked together: the names in them, and what is done."""
+
+    kind: Kind
+    action: Action
+    fields: tuple[str, ...]
+    sends: tuple[str, ...]
+    secrets: tuple[str, ...]
+    before: tuple[str, ...] | None
+    after: tuple[str, ...] | None
+
+
+def _have_their_digests(
+    changes: Sequence[PlannedChange], resource_changes: Sequence[ResourceChange], kinds: Mapping[str, Kind]
+) -> bool:
+    """Whether each change has the address and the digest of what its row says. 100,000 of them, so group by group."""
+    groups: dict[_Alike, list[tuple[PlannedChange, ChangeValues]]] = defaultdict(list)
+    for change, row in zip(changes, resource_changes, strict=True):
+        address, kind = _address(change.address, kinds)
+        if row.address != rows.resource_address(address):
+            return False
+        before, after = row.change.before, row.change.after
+        action, secrets = Action[change.action.upper()], tuple(change.secrets)
+        names = tuple(before) if before is not None else None, tuple(after) if after is not None else None
+        groups[_Alike(kind, action, change.fields, change.sends, secrets, *names)].append((change, row.change))
+    return all(_have_digests(alike, group) for alike, group in groups.items())
+
+
+def _have_digests(alike: _Alike, group: Sequence[tuple[PlannedChange, ChangeValues]]) -> bool:
+    _check_names(alike.kind, (*alike.fields, *alike.sends, *alike.secrets, *({*(alike.after or ())} - {"id"})))
+    if alike.before is not None:
+        _check_row_names(alike.kind, alike.before)
+    deletes = alike.action is Action.DELETE
+    if alike.after is None and not deletes:
+        return False
+    names = tuple(fields(alike.kind)) if alike.action.deletes else alike.sends
+    before, after = [values.before for _, values in group], [values.after for _, values in group]
+    if any(type(row["id"]) is not int for row in before if row is not None):
+        raise _other_version()
+    facts = digest.Facts(
+        alike.action.word,
+        names,
+        alike.sends,
+        zip(
+            [change.address for change, _ in group],
+            [row["id"] if row is not None else None for row in before],
+            _masked(alike.kind, before, names) if alike.before is not None else repeat(None),
+            _masked(alike.kind, after, alike.sends) if not deletes else repeat(None),
+            [tuple(sorted(change.secrets.items())) for change, _ in group],
+        ),
+    )
+    return digest.of_alike(facts) == [change.digest for change, _ in group]
+
+
+def _masked(kind: Kind, objects: Iterable[Mapping[str, Any] | None], names: tuple[str, ...]) -> list[tuple[Any, ...]]:
+    """These values of each object, as the facts of a step have them."""
+    values = [tuple([values.get(name) for name in names]) for values in objects if values is not None]
+    if any(fields(kind)[name].secret for name in names):
+        values = [tuple(_value(kind, name, value) for name, value in zip(names, each)) for each in values]
+    return masked_tuples(values)
+
+
+def _check_row_names(kind: Kind, names: Iterable[str]) -> None:
+    """Refuse a live object with another field than the rows of its kind, or without its id or key."""
+    if not {"id", key(kind)} <= set(names) <= {"id", *fields(kind), "deletedAt"}:
+        raise _other_version()
 
 
 def plan(saved: SavedPlan, kinds: Sequence[Kind]) -> Plan:
@@ -108,11 +193,16 @@ def plan(saved: SavedPlan, kinds: Sequence[Kind]) -> Plan:
     by_word = {kind.kind: kind for kind in kinds}
     pairs = zip(own.changes, saved.document.resource_changes)
     drift = {row.address: row.change for row in saved.document.resource_drift}
+    steps = tuple(_step(change, row, drift.get(row.address), by_word) for change, row in pairs)
+    return replace(_without_steps(saved, kinds), waves=(steps,) if steps else ())
+
+
+def _without_steps(saved: SavedPlan, kinds: Sequence[Kind]) -> Plan:
+    own = saved.document.exolink
+    by_word = {kind.kind: kind for kind in kinds}
     return Plan(
         origin=own.api_url,
-        waves=(tuple(_step(change, row, drift.get(row.address), by_word) for change, row in pairs),)
-        if own.changes
-        else (),
+        waves=(),
         held_back=tuple(_held_back(held, by_word) for held in own.held_back),
         unmanaged_counts={kind.kind: own.unmanaged[kind.kind] for kind in kinds if kind.kind in own.unmanaged},
         tenants=own.tenants,
@@ -186,6 +276,14 @@ def _address(text: str, kinds: Mapping[str, Kind]) -> tuple[Address, Kind]:
     if address is None or address.kind not in kinds:
         raise _other_version()
     return address, kinds[address.kind]
+
+
+def _kind(row: ResourceChange, kinds: Mapping[str, Kind]) -> Kind:
+    """The kind of a row, which is told by its address."""
+    kind = kinds.get(row.address.partition(".")[0].removeprefix("exolink_"))
+    if kind is None:
+        raise _other_version()
+    return kind
 
 
 def _check_names(kind: Kind, names: Iterable[str]) -> None:

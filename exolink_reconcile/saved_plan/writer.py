@@ -5,6 +5,7 @@ Three things are as they are because readers of the format want them so: one lin
 """
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -128,7 +129,24 @@ def _lists(steps: Sequence[Step], digests: Sequence[str]) -> tuple[list[bytes], 
     return lists
 
 
-def checksum(document: Mapping[str, Any]) -> str:
+def is_whole(text: bytes, checksum: str) -> bool:
+    """Whether the JSON text of a plan has this checksum: byte for byte as it was written, else in another layout."""
+    own = f'"checksum":"{checksum}",'.encode()
+    at = text.rfind(own)
+    if at >= 0 and text.endswith(b"}\n"):
+        as_written = hashlib.sha256(_with_commands(text[:at]))
+        as_written.update(_with_commands(text[at + len(own) : -1]))
+        if as_written.hexdigest() == checksum:
+            return True
+    return checksum_of(json.loads(text)) == checksum
+
+
+def _with_commands(json_text: bytes) -> bytes:
+    """The reverse of `_without_commands`."""
+    return json_text.replace(b"#\\u0023", b"##").replace(b":\\u003a", b"::")
+
+
+def checksum_of(document: Mapping[str, Any]) -> str:
     """The checksum of a plan document over everything but itself: tells an edited file."""
     own = {name: value for name, value in document["exolink"].items() if name != "checksum"}
     return hashlib.sha256(canonical({**document, "exolink": own}).encode()).hexdigest()

@@ -138,7 +138,7 @@ def test_row_E20_a_forged_plan_file(hostile: Commands, place: str) -> None:
             own["names"] = {evil: {"profileId": {"1": evil}}, "acme": {"profileId": {"1": evil}}}
         case "option":
             own["paths"], own["options"]["target"] = [evil], [evil]
-    own["checksum"] = writer.checksum(plan)
+    own["checksum"] = writer.checksum_of(plan)
     (hostile.folder / "p").write_text(json.dumps(plan))
     for format in FORMATS:
         said = hostile("show", "p", "--format", format)

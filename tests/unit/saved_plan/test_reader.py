@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import support_plans
@@ -280,6 +281,59 @@ def test_edited(path: tuple[Any, ...]) -> None:
         reader.read(json.dumps(document_).encode())
 
 
+def facts() -> list[tuple[Any, ...]]:
+    """The path of every value of the saved plan that a digest covers."""
+    plan = json.loads(SAVED)
+    paths: list[tuple[Any, ...]] = [("exolink", "digest"), ("exolink", "api_url")]
+    for number, change in enumerate(plan["exolink"]["changes"]):
+        own = ("exolink", "changes", number)
+        paths += [(*own, "address"), (*own, "digest"), *((*own, "secrets", name) for name in change["secrets"])]
+        paths += [(*own, "sends", place) for place in range(len(change["sends"]))]
+        row = plan["resource_changes"][number]["change"]
+        names = [*change["sends"], *(row["before"] or {})] if change["action"] == "delete" else change["sends"]
+        for side, values in (("before", row["before"]), ("after", row["after"])):
+            paths += [("resource_changes", number, "change", side, name) for name in names if name in (values or ())]
+        paths.append(("resource_changes", number, "address"))
+    return paths
+
+
+@pytest.mark.parametrize("path", facts(), ids=lambda path: ".".join(map(str, path)))
+def test_an_edited_fact_is_refused_whatever_the_checksum_says(path: tuple[Any, ...]) -> None:
+    """The digests are recomputed from the steps: a checksum that fits the edit does not help it."""
+    edited = json.loads(SAVED)
+    here = edited
+    for part in path[:-1]:
+        here = here[part]
+    here[path[-1]] = here[path[-1]] + 1 if isinstance(here[path[-1]], int) else f"{here[path[-1]]}x"
+    edited["exolink"]["checksum"] = writer.checksum_of(edited)
+    with pytest.raises((PlanStale, InputError)):
+        reader.read(json.dumps(edited).encode())
+
+
+def test_an_edit_that_keeps_the_layout_is_refused() -> None:
+    """The checksum is that of the very bytes, wherever in them something was replaced."""
+    reader.read(SAVED.encode())
+    for before, after in (("Lobby", "Lobbx"), ("wss://", "ws://"), ('"complete":true', '"complete":false')):
+        assert before in SAVED
+        with pytest.raises(PlanStale, match="E-EDITED"):
+            reader.read(SAVED.replace(before, after).encode())
+
+
+@pytest.mark.parametrize(
+    "name", ["##vso[task]", "a ::error:: b", "###", ":::", r"#\u0023", r":\\u003a", '"checksum":"']
+)
+def test_any_name_survives_the_file(name: str) -> None:
+    """What a CI runner would obey is written as an escape, and read as the same name."""
+    yaml = document("acme", chargers=[{**CHARGER, "identity": "CP-1", "displayName": name}])
+    with pipeline(world()) as run:
+        data = as_json(run.plan(yaml)).encode()
+    saved = reader.plan(reader.read(data), KINDS)
+    assert [field.after for step in saved.steps for field in step.fields] == [name]
+    own = json.loads(data)["exolink"]["checksum"]
+    with patch.object(json, "loads", side_effect=AssertionError("read as JSON once more")):
+        assert writer.is_whole(data, own)
+
+
 def test_another_layout_is_the_same_plan() -> None:
     """Formatting a saved plan does not edit it."""
     assert reader.read(json.dumps(json.loads(SAVED), indent=4).encode()) == reader.read(SAVED.encode())
@@ -318,7 +372,7 @@ def forged(text: str, edit: Callable[[Any], Any]) -> reader.SavedPlan:
     """What is read of a plan file that somebody edited, and gave the checksum that it must have."""
     plan = json.loads(text)
     edit(plan)
-    plan["exolink"]["checksum"] = writer.checksum(plan)
+    plan["exolink"]["checksum"] = writer.checksum_of(plan)
     return reader.read(json.dumps(plan).encode())
 
 

@@ -151,8 +151,8 @@ def test_the_checksum_is_over_everything_but_itself(change: Callable[[Any], Any]
     """It is the same before and after it was put in, and another one for any other document."""
     plan = parsed(support_plans.one())
     own = plan["exolink"]["checksum"]
-    assert writer.checksum(plan) == own
+    assert writer.checksum_of(plan) == own
     plan["exolink"]["checksum"] = "another"
-    assert writer.checksum(plan) == own
+    assert writer.checksum_of(plan) == own
     change(plan)
-    assert writer.checksum(plan) != own
+    assert writer.checksum_of(plan) != own
