@@ -3,6 +3,7 @@
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic.dataclasses import dataclass
 
 from exolink_reconcile.codes import Code
 
@@ -14,7 +15,12 @@ class _Closed(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
-class ResourceValue(_Closed):
+# There is one of each for every step: with slots, 100,000 steps take 400 MiB less.
+_row = dataclass(config=ConfigDict(extra="forbid", defer_build=True), frozen=True, slots=True, kw_only=True)
+
+
+@_row
+class ResourceValue:
     """One resource as it will be."""
 
     address: str
@@ -40,7 +46,8 @@ class PlannedValues(_Closed):
     root_module: Module
 
 
-class ChangeValues(_Closed):
+@_row
+class ChangeValues:
     """Before and after of one resource. Secrets are masked and marked in the `*_sensitive` masks."""
 
     actions: tuple[Literal["create", "update", "delete"], ...]
@@ -52,7 +59,8 @@ class ChangeValues(_Closed):
     replace_paths: tuple[tuple[str, ...], ...] | None = None
 
 
-class ResourceChange(_Closed):
+@_row
+class ResourceChange:
     """One change, as Terraform tells it. `name` is the tenant, `index` the name in it."""
 
     address: str
@@ -65,7 +73,8 @@ class ResourceChange(_Closed):
     action_reason: str | None = None
 
 
-class Place(_Closed):
+@_row
+class Place:
     """A place in the YAML: 1-based line and column."""
 
     file: str
@@ -73,7 +82,8 @@ class Place(_Closed):
     column: int
 
 
-class PlannedChange(_Closed):
+@_row
+class PlannedChange:
     """One change, as this tool tells it; in the order of `resource_changes`."""
 
     address: str
@@ -81,9 +91,13 @@ class PlannedChange(_Closed):
     fields: tuple[str, ...]
     reason: str
     source: Place | None
-    cause: Literal["edit", "drift", "both"] | None = Field(description="Whose change it is; null: not claimed.")
+    cause: Annotated[
+        Literal["edit", "drift", "both"] | None, Field(description="Whose change it is; null: not claimed.")
+    ]
     sends: tuple[str, ...]
-    secrets: dict[str, str] = Field(description="Fields whose secret changes, and a hash of where it comes from.")
+    secrets: Annotated[
+        dict[str, str], Field(description="Fields whose secret changes, and a hash of where it comes from.")
+    ]
     inferred: bool
     digest: str
 
