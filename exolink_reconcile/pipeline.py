@@ -62,13 +62,17 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class PlannedRun:
-    """Everything up to the plan: read, compared, decided; nothing written."""
+    """Everything up to the plan: read, compared, decided; nothing written.
+
+    `differing` are the addresses where anything differs or is unclear, whatever the plan makes of it.
+    """
 
     desired: DesiredState
     contract: Contract
     live: LiveState
     plan: Plan
     digests: Sequence[str]
+    differing: Sequence[Address] = ()
 
     @property
     def digest(self) -> str:
@@ -195,7 +199,7 @@ def plan(
     changes = differ.diff(wanted.desired, live)
     base = wanted.base or remembered_base(bases)
     plan = planner.plan(changes, wanted.desired, wanted.contract, wanted.choices, wanted.api_url, counts_before, base)
-    return PlannedRun(wanted.desired, wanted.contract, live, plan, digest.of_each(plan))
+    return PlannedRun(wanted.desired, wanted.contract, live, plan, digest.of_each(plan), differ.addresses(changes))
 
 
 def _place(error: NoTenant, desired: DesiredState, seen: Sequence[str]) -> None:

@@ -8,7 +8,7 @@ touched is read again: that one read learns ids, settles what got no answer, and
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ from exolink_reconcile.errors import ApiDenied, ApiError, Locked, NoClearAnswer,
 from exolink_reconcile.live.api import Api
 from exolink_reconcile.model import Action, DesiredState, Left, LiveState, Outcome, Plan, Result, Status, Step
 from exolink_reconcile.planning.planner import NO_BETTER_RECHECK
-from exolink_reconcile.resource import Kind
+from exolink_reconcile.resource import Address, Kind
 
 FAILURES_IN_A_ROW = 10
 GRACE = 5.0
@@ -42,17 +42,18 @@ def apply(
     stop: Stop,
     settings: Settings,
     before: LiveState | None = None,
+    differing: Collection[Address] | None = None,
 ) -> Result:
     """Do the plan's steps. One outcome a step, in the order of the plan; errors of the API are outcomes, not raised.
 
-    `before` is what the plan was made from: what differed there already is not told as new, and what was there already is
-    not taken for what a create made.
+    `before` is what the plan was made from: what was there already is not taken for what a create made. What differed
+    there already, at the addresses of `differing`, is not told as new.
     """
     run = _Run(plan, contract, api, stop, settings, before)
     for wave in run.waves:
         run.wave(wave)
     ended = tuple(task.outcome for wave in run.waves for task in wave if task.outcome is not None)
-    remaining, notes = _verify(plan, desired, run, ended, before)
+    remaining, notes = _verify(plan, desired, run, ended, differing)
     for kind in sorted(run.lists.without_get, key=lambda kind: kind.kind):
         sentence = f"GET of a single {kind.kind} answers 404 for what its list shows: {NO_BETTER_RECHECK} (W-RECHECK)."
         notes = (*notes, sentence)
@@ -65,15 +66,15 @@ def apply(
 
 
 def _verify(
-    plan: Plan, desired: DesiredState, run: "_Run", ended: Sequence[Outcome], before: LiveState | None
+    plan: Plan, desired: DesiredState, run: "_Run", ended: Sequence[Outcome], differing: Collection[Address] | None
 ) -> tuple[tuple[Left, ...], tuple[str, ...]]:
     """What is left at the plan's addresses. A row that was there and is not listed now: more likely a list that lags."""
-    verified = [verifying.verify(plan, desired, run.lists.rows, ended, before)]
+    verified = [verifying.verify(plan, desired, run.lists.rows, ended, differing)]
 
     def told() -> bool:
         if gone := {judgement.address for judgement in verified[-1][0] if judgement.gone}:
             run.lists.read_again(gone)
-            verified.append(verifying.verify(plan, desired, run.lists.rows, ended, before))
+            verified.append(verifying.verify(plan, desired, run.lists.rows, ended, differing))
         return not any(judgement.gone for judgement in verified[-1][0])
 
     wait_until(told, run.settings.settle, stop=run.stop, clock=run.settings.clock, sleep=run.lists.sleep)

@@ -12,6 +12,7 @@ All moments are seconds on one monotonic clock. An attempt of an earlier run was
 """
 
 import enum
+import functools
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -95,11 +96,11 @@ class Write:
 
 
 class Listing:
-    """One list of a kind that was read: when the read began, its rows by id and by name.
+    """One list of a kind that was read: when the read began, and its rows.
 
-    `ids_before` are those that were there when the plan was made, None where that is not known; `new` are the other rows, by
-    name as people read it. `lost` are known ids that it lacks although nobody is known to have deleted them: then what it
-    lacks proves nothing. `raw_rows` are a few rows as the API answered them, by id.
+    `ids_before` are those that were there when the plan was made, None where that is not known. `lost` are known ids that it
+    lacks although nobody is known to have deleted them: then what it lacks proves nothing. `raw_rows` are a few rows as the
+    API answered them, by id.
     """
 
     def __init__(
@@ -112,15 +113,28 @@ class Listing:
         lost: Iterable[int] = (),
         raw_rows: Mapping[int, Mapping[str, Any]] = NOTHING,
     ) -> None:
-        self.rows, self.at, self.ids_before, self.raw_rows = rows, at, ids_before, raw_rows
+        self.kind, self.rows, self.at, self.ids_before, self.raw_rows = kind, rows, at, ids_before, raw_rows
         self.lost = frozenset(lost)
-        self.by_id = {remote_id(row): row for row in rows}
-        self.by_name: dict[str, list[Row]] = defaultdict(list)
-        name = key(kind)
-        for row in rows:
-            self.by_name[getattr(row, name)].append(row)
-        new = [row for row in rows if remote_id(row) not in ids_before] if ids_before is not None else []
-        self.new = {folded(getattr(row, name)): row for row in new}
+
+    @functools.cached_property
+    def by_id(self) -> Mapping[int, Row]:
+        """The rows by id."""
+        return {remote_id(row): row for row in self.rows}
+
+    @functools.cached_property
+    def by_name(self) -> Mapping[str, Sequence[Row]]:
+        """The rows by name."""
+        by_name: dict[str, list[Row]] = defaultdict(list)
+        for row in self.rows:
+            by_name[getattr(row, key(self.kind))].append(row)
+        return by_name
+
+    @functools.cached_property
+    def new(self) -> Mapping[str, Row]:
+        """The rows that were not there when the plan was made, by name as people read it."""
+        ids_before = self.ids_before
+        new = [row for row in self.rows if remote_id(row) not in ids_before] if ids_before is not None else []
+        return {folded(getattr(row, key(self.kind))): row for row in new}
 
 
 @dataclass(frozen=True, slots=True)

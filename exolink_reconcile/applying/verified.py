@@ -1,6 +1,6 @@
 """A run that ended to what it verified: the base that later plans compare with."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 from exolink_reconcile.model import DesiredTenant, Outcome, Plan, Result
@@ -9,19 +9,21 @@ from exolink_reconcile.resource import Address, attributes, fields, key, name_of
 from exolink_reconcile.secret_url import masked
 
 
-def declared(tenant: DesiredTenant) -> dict[Address, Mapping[str, Any]]:
+def declared(tenant: DesiredTenant, but: Container[Address] = ()) -> dict[Address, Mapping[str, Any]]:
     """The managed fields of each address that the documents declare, but the key, as JSON values, secrets masked.
 
-    What is sent on create only and never compared is among them: a repair that creates sends it.
+    The addresses in `but` are left out. What is sent on create only and never compared is among them: a repair that creates sends it.
     """
     fields_by_address: dict[Address, Mapping[str, Any]] = {}
     for kind, entries in tenant.declared.items():
         names = [name for name in fields(kind) if name != key(kind)]
         values_of = attributes(tuple(names))
         for entry in entries:
+            address = Address(tenant.name, kind.kind, name_of(entry.resource))
+            if address in but:
+                continue
             managed = entry.resource.model_fields_set
             values = dict(zip(names, values_of(entry.resource), strict=True))
-            address = Address(tenant.name, kind.kind, name_of(entry.resource))
             fields_by_address[address] = {name: masked(values[name]) for name in names if name in managed}
     return fields_by_address
 

@@ -151,7 +151,7 @@ class Apply:
         """The run, or the wave of it, if it is what was reviewed. Raises PlanStale, having told what differs."""
         try:
             if self.waves:
-                self.wave = waves.of(saved, run.plan, run.desired, run.live, self.waves)
+                self.wave = waves.of(saved, run.plan, run.digests, run.desired, run.live, self.waves)
                 return pipeline.with_plan(run, self.wave.plan)
             reader.check(saved, run.plan, run.desired, run.live)
         except PlanStale as error:
@@ -179,7 +179,7 @@ class Apply:
             if tenant.name in run.plan.tenants:
                 store.keep_base(
                     tenant.name,
-                    verified.declared(tenant),
+                    verified.declared(tenant, but=not_verified),
                     not_verified,
                     removed=verified.removed(tenant),
                     exclusive=[pattern.glob for pattern in tenant.policy.exclusive],
@@ -305,7 +305,7 @@ class Apply:
         # To the end: what a signal would stop from here on is the report of what was written.
         SIGNALS.hand_to(stop.ask)
         with bar:
-            result = applier.apply(run.plan, run.desired, run.contract, api, stop, settings, run.live)
+            result = applier.apply(run.plan, run.desired, run.contract, api, stop, settings, run.live, run.differing)
         result = self.wave.told(result) if self.wave is not None else result
         code = self._remember(journal, wanted, whole_run, result, _code_of(result, run.plan, stop))
         if result.gated:

@@ -55,6 +55,11 @@ def diff(desired: DesiredState, live: LiveState) -> Changes:
     return Changes(tuple(changes), tuple(unclear), tuple(unmanaged), counts, tuple(notes), live)
 
 
+def addresses(changes: Changes) -> list[Address]:
+    """The addresses where anything differs or is unclear."""
+    return [change.address for change in changes.changes] + [unclear.address for unclear in changes.unclear]
+
+
 def _field_changes(
     names: Iterable[str], declared: Declared, live: Iterable[Any], desired: Iterable[Any]
 ) -> tuple[FieldChange, ...]:

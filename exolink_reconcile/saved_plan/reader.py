@@ -396,7 +396,11 @@ def _not_as_planned(
     done = [(change, row) for change, row in pairs if change.digest not in now]
     if not done:
         return
-    rows_of, ids, declared = dict(_live(live)), _live_ids(live), _declared(desired)
+    wanted: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for change, _ in done:
+        if (address := Address.parse(change.address)) is not None:
+            wanted[address.tenant, address.kind].add(address.name)
+    rows_of, ids, declared = _live(live, wanted), _live_ids(live), _declared(desired, wanted)
     for change, row in done:
         as_planned = (
             _is_gone(change, row, ids) if change.action == "delete" else _is_live(change, row, declared, rows_of)
@@ -437,24 +441,27 @@ def _is_live(
     )
 
 
-def _declared(desired: DesiredState) -> set[Address]:
+# The names that are asked for, by tenant and kind word.
+_Names = Mapping[tuple[str, str], Container[str]]
+
+
+def _declared(desired: DesiredState, wanted: _Names) -> set[Address]:
     return {
-        Address(tenant.name, kind.kind, name_of(entry.resource))
+        Address(tenant.name, kind.kind, name)
         for tenant in desired.tenants
         for kind, entries in tenant.declared.items()
+        if (names := wanted.get((tenant.name, kind.kind)))
         for entry in entries
+        if (name := name_of(entry.resource)) in names
     }
 
 
-def _live(live: LiveState) -> list[tuple[Address, list[Row]]]:
-    rows_by_name: dict[tuple[str, Kind], dict[str, list[Row]]] = {}
+def _live(live: LiveState, wanted: _Names) -> dict[Address, list[Row]]:
+    rows_by_address: dict[Address, list[Row]] = defaultdict(list)
     for tenant, read in live.tenants.items():
         for kind, live_rows in read.rows.items():
-            by_name = rows_by_name.setdefault((tenant, kind), {})
-            for row in live_rows:
-                by_name.setdefault(getattr(row, key(kind)), []).append(row)
-    return [
-        (Address(tenant, kind.kind, name), rows)
-        for (tenant, kind), by_name in rows_by_name.items()
-        for name, rows in by_name.items()
-    ]
+            names = wanted.get((tenant, kind.kind), ())
+            for row in live_rows if names else ():
+                if (name := getattr(row, key(kind))) in names:
+                    rows_by_address[Address(tenant, kind.kind, name)].append(row)
+    return rows_by_address

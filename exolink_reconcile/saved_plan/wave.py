@@ -7,7 +7,7 @@ from exolink_reconcile import globs
 from exolink_reconcile.codes import Exit
 from exolink_reconcile.errors import PlanStale, problem
 from exolink_reconcile.model import DesiredState, LiveState, Outcome, Plan, Result, Status, Step
-from exolink_reconcile.planning import choices, digest
+from exolink_reconcile.planning import choices
 from exolink_reconcile.saved_plan import reader
 from exolink_reconcile.saved_plan.reader import SavedPlan
 
@@ -46,7 +46,14 @@ class Wave:
         )
 
 
-def of(saved: SavedPlan, plan: Plan, desired: DesiredState, live: LiveState, patterns: Sequence[str]) -> Wave:
+def of(
+    saved: SavedPlan,
+    plan: Plan,
+    of_each: Sequence[str],
+    desired: DesiredState,
+    live: LiveState,
+    patterns: Sequence[str],
+) -> Wave:
     """The reviewed steps at addresses that match a glob. Deletes and replaces stay until nothing else of their tenant does.
 
     Raises:
@@ -61,7 +68,6 @@ def of(saved: SavedPlan, plan: Plan, desired: DesiredState, live: LiveState, pat
             raise problem("E-TARGET", f"--wave {pattern} matches no reviewed step", hint)
     reviewed = {change.digest for change in changes}
     addresses = {change.address for change in changes}
-    of_each = digest.of_each(plan)
     digests = dict(zip(map(id, plan.steps), of_each, strict=True))
     new = next((step for step in plan.steps if str(step.address) not in addresses), None)
     if new is not None:

@@ -14,6 +14,7 @@ from exolink_reconcile.applying.settings import Settings
 from exolink_reconcile.applying.waiting import Stop
 from exolink_reconcile.codes import Exit
 from exolink_reconcile.model import Outcome, Plan, Result, Status
+from exolink_reconcile.planning import differ
 from exolink_reconcile.report import result_text
 
 CHARGER = {"displayName": "Lobby", "profileId": 1}
@@ -478,9 +479,10 @@ def test_what_differed_before_is_no_news(known: bool) -> None:
     with pipeline(world) as run:
         desired = run.desired(document("acme", chargers=chargers(5)))
         plan = run.plan(desired, targets=("acme/charger/CP-001",))
-        before = run.live(desired) if known else None
+        before = run.live(desired)
+        differing = differ.addresses(differ.diff(desired, before)) if known else None
         settings = Settings(settle=0.0, sleep=lambda seconds: None)
-        result = applier.apply(plan, desired, run.contract, run.api, Stop(), settings, before)
+        result = applier.apply(plan, desired, run.contract, run.api, Stop(), settings, before, differing)
     assert [("acme/charger/CP-000 among them" in note) for note in result.notes] == ([] if known else [True])
 
 

@@ -9,6 +9,7 @@ from world import World
 from exolink_reconcile.codes import Exit
 from exolink_reconcile.errors import InputError, PlanStale
 from exolink_reconcile.model import DesiredState, Outcome, Plan, Result, Status
+from exolink_reconcile.planning import digest
 from exolink_reconcile.report import result_text, text
 from exolink_reconcile.saved_plan import reader, wave
 from exolink_reconcile.saved_plan.reader import SavedPlan
@@ -36,7 +37,7 @@ def saved_of(plan: Plan) -> SavedPlan:
 
 def wave_of(run: Pipeline, saved: SavedPlan, desired: DesiredState, *patterns: str) -> Wave:
     plan, live = run.plan(desired), run.live(desired)
-    return wave.of(saved, plan, desired, live, patterns)
+    return wave.of(saved, plan, digest.of_each(plan), desired, live, patterns)
 
 
 def names(part: Wave) -> list[str]:
