@@ -1,7 +1,7 @@
 """`export --into`: live values into the YAML and CSV that is there."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from exolink_reconcile import export as exporter
 from exolink_reconcile import files, pipeline
@@ -51,7 +51,7 @@ def run(
         CONSOLE.out("\n".join(write_back.unified_diff(rewrite)) + "\n")
     addition = _addition(changes, contract) if add else ""
     if add and addition:
-        CONSOLE.out(f"+++ {inert(add)}\n" + "".join(f"+{line}\n" for line in addition.splitlines()))
+        CONSOLE.out("".join(f"{line}\n" for line in _diff_of_addition(add, addition)))
     if write:
         _write(rewrites, add, addition)
     elif rewrites or addition:
@@ -94,6 +94,21 @@ def _addition(changes: Changes, contract: Contract) -> str:
     return "".join(f"---\n{text.removeprefix(exporter.MODELINE)}" for text in texts.values())
 
 
+def _diff_of_addition(add: str, addition: str) -> Iterator[str]:
+    """The lines of a unified diff: what goes to the end of a file, or makes a new one."""
+    is_new = not os.path.exists(add)
+    end = 0 if is_new else len(files.read_text(add, "the file of --add").splitlines())
+    lines = (_of_new_file(addition) if is_new else addition).splitlines()
+    yield "--- /dev/null" if is_new else f"--- {inert(add)}"
+    yield f"+++ {inert(add)}"
+    yield f"@@ -{end},0 +{end + 1},{len(lines)} @@"
+    yield from (f"+{line}" for line in lines)
+
+
+def _of_new_file(addition: str) -> str:
+    return exporter.MODELINE + addition.removeprefix("---\n")
+
+
 def _write(rewrites: Sequence[Rewrite], add: str | None, addition: str) -> None:
     """Write all files, or none."""
     contents = {rewrite.path: (rewrite.mark + rewrite.before.encode(), rewrite.data) for rewrite in rewrites}
@@ -106,6 +121,6 @@ def _write(rewrites: Sequence[Rewrite], add: str | None, addition: str) -> None:
     RUN.wrote = True
     files.replace_all(contents)
     if add and addition:
-        files.write(add, (exporter.MODELINE.encode(), addition.removeprefix("---\n").encode()), mode=0o644)
+        files.write(add, (_of_new_file(addition).encode(),), mode=0o644)
     for path in dict.fromkeys([*contents, *([add] if add and addition else [])]):
         CONSOLE.err(f"Wrote {inert(path)}\n")

@@ -108,6 +108,21 @@ def test_what_is_new_is_added_on_request(cli: Cli, files: Path) -> None:
     assert plan.counts(NO_CHANGES) and "unmanaged" not in plan.out
 
 
+@pytest.mark.parametrize("name", ["exolink.yaml", "new.yaml"])
+def test_the_diff_of_what_is_added(cli: Cli, files: Path, name: str) -> None:
+    """It is what --write makes, for a file that is there as for a new one."""
+    text = "tenant: acme\nchargers: [{identity: CP-5}]\n"
+    (files / "exolink.yaml").write_text(text)
+    diff = cli("export", "acme", "--into", ".", "--add", name).out
+    done = subprocess.run(["patch", "-p0"], input=diff, cwd=files, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    by_patch = (files / name).read_text()
+    (files / name).unlink()
+    (files / "exolink.yaml").write_text(text)
+    cli("export", "acme", "--into", ".", "--add", name, "--write")
+    assert (files / name).read_text() == by_patch
+
+
 def test_refusals(cli: Cli, files: Path) -> None:
     """Nothing is written where the input cannot be read whole, the tenant is not described, or options do not fit."""
     before = (files / "exolink.yaml").read_bytes()
