@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -193,6 +194,8 @@ class Doctor:
             return _failed("state", error)
         if memory.note:
             return Check("state", "failed", memory.note, Exit.STORAGE)
+        if isinstance(home, homes.FolderHome) and (blocked := _not_writable(home.folder)):
+            return Check("state", "failed", f"{home.where} cannot be written: {blocked} is read-only", Exit.STORAGE)
         if count := len(memory.operations):
             return _warning(
                 "state", f"{home.where}: {_count(count, 'write')} of earlier runs not settled, see `unknowns`"
@@ -242,6 +245,12 @@ def _unknown_fields(contract: Contract, kind: Kind, rows: Sequence[Mapping[str, 
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 or noun == 'cpms' else 's'}"
+
+
+def _not_writable(folder: Path) -> Path | None:
+    """The folder that keeps `apply` from writing its state there; None where it may. Nothing is written to find out."""
+    existing = next((ancestor for ancestor in (folder, *folder.absolute().parents) if ancestor.exists()), folder)
+    return None if os.access(existing, os.W_OK | os.X_OK) else existing
 
 
 def _ok(name: str, detail: str) -> Check:

@@ -160,6 +160,15 @@ def test_row_C7_the_working_folder_is_gone(run: Run, tmp_path: Path, monkeypatch
     assert code == 11 and "E-BUG" not in err
 
 
+def test_doctor_finds_a_state_that_cannot_be_written(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What would end an apply with 11 is found beforehand; a folder that can still be made is fine."""
+    assert "ok       state" in run("doctor", *API, "--state", "not/yet/there")[1]
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    code, out, _ = run("doctor", *API, "--state", "not/yet/there")
+    assert code == 11 and "failed   state: the folder not/yet/there cannot be written" in out
+    assert not Path("not").exists()
+
+
 # ------------------------------------------------------------------------------------------------------------- metrics
 
 
@@ -190,6 +199,26 @@ def test_metrics_keep_the_last_success(run: Run) -> None:
     failed = metrics("m.prom")
     assert failed["exolink_exit_code"] == 3 and failed["exolink_last_success_timestamp_seconds"] == success > 0
     assert failed["exolink_last_run_timestamp_seconds"] >= success
+
+
+@pytest.mark.parametrize(
+    "text", ["tenant: acme\n", "# only\n# comments\n", "# HELP x\ntenant: acme\n", "a,b\n1,2\n", "{}"]
+)
+def test_metrics_write_over_nothing_else(run: Run, text: str) -> None:
+    """A file that somebody wrote is left as it is, and nothing is asked of the API."""
+    Path("theirs").write_text(text)
+    code, out, err = run("plan", *API, "--metrics-file", "theirs")
+    assert (code, out, Path("theirs").read_text()) == (3, "", text) and "theirs" in err and "is not metrics" in err
+
+
+@pytest.mark.parametrize(
+    "text", ["", "# HELP x y\n", 'exolink_exit_code 3\nother{a="b c"} 1.5e3 1795815772\n\nx NaN\n']
+)
+def test_metrics_write_over_metrics(run: Run, text: str) -> None:
+    """A file of metrics is written anew, whoever wrote it."""
+    Path("m.prom").write_text(text)
+    assert run("plan", *API, "--metrics-file", "m.prom")[0] == 0
+    assert metrics("m.prom")["exolink_exit_code"] == 0
 
 
 def test_metrics_that_cannot_be_written(run: Run) -> None:
