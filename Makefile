@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo unit test test-long browser check lint format schemas docs site locks judges editor fuzz mutation bench profile dist wheels-only clean
+.PHONY: help demo unit test test-long browser check lint format schemas docs pictures site locks judges editor fuzz mutation bench profile dist wheels-only clean
 
 help:                     ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ schemas: $(STAMP)         ## generate schemas/ from the kinds
 docs: $(STAMP)            ## generate what docs/reference takes from the code, then build the site
 	$(BIN)/python docs/generate.py
 	$(MAKE) site
+
+pictures: $(STAMP)        ## draw the pictures of README and site anew (needs chromium)
+	$(BIN)/python docs/pictures.py
 
 site: $(STAMP)            ## build the documentation into site/; a dead link or anchor is an error
 	$(BIN)/sphinx-build -b html --fail-on-warning --keep-going --quiet docs site
