@@ -2,13 +2,14 @@
 
 import contextlib
 import functools
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from support_pipeline import CONTRACT_TEXT, contract_of, read_yaml
-from world import World
+from support_pipeline import CONTRACT_TEXT, contract_of, document, read_yaml
+from world import Answer, Refusal, World
 
 from exolink_reconcile.applying import applier
 from exolink_reconcile.applying.settings import Settings
@@ -142,3 +143,112 @@ class Runs:
                 yield api
             finally:
                 api.pool.shutdown(wait=True, cancel_futures=True)
+
+
+CHARGER = {"displayName": "Lobby", "profileId": 1}
+
+CPMS = {"url": "wss://h/", "interval": 30}
+
+
+class Lenient(World):
+    """A world that lets two chargers have one identity: a duplicate must be seen, not be refused."""
+
+    def _create(self, tenant: str, kind: str, body: Any) -> Answer:
+        try:
+            return super()._create(tenant, kind, body)
+        except Refusal as refusal:
+            if refusal.status != 409:
+                raise
+        self._new_row(tenant, kind).update(body)
+        return 201, {}, b""
+
+
+def chargers(*names: str, **fields: Any) -> list[dict[str, Any]]:
+    return [{"identity": name, **CHARGER, **fields} for name in names]
+
+
+def yaml(*names: str, **fields: Any) -> str:
+    return document("acme", chargers=chargers(*names, **fields))
+
+
+def names(world: World, kind: str = "charger") -> list[str]:
+    return sorted(row["identity" if kind == "charger" else "displayName"] for row in world.live("acme", kind))
+
+
+def lists(method: str, path: str, kind: str = "charger") -> bool:
+    return method == "GET" and path.endswith(f"/{kind}")
+
+
+def answers(world: World, method: str, *endings: Answer | str, kind: str = "/charger") -> list[int]:
+    """Writes of a method end so, one after the other: "lost" and "lost, never came", or an answer instead. Then as usual."""
+    left, count = list(endings), [0]
+
+    def override(found: str, path: str) -> Answer | None:
+        if found != method or kind not in path:
+            return None
+        count[0] += 1
+        if left and left[0] == "lost, never came":
+            left.pop(0)
+            raise ConnectionError("reset")
+        if left and not isinstance(left[0], str):
+            return left.pop(0)  # type: ignore[return-value]
+        return None
+
+    def alter(found: str, path: str, answer: Answer) -> Answer:
+        if found == method and kind in path and left and left[0] == "lost":
+            left.pop(0)
+            raise ConnectionError("reset")
+        return answer
+
+    world.override, world.alter = override, alter
+    return count
+
+
+def rows_of(answer: Answer) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(answer[2])
+    return found
+
+
+def with_rows(answer: Answer, rows: list[dict[str, Any]]) -> Answer:
+    return answer[0], answer[1], json.dumps(rows).encode()
+
+
+def relist(world: World, change: Callable[[list[dict[str, Any]]], list[dict[str, Any]]], kind: str = "charger") -> None:
+    """What lists of a kind show is changed."""
+
+    def alter(method: str, path: str, answer: Answer) -> Answer:
+        return with_rows(answer, change(rows_of(answer))) if lists(method, path, kind) and answer[0] == 200 else answer
+
+    world.alter = alter
+
+
+def replace(name: str, interval: int) -> str:
+    return document(
+        "acme", policy={"allowReplace": [f"cpms/{name}"]}, cpms=[{"displayName": name, **CPMS, "interval": interval}]
+    )
+
+
+def killed_create(runs: Runs, world: World, *, after: bool = True) -> None:
+    """A run that is killed right after its create arrived."""
+
+    def alter(method: str, path: str, answer: Answer) -> Answer:
+        if method == "POST":
+            runs.kill()
+        return answer
+
+    world.alter = alter
+    assert runs.apply(yaml("CP-1")) is None
+    world.alter = None
+
+
+def on_answer(world: World, method: str, act: Callable[[], object], *, lost: bool = False) -> None:
+    """Something happens right after each write of a method took effect, before its answer comes, or instead of it."""
+
+    def alter(found: str, path: str, answer: Answer) -> Answer:
+        if found == method:
+            act()
+            if lost:
+                raise ConnectionError("reset")
+        return answer
+
+    world.alter = alter

@@ -56,8 +56,12 @@ JUDGED = Target(
     (
         "unit/applying/test_judge_table.py",
         "unit/applying/test_judge.py::test_the_judge_in_short_histories",
-        "unit/test_rows_judge.py",
         "unit/applying/test_applier.py",
+        "unit/applying/test_lists.py",
+        "unit/applying/test_outcomes.py",
+        "unit/applying/test_premises.py",
+        "unit/applying/test_recovery.py",
+        "unit/applying/test_sender.py",
     )
 )
 SAVED_PLAN = Target(

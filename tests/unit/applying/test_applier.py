@@ -6,16 +6,18 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support_pipeline import document, pipeline
+from support_pipeline import as_json, document, pipeline
 from world import Answer, World
 
 from exolink_reconcile.applying import applier
 from exolink_reconcile.applying.settings import Settings
 from exolink_reconcile.applying.waiting import Stop
 from exolink_reconcile.codes import Exit
+from exolink_reconcile.errors import PlanStale
 from exolink_reconcile.model import Outcome, Plan, Result, Status
 from exolink_reconcile.planning import differ
 from exolink_reconcile.report import result_text
+from exolink_reconcile.saved_plan import reader
 
 CHARGER = {"displayName": "Lobby", "profileId": 1}
 CPMS = {"url": "wss://h/", "interval": 30}
@@ -675,3 +677,16 @@ def test_a_get_that_does_not_find_what_the_list_shows_is_said() -> None:
         result = run.apply(document("acme", chargers=chargers(3, profileId=2)))
     assert result.totals == (0, 3, 0) and len(result.notes) == 1
     assert "GET of a single charger answers 404" in result.notes[0] and "(W-RECHECK)" in result.notes[0]
+
+
+def test_row_C6_a_finished_update_beside_a_held_back_field_is_done(world: World) -> None:
+    """A saved plan whose update is done is applied, whatever is held back beside it."""
+    world.add("acme", "cpms", displayName="P", **CPMS)
+    text = document("acme", cpms=[{"displayName": "P", "url": "wss://new/", "interval": 9}])
+    with pipeline(world) as run:
+        desired = run.desired(text)
+        saved = reader.read(as_json(run.plan(desired)).encode())
+        run.apply(desired)
+        with pytest.raises(PlanStale) as caught:
+            reader.check(saved, run.plan(desired), desired, run.live(desired))
+    assert caught.value.code == "E-APPLIED"

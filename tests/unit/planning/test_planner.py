@@ -891,3 +891,28 @@ def test_an_api_without_a_get_of_one_object_says_so() -> None:
     assert note.code == "W-RECHECK" and "no GET of a single cpms" in note.summary  # a create needs none
     assert usual.notes == () and digest_of(usual) == digest_of(poor)
     assert result.exit_codes == () and not any(r.method == "GET" and r.path.count("/") == 4 for r in world.log)
+
+
+def test_row_F19_the_twin_of_a_pinned_entry_is_spoken_of() -> None:
+    """A live object with the name of an entry that pins another id is unmanaged, and a note names both."""
+    world = World()
+    pinned, twin = (world.add("acme", "cpms", **{**CPMS, "displayName": "P"}) for _ in range(2))
+    with pipeline(world) as run:
+        plan = run.plan(document("acme", cpms=[{**CPMS, "displayName": "P", "id": pinned}]))
+    assert plan.unmanaged_counts["cpms"] == 1
+    assert any(note.code == "E-DUPLICATE-LIVE" and f"(id {twin})" in note.summary for note in plan.notes)
+
+
+def test_row_F25_what_create_only_keeps_back_is_said_so() -> None:
+    """A field that an update needs and that `createOnly` keeps out of it is written in the YAML, and the reason says so."""
+    world = World()
+    loaded = YAML(typ="safe").load(CONTRACT_TEXT)
+    [path] = [path for path, operations in loaded["paths"].items() if "/cpms/" in path and "put" in operations]
+    schema = {"type": "object", "required": ["url", "interval"],
+              "properties": {"url": {"type": "string"}, "interval": {"type": "integer"}}}  # fmt: skip
+    loaded["paths"][path]["put"]["requestBody"] = {"content": {"application/json": {"schema": schema}}}
+    world.add("acme", "cpms", **{**CPMS, "displayName": "P"})
+    entry = {"displayName": "P", "url": "wss://new/", "interval": 9, "createOnly": ["interval"]}
+    with pipeline(world, contract_text=json.dumps(loaded)) as run:
+        [held] = run.plan(document("acme", cpms=[entry])).held_back
+    assert "interval, which `createOnly` keeps out of updates" in held.reason
