@@ -1,70 +1,20 @@
 """What stands on disk before a write, what is still open after it, and what the record says."""
 
-import contextlib
-import getpass
 import json
-import os
-import sqlite3
-import threading
 import time
-import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support_journal import API_NOW, ORIGIN, audit, change, intended, names, row, step
 
 from exolink_reconcile.errors import StorageFailed
-from exolink_reconcile.kinds import KINDS
-from exolink_reconcile.model import Action, Operation, Outcome, Status, Step
-from exolink_reconcile.resource import Address, ListKey, row_model
+from exolink_reconcile.model import Action, Operation, Outcome, Status
+from exolink_reconcile.resource import Address, ListKey
 from exolink_reconcile.state import audit as audits
-from exolink_reconcile.state import folder as folders
-from exolink_reconcile.state import journal, journal_file, journal_rows
+from exolink_reconcile.state import journal
 from exolink_reconcile.state.journal import Journal, peek
 from exolink_reconcile.state.store import Memory
-
-TENANT, CPMS, CHARGER = KINDS
-ORIGIN = "https://api.example.com"
-CpmsRow: Any = row_model(CPMS)
-ROW = CpmsRow(id=7, displayName="A")
-
-
-def step(name: str = "A", action: Action = Action.CREATE, tenant: str = "acme") -> Step:
-    before = None if action is Action.CREATE else ROW
-    return Step(action, Address(tenant, "cpms", name), CPMS, "declared", None, before=before)
-
-
-def intended(opened: Journal, *steps: Step) -> None:
-    for each in steps:
-        opened.intend(each, {"displayName": "before"}, {"displayName": each.address.name})
-
-
-def names(operations: Any) -> list[str]:
-    return [op.address.name for op in operations]
-
-
-@contextlib.contextmanager
-def beside(folder: Path) -> Iterator[sqlite3.Connection]:
-    """Another hand on the database."""
-    with contextlib.closing(sqlite3.connect(folder / "journal.db", isolation_level=None)) as database:
-        database.row_factory = sqlite3.Row
-        yield database
-
-
-def row(folder: Path, name: str = "A") -> dict[str, Any]:
-    with beside(folder) as database:
-        return dict(database.execute("SELECT * FROM op WHERE name = ?", (name,)).fetchone())
-
-
-def change(folder: Path, statement: str) -> None:
-    with beside(folder) as database:
-        database.execute(statement)
-
-
-def audit(folder: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (folder / "audit.jsonl").read_text("utf-8").splitlines()]
-
 
 # ---------------------------------------------------------------------------------------------------------- the folder
 
@@ -82,103 +32,6 @@ def test_a_new_state_and_one_that_was_there(tmp_path: Path) -> None:
         assert not third.is_new and other.is_new
     modes = {path.name: path.stat().st_mode & 0o777 for path in (folder, folder / "journal.db", folder / "audit.jsonl")}
     assert modes == {"there": 0o700, "journal.db": 0o600, "audit.jsonl": 0o600}
-
-
-def test_a_folder_that_nobody_may_write(tmp_path: Path) -> None:
-    """A folder that was made read-only stays so, and one that is not open to others is left alone."""
-    tmp_path.chmod(0o500)
-    with contextlib.suppress(StorageFailed):
-        Journal(tmp_path, ORIGIN).close()
-    assert tmp_path.stat().st_mode & 0o777 == 0o500
-    tmp_path.chmod(0o700)
-
-
-def test_opening_writes_nothing(tmp_path: Path) -> None:
-    """A journal that is there is opened as it is."""
-    Journal(tmp_path, ORIGIN).close()
-    os.utime(tmp_path / "journal.db", (1, 1))
-    Journal(tmp_path, ORIGIN).close()
-    assert (tmp_path / "journal.db").stat().st_mtime == 1
-
-
-def test_the_mark_of_a_journal(tmp_path: Path) -> None:
-    """The mark and the version that earlier releases wrote: with others their journals could not be read."""
-    Journal(tmp_path, ORIGIN).close()
-    with beside(tmp_path) as database:
-        marks = [database.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")]
-    assert marks == [int.from_bytes(b"EXJN", "big"), 3]
-
-
-@pytest.mark.parametrize("mode", [0o755, 0o701, 0o770])
-def test_a_folder_that_was_there_keeps_its_mode(tmp_path: Path, mode: int) -> None:
-    """It may be shared with others on purpose; a journal that others may look into is closed to them."""
-    tmp_path.chmod(mode)
-    Journal(tmp_path, ORIGIN).close()
-    (tmp_path / "journal.db").chmod(0o644)
-    Journal(tmp_path, ORIGIN).close()
-    assert [path.stat().st_mode & 0o777 for path in (tmp_path, tmp_path / "journal.db")] == [mode, 0o600]
-
-
-def test_the_folder_of_another_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """State that belongs to somebody else is not used."""
-    monkeypatch.setattr(os, "geteuid", lambda: tmp_path.stat().st_uid + 1)
-    with pytest.raises(StorageFailed, match="E-STORAGE: .*another user"):
-        Journal(tmp_path, ORIGIN)
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("name", ["journal.db", "audit.jsonl"])
-def test_no_link_is_followed(tmp_path: Path, name: str) -> None:
-    """A link where a file of the state should be is refused, and what it points to stays as it was."""
-    victim = tmp_path / "victim"
-    victim.write_text("", "utf-8")
-    (tmp_path / "state").mkdir()
-    (tmp_path / "state" / name).symlink_to(victim)
-    with pytest.raises(StorageFailed), Journal(tmp_path / "state", ORIGIN) as opened:
-        opened.started(1)
-    assert victim.read_bytes() == b""
-
-
-def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
-    """A file where the folder should be is a storage failure that names the folder."""
-    (tmp_path / "state").write_text("", "utf-8")
-    with pytest.raises(StorageFailed, match="state"):
-        Journal(tmp_path / "state", ORIGIN)
-
-
-def test_a_database_of_something_else(tmp_path: Path) -> None:
-    """Another program's database is left as it is."""
-    change(tmp_path, "CREATE TABLE theirs (x)")
-    content = (tmp_path / "journal.db").read_bytes()
-    with pytest.raises(StorageFailed, match="E-STATE-UNSAFE: .*not a journal"):
-        Journal(tmp_path, ORIGIN)
-    assert (tmp_path / "journal.db").read_bytes() == content
-
-
-def test_a_newer_journal(tmp_path: Path) -> None:
-    """A journal of a later version of this tool is not written by this one."""
-    Journal(tmp_path, ORIGIN).close()
-    change(tmp_path, f"PRAGMA user_version={journal_file.VERSION + 1}")
-    with pytest.raises(StorageFailed, match="E-STORAGE: .*newer version"):
-        Journal(tmp_path, ORIGIN)
-
-
-def test_another_hand_that_holds_the_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A journal that cannot be written is an error when it is opened, not in the middle of an apply."""
-    Journal(tmp_path, ORIGIN).close()
-    connect = sqlite3.connect
-    monkeypatch.setattr(sqlite3, "connect", lambda *args, **options: connect(*args, **{**options, "timeout": 0.05}))
-    with beside(tmp_path) as database:
-        database.execute("BEGIN IMMEDIATE")
-        with pytest.raises(StorageFailed, match="cannot be opened: .*locked"):
-            Journal(tmp_path, ORIGIN)
-
-
-def test_what_is_confirmed_is_flushed(tmp_path: Path) -> None:
-    """Each commit is flushed to the disk: an intent that a power cut takes away protects nobody."""
-    with Journal(tmp_path, ORIGIN) as opened:
-        pragmas = [opened._database.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")]
-    assert pragmas == ["wal", 2]
 
 
 # ------------------------------------------------------------------------------------------------------------ intents
@@ -211,36 +64,6 @@ def test_an_intent_that_cannot_be_kept(how: str, tmp_path: Path) -> None:
             intended(opened, step("B"))
         intended(opened, step("A"))
         assert names(opened.open_operations()) == ["A"]
-
-
-def test_threads_share_a_commit(tmp_path: Path) -> None:
-    """Intents that wait together are made durable together, each is kept, and each closes its own only."""
-    steps = [step(f"N{number:02}") for number in range(24)]
-    with Journal(tmp_path, ORIGIN) as opened:
-        commits: list[int] = []
-        commit = opened._changes._commit
-        opened._changes._commit = lambda batch: (commits.append(len(batch)), commit(batch))[1]
-        opened._changes.lock.acquire()
-        threads = [threading.Thread(target=intended, args=(opened, each)) for each in steps]
-        for thread in threads:
-            thread.start()
-        while len(opened._changes._queue) < len(steps):
-            time.sleep(0.001)
-        opened._changes.lock.release()
-        for thread in threads:
-            thread.join()
-        assert commits == [24] and sorted(names(opened.open_operations())) == [each.address.name for each in steps]
-        opened.settle([Outcome(steps[5], Status.DONE)])
-        assert sorted(names(opened.open_operations())) == [each.address.name for each in steps if each is not steps[5]]
-
-
-def test_one_of_a_shared_commit_fails_all(tmp_path: Path) -> None:
-    """A commit that fails leaves none of its intents, so none of their writes may be sent."""
-    with Journal(tmp_path, ORIGIN) as opened:
-        change(tmp_path, "CREATE TRIGGER full BEFORE INSERT ON op WHEN NEW.name = 'B' BEGIN SELECT RAISE(ABORT, 'disk full'); END")  # fmt: skip
-        batch = [journal._Change(journal._INTEND, ("r", "d", ORIGIN, "acme", "cpms", name, "create", None, "{}", "{}", 0.0, "", 0.0, None), key) for key, name in enumerate("AB")]  # fmt: skip
-        opened._commit(batch)
-        assert all(each.error for each in batch) and opened.open_operations() == []
 
 
 # ----------------------------------------------------------------------------------------------------------- outcomes
@@ -306,36 +129,6 @@ def test_what_an_earlier_run_made(tmp_path: Path) -> None:
         assert names(opened.made_lately(["beta", "acme"], 600.0)) == ["A", "T", "Old"]
 
 
-API_NOW = 1_000_000.0
-
-
-@pytest.mark.parametrize(
-    ("changed", "age"),
-    [
-        ("ticks = ticks - 500, intended_at = intended_at - 500", 500),           # time went by
-        ("ticks = ticks - 500, intended_at = intended_at + 9000", 0),            # the wall clock went back
-        ("ticks = ticks - 500, intended_at = intended_at - 9000", 500),          # the wall clock was put forward
-        ("ticks = ticks - 3600, intended_at = intended_at - 20", 20),            # a cloned machine that was up for longer
-        ("ticks = ticks + 3600, intended_at = intended_at - 20", 0),             # one that was up for less: never negative
-        ("boot = 'another', intended_at = intended_at - 700, ticks = 0", 700),   # the machine was started again
-        ("boot = '', intended_at = intended_at - 700, ticks = 0", 700),          # one that cannot tell its starts apart
-        ("boot = 'another', intended_at = intended_at + 700, ticks = 0", 0),
-        ("boot = 'another', intended_at = intended_at - 3600, api_date = 999990", 10),   # another machine, its clock ahead
-        ("boot = 'another', intended_at = intended_at - 30, api_date = 0", 30),          # the API's clock was put forward
-        ("sent_at = intended_at - 40, attempts = 2, boot = 'another', intended_at = intended_at - 400", 40),
-        ("sent_at = intended_at - 40, sent_boot = boot, sent_ticks = ticks - 30, ticks = ticks - 400", 30),
-    ],
-)  # fmt: skip
-def test_row_A12_the_age_of_an_operation(tmp_path: Path, changed: str, age: float) -> None:
-    """The smallest that any clock says counts, since it was last sent: a clock can make a write young, never old."""
-    with Journal(tmp_path, ORIGIN) as opened:
-        intended(opened, step())
-        change(tmp_path, f"UPDATE op SET {changed}")
-        opened.api_now = lambda: API_NOW
-        [op] = opened.open_operations()
-        assert 0 <= op.age and age - 2 <= op.age <= age + 30
-
-
 def test_a_write_that_is_sent_again(tmp_path: Path) -> None:
     """Each attempt is on disk before it leaves, with the API's own clock; the intent is the stamp of the first."""
     sent = step()
@@ -396,81 +189,6 @@ def test_row_F9_what_an_earlier_run_made_is_kept(tmp_path: Path) -> None:
         assert [(op.address.name, op.made_id) for op in opened.made_lately(["acme"], 60.0)] == [("A", 41)]
 
 
-def test_a_journal_of_the_first_version(tmp_path: Path) -> None:
-    """It is read as it is, upgraded by the first run that writes, and keeps what was open in it."""
-    with Journal(tmp_path, ORIGIN) as opened:
-        intended(opened, step())
-    with beside(tmp_path) as database:
-        [kept] = database.execute("SELECT * FROM op").fetchall()
-    (tmp_path / "journal.db").unlink()
-    with beside(tmp_path) as database:
-        database.executescript(
-            journal_file.MIGRATIONS[0] + f"PRAGMA application_id={journal_file.APPLICATION_ID}; PRAGMA user_version=1"
-        )
-        columns = [row["name"] for row in database.execute("PRAGMA table_info(op)")]
-        database.execute(f"INSERT INTO op VALUES ({', '.join('?' * len(columns))})", [kept[name] for name in columns])
-    assert names(peek(tmp_path, ORIGIN).operations) == ["A"]
-    with Journal(tmp_path, ORIGIN) as opened:
-        [op] = opened.open_operations()
-        assert (op.address.name, op.attempts, op.deleted) == ("A", 1, False)
-        intended(opened, step("B"))
-
-
-@pytest.mark.parametrize("version", [0, 1])
-def test_many_openings_at_once(tmp_path: Path, version: int) -> None:
-    """Who opens a journal that is new, or of an earlier version, never sees half of what another's upgrade did."""
-    for number in range(5):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        if version:
-            with beside(folder) as database:
-                database.executescript(
-                    journal_file.MIGRATIONS[0]
-                    + f"PRAGMA application_id={journal_file.APPLICATION_ID}; PRAGMA user_version=1"
-                )
-        openings = 8
-        together = threading.Barrier(openings)
-        results: list[object] = []
-
-        def open_it(name: str, folder: Path = folder, together: threading.Barrier = together) -> None:
-            together.wait()
-            try:
-                if name.startswith("plan"):
-                    results.append(peek(folder, ORIGIN).note)
-                else:
-                    with Journal(folder, ORIGIN) as opened:
-                        intended(opened, step(name))
-                    results.append("")
-            except StorageFailed as error:
-                results.append(error)
-
-        threads = [
-            threading.Thread(target=open_it, args=(f"{'apply' if n % 2 else 'plan'} {n}",)) for n in range(openings)
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert results == [""] * openings
-        with Journal(folder, ORIGIN) as opened:
-            assert sorted(names(opened.open_operations())) == [f"apply {n}" for n in range(1, openings, 2)]
-
-
-def test_a_machine_that_cannot_tell_its_starts_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where there is no boot id the monotonic clock is not believed: it starts anew with the machine."""
-
-    def not_there(*args: Any) -> str:
-        raise FileNotFoundError("/proc/sys/kernel/random/boot_id")
-
-    boot_id = journal_rows.boot
-    with Journal(tmp_path, ORIGIN) as opened:
-        monkeypatch.setattr(Path, "read_text", not_there)
-        monkeypatch.setattr(journal_rows, "boot", boot_id.__wrapped__)  # it is read once a process
-        intended(opened, step())
-        change(tmp_path, "UPDATE op SET intended_at = intended_at - 700, ticks = ticks - 5")
-        assert opened.open_operations()[0].age == pytest.approx(700, abs=30)
-
-
 def test_what_reading_told_of_an_earlier_run(tmp_path: Path) -> None:
     """Operations of an earlier run are closed by number, with what reading told, on the record too."""
     with Journal(tmp_path, ORIGIN, "d1") as first:
@@ -520,101 +238,6 @@ def test_counts_that_cannot_be_kept(tmp_path: Path) -> None:
         assert opened.seen() == {ListKey("acme", "charger"): 4}
 
 
-# -------------------------------------------------------------------------------------------------------------- audit
-
-
-def test_the_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One JSON line a fact: who, when, which run and plan, what was there before, what was sent, what became of it."""
-    monkeypatch.setattr(audits, "user", lambda: "kim")
-    deleted, never_sent = step("A", Action.DELETE), step("B", Action.UPDATE)
-    with Journal(tmp_path, ORIGIN, "digest") as opened:
-        opened.started(2)
-        opened.intend(deleted, {"id": 7, "displayName": "A"}, {})
-        opened.settle(
-            [
-                Outcome(deleted, Status.UNKNOWN, "no answer", "E-AMBIGUOUS"),
-                Outcome(never_sent, Status.SKIPPED, "after a failure", "E-SKIPPED"),
-            ]
-        )
-        opened.ended(9, (1, 2, 3))
-    lines = audit(tmp_path)
-    who = {"run": opened.run, "user": "kim", "origin": ORIGIN, "digest": "digest"}
-    assert all(time.strptime(line.pop("time"), "%Y-%m-%dT%H:%M:%SZ") for line in lines)
-    assert lines[1].pop("intended_at") == row(tmp_path)["intended_at"]
-    assert lines == [
-        {**who, "event": "run started", "steps": 2},
-        {**who, "event": "write", "address": "acme/cpms/A", "action": "delete", "id": 7, "before": {"id": 7, "displayName": "A"}, "after": {}, "outcome": "unknown", "code": "E-AMBIGUOUS", "detail": "no answer"},
-        {**who, "event": "write", "address": "acme/cpms/B", "action": "update", "outcome": "skipped", "code": "E-SKIPPED", "detail": "after a failure"},
-        {**who, "event": "run ended", "exit_code": 9, "added": 1, "changed": 2, "destroyed": 3},
-    ]  # fmt: skip
-
-
-def test_the_record_only_grows(tmp_path: Path) -> None:
-    """A later run writes below what stands there."""
-    for steps in (1, 2):
-        with Journal(tmp_path, ORIGIN) as opened:
-            opened.started(steps)
-    assert [line["steps"] for line in audit(tmp_path)] == [1, 2]
-
-
-def test_the_record_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A line is written to its end and flushed before anything goes on, however little the disk takes at a time."""
-    write, flushed = os.write, []
-    monkeypatch.setattr(os, "write", lambda handle, data: write(handle, data[:7]))
-    monkeypatch.setattr(os, "fsync", lambda handle: flushed.append(os.fstat(handle).st_size))
-    with Journal(tmp_path, ORIGIN) as opened:
-        opened.started(3)
-        before = len(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").is_dir() else 0
-        opened.started(4)
-        after = len(os.listdir("/proc/self/fd")) if before else 0
-    assert [line["steps"] for line in audit(tmp_path)] == [3, 4] and after == before
-    assert flushed[-1] == (tmp_path / "audit.jsonl").stat().st_size
-
-
-@pytest.mark.parametrize("what", ["started", "ended", "settle", "settle_earlier"])
-def test_a_record_that_cannot_be_written(tmp_path: Path, what: str) -> None:
-    """Without the record nothing goes on: it is a storage failure, with the system's own word for it."""
-    (tmp_path / "audit.jsonl").mkdir()
-    with Journal(tmp_path, ORIGIN) as opened:
-        calls = {
-            "started": lambda: opened.started(1), "ended": lambda: opened.ended(0, (0, 0, 0)),
-            "settle": lambda: opened.settle([Outcome(step(), Status.DONE)]), "settle_earlier": lambda: opened.settle_earlier({}),
-        }  # fmt: skip
-        with pytest.raises(StorageFailed, match=r"cannot be written: Is a directory$"):
-            calls[what]()
-
-
-def test_an_error_without_a_word_of_the_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A storage failure always says something."""
-
-    def fails(handle: int) -> None:
-        raise OSError("odd")
-
-    with Journal(tmp_path, ORIGIN) as opened:
-        monkeypatch.setattr(os, "fsync", fails)
-        with pytest.raises(StorageFailed, match=r"cannot be written: odd$"):
-            opened.started(1)
-
-
-@pytest.mark.parametrize(
-    ("damage", "what"),
-    [
-        ("DROP TABLE seen", "seen"),
-        ("DROP TABLE op", "open_operations"),
-        ("DROP TABLE op", "made_lately"),
-        ("UPDATE op SET intended_at = 'x', boot = ''", "open_operations"),
-    ],
-)
-def test_damage_while_it_is_open(tmp_path: Path, damage: str, what: str) -> None:
-    """What cannot be read is a storage failure, never an empty memory."""
-    with Journal(tmp_path, ORIGIN) as opened:
-        intended(opened, step())
-        change(tmp_path, damage)
-        reads: dict[str, Any] = {"seen": opened.seen, "open_operations": opened.open_operations, "made_lately": lambda: opened.made_lately(["acme"], 60.0)}  # fmt: skip
-        with pytest.raises(StorageFailed, match="cannot be read"):
-            reads[what]()
-
-
 # -------------------------------------------------------------------------------------------------- looking, not writing
 
 
@@ -640,71 +263,6 @@ def test_peek_while_another_applies(tmp_path: Path) -> None:
         intended(opened, step("A"))
         opened._database.execute("BEGIN IMMEDIATE")
         assert names(peek(tmp_path, ORIGIN).operations) == ["A"]
-
-
-def test_peek_at_what_is_no_journal(tmp_path: Path) -> None:
-    """Something else in its place is no memory, and no error; it is said."""
-    (tmp_path / "journal.db").write_bytes(b"not a database" * 100)
-    assert peek(tmp_path, ORIGIN) == Memory(note="the journal cannot be read: file is not a database")
-
-
-# --------------------------------------------------------------------------------------------------------- who, where
-
-
-def test_the_default_folder(monkeypatch: pytest.MonkeyPatch) -> None:
-    """State lives where the user's state lives."""
-    monkeypatch.setenv("HOME", "/home/kim")
-    assert folders.default({"XDG_STATE_HOME": "/state"}) == Path("/state/exolink-reconcile")
-    for environment in ({}, {"XDG_STATE_HOME": ""}, {"XDG_STATE_HOME": "relative/state"}):
-        assert folders.default(environment) == Path("/home/kim/.local/state/exolink-reconcile")
-
-
-CI = {"GITHUB_SERVER_URL": "https://github.com", "GITHUB_REPOSITORY": "o/r", "GITHUB_RUN_ID": "5"}
-
-
-@pytest.mark.parametrize(
-    ("variables", "who"),
-    [
-        ({**CI, "GITHUB_ACTOR": "kim"}, "kim (https://github.com/o/r/actions/runs/5)"),
-        (CI, "? (https://github.com/o/r/actions/runs/5)"),
-        ({"CI_JOB_URL": "https://gitlab.com/j/1", "GITLAB_USER_LOGIN": "kim"}, "kim (https://gitlab.com/j/1)"),
-        ({"CI_JOB_URL": "https://gitlab.com/j/1"}, "? (https://gitlab.com/j/1)"),
-        ({**CI, "GITHUB_RUN_ID": "", "GITHUB_ACTOR": "kim", "LOGNAME": "lee"}, "lee"),
-    ],
-)
-def test_who(variables: dict[str, str], who: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The record names the CI run where there is one, else the user."""
-    for name in (*CI, "GITHUB_ACTOR", "CI_JOB_URL", "GITLAB_USER_LOGIN"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    assert audits.user() == who
-
-
-@pytest.mark.parametrize("error", [KeyError("no entry"), OSError("no user")])
-def test_a_user_without_a_name(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a container a user may have a number only."""
-    monkeypatch.delenv("CI_JOB_URL", raising=False)
-    monkeypatch.delenv("GITHUB_RUN_ID", raising=False)
-
-    def nobody() -> str:
-        raise error
-
-    monkeypatch.setattr(getpass, "getuser", nobody)
-    assert audits.user() == f"uid {os.getuid()}"
-
-
-def test_a_user_without_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A container may run as a user that nobody knows: there is no place for the state, and no crash."""
-
-    def nowhere() -> Path:
-        raise RuntimeError("Could not determine home directory.")
-
-    monkeypatch.setattr(Path, "home", nowhere)
-    with pytest.raises(StorageFailed, match="--state DIR") as caught:
-        folders.default({})
-    assert caught.value.code == "E-STORAGE"
-    assert folders.default({"XDG_STATE_HOME": "/s"}) == Path("/s/exolink-reconcile")
 
 
 def test_only_a_create_is_marked_as_answered(tmp_path: Path) -> None:
@@ -754,98 +312,6 @@ def test_row_A9_a_journal_that_goes_while_it_is_written(tmp_path: Path) -> None:
             intended(opened, step("B"))
 
 
-# --------------------------------------------------------------------------------------------------- what is not ours
-
-NASTY = {
-    "a view without end": "CREATE VIEW v AS WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT x FROM n",
-    "a table that is a view": "DROP TABLE seen; CREATE VIEW seen AS WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x FROM n) SELECT x AS tenant, x AS kind, x AS rows, x AS origin FROM n",
-    "a trigger that swallows intents": "CREATE TRIGGER t BEFORE INSERT ON op BEGIN SELECT RAISE(IGNORE); END",
-    "a column that is computed": "ALTER TABLE op ADD COLUMN more TEXT AS (hex(zeroblob(1000000000)))",
-    "a table too many": "CREATE TABLE more (x)",
-    "an index that is unique": "CREATE UNIQUE INDEX u ON op (tenant)",
-    "a table too few": "DROP TABLE base",
-}
-
-
-@pytest.mark.parametrize("nasty", NASTY.values(), ids=list(NASTY))
-def test_row_E12_a_journal_that_somebody_made(tmp_path: Path, nasty: str) -> None:
-    """A journal is believed only if its tables are exactly those we make: apply refuses, plan says so, both at once."""
-    Journal(tmp_path, ORIGIN).close()
-    with beside(tmp_path) as database:
-        database.executescript(nasty)
-    with pytest.raises(StorageFailed, match="E-STATE-UNSAFE: .*journal.db is not as this tool made it"):
-        Journal(tmp_path, ORIGIN)
-    assert "not as this tool made it" in peek(tmp_path, ORIGIN).note
-
-
-def test_row_E12_a_journal_that_is_too_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No question to a journal runs without end, and no more is read at once than a run could have left."""
-    with Journal(tmp_path, ORIGIN) as opened:
-        intended(opened, *(step(f"N{number}") for number in range(50)))
-    for module, limit in ((journal_rows, "_MOST_TEXT"), (journal_file, "_MOST_STEPS")):
-        with monkeypatch.context() as patched:
-            patched.setattr(module, limit, 100)
-            patched.setattr(journal_file, "_STEPS_AT_A_TIME", 100)
-            assert "journal cannot be read" in peek(tmp_path, ORIGIN).note
-    assert len(peek(tmp_path, ORIGIN).operations) == 50
-
-
-def test_row_E12_a_folder_that_is_a_link(tmp_path: Path) -> None:
-    """A link in its place is refused, and what it leads to keeps its mode and stays empty."""
-    (tmp_path / "victim").mkdir(mode=0o755)
-    (tmp_path / "state").symlink_to(tmp_path / "victim")
-    with pytest.raises(StorageFailed, match="E-STATE-UNSAFE: .*is a link"):
-        Journal(tmp_path / "state", ORIGIN)
-    assert "is a link" in peek(tmp_path / "state", ORIGIN).note
-    assert list((tmp_path / "victim").iterdir()) == [] and (tmp_path / "victim").stat().st_mode & 0o777 == 0o755
-
-
-@pytest.mark.parametrize("git", ["folder", "file"])
-@pytest.mark.parametrize("state", [".", "state", "a/b/state"])
-def test_row_E12_a_folder_in_a_work_tree(tmp_path: Path, git: str, state: str) -> None:
-    """Who may open a pull request could bring a journal along: nothing is made there, and plan says so of one that is."""
-    checkout = tmp_path / "checkout"
-    folder = checkout / state
-    Journal(folder, ORIGIN).close()
-    (checkout / ".git").mkdir() if git == "folder" else (checkout / ".git").write_text("gitdir: ../x", "utf-8")
-    for path in (folder, checkout / "new"):
-        with pytest.raises(StorageFailed, match="E-STATE-UNSAFE: .*Git work tree"):
-            Journal(path, ORIGIN)
-    assert "Git work tree" in peek(folder, ORIGIN).note
-    assert not (checkout / "new").exists()
-
-
-@pytest.mark.parametrize("kind", ["nfs4", "cifs", "fuse.sshfs", "9p"])
-def test_a_network_file_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
-    """Two machines may both get a lock there, and SQLite's log is not safe: refused, with what to do instead."""
-    monkeypatch.setattr(folders, "file_system", lambda path: kind)
-    with pytest.raises(StorageFailed, match=rf"network file system \({kind}\).*postgresql://"):
-        Journal(tmp_path / "state", ORIGIN)
-    assert not (tmp_path / "state").exists()
-
-
-def test_the_file_system_is_known() -> None:
-    """Where the system tells, it is told; a path that is not there has none."""
-    assert folders.file_system(Path("/proc")) in ("proc", "")
-    assert folders.file_system(Path("/not/there")) == ""
-
-
-def test_row_C7_a_folder_that_may_not_be_entered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A folder of mode 0700 of another user is a storage failure that says so, never a bug; to plan a note."""
-    lstat, stat = os.lstat, Path.stat
-
-    def refused(path: Path, **options: Any) -> os.stat_result:
-        if path.name == "journal.db":
-            raise PermissionError(13, "Permission denied")
-        return stat(path, **options)
-
-    monkeypatch.setattr(Path, "stat", refused)
-    monkeypatch.setattr(os, "geteuid", lambda: lstat(tmp_path).st_uid + 1)
-    with pytest.raises(StorageFailed, match="belongs to another user"):
-        Journal(tmp_path, ORIGIN)
-    assert "belongs to another user" in peek(tmp_path, ORIGIN).note
-
-
 # -------------------------------------------------------------------------------------------------------- many writes
 
 
@@ -866,16 +332,6 @@ def test_row_D10_what_is_closed_costs_nothing(tmp_path: Path) -> None:
         assert len(steps) * 100 < 30_000  # instructions of SQLite's machine; a look at each row takes ten times as many
 
 
-def test_a_write_of_long_ago_behind_a_wrong_clock(tmp_path: Path) -> None:
-    """A few old ones in between do not hide a young one: clocks go wrong, numbers do not."""
-    with Journal(tmp_path, ORIGIN) as opened:
-        steps = [step(f"N{number}") for number in range(5)]
-        intended(opened, *steps)
-        opened.settle([Outcome(each, Status.DONE, made=number) for number, each in enumerate(steps)])
-        change(tmp_path, "UPDATE op SET intended_at = 1, ticks = 1 WHERE number > 1")
-        assert names(opened.made_lately(["acme"], 600.0)) == ["N0"]
-
-
 # --------------------------------------------------------------------------------------------------------------- base
 
 
@@ -893,27 +349,6 @@ def test_the_base(tmp_path: Path) -> None:
     assert set(memory.bases) == {"acme", "beta"} and memory.bases["acme"].declared[c] == {}
     assert abs(memory.bases["acme"].when - time.time()) < 3600
     assert peek(tmp_path, "https://other.example.com", ["acme"]).bases == {}
-
-
-def test_a_base_of_an_earlier_version(tmp_path: Path) -> None:
-    """One that kept only what was declared is still read; what was claimed then is not known."""
-    with Journal(tmp_path, ORIGIN) as opened:
-        opened.keep_base("acme", {}, keep=())
-        content = zlib.compress(json.dumps([["cpms", ["url"], ["A"], [["1"]]]]).encode())
-        change(tmp_path, f"UPDATE base SET content = x'{content.hex()}'")
-        found = opened.base("acme")
-    assert found is not None and found.declared == {Address("acme", "cpms", "A"): {"url": "1"}}
-    assert (found.removed, found.exclusive) == (frozenset(), None)
-
-
-def test_a_base_that_is_damaged(tmp_path: Path) -> None:
-    """It is a storage failure, to plan a note, and never a base."""
-    with Journal(tmp_path, ORIGIN) as opened:
-        opened.keep_base("acme", {}, keep=())
-        change(tmp_path, "UPDATE base SET content = x'00'")
-        with pytest.raises(StorageFailed, match="damaged"):
-            opened.base("acme")
-    assert "damaged" in peek(tmp_path, ORIGIN, ["acme"]).note
 
 
 # ------------------------------------------------------------------------------------------------------------ history
