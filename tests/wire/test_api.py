@@ -2,17 +2,26 @@
 
 import contextlib
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
 from email.utils import formatdate
 from types import SimpleNamespace
-from typing import Any
 
 import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support_wire import (
+    TOKEN,
+    VERBS,
+    Answer,
+    Script,
+    ask,
+    every_verb,
+    reads,
+    rows,
+    serving,
+)
 
 from exolink_reconcile import __version__
 from exolink_reconcile.errors import (
@@ -25,53 +34,11 @@ from exolink_reconcile.errors import (
     NoClearAnswer,
 )
 from exolink_reconcile.kinds import KINDS
-from exolink_reconcile.live import answers, connection, pace
+from exolink_reconcile.live import answers, pace
 from exolink_reconcile.live.api import Api, Exchange, Watch
 from exolink_reconcile.secret_url import SecretUrl
 
 TENANT, CPMS, CHARGER = KINDS
-TOKEN = "canary-5d1f0c7e"
-Answer = Any
-
-
-class Script:
-    """Answers a scripted sequence, the last one for ever, and remembers what was asked."""
-
-    def __init__(self, *answers: Answer) -> None:
-        self.answers = list(answers)
-        self.requests: list[httpx.Request] = []
-        self.waits: list[float] = []
-
-    def __call__(self, request: httpx.Request) -> httpx.Response:
-        self.requests.append(request)
-        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        if isinstance(answer, Exception):
-            raise answer
-        return httpx.Response(answer) if isinstance(answer, int) else answer
-
-    def api(self, base: str = "http://x.invalid", **options: Any) -> Api:
-        options = {"token": TOKEN, "parallelism": 2, "sleep": self.waits.append, **options}
-        return Api(base, transport=lambda: httpx.MockTransport(self), **options)
-
-
-def rows() -> httpx.Response:
-    return httpx.Response(200, content=b"[]")
-
-
-VERBS: dict[str, Callable[[Api], object]] = {
-    "list": lambda api: api.list(CPMS, "acme"),
-    "get": lambda api: api.get(CPMS, "acme", 7),
-    "create": lambda api: api.create(CPMS, "acme", {"displayName": "A"}),
-    "update": lambda api: api.update(CPMS, "acme", 7, {"url": SecretUrl("wss://u:p@h/")}),
-    "delete": lambda api: api.delete(CPMS, "acme", 7),
-}
-every_verb = pytest.mark.parametrize("verb", VERBS)
-reads = pytest.mark.parametrize("verb", ["list", "get"])
-
-
-def ask(verb: str, script: Script) -> object:
-    with script.api() as api:
-        return VERBS[verb](api)
 
 
 # --------------------------------------------------------------------------------------------------------- one origin
@@ -168,30 +135,6 @@ def test_the_environment_redirects_nothing(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
     with serving(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]") as (url, _), Api(url, token=TOKEN) as api:
         assert (api.proxy, api.list(CPMS, "acme").data) == (None, b"[]")
-
-
-# -------------------------------------------------------------------------------------------------------------- tokens
-
-
-@pytest.mark.parametrize("text", ["", "\n", "a b", "a\nb", "a\tb", "tök", "a\x7f", " a", "a ", "a\n\n"])
-def test_malformed_tokens(text: str, tmp_path: Any) -> None:
-    """A token that is missing or malformed ends it before a request, and is not shown."""
-    file = tmp_path / "token"
-    file.write_text(text, "utf-8")
-    ways: list[tuple[str | None, dict[str, str]]] = [(str(file), {}), (None, {"EXOLINK_TOKEN": text})]
-    for options in ways:
-        with pytest.raises(ApiDenied) as caught:
-            connection.read_token(*options)
-        assert caught.value.exit_code == 10 and (len(text.strip()) < 3 or text.strip() not in caught.value.summary)
-
-
-@pytest.mark.parametrize("end", ["", "\n", "\r\n"])
-def test_a_line_break_at_the_end(end: str, tmp_path: Any) -> None:
-    """A trailing line break is dropped; the option wins over the variable."""
-    file = tmp_path / "token"
-    file.write_bytes((TOKEN + end).encode())
-    assert connection.read_token(str(file), {"EXOLINK_TOKEN": "other"}) == TOKEN
-    assert connection.read_token(None, {"EXOLINK_TOKEN": TOKEN + end}) == TOKEN
 
 
 # ------------------------------------------------------------------------------------------------------ sending again
@@ -861,96 +804,7 @@ def test_a_write_whose_answer_cannot_be_unpacked(verb: str) -> None:
         ask(verb, script)
 
 
-# ------------------------------------------------------------------------------------------------------ a real socket
-
-
-@contextlib.contextmanager
-def serving(*pieces: bytes, pause: float = 0.0, forever: bytes = b"") -> Iterator[tuple[str, list[bytes]]]:
-    """A server on loopback that answers each connection with `pieces`, pausing between them, then with `forever`."""
-    heard: list[bytes] = []
-    listener = socket.create_server(("127.0.0.1", 0))
-    ended = threading.Event()
-
-    def answer(connection_: socket.socket) -> None:
-        with connection_, contextlib.suppress(OSError):
-            heard.append(connection_.recv(65536))
-            for piece in pieces:
-                connection_.sendall(piece)
-                ended.wait(pause)
-            while forever and not ended.is_set():
-                connection_.sendall(forever)
-                ended.wait(pause)
-
-    def accept() -> None:
-        while not ended.is_set():
-            try:
-                connection_, _ = listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=answer, args=(connection_,), daemon=True).start()
-
-    threading.Thread(target=accept, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}", heard
-    finally:
-        ended.set()
-        listener.close()
-
-
-def error_of(url: str, verb: str, timeout: float) -> Exception:
-    with Api(url, token=TOKEN, timeout=timeout, sleep=lambda seconds: None) as api, pytest.raises(ApiError) as caught:
-        VERBS[verb](api)
-    return caught.value
-
-
-HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
-
-
-@pytest.mark.parametrize(
-    ("pieces", "forever"),
-    [
-        pytest.param([], b"", id="silence"),
-        pytest.param([b"HTTP/1.1 "], b"", id="half a status line"),
-        pytest.param([b"HTTP/1.1 200 OK\r\n"], b"X-Drip: 1\r\n", id="dripping headers"),
-        pytest.param([HEAD + b"Content-Length: 999999\r\n\r\n["], b" ", id="dripping body"),
-        pytest.param([HEAD + b"Transfer-Encoding: chunked\r\n\r\n"], b"1\r\n \r\n", id="dripping chunks"),
-    ],
-)
-def test_the_whole_request_has_a_deadline(pieces: list[bytes], forever: bytes) -> None:
-    """However an answer drips, one request ends in its time; a create, sent once, is then unclear."""
-    with serving(*pieces, pause=0.05 if forever else 5.0, forever=forever) as (url, heard):
-        if not pieces:
-            with socket.create_server(("127.0.0.1", 0)) as silent:
-                error = error_of(f"http://127.0.0.1:{silent.getsockname()[1]}", "create", 0.4)
-        else:
-            error = error_of(url, "create", 0.4)
-            assert len(heard) == 1
-    assert isinstance(error, NoClearAnswer)
-
-
-def test_a_read_that_drips_ends_as_unreachable() -> None:
-    """A read is tried again, each time within its deadline, and ends."""
-    with serving(b"HTTP/1.1 200 OK\r\n", pause=0.05, forever=b"X-Drip: 1\r\n") as (url, heard):
-        error = error_of(url, "list", 0.2)
-    assert isinstance(error, ApiUnreachable) and len(heard) == 4
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        pytest.param(HEAD + b'Content-Length: 100\r\n\r\n[{"id": 1, ', id="shorter than announced"),
-        pytest.param(HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\n[]\r\n", id="no last chunk"),
-        pytest.param(b"", id="closed at once"),
-        pytest.param(b"SSH-2.0-OpenSSH_9\r\n", id="not HTTP"),
-    ],
-)
-def test_a_cut_answer_is_no_answer(answer: bytes) -> None:
-    """An answer that is cut off is never taken for a whole one."""
-    with serving(answer) as (url, heard):
-        error = error_of(url, "list", 2)
-        create = error_of(url, "create", 2)
-    assert isinstance(error, ApiUnreachable) and isinstance(create, NoClearAnswer)
-    assert len([each for each in heard if each.startswith(b"POST")]) == 1
+# ------------------------------------------------------------------------------------------------------ what never leaves
 
 
 def test_a_refusal_to_send_is_no_write_in_doubt() -> None:
@@ -968,15 +822,6 @@ def test_no_path_leads_to_another_origin(collection: str) -> None:
     with script.api() as api, pytest.raises(ApiSurprise, match="E-ORIGIN"):
         api.create(SimpleNamespace(collection=collection), "acme", {})  # type: ignore[arg-type]
     assert script.requests == []
-
-
-def test_nobody_listens() -> None:
-    """A port where nobody listens is unreachable, and no write is in doubt."""
-    with socket.create_server(("127.0.0.1", 0)) as gone:
-        url = f"http://127.0.0.1:{gone.getsockname()[1]}"
-    for verb in VERBS:
-        error = error_of(url, verb, 1)
-        assert isinstance(error, ApiUnreachable)
 
 
 def test_no_message_holds_the_token() -> None:

@@ -6,6 +6,9 @@ from typing import Any
 
 import httpx
 import pytest
+from support_wire import (
+    api_of,
+)
 
 from exolink_reconcile.errors import ApiError, ApiSurprise
 from exolink_reconcile.kinds import KINDS
@@ -188,3 +191,11 @@ def test_row_E16_values_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live_state, "_MOST_VALUES", 50)
     for text in ("[" + "0," * 60 + "0]", json.dumps([{**cpms(1), "other": [0] * 60}])):
         assert "more than 50 values" in spoiled(Server(text.encode()))
+
+
+@pytest.mark.parametrize("text", [b"[" + b"{}," * 300_000 + b"{}]", b"[" + b"{}," * 1_100_000 + b"{}]", b"[" * 1_000_000, b'[{"id":1,"displayName":"' + b"x" * 70_000 + b'"}]'], ids=["some", "too many", "deep", "huge"])  # fmt: skip
+def test_row_E16_the_first_bad_row_says_it_all(text: bytes) -> None:
+    """A list of a million rows that are none, or of one that is huge, ends at once, in one sentence."""
+    with api_of(httpx.Response(200, content=text)) as api, pytest.raises(ApiSurprise, match="E-BAD-LIST") as caught:
+        live_state.read_list(api, CPMS, "acme")
+    assert len(caught.value.summary) < 500

@@ -1,0 +1,70 @@
+"""One connection whose every wait ends at the deadline of its request, on a real socket."""
+
+import socket
+
+import pytest
+from support_wire import HEAD, VERBS, error_of, serving
+
+from exolink_reconcile.errors import (
+    ApiUnreachable,
+    NoClearAnswer,
+)
+from exolink_reconcile.kinds import KINDS
+
+TENANT, CPMS, CHARGER = KINDS
+
+
+@pytest.mark.parametrize(
+    ("pieces", "forever"),
+    [
+        pytest.param([], b"", id="silence"),
+        pytest.param([b"HTTP/1.1 "], b"", id="half a status line"),
+        pytest.param([b"HTTP/1.1 200 OK\r\n"], b"X-Drip: 1\r\n", id="dripping headers"),
+        pytest.param([HEAD + b"Content-Length: 999999\r\n\r\n["], b" ", id="dripping body"),
+        pytest.param([HEAD + b"Transfer-Encoding: chunked\r\n\r\n"], b"1\r\n \r\n", id="dripping chunks"),
+    ],
+)
+def test_the_whole_request_has_a_deadline(pieces: list[bytes], forever: bytes) -> None:
+    """However an answer drips, one request ends in its time; a create, sent once, is then unclear."""
+    with serving(*pieces, pause=0.05 if forever else 5.0, forever=forever) as (url, heard):
+        if not pieces:
+            with socket.create_server(("127.0.0.1", 0)) as silent:
+                error = error_of(f"http://127.0.0.1:{silent.getsockname()[1]}", "create", 0.4)
+        else:
+            error = error_of(url, "create", 0.4)
+            assert len(heard) == 1
+    assert isinstance(error, NoClearAnswer)
+
+
+def test_a_read_that_drips_ends_as_unreachable() -> None:
+    """A read is tried again, each time within its deadline, and ends."""
+    with serving(b"HTTP/1.1 200 OK\r\n", pause=0.05, forever=b"X-Drip: 1\r\n") as (url, heard):
+        error = error_of(url, "list", 0.2)
+    assert isinstance(error, ApiUnreachable) and len(heard) == 4
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(HEAD + b'Content-Length: 100\r\n\r\n[{"id": 1, ', id="shorter than announced"),
+        pytest.param(HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\n[]\r\n", id="no last chunk"),
+        pytest.param(b"", id="closed at once"),
+        pytest.param(b"SSH-2.0-OpenSSH_9\r\n", id="not HTTP"),
+    ],
+)
+def test_a_cut_answer_is_no_answer(answer: bytes) -> None:
+    """An answer that is cut off is never taken for a whole one."""
+    with serving(answer) as (url, heard):
+        error = error_of(url, "list", 2)
+        create = error_of(url, "create", 2)
+    assert isinstance(error, ApiUnreachable) and isinstance(create, NoClearAnswer)
+    assert len([each for each in heard if each.startswith(b"POST")]) == 1
+
+
+def test_nobody_listens() -> None:
+    """A port where nobody listens is unreachable, and no write is in doubt."""
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        url = f"http://127.0.0.1:{gone.getsockname()[1]}"
+    for verb in VERBS:
+        error = error_of(url, verb, 1)
+        assert isinstance(error, ApiUnreachable)
