@@ -80,7 +80,7 @@ def _told(failure: BaseException) -> Exit:
             from exolink_reconcile.inert import inert
 
             CONSOLE.err(f"{failure.ctx.get_usage()}\n" if failure.ctx else "")
-            lines = [inert(line) for line in failure.format_message().splitlines()]
+            lines = [inert(line.strip()) for line in failure.format_message().splitlines()]
             CONSOLE.err(f"error: E-USAGE: {' '.join(lines)}\n")
             return Exit.INVALID
         case Interrupted():

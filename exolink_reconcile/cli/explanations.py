@@ -22,7 +22,9 @@ def explain(word: str, kinds: Sequence[Kind], contract: Contract) -> str | None:
     kind = next((kind for kind in kinds if kind.kind == word), None)
     if kind is not None:
         return "".join(_kind(kind, properties, contract))
-    return "".join(_key(word, kinds, properties, contract)) or None
+    return (
+        "".join(_key(word, kinds, properties, contract)) or "\n".join(_bare(word, kinds, properties, contract)) or None
+    )
 
 
 def words(kinds: Sequence[Kind]) -> list[str]:
@@ -67,6 +69,8 @@ def _key(word: str, kinds: Sequence[Kind], properties: Mapping[str, Any], contra
     head, _, name = word.partition(".")
     kind = next((kind for kind in kinds if head in (kind.kind, kind.entries)), None)
     entry = _entry(kind, properties) if kind is not None else {}
+    if kind is not None and name in kind.reported:
+        yield f"{word}: Read-only: the device or the server reports it, and no YAML sets it.\n"
     described = entry.get(name) or _paths(properties).get(word)
     if described is None:
         return
@@ -86,6 +90,13 @@ def _key(word: str, kinds: Sequence[Kind], properties: Mapping[str, Any], contra
                 required = ", required" if field in operation.required else ""
                 inferred = operation.inferred or operation.fields[field].inferred
                 yield f"  {action}: {'inferred' if inferred else 'documented'}{required}\n"
+
+
+def _bare(word: str, kinds: Sequence[Kind], properties: Mapping[str, Any], contract: Contract) -> Iterator[str]:
+    """A key without the name of what it stands in: in every kind that has it, else in every other mapping."""
+    of_kinds = [f"{kind.kind}.{word}" for kind in kinds if word in _entry(kind, properties) or word in kind.reported]
+    for path in of_kinds or [path for path in _paths(properties) if path.rpartition(".")[2] == word]:
+        yield "".join(_key(path, kinds, properties, contract))
 
 
 def _entry(kind: Kind, properties: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from exolink_reconcile.cli.run import RUN
 from exolink_reconcile.codes import Exit
 
 _CONFIGURATION = "exolink.yaml"
+_FOLDER = "exolink"  # read without PATH, as exolink.yaml is; both together are an error
 _SCHEMA = "schemas/exolink-config.schema.json"
 _FIRST = """\
 # yaml-language-server: $schema=./schemas/exolink-config.schema.json
@@ -84,6 +85,8 @@ def init(from_live: str | None, ci: str | None, action: str | None, **reach: Any
     from exolink_reconcile import files
 
     _check_action(action, ci)
+    if os.path.lexists(_FOLDER):
+        _refuse_folder()
     texts = {_CONFIGURATION: "", _SCHEMA: files.bundled("exolink-config.schema.json"), **_pipelines(ci, action)}
     _refuse_existing(texts)
     texts[_CONFIGURATION] = _FIRST if from_live is None else _live(from_live, ApiOptions(**reach))
@@ -120,6 +123,17 @@ def _pipelines(ci: str | None, action: str | None) -> dict[str, str]:
         }
         texts[".gitlab-ci.yml"] = _INCLUDE
     return texts
+
+
+def _refuse_folder() -> None:
+    from exolink_reconcile.errors import problem
+
+    raise problem(
+        "E-EXISTS",
+        f"the folder {_FOLDER}/ is there already, and without PATH a plan reads it or {_CONFIGURATION}, not both. Nothing"
+        " was written",
+        "`export TENANT --out exolink` adds what is live to it; or run init in another folder.",
+    )
 
 
 def _refuse_existing(paths: Mapping[str, str]) -> None:

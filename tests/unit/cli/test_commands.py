@@ -242,13 +242,34 @@ def test_explain_codes(run: Run, word: str) -> None:
     ("word", "says"),
     [
         ("charger", "identity"), ("charger.profileId", "inferred"), ("charger.profile", "profileId"), ("cpms.url", "documented"),
-        ("policy.protect", "deleted"), ("tenant", "neither created nor deleted"), ("removed.reason", "reviewer"),
+        ("policy.protect", "deleted"), ("profileId", "charger.profileId: "), ("interval", "cpms.interval: "), ("protect", "policy.protect: "),
+        ("displayName", "charger.displayName: "), ("createOnly", "cpms.createOnly: "), ("firmwareVersion", "charger.firmwareVersion: Read-only"),
+        ("charger.chargePointModel", "Read-only"), ("reason", "removed.reason"), ("columns", "chargersFrom.columns"), ("tenant", "neither created nor deleted"), ("removed.reason", "reviewer"),
     ],
 )  # fmt: skip
 def test_explain_words_of_the_yaml(run: Run, word: str, says: str) -> None:
     """Kinds, fields and other keys are explained, with what the API takes."""
     code, out, _ = run("explain", word)
     assert code == 0 and says in out
+
+
+def test_a_bare_field_is_explained_in_each_kind(run: Run) -> None:
+    """A field that two kinds have is explained for both, a line apart."""
+    out = run("explain", "displayName")[1]
+    assert out.startswith("cpms.displayName: ") and "\n\ncharger.displayName: " in out
+
+
+def test_a_missing_argument_says_what_there_is(run: Run) -> None:
+    """The choices stand in the message as words, without escaped tabs."""
+    assert "Choose from: bash, zsh, fish" in run("completion")[2]
+
+
+def test_init_beside_a_folder_of_that_name(run: Run) -> None:
+    """What init writes can be planned: a folder exolink/ beside exolink.yaml could not."""
+    Path("exolink.yaml").unlink()
+    Path("exolink").mkdir()
+    code, _, err = run("init")
+    assert code == 3 and "E-EXISTS" in err and [path.name for path in Path().iterdir()] == ["exolink"]
 
 
 def test_explain_what_nobody_knows(run: Run) -> None:
