@@ -1,6 +1,7 @@
 """The rows of the failure catalogue and the tests that are named after them: what docs/reliability.md lists."""
 
 import ast
+import functools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ class RowTest:
     rule: str
 
 
+@functools.cache
 def rows_with_tests() -> dict[str, list[RowTest]]:
     """Row to the tests that are named after it, of all of tests/."""
     rows: dict[str, list[RowTest]] = {}

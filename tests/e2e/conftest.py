@@ -1,8 +1,6 @@
 """The command line as a fixture: each run is a process of its own, with next to nothing in its environment."""
 
 import os
-import subprocess
-import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -11,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import command
 import pytest
+from command import COMMAND
 from world import World
 
 from .support import SETTLED, Result
 
 TOKEN = "canary-5d1f0c7e"
-COMMAND = [sys.executable, "-m", "exolink_reconcile"]
 MALFORMED = (400, 405, 411, 415)
 
 
@@ -42,13 +41,8 @@ class Cli:
         bare: bool = False,
     ) -> Result:
         """Run one command and expect its exit code (None: any but that of a bug); `bare` adds no options."""
-        finished = subprocess.run(
-            COMMAND + self._arguments(args, bare=bare),
-            cwd=self.folder,
-            env=self._environment(env or {}, token),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=60,
+        finished = command.run(
+            self._arguments(args, bare=bare), cwd=self.folder, env=self._environment(env or {}, token), timeout=60
         )
         out, err = finished.stdout.decode(), finished.stderr.decode()
         assert "\x1b" not in out + err, "colour went into a pipe"
@@ -63,7 +57,7 @@ class Cli:
     def terminal(self, *args: str, answer: str, code: int) -> Result:
         """Run one command on a terminal, and answer its question."""
         pexpect = pytest.importorskip("pexpect")
-        arguments = COMMAND[1:] + self._arguments(args, bare=False)
+        arguments = [*COMMAND[1:], *self._arguments(args, bare=False)]
         environment = self._environment({"TERM": "xterm"}, TOKEN)
         child = pexpect.spawn(
             COMMAND[0], arguments, cwd=str(self.folder), env=environment, encoding="utf-8", timeout=30

@@ -4,7 +4,9 @@ import json
 import os
 import subprocess
 
-from .conftest import COMMAND, TOKEN, Cli
+from command import COMMAND
+
+from .conftest import TOKEN, Cli
 from .support import NO_CHANGES, SETTLED
 
 MISTAKES = {

@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 import textwrap
 import threading
@@ -15,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+import command
 import pytest
 from world import Row, World
 
@@ -22,7 +22,6 @@ from . import server as fs
 
 TOKEN = "canary-5d1f0c7e-token"
 PASSWORD = "pwcanary9e1b77"
-COMMAND = (sys.executable, "-m", "exolink_reconcile")
 SETTLE = 1.5
 TIMEOUT = 1.0
 LATE = 1.15  # a late commit: after the client gave up (TIMEOUT), before the settle window is over
@@ -83,7 +82,7 @@ class Running:
 
     bench: "Bench"
     args: tuple[str, ...]
-    process: "subprocess.Popen[bytes]"
+    process: command.Process
     files: tuple[IO[bytes], IO[bytes]]
     began: float
     run: int
@@ -100,7 +99,7 @@ class Running:
 
     def finish(self, timeout: float = REAL_TIME) -> Ran:
         ends = time.monotonic() + timeout
-        while self.process.poll() is None:
+        while (code := self.process.poll()) is None:
             if time.monotonic() > ends:
                 self.process.kill()
                 self.process.wait()
@@ -108,7 +107,7 @@ class Running:
             self._sample()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(0.02)
-        return self._ran(self.process.returncode)
+        return self._ran(code)
 
     def _sample(self) -> None:
         with contextlib.suppress(OSError, ValueError, StopIteration):
@@ -176,18 +175,17 @@ class Bench:
         stderr: IO[bytes] | int | None = None,
     ) -> Running:
         """Start the command; `wrap` goes before it (strace), `bare` adds no options."""
-        arguments = [*wrap, *COMMAND, *(args if bare else self.arguments(args))]
         files = tuple(tempfile.NamedTemporaryFile(dir=self.folder, prefix="said-") for _ in "oe")
         self.server.run += 1
         began = time.monotonic()
-        process = subprocess.Popen(
-            arguments,
+        process = command.start(
+            args if bare else self.arguments(args),
             cwd=self.folder,
             env=self.environment(env),
-            stdin=subprocess.DEVNULL,
             stdout=files[0] if stdout is None else stdout,
             stderr=files[1] if stderr is None else stderr,
-            preexec_fn=preexec,
+            wrap=wrap,
+            preexec=preexec,
         )
         self.server.victim = process
         return Running(self, args, process, (files[0], files[1]), began, self.server.run)

@@ -15,7 +15,6 @@ import select
 import socket
 import ssl
 import struct
-import subprocess
 import threading
 import time
 import zlib
@@ -26,6 +25,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import command
 from world import WRITES, Answer, Refusal, Row, World
 
 JSON = {"Content-Type": "application/json"}
@@ -182,7 +182,7 @@ class FaultServer:
         self.tls = tls
         self.log: list[Exchange] = []
         self.rules: list[Rule] = []
-        self.victim: subprocess.Popen[bytes] | None = None
+        self.victim: command.Process | None = None
         self.run = 0
         self.stopping = False
         self.born: dict[int, float] = {}

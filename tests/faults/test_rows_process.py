@@ -16,10 +16,10 @@ from pathlib import Path
 
 import pexpect
 import pytest
+from command import COMMAND
 
 from . import server as fs
 from .bench import (
-    COMMAND,
     INTERRUPTS,
     LATE,
     PASSWORD,

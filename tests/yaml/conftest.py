@@ -8,12 +8,12 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import command
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -82,17 +82,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Result]:
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": str(home),
             "LANG": "C.UTF-8",
-            "PYTHONPATH": str(REPOSITORY),
             "PYTHONDONTWRITEBYTECODE": "1",
         }
-        done = subprocess.run(
-            [sys.executable, "-m", "exolink_reconcile", *arguments],
-            cwd=cwd,
-            env={**clean, **(env or {})},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=timeout,
-        )
+        done = command.run(arguments, cwd=cwd, env={**clean, **(env or {})}, timeout=timeout)
         result = Result(done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace"))
         assert "Traceback" not in result.output, result.output[-4000:]
         assert result.exit_code not in (1, 2) and result.exit_code >= 0, (result.exit_code, result.output[-4000:])
