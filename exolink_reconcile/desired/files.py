@@ -23,7 +23,6 @@ MAX_BYTES_IN_ALL = 256 * 1024 * 1024
 _DEFAULT_FILE, _DEFAULT_FOLDER = "exolink.yaml", "exolink"
 _YAML = (".yaml", ".yml")
 _TABLE = ".csv"
-_MIB = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +94,8 @@ class _Reader:
         self.digests: list[str] = []
         self.files: list[str] = []
         self.tables: list[str] = []
-        self.folders_seen: set[tuple[int, int]] = set()
+        self.files_seen: set[tuple[int, int]] = set()
+        self.stdin_was_read = False
         self.size = 0
 
     def read_path(self, path: str) -> None:
@@ -104,41 +104,39 @@ class _Reader:
         is_folder = path != STDIN and os.path.isdir(path)
         met_again = False
         for file in self._walk(path) if is_folder else (path,):
-            met_again |= not self._read_file(file, in_folder=is_folder)
+            data = self._stdin() if file == STDIN else self._bytes(file)
+            if data is None:
+                met_again = True
+            else:
+                self._take(file, data, in_folder=is_folder)
         if met_again or len(self.documents) > documents:
             return
         if not any(diagnostic.severity == "error" for diagnostic in self.problems[problems:]):
             detail = "Nothing declared is never read as `nothing wanted`."
-            self.problems.append(Diagnostic("E-EMPTY", "no document here", Source(path, 1, 1), detail))
+            self.problems.append(Diagnostic("E-EMPTY", "no document here", _whole(path), detail))
 
-    def _read_file(self, path: str, *, in_folder: bool) -> bool:
-        """Whether this is a file that was not read before; its documents and problems are noted."""
-        data = self._stdin() if path == STDIN else self._bytes(path)
-        if data is None:
-            return False
+    def _take(self, path: str, data: bytes | Diagnostic, *, in_folder: bool) -> None:
+        """Note the documents and problems of a file, or why it has none."""
         if isinstance(data, Diagnostic):
             self.problems.append(data)
-            return True
+            return
         self.size += len(data)
         if self.size > MAX_BYTES_IN_ALL:
-            summary = f"all files together are larger than {MAX_BYTES_IN_ALL // _MIB} MiB"
-            self.problems.append(Diagnostic("E-SIZE", summary, Source(path, 1, 1), "Split the configuration."))
-            return True
+            summary = f"all files together are larger than {MAX_BYTES_IN_ALL >> 20} MiB"
+            self.problems.append(Diagnostic("E-SIZE", summary, _whole(path), "Split the configuration."))
+            return
         self.files.append(path)
         self.digests.append(f"{path}\0{hashlib.sha256(data).hexdigest()}\0")
         documents, problems = yaml_documents.read(path, data, self.environment, self.allowed)
         self.documents += documents
         self.problems += problems
         if in_folder and not documents and not problems:
-            self.problems.append(
-                Diagnostic("W-EMPTY", "no document in this file", Source(path, 1, 1), severity="warning")
-            )
-        return True
+            self.problems.append(Diagnostic("W-EMPTY", "no document in this file", _whole(path), severity="warning"))
 
     def _stdin(self) -> bytes | Diagnostic | None:
-        if (-1, -1) in self.folders_seen:
+        if self.stdin_was_read:
             return None
-        self.folders_seen.add((-1, -1))
+        self.stdin_was_read = True
         try:
             return _checked(STDIN, sys.stdin.buffer.read(MAX_BYTES + 1))
         except (OSError, AttributeError) as error:
@@ -147,7 +145,7 @@ class _Reader:
     def _bytes(self, path: str) -> bytes | Diagnostic | None:
         """The bytes of a regular file, or why there are none; None where it was read before."""
         if any("\ud800" <= character <= "\udfff" for character in path):
-            return Diagnostic("E-READ", "the name of this file is not UTF-8", Source(path, 1, 1), "Rename it.")
+            return Diagnostic("E-READ", "the name of this file is not UTF-8", _whole(path), "Rename it.")
         try:
             # Not to wait for a writer: it may have become a pipe since it was looked at, and /proc has files that block.
             handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
@@ -156,11 +154,11 @@ class _Reader:
         state = os.fstat(handle)
         if not stat.S_ISREG(state.st_mode):
             os.close(handle)
-            return Diagnostic("E-READ", "this is neither a file nor a folder", Source(path, 1, 1))
+            return Diagnostic("E-READ", "this is neither a file nor a folder", _whole(path))
         with open(handle, "rb") as file:
-            if (state.st_dev, state.st_ino) in self.folders_seen:
+            if (state.st_dev, state.st_ino) in self.files_seen:
                 return None
-            self.folders_seen.add((state.st_dev, state.st_ino))
+            self.files_seen.add((state.st_dev, state.st_ino))
             if state.st_size > MAX_BYTES:
                 return _too_large(path)
             try:
@@ -190,7 +188,7 @@ class _Reader:
                     Diagnostic(
                         "E-LINK",
                         f"this link leads out of {root}",
-                        Source(link, 1, 1),
+                        _whole(link),
                         "Links are followed only inside of PATH. Name what it leads to as a PATH of its own.",
                     )
                 )
@@ -243,7 +241,12 @@ class _Reader:
 
     def _unread(self, path: str, summary: str) -> None:
         detail = "What it may declare is not known: --prune deletes nothing while it is there."
-        self.problems.append(Diagnostic("W-UNREAD", f"not read: {summary}", Source(path, 1, 1), detail, "warning"))
+        self.problems.append(Diagnostic("W-UNREAD", f"not read: {summary}", _whole(path), detail, "warning"))
+
+
+def _whole(path: str) -> Source:
+    """The place of what is said of a file as a whole."""
+    return Source(path, 1, 1)
 
 
 def _suffix(path: str, suffixes: tuple[str, ...]) -> bool:
@@ -252,15 +255,15 @@ def _suffix(path: str, suffixes: tuple[str, ...]) -> bool:
 
 def _checked(path: str, data: bytes | None) -> bytes | Diagnostic:
     if data is None:  # a file that would block
-        return Diagnostic("E-READ", "cannot be read: there is nothing to read now", Source(path, 1, 1))
+        return Diagnostic("E-READ", "cannot be read: there is nothing to read now", _whole(path))
     return _too_large(path) if len(data) > MAX_BYTES else data
 
 
 def _too_large(path: str) -> Diagnostic:
-    summary = f"the file is larger than {MAX_BYTES // _MIB} MiB"
-    return Diagnostic("E-SIZE", summary, Source(path, 1, 1), "Split it: a tenant may be spread over files.")
+    summary = f"the file is larger than {MAX_BYTES >> 20} MiB"
+    return Diagnostic("E-SIZE", summary, _whole(path), "Split it: a tenant may be spread over files.")
 
 
 def _unreadable(path: str, error: Exception) -> Diagnostic:
     reason = (error.strerror if isinstance(error, OSError) else None) or "there is nothing to read"
-    return Diagnostic("E-READ", f"cannot be read: {reason}", Source(path, 1, 1))
+    return Diagnostic("E-READ", f"cannot be read: {reason}", _whole(path))

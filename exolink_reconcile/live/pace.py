@@ -13,6 +13,7 @@ _FIRST_DISTANCE = 0.01
 _LONGEST_DISTANCE = 1.0
 _SHORTER = 0.99
 _NONE_BELOW = 0.001
+_NEVER = float("-inf")
 
 
 class Pace:
@@ -20,10 +21,10 @@ class Pace:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._resume_at = 0.0
-        self._free_at = 0.0
+        self._resume_at = _NEVER
+        self._free_at = _NEVER
         self._distance = 0.0
-        self._slowed_at = 0.0
+        self._slowed_at = _NEVER
         self._refused_since: float | None = None
 
     def wait(self, sleep: Callable[[float], object]) -> float:

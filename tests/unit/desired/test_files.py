@@ -34,8 +34,11 @@ def link(path: str, target: str) -> None:
 
 
 def codes(*paths: str) -> list[str]:
-    """The code and file of each problem."""
-    return [f"{each.code} {each.source.path}" for each in files.read(paths, {}).problems if each.source]
+    """The code and file of each problem. What is said of a file as a whole has its first line as its place."""
+    problems = files.read(paths, {}).problems
+    assert all((each.code[0] == "W") == (each.severity == "warning") for each in problems)
+    assert all(each.source and (each.code == "E-SYNTAX" or each.source[1:] == (1, 1)) for each in problems)
+    return [f"{each.code} {each.source.path}" for each in problems if each.source]
 
 
 def declared(*paths: str) -> list[str]:
@@ -135,6 +138,9 @@ def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     with open("a.yaml") as file:
         monkeypatch.setattr("sys.stdin", file)
         assert declared("-", "-") == ["A"]
+    for _ in range(2):
+        monkeypatch.setattr("sys.stdin", Stdin(b"tenant: acme\nchargers: []\n"))
+        assert codes("-", "-") == []
 
 
 def test_no_document_at_all() -> None:
@@ -149,6 +155,7 @@ def test_no_document_at_all() -> None:
 
 def problems(*paths: str) -> dict[str, str]:
     """What is said of each file."""
+    assert codes(*paths) is not None
     found = files.read(paths, {}).problems
     return {f"{each.code} {each.source.path}": each.summary for each in found if each.source}
 
@@ -162,6 +169,9 @@ def test_a_path_that_yields_nothing_is_an_error_whatever_the_others_yield() -> N
     os.mkfifo("warned/pipe.yaml")
     assert codes("a.yaml", "none.yaml") == ["E-EMPTY none.yaml"]
     assert codes("broken.yaml", "none.yaml", "a.yaml") == ["E-SYNTAX broken.yaml", "E-EMPTY none.yaml"]
+    os.makedirs("folder")
+    Path("folder/broken.yaml").write_text("tenant: [\n")
+    assert codes("folder") == ["E-SYNTAX folder/broken.yaml"]
     assert codes("warned") == ["W-UNREAD warned/pipe.yaml", "E-EMPTY warned"]
 
 
@@ -174,6 +184,14 @@ def test_what_is_named_twice_is_read_once() -> None:
     assert files.read(["conf", "hard.yaml"], {}).files == ("conf/a.yaml",)
     Path("conf/b.yaml").write_text("# nothing\n")
     assert codes("conf", "conf") == ["W-EMPTY conf/b.yaml"]
+
+
+def test_row_E4_variables_that_are_allowed() -> None:
+    """Every file is read with the variables that may be named, and no others."""
+    write("conf/a.yaml", '"${env:X}"')
+    inputs = files.read(["conf"], {"X": "A"}, ["X"])
+    assert (inputs.problems, inputs.documents[0].body["chargers"][0]["identity"]) == ((), "A")
+    assert [each.code for each in files.read(["conf"], {"X": "A"}, ["Y"]).problems] == ["E-ENV"]
 
 
 def test_the_digest_is_over_names_and_bytes() -> None:

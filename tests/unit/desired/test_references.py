@@ -11,7 +11,7 @@ from exolink_reconcile.desired import desired_state, documents
 from exolink_reconcile.errors import InputError
 from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.kinds.cpms import Cpms
-from exolink_reconcile.references import Environment, expand
+from exolink_reconcile.references import Diagnosed, Environment, Expanded, Unresolved, as_written, expand
 from exolink_reconcile.resource import Address
 from exolink_reconcile.secret_url import SecretUrl, may_be
 
@@ -179,3 +179,74 @@ def test_escapes() -> None:
     """`$${` is a literal `${`, also beside a reference."""
     value, said = expand("$${a}${env:V}$${", Environment({"V": "x"}))
     assert (value, said) == ("${a}x${", ())
+
+
+ENVIRONMENT = Environment({"A": "one", "B": "two", "EMPTY": ""})
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "references"),
+    [
+        ("${env:A}", "one", [(0, 3, "A")]),
+        ("x${env:A}y", "xoney", [(1, 4, "A")]),
+        ("${env:A}${env:B}", "onetwo", [(0, 3, "A"), (3, 6, "B")]),
+        ("$${${env:A}", "${one", [(2, 5, "A")]),
+        ("a$${b}${env:A}-${env:B}c", "a${b}one-twoc", [(5, 8, "A"), (9, 12, "B")]),
+        ("$$", "$$", None),
+        ("$a {b} $", "$a {b} $", None),
+        ("", "", None),
+    ],
+)
+def test_where_a_value_came_from(text: str, value: str, references: list[tuple[int, int, str]] | None) -> None:
+    """The value, what was written, and which of its characters came from which variable; plain text is left as it is."""
+    expanded, problems = expand(text, ENVIRONMENT)
+    assert (expanded, problems) == (value, ())
+    if references is None:
+        assert type(expanded) is str
+    else:
+        assert isinstance(expanded, Expanded)
+        assert (expanded.written, list(map(tuple, expanded.references))) == (text, references)
+    assert as_written(expanded) == text
+
+
+@pytest.mark.parametrize(
+    ("environment", "missing"),
+    [
+        (ENVIRONMENT, ("EMPTY", "NONE", "NONE")),
+        (Environment(None), ()),
+        (Environment({}), ("A", "EMPTY", "NONE", "NONE")),
+    ],
+)
+def test_what_is_not_set(environment: Environment, missing: tuple[str, ...]) -> None:
+    """A text whose variables are not set has no value, and the names of them; without an environment none is missing."""
+    text = "${env:A} ${env:EMPTY} ${env:NONE}${env:NONE}"
+    value, problems = expand(text, environment)
+    assert isinstance(value, Unresolved) and not isinstance(value, Diagnosed)
+    assert (str(value), value.missing, problems) == (text, missing, ())
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["${A}", "${env:}", "${env:1A}", "${env:A B}", "${env:A", "${", "x${env:A}${hunter2", "${ENV:A}", "${env: A}"],
+)
+def test_what_is_no_reference(text: str) -> None:
+    """`${` that starts no reference is an error that says what to write, and quotes nothing of the text."""
+    value, [problem] = expand(text, ENVIRONMENT)
+    assert isinstance(value, Diagnosed) and value == ""
+    assert (problem.code, problem.summary) == ("E-ENV", "`${` starts no reference here")
+    assert problem.detail.startswith("Write ${env:NAME}") and "hunter2" not in str(problem)
+
+
+@pytest.mark.parametrize("name", ["EXOLINK_TOKEN", "exolink_token", "EXOLINK_"])
+def test_row_B2_our_own_in_any_case(name: str) -> None:
+    """A variable of the tool is refused by its name, whoever allows it."""
+    _, [problem] = expand(f"${{env:{name}}}", Environment({name: SECRET}, ["*"]))
+    assert (
+        problem.summary == f"the environment variable {name} cannot be used in YAML" and "its token" in problem.detail
+    )
+
+
+def test_row_E4_what_is_not_allowed() -> None:
+    """The message names the variable and the option that allows it."""
+    _, [problem] = expand("${env:A}", Environment({"A": SECRET}, ["B*"]))
+    assert problem.summary == "the environment variable A is not allowed in YAML" and "--env-allow A." in problem.detail

@@ -51,6 +51,14 @@ def test_a_pause_holds_every_request(clock: Clock) -> None:
     assert clock.slept == [5.0]
 
 
+def test_after_a_pause_each_request_has_one_turn(clock: Clock) -> None:
+    """The one whose turn is the end of the pause takes no more than that: the next starts one distance later."""
+    pace = Pace()
+    pace.refused(clock.now)
+    assert pace.pause(5.0)
+    assert starts(pace, clock, 3) == [5.0, 5.01, 5.02]
+
+
 def test_a_shorter_pause_does_not_end_a_longer_one(clock: Clock) -> None:
     """Of two pauses the one that ends later counts."""
     pace = Pace()
