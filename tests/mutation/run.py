@@ -78,7 +78,7 @@ TARGETS: dict[str, Target] = {
     "planning.planner": Target(), "planning.choices": Target(), "planning.guardrails": Target(), "planning.differ": Target(),
     "state.journal": Target(),
     "live.api": Target(("wire", "unit/live"), ("Api.get", "Api.delete", "Api.hurry", "Api._read", "Api._write", "Api._send", "Api._renew", "Api._send_once", "Api._try_again")),
-    "live.answers": Target(("unit/live", "wire")),
+    "live.answers": Target(("unit/live",)),
     "live.pace": Target(("unit/live/test_pace.py",)),
     "state.lock": Target(("unit/state/test_lock.py",)),
     "desired.files": Target(("unit/desired/test_files.py",)),
