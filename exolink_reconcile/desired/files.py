@@ -159,8 +159,6 @@ class _Reader:
             if (state.st_dev, state.st_ino) in self.files_seen:
                 return None
             self.files_seen.add((state.st_dev, state.st_ino))
-            if state.st_size > MAX_BYTES:
-                return _too_large(path)
             try:
                 return _checked(path, file.read(MAX_BYTES + 1))
             except OSError as error:
@@ -219,7 +217,7 @@ class _Reader:
                 path = os.path.join(folder, entry.name)
                 if entry.is_symlink():
                     links.append(path)
-                elif entry.is_dir(follow_symlinks=False):
+                elif entry.is_dir():
                     below.append(path)
                 else:
                     yield from self._entry(path)
