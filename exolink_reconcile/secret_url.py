@@ -308,8 +308,9 @@ def _hinted(text: str) -> str:
 
 _DELIMITER = re.compile(r"[\s/?#@:\\]")
 _BEFORE_HOST = re.compile(r"(?i)wss?://(?:[^\s/?#@]*@)?")
-_IPV6 = re.compile(r"(?i)\[[0-9a-f:.]+\]")
-_HOST_AND_PORT = re.compile(rf"(?i)(?:{_IPV6.pattern[4:]}|[^\s/?#@:\[\]\\]+)(?::[0-9]{{1,5}})?")
+_IN_BRACKETS = r"\[[0-9a-f:.]+\]"
+_IPV6 = re.compile(f"(?i){_IN_BRACKETS}")
+_HOST_AND_PORT = re.compile(rf"(?i)(?:{_IN_BRACKETS}|[^\s/?#@:\[\]\\]+)(?::[0-9]{{1,5}})?")
 
 
 def _stays_in_its_part(text: str, reference: Reference) -> bool:
