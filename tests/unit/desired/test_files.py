@@ -233,12 +233,15 @@ def test_files_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
     assert declared("a.yaml", "b.yaml") == ["A"]
 
 
-def test_the_limits_in_words() -> None:
+def test_the_limits_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
     """Messages tell the limits in MiB."""
     with open("large.yaml", "wb") as file:
         file.truncate(64 * 1024 * 1024 + 1)
     assert problems("large.yaml") == {"E-SIZE large.yaml": "the file is larger than 64 MiB"}
     assert files.MAX_BYTES_IN_ALL == 256 * 1024 * 1024
+    monkeypatch.setattr(files, "MAX_BYTES_IN_ALL", 1024 * 1024)
+    os.truncate("large.yaml", 1024 * 1024 + 1)
+    assert problems("large.yaml") == {"E-SIZE large.yaml": "all files together are larger than 1 MiB"}
 
 
 proc = pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="this system has no /proc")
