@@ -185,7 +185,7 @@ def test_what_is_named_twice_is_read_once() -> None:
     assert codes("conf", "conf") == ["W-EMPTY conf/b.yaml"]
 
 
-def test_row_E4_variables_that_are_allowed() -> None:
+def test_variables_that_are_allowed() -> None:
     """Every file is read with the variables that may be named, and no others."""
     write("conf/a.yaml", '"${env:X}"')
     inputs = files.read(["conf"], {"X": "A"}, ["X"])

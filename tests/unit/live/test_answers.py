@@ -138,7 +138,7 @@ def test_an_answer_that_cannot_be_unpacked(pieces: tuple[bytes, ...], coding: st
         read(*pieces, coding=coding)
 
 
-def test_row_E16_the_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """An answer may be as large as its limit and not larger, packed or not; the message tells the limit and the request."""
     mib = 1024 * 1024
     monkeypatch.setattr(answers, "_LARGE", 2 * mib)
@@ -372,7 +372,7 @@ SENT = SecretUrl("wss://u:p%40ss+wrd@h/?k=abc&s=é%22")
         ("nothing", "nothing"),
     ],
 )
-def test_row_B_no_text_holds_what_was_sent(text: str, shown: str) -> None:
+def test_no_text_holds_what_was_sent(text: str, shown: str) -> None:
     """Servers quote what they refuse, decoded or inside JSON: token and secrets are found in each of their spellings."""
     assert answers.without_secrets(text, "tok-123", [SENT]) == shown
 

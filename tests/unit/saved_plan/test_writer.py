@@ -121,7 +121,7 @@ def test_the_base(base: BaseInfo | None, shown: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["##vso[task.complete]", "a ::error::b", "::", "###", ":::"])
-def test_row_E22_no_name_is_a_command(name: str) -> None:
+def test_no_name_is_a_command(name: str) -> None:
     """A CI runner that reads the line finds no command in it, and a JSON reader the name as it is."""
     with pipeline(World()) as run:
         line = as_json(run.plan(document("acme", chargers=[{"identity": "CP-1", "displayName": name, "profileId": 1}])))
