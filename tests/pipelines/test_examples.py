@@ -13,13 +13,12 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from exolink_reconcile.cli.metrics import METRICS
+from exolink_reconcile.codes import Exit
+
 from .conftest import ROOT
 
 EXAMPLES = ROOT / "examples"
-METRICS = {
-    "exolink_last_run_timestamp_seconds", "exolink_last_success_timestamp_seconds", "exolink_exit_code",
-    "exolink_run_seconds", "exolink_steps", "exolink_held_back", "exolink_differences", "exolink_unknown_writes",
-}  # fmt: skip
 
 
 def load(path: Path) -> Any:
@@ -27,14 +26,26 @@ def load(path: Path) -> Any:
 
 
 def test_monitoring_uses_the_metrics_that_there_are() -> None:
-    """Every expression names metrics of `--metrics-file` only, and every metric is of use to somebody."""
+    """Every expression names metrics and labels that `--metrics-file` writes, and every metric is of use to somebody."""
+    written = METRICS.text(Exit.DONE, 1.0, "") + 'exolink_differences{tenant="a",kind="b",cause="c"} 1\n'
+    labels: dict[str, set[str]] = {name: set() for name in re.findall(r"^# TYPE (\w+) gauge$", written, re.MULTILINE)}
+    for name, inside in re.findall(r"^(\w+)\{(.*)\} ", written, re.MULTILINE):
+        labels[name] |= set(re.findall(r"(\w+)=", inside))
     rules = [
         rule["expr"] for group in load(EXAMPLES / "monitoring" / "alerts.yml")["groups"] for rule in group["rules"]
     ]
     panels = json.loads((EXAMPLES / "monitoring" / "dashboard.json").read_text())["panels"]
-    expressions = " ".join([*rules, *(target["expr"] for panel in panels for target in panel["targets"])])
-    assert set(re.findall(r"exolink_\w+", expressions)) == METRICS
+    expressions = [*rules, *(target["expr"] for panel in panels for target in panel["targets"])]
+    assert set(re.findall(r"exolink_\w+", " ".join(expressions))) == set(labels)
+    for expression in expressions:
+        (name, *_) = re.findall(r"exolink_\w+", expression)
+        named = re.findall(r"by \((.*?)\)|\{(\w+)=", expression)
+        assert {word for pair in named for part in pair for word in re.findall(r"\w+", part)} <= labels[name], (
+            expression
+        )
     assert len({panel["id"] for panel in panels}) == len(panels)
+    sources = [place["datasource"] for panel in panels for place in (panel, *panel["targets"])]
+    assert all(source == {"type": "prometheus", "uid": "${datasource}"} for source in sources)
 
 
 def gate(
