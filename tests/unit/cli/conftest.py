@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from support_cli import YAML, Run
 from world import World
 
 from exolink_reconcile.cli import commands
@@ -55,3 +56,22 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
 
 
 Write = Callable[[str], None]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run one command in a folder of its own; its exit code, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("EXOLINK_") or name in ("CI", "GITHUB_ACTIONS")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "exolink.yaml").write_text(YAML, "utf-8")
+    CONSOLE._gone.clear()
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        code = commands.exit_code(arguments)
+        shown = capsys.readouterr()
+        return int(code), shown.out, shown.err
+
+    return call

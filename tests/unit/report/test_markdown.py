@@ -14,7 +14,7 @@ from support_pipeline import digest_of
 from exolink_reconcile.errors import InputError
 from exolink_reconcile.inert import inert
 from exolink_reconcile.model import Action, Note, Plan, Source, Step
-from exolink_reconcile.report import gitlab, markdown, text
+from exolink_reconcile.report import markdown, text
 from exolink_reconcile.report.links import Links
 from exolink_reconcile.resource import Address
 
@@ -140,19 +140,6 @@ def test_links_give_way_first() -> None:
     """Where the links do not fit there are none, and nothing else is missing."""
     plan = support_plans.mixed()
     assert shown(plan, links=LINKS, max_size=len(shown(plan).encode())) == shown(plan)
-
-
-@pytest.mark.parametrize(
-    ("path", "link"),
-    [
-        ("exolink.yaml", "exolink.yaml"), ("./a b/c).yaml", "a%20b/c%29.yaml"), ("/checkout/x.yaml", "x.yaml"),
-        ("é`](http://evil).yaml", "%C3%A9%60%5D%28http%3A/evil%29.yaml"), ("-", None), ("../x.yaml", None),
-        ("/elsewhere/x.yaml", None),
-    ],
-)  # fmt: skip
-def test_the_address_of_a_file(path: str, link: str | None) -> None:
-    """Percent-encoded below the base, whatever the path holds; what is outside of the repository has none."""
-    assert LINKS.file(path) == (f"https://git.example/o/r/blob/abc/{link}" if link else None)
 
 
 def test_hostile_paths_link_only_to_the_base() -> None:
@@ -345,16 +332,3 @@ def renamed(names: list[str]) -> Plan:
     return dataclasses.replace(
         plan, waves=(steps,), held_back=held, refusals=refusals, notes=(Note("W-RENAME", names[1]),)
     )
-
-
-# --------------------------------------------------------------------------------------------------------------- others
-
-
-@pytest.mark.parametrize(
-    ("story", "counts"), [("nothing", (0, 0, 0)), ("mixed", (11, 9, 6)), ("many", (4960, 5000, 40))]
-)
-def test_gitlab(story: str, counts: tuple[int, int, int]) -> None:
-    """GitLab's three counts are those of the `Plan:` sentence, on one line of JSON."""
-    create, update, delete = counts
-    shown = gitlab.plan(getattr(support_plans, story)())
-    assert shown == f'{{"create": {create}, "update": {update}, "delete": {delete}}}\n'

@@ -1,56 +1,17 @@
 """A plan as people read it: the most dangerous first, short where it is long, and never more than it should be."""
 
-import re
 from typing import Any
 
 import pytest
 import support_plans
 from support_pipeline import digest_of, document, pipeline
+from support_text import CHARGER, CPMS, chargers, everything, lines, marked, plan
 from world import World
 
 from exolink_reconcile.inert import inert
-from exolink_reconcile.model import FieldChange, Plan
-from exolink_reconcile.report import colours, text
+from exolink_reconcile.model import FieldChange
+from exolink_reconcile.report import text
 from exolink_reconcile.secret_url import SecretUrl
-
-CHARGER = {"displayName": "Lobby", "profileId": 1}
-CPMS = {"url": "wss://h/", "interval": 30}
-
-
-def chargers(first: int, last: int, **fields: Any) -> list[dict[str, Any]]:
-    return [{"identity": f"CP-{number:03}", **CHARGER, **fields} for number in range(first, last + 1)]
-
-
-def plan(yaml: str, live: list[dict[str, Any]] = [], cpms: list[dict[str, Any]] = [], **choices: Any) -> Plan:  # noqa: B006
-    world = World()
-    for row in live:
-        world.add("acme", "charger", **row)
-    for row in cpms:
-        world.add("acme", "cpms", **row)
-    with pipeline(world) as run:
-        return run.plan(yaml, **choices)
-
-
-def lines(found: Plan, **options: Any) -> list[str]:
-    return text.plan(found, digest_of(found), **options).splitlines()
-
-
-def marked(found: Plan, mark: str, **options: Any) -> list[str]:
-    return [line for line in lines(found, **options) if line.startswith(f"  {mark} ")]
-
-
-def everything(names: int = 1) -> Plan:
-    """A plan with all there is: held back, deletes, replaces, updates, creates, unmanaged."""
-    rows = [{"displayName": name, **CPMS} for name in ("Held", "Gone", "Redo", "Edit", "Nobody")]
-    entries = [
-        {"displayName": "Held", "interval": 60}, {"displayName": "Redo", **CPMS, "interval": 60},
-        {"displayName": "Edit", "url": "wss://new/"}, {"displayName": "Make", **CPMS},
-    ]  # fmt: skip
-    yaml = document(
-        "acme", policy={"allowReplace": ["cpms/Redo"]}, cpms=entries, chargers=chargers(1, names),
-        removed=[{"cpms": "Gone", "reason": "contract ended"}],
-    )  # fmt: skip
-    return plan(yaml, cpms=rows)
 
 
 def test_nothing() -> None:
@@ -215,32 +176,6 @@ def test_hostile_names_steer_nothing() -> None:
     assert all(inert(line) == line for line in shown.splitlines() if not line.startswith(own)) and "\x1b" not in shown
 
 
-@pytest.mark.parametrize("story", ["nothing", "one", "mixed", "hostile", "many"])
-@pytest.mark.parametrize("width", [60, 80, 200])
-def test_colour_changes_nothing_else(story: str, width: int) -> None:
-    """Without its escapes the coloured text is the plain one, byte for byte; nothing but colours was added."""
-    plain = text.plan(getattr(support_plans, story)(), "0" * 64, width=width, terminal=True, show_unmanaged=True)
-    assert re.sub("\x1b\\[[0-9;]*m", "", colours.paint(plain)) == plain
-
-
-def test_what_is_painted() -> None:
-    """The legend, the headings, the marked lines, what changes, what apply will refuse and the totals."""
-    coloured = colours.paint(text.plan(everything(), "0" * 64))
-    painted = [re.sub("\x1b\\[[0-9;]*m", "", line) for line in coloured.splitlines() if "\x1b" in line]
-    assert [line.split()[0] for line in painted] == [
-        "Marks:", "Held", "!", "To", "-", "To", "-/+", "interval:", "authPassThrough:", "To", "~", "To", "+", "+",
-        "Apply", "Plan:",
-    ]  # fmt: skip
-
-
-def test_the_danger_has_the_weight() -> None:
-    """A delete is bold, mark and address; the place beside it is dim, and so is what was there before."""
-    shown = colours.paint(text.plan(everything(), "0" * 64, width=200)).splitlines()
-    [delete] = [line for line in shown if line.startswith("  \x1b[1;31m- acme/cpms/Gone\x1b[0m  (id ")]
-    assert delete.endswith("\x1b[0m") and "  \x1b[2mexolink.yaml:" in delete
-    assert any("interval: \x1b[2m30 ->\x1b[0m \x1b[1m60\x1b[0m" in line for line in shown)
-
-
 def test_two_tenants_are_two_blocks() -> None:
     """On a terminal a section has a heading for each tenant, and its entries stand together, backends first."""
     world = World(tenants=("acme", "zeta"))
@@ -278,16 +213,6 @@ def test_layout_loses_nothing(story: str, width: int) -> None:
     for step in plan.steps:
         assert " ".join(inert(str(step.address)).split()) in words
         assert " ".join(inert(str(step.source)).split()) in words
-
-
-def test_a_mark_has_one_colour() -> None:
-    """The legend shows a mark in the colour of its lines."""
-    _, legend, *rest = colours.paint(text.plan(everything(), "0" * 64)).splitlines()
-    tones = dict(re.findall(r"\x1b\[(\d+)m(\S+) ", legend))
-    assert len(tones) == 5
-    for line in rest:
-        if mark := re.match(r" +\x1b\[(?:1;)?(\d+)m(\S+) ", line):
-            assert tones[mark[1]] == mark[2]
 
 
 @pytest.mark.parametrize("terminal", [True, False])

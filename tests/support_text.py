@@ -1,0 +1,49 @@
+"""Plans to render: a few chargers, and one plan with everything in it."""
+
+from typing import Any
+
+from support_pipeline import digest_of, document, pipeline
+from world import World
+
+from exolink_reconcile.model import Plan
+from exolink_reconcile.report import text
+
+CHARGER = {"displayName": "Lobby", "profileId": 1}
+
+CPMS = {"url": "wss://h/", "interval": 30}
+
+
+def chargers(first: int, last: int, **fields: Any) -> list[dict[str, Any]]:
+    return [{"identity": f"CP-{number:03}", **CHARGER, **fields} for number in range(first, last + 1)]
+
+
+def plan(yaml: str, live: list[dict[str, Any]] = [], cpms: list[dict[str, Any]] = [], **choices: Any) -> Plan:  # noqa: B006
+    world = World()
+    for row in live:
+        world.add("acme", "charger", **row)
+    for row in cpms:
+        world.add("acme", "cpms", **row)
+    with pipeline(world) as run:
+        return run.plan(yaml, **choices)
+
+
+def lines(found: Plan, **options: Any) -> list[str]:
+    return text.plan(found, digest_of(found), **options).splitlines()
+
+
+def marked(found: Plan, mark: str, **options: Any) -> list[str]:
+    return [line for line in lines(found, **options) if line.startswith(f"  {mark} ")]
+
+
+def everything(names: int = 1) -> Plan:
+    """A plan with all there is: held back, deletes, replaces, updates, creates, unmanaged."""
+    rows = [{"displayName": name, **CPMS} for name in ("Held", "Gone", "Redo", "Edit", "Nobody")]
+    entries = [
+        {"displayName": "Held", "interval": 60}, {"displayName": "Redo", **CPMS, "interval": 60},
+        {"displayName": "Edit", "url": "wss://new/"}, {"displayName": "Make", **CPMS},
+    ]  # fmt: skip
+    yaml = document(
+        "acme", policy={"allowReplace": ["cpms/Redo"]}, cpms=entries, chargers=chargers(1, names),
+        removed=[{"cpms": "Gone", "reason": "contract ended"}],
+    )  # fmt: skip
+    return plan(yaml, cpms=rows)
