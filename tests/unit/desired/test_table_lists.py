@@ -1,49 +1,14 @@
 """`chargersFrom` and `cpmsFrom`: tables as if their rows stood in the YAML, and what is wrong with them."""
 
-import os
-from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
+from support_tables import Build, problems, shown
 
-from exolink_reconcile.desired import desired_state, files
-from exolink_reconcile.errors import InputError
+from exolink_reconcile.desired import files
 from exolink_reconcile.kinds import KINDS
-from exolink_reconcile.model import DesiredState, Diagnostic
 
 TENANT, CPMS, CHARGER = KINDS
-Build = Callable[..., DesiredState]
-
-
-@pytest.fixture
-def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Build:
-    """Builds the desired state of files in a folder of their own, which is the working folder."""
-    monkeypatch.chdir(tmp_path)
-
-    def build(
-        given: Mapping[str, str | bytes],
-        path: str = "exolink.yaml",
-        environment: Mapping[str, str] | None = {},  # noqa: B006
-        allowed: list[str] | None = None,
-    ) -> DesiredState:
-        for name, text in given.items():
-            Path(name).parent.mkdir(parents=True, exist_ok=True)
-            Path(name).write_bytes(text if isinstance(text, bytes) else text.encode())
-        inputs = files.read([path], environment, allowed)
-        return desired_state.build(inputs.documents, KINDS, config_digest=inputs.digest, problems=inputs.problems)
-
-    return build
-
-
-def problems(build: Build, *args: object, **more: object) -> list[str]:
-    with pytest.raises(InputError) as error:
-        build(*args, **more)
-    return [shown(each) for each in error.value.diagnostics]
-
-
-def shown(each: Diagnostic) -> str:
-    return f"{each.source} {each.code} {each.summary}"
 
 
 HEAD = "tenant: acme\nprofiles: {standard: 1, night: 2}\ndefaults: {chargers: {profile: standard}}\n"
@@ -76,22 +41,6 @@ def test_every_list_has_its_tables(build: Build) -> None:
         "wss://u:pw@h/",
     ]
     assert [shown(each)[:20] for each in found.warnings] == ["t.csv:3:3 W-SECRET a"]
-
-
-def test_a_table_belongs_to_the_folder_of_its_yaml(build: Build) -> None:
-    """The place of a row is the YAML's folder joined with `file`."""
-    given = {
-        "exolink/a/b.yml": "tenant: acme\nchargersFrom: [{file: c/t.csv}]\n",
-        "exolink/a/c/t.csv": "identity\nCP-1\n",
-    }
-    [declared] = build(given, "exolink").tenants[0].declared[CHARGER]
-    assert declared.source.path == "exolink/a/c/t.csv"
-
-
-def test_the_digest_of_the_input_covers_tables(build: Build) -> None:
-    """Another byte in a table is another configuration."""
-    digests = {build({"exolink.yaml": FROM, "t.csv": f"identity\nCP-{n}\n"}).config_digest for n in (1, 2)}
-    assert len(digests) == 2
 
 
 BAD = {
@@ -156,35 +105,6 @@ def test_a_table_may_be_named_by_two_tenants(build: Build) -> None:
     assert "named twice: also at ./a.yaml:2:23" in problems(build, {"b.yaml": text.format("acme")}, ".")[0]
 
 
-def test_a_table_outside_of_the_folder_is_refused(build: Build, tmp_path: Path) -> None:
-    """By a path that climbs, an absolute one or a link: E-LINK, and nothing of the file is shown."""
-    outside = {"secret.csv": "identity\nhush\n"}
-    os.makedirs("in")
-    os.symlink("../secret.csv", "in/link.csv")
-    os.symlink("..", "in/up")
-    for file in (
-        "../secret.csv",
-        str(tmp_path / "secret.csv"),
-        "link.csv",
-        "up/secret.csv",
-        "../none.csv",
-        "/etc/passwd",
-    ):
-        given = {**outside, "in/exolink.yaml": f"tenant: acme\nchargersFrom: [{{file: {file}}}]\n"}
-        [found] = problems(build, given, "in/exolink.yaml")
-        assert found.startswith("in/exolink.yaml:2:23 E-LINK") and "hush" not in found
-
-
-def test_a_variable_in_the_name_of_a_table_is_not_shown(build: Build) -> None:
-    """Places and errors have the reference as it is written."""
-    text = "tenant: acme\nchargersFrom: [{file: '${env:REGION}.csv'}]\n"
-    found = build({"exolink.yaml": text, "berlin.csv": "identity\nCP-1\n"}, environment={"REGION": "berlin"})
-    assert str(found.tenants[0].declared[CHARGER][0].source) == "${env:REGION}.csv:2:1"
-    assert not any(
-        "munich" in each for each in problems(build, {"exolink.yaml": text}, environment={"REGION": "munich"})
-    )
-
-
 def test_validate_needs_no_variable(build: Build) -> None:
     """Without an environment only the syntax is checked."""
     text = "tenant: acme\nchargersFrom: [{file: t.csv}, {file: '${env:X}.csv'}]\n"
@@ -196,19 +116,6 @@ def test_what_the_operator_does_not_allow_is_refused_in_a_cell(build: Build) -> 
     given = {"exolink.yaml": FROM, "t.csv": "identity\n${env:AWS_KEY}\n"}
     [found] = problems(build, given, environment={"AWS_KEY": "hush"}, allowed=["CPMS_*"])
     assert found.startswith("t.csv:2:1 E-ENV") and "hush" not in found
-
-
-def test_a_table_that_nobody_names_is_a_warning(build: Build) -> None:
-    """W-UNUSED for a CSV of a folder; hidden ones and those that are named are fine."""
-    given = {
-        "x/exolink.yaml": "tenant: acme\nchargersFrom: [{file: t.csv}]\n",
-        "x/t.csv": "identity\n",
-        "x/sub/U.CSV": "what\n",
-        "x/.hidden.csv": "",
-        "x/.git/v.csv": "",
-        "outside.csv": "",
-    }
-    assert [shown(each)[:25] for each in build(given, "x").warnings] == ["x/sub/U.CSV:1:1 W-UNUSED "]
 
 
 def test_defaults_of_a_list_that_is_only_a_table_have_an_effect(build: Build) -> None:
