@@ -17,10 +17,10 @@ from exolink_reconcile.live.quiet_httpx import httpx
 from exolink_reconcile.secret_url import SecretUrl, masked_text
 
 _T = TypeVar("_T")
-MAX_ANSWER = 128 * 1024 * 1024
-_LARGE = 16 * 1024 * 1024
+MAX_ANSWER = 128 << 20
+_LARGE = 16 << 20
 _TURN, _OF_THREAD = threading.Lock(), threading.local()
-_UNPACKED_AT_ONCE = 1024 * 1024
+_UNPACKED_AT_ONCE = 1 << 20
 # Without a connection no request has left. A proxy that refuses was asked for the connection only.
 NOTHING_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
 _LINK_TARGET = re.compile("<[^>]*>")
@@ -44,7 +44,7 @@ def body(response: httpx.Response, method: str, path: str) -> bytes:
         if len(whole) > _LARGE and takes_turns:
             _wait_for_turn()
         if len(whole) > limit:
-            raise ApiSurprise("E-TOO-LARGE", f"{method} {path}: the answer is larger than {limit // 1024 // 1024} MiB")
+            raise ApiSurprise("E-TOO-LARGE", f"{method} {path}: the answer is larger than {limit >> 20} MiB")
     return bytes(whole)
 
 
@@ -149,7 +149,7 @@ def redacted(headers: Mapping[str, str], body: bytes, token: str | None, sent: I
 
 def without_secrets(text: str, token: str | None, sent: Iterable[SecretUrl] = ()) -> str:
     """A text that is not ours, fit to be shown: every text that leaves this package from outside goes through here."""
-    text = _masked(text, [token or "", *(value for url in sent for value in url.secret_values)])
+    text = _masked(text, [*([token] if token else []), *(value for url in sent for value in url.secret_values)])
     return masked_text(text)
 
 
@@ -163,7 +163,7 @@ def _host(location: str) -> str:
 
 def _said(headers: Mapping[str, str], body: bytes) -> str:
     """What the server said; a page of HTML says nothing. Not cut yet: a secret cut in half is not found any more."""
-    if not body or "html" in headers.get("content-type", "").lower():
+    if "html" in headers.get("content-type", "").lower():
         return ""
     text = body[:_LONGEST_SAID].decode("utf-8", "replace")
     try:
@@ -184,15 +184,11 @@ def _spellings(secret: str) -> set[str]:
     inside_json = {json.dumps(spelling)[1:-1] for spelling in plain} | {
         json.dumps(spelling, ensure_ascii=False)[1:-1] for spelling in plain
     }
-    return {
-        spelling
-        for spelling in (*plain, *inside_json, *(spelling.replace("/", "\\/") for spelling in inside_json))
-        if spelling
-    }
+    return {*plain, *inside_json, *(spelling.replace("/", "\\/") for spelling in inside_json)}
 
 
 def _masked(text: str, secrets: Iterable[str]) -> str:
-    spellings = {spelling for secret in secrets if secret for spelling in _spellings(secret)}
+    spellings = {spelling for secret in secrets for spelling in _spellings(secret)}
     for spelling in sorted(spellings, key=len, reverse=True):
         # A short one is not a secret that could be found again in a sentence, only a piece of its words.
         text = (

@@ -37,7 +37,7 @@ class Wave:
         notes = [f"skipped {vanished}: {_STALE} (E-STALE)" for vanished in self.vanished]
         notes += [f"waits: {step.action.word} {step.address}: {_WAITS}" for step in self.waiting]
         notes += [f"{not_done} of {self.total} steps left."] if not_done else []
-        exits = {*result.exit_codes, *((Exit.INCOMPLETE,) if not_done or self.vanished else ())}
+        exits = {*result.exit_codes, *((Exit.INCOMPLETE,) if not_done else ())}
         return replace(
             result,
             outcomes=(*result.outcomes, *skipped),
@@ -68,7 +68,7 @@ def of(
             raise problem("E-TARGET", f"--wave {pattern} matches no reviewed step", hint)
     reviewed = {change.digest for change in changes}
     addresses = {change.address for change in changes}
-    digests = dict(zip(map(id, plan.steps), of_each, strict=True))
+    digests = dict(zip(map(id, plan.steps), of_each))
     new = next((step for step in plan.steps if str(step.address) not in addresses), None)
     if new is not None:
         raise PlanStale(

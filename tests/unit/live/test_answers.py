@@ -1,10 +1,12 @@
 """What answers may cost: of the large ones only one is held at a time, and an error holds none."""
 
 import gzip
+import random
 import threading
 import time
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -167,9 +169,27 @@ def test_row_E16_a_turn_ends_with_what_was_read() -> None:
     assert not answers._TURN.locked()
 
 
-def test_how_much_an_answer_may_be() -> None:
-    """A list 128 MiB."""
-    assert answers.MAX_ANSWER == 128 * 1024 * 1024
+def test_how_much_an_answer_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A list 128 MiB, anything else 16 MiB, to a thread that never asked for a list too."""
+    monkeypatch.undo()
+    mib = b"x" * (1024 * 1024)
+    assert len(read(*[mib] * 16)) == 16 * len(mib)
+    with pytest.raises(ApiSurprise, match="larger than 16 MiB"):
+        read(*[mib] * 16, b"x")
+    assert len(answers.in_turn(lambda: read(*[mib] * 128))) == 128 * len(mib)
+    with pytest.raises(ApiSurprise, match="larger than 128 MiB"):
+        answers.in_turn(lambda: read(*[mib] * 128, b"x"))
+    monkeypatch.setattr(answers, "_LARGE", 1000)
+    with ThreadPoolExecutor(1) as pool, pytest.raises(ApiSurprise):
+        pool.submit(read, b"x" * 1001).result()
+
+
+def test_what_was_packed_far_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What gzip takes up again from 32 kB before is unpacked, too."""
+    monkeypatch.setattr(answers, "_UNPACKED_AT_ONCE", 1000)
+    monkeypatch.setattr(answers, "_LARGE", 100_000)
+    data = random.Random(1).randbytes(20_000) * 2
+    assert read(gzip.compress(data), coding="gzip") == data
 
 
 # ----------------------------------------------------------------------------------------------------------- its headers
@@ -268,6 +288,16 @@ def test_a_date_by_our_own_clock(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_dates(text: str, seconds: float | None) -> None:
     """A date of HTTP, in UTC where it names no zone; no text of a server is an error of ours."""
     assert answers.http_date(text) == seconds
+
+
+def test_a_date_without_a_zone_is_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever this machine stands."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "America/New_York")
+        time.tzset()
+        seconds = answers.http_date("Thu, 01 Jan 1970 00:01:40")
+    time.tzset()
+    assert seconds == 100.0
 
 
 @pytest.mark.parametrize(
@@ -397,6 +427,8 @@ def test_the_longest_secret_first() -> None:
     """A secret that holds another one is masked as a whole."""
     sent = [SecretUrl("wss://u:abcd@h/"), SecretUrl("wss://u:abcdefgh@h/")]
     assert answers.without_secrets("abcdefgh abcd", None, sent) == "*** ***"
+    sent = [SecretUrl(f"wss://u:{'abcdefghijklmn'[-length:]}@h/") for length in range(4, 15)]
+    assert answers.without_secrets("abcdefghijklmn", None, sent) == "***"
 
 
 @pytest.mark.parametrize(

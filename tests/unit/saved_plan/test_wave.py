@@ -91,6 +91,8 @@ def test_what_changed_since_is_skipped(world: World) -> None:
         desired = run.desired(YAML)
         saved = saved_of(run.plan(desired))
         world.edit("acme", "charger", "A-1", displayName="by hand")
+        other = wave_of(run, saved, desired, "acme/charger/B-*")
+        assert (names(other), other.moved) == (["B-1", "B-2"], ())
         part = wave_of(run, saved, desired, "acme/charger/A-*")
         result = part.told(run.apply(desired, part.plan))
     assert [(o.step.address.name, o.code) for o in result.outcomes] == [("A-2", ""), ("A-1", "E-STALE")]
@@ -206,7 +208,9 @@ def test_deletes_wait_for_their_own_tenant_only() -> None:
     )
     with pipeline(world) as run:
         desired = run.desired(yaml)
-        part = wave_of(run, saved_of(run.plan(desired)), desired, "acme/*", "beta/charger/A-1", "beta/charger/OLD")
+        saved = saved_of(run.plan(desired))
+        part = wave_of(run, saved, desired, "acme/*", "beta/charger/A-1", "beta/charger/OLD")
+        assert all(part.plan.waves) and all(wave_of(run, saved, desired, "*/OLD", "*/A-1").plan.waves)
     assert [str(step.address) for step in part.plan.steps] == [
         "acme/charger/A-1", "acme/charger/A-2", "beta/charger/A-1", "acme/charger/OLD",
     ]  # fmt: skip
