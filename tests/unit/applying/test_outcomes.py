@@ -297,7 +297,9 @@ def test_what_was_already_so_and_is_not_read() -> None:
 def test_what_is_still_to_do() -> None:
     """An update has something to do while any field that it sends is otherwise."""
     step = STEPS["update"]
-    assert not outcomes.to_do(step, row(ID)) and outcomes.to_do(step, row(ID, url="wss://u:one@h/"))
+    for sends in (("url",), ("displayName", "url")):
+        step = step._replace(sends=sends)
+        assert not outcomes.to_do(step, row(ID)) and outcomes.to_do(step, row(ID, url="wss://u:one@h/"))
 
 
 @pytest.mark.parametrize(
