@@ -62,7 +62,7 @@ def unread(task: Task, error: ApiError) -> Outcome:
     if task.already:
         return _unverified(task, f"{task.already}, but could not be read back", error)
     if knowledge.said(verb) is not Said.YES:
-        if step.deletes and step.creates and knowledge.said(Verb.DELETE) is Said.YES:
+        if knowledge.said(Verb.DELETE) is Said.YES:  # a replace: its first half is done
             return _not_read(_made(task, Judgement(Verdict.DONE, _unread_verdict(knowledge, verb)), 1), error)
         return _unknown(step, f"no clear answer: {knowledge.detail(verb)}; not read back: {error.summary}")
     return _unverified(

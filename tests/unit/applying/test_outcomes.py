@@ -159,6 +159,13 @@ def test_a_delete(end: End, rows: list[Row], expected: Any, detail: str) -> None
     assert (figures(outcome), outcome.detail) == (expected, detail)
 
 
+def test_a_delete_that_was_repeated() -> None:
+    """A 404 to the second attempt, after a first one without a clear answer: it may well be ours."""
+    deleted = task("delete", U)
+    deleted.learn(lambda knowledge: knowledge.sending(Verb.DELETE, 1.5).ended(G))
+    assert figures(of(deleted)) == (DONE, "", Exit.DONE, (0, 0, 1))
+
+
 SECRET_STORED = "url: sent wss://u:***@h/, stored wss://u:***@h/ (a secret in it differs): the API does not keep it, or another writer changed it since"
 
 
