@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from exolink_reconcile.cli import ending
+from exolink_reconcile.cli import ending, findings
 from exolink_reconcile.cli.run import RUN
 from exolink_reconcile.cli.signals import Interrupted
 from exolink_reconcile.codes import Exit
-from exolink_reconcile.errors import StorageFailed
+from exolink_reconcile.errors import ApiUnreachable, StorageFailed
 from exolink_reconcile.state.journal import Journal
 
 from .conftest import Commands
@@ -66,6 +66,15 @@ def test_an_error_of_the_api_says_what_now(command: Commands, status: int, next_
     command.world.override = lambda method, path: (status, {}, b"") if path.endswith("/cpms") else None
     error = command("plan").err
     assert error.splitlines()[-1].startswith(f"    {next_step}"), error
+
+
+def test_a_proxy_is_not_the_fault_of_the_address(capsys: pytest.CaptureFixture[str]) -> None:
+    """What failed is named, and --api-url is not."""
+    findings.failure(ApiUnreachable("E-UNREACHABLE", "GET /x: cut off (through the proxy p, which ALL_PROXY names)"))
+    assert (
+        capsys.readouterr().err
+        == "error: E-UNREACHABLE: GET /x: cut off (through the proxy p, which ALL_PROXY names).\n"
+    )
 
 
 def test_a_tenant_that_is_not_live_has_its_place(command: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
