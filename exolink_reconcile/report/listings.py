@@ -29,13 +29,13 @@ def unknowns(format: str, operations: Sequence[Operation], in_flight: Container[
         if op.number in in_flight:
             answer = "in flight: an apply is at work on it"
         elif op.answered:
-            answer = "answered, but never showed up in the list"
+            answer = "answered, but no list has shown it yet"
         else:
             answer = "sent, no clear answer"
         since = time_of(op.intended_at)
         lines.append(f"  {op.action} {inert(str(op.address))}: {answer}, since {since}, at {inert(op.origin)}")
     lines.append("The next apply settles them by reading. To drop one for good:")
-    lines += forget((op.address for op in operations), options)
+    lines += forget((op.address for op in operations), options, "each as above")
     return "\n".join(lines) + "\n"
 
 

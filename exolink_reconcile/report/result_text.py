@@ -85,7 +85,7 @@ def _what_now(troubled: Sequence[Outcome], result: Result, plan: Plan, code: Exi
         yield "Next: see the ways out of what is held back, in the plan above."
 
 
-def forget(addresses: Iterable[Address], options: str = "") -> Iterator[str]:
+def forget(addresses: Iterable[Address], options: str = "", rest: str = "see `unknowns`") -> Iterator[str]:
     """The commands that drop what is open at some addresses; of many the first few."""
     lines = list(
         dict.fromkeys(
@@ -94,7 +94,7 @@ def forget(addresses: Iterable[Address], options: str = "") -> Iterator[str]:
     )
     yield from lines[:_COMMANDS]
     if len(lines) > _COMMANDS:
-        yield f"  … and {len(lines) - _COMMANDS} more: see `unknowns`"
+        yield f"  … and {len(lines) - _COMMANDS} more: {rest}"
 
 
 def _outcomes(outcomes: Sequence[Outcome], status: Status) -> list[str]:

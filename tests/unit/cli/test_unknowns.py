@@ -44,7 +44,7 @@ def test_the_list(tmp_path: Path, run: Run) -> None:
     left_open(tmp_path, STAGING, "A", "Blind")
     code, out, _ = run("unknowns")
     assert code == 0 and "create acme/cpms/A: sent, no clear answer, since 20" in out and f"at {STAGING}" in out
-    assert "acme/cpms/Blind: answered, but never showed up" in out
+    assert "acme/cpms/Blind: answered, but no list has shown it yet" in out
     code, out, _ = run("unknowns", "--format", "json")
     document = json.loads(out)
     assert (code, document["format_version"], len(document["unknowns"])) == (0, "1.0", 2)
