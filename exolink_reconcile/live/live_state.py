@@ -69,6 +69,12 @@ def read_rows(
 def _rows(
     api: Api, kind: Kind, tenant: str, listing: Listing, raw_ids: Collection[int] = ()
 ) -> tuple[list[Row], Mapping[int, Mapping[str, Any]]]:
+    return api.reader.submit(_judged, api, kind, tenant, listing, raw_ids).result()
+
+
+def _judged(
+    api: Api, kind: Kind, tenant: str, listing: Listing, raw_ids: Collection[int]
+) -> tuple[list[Row], Mapping[int, Mapping[str, Any]]]:
     subject = f"the list of {kind.kind} of tenant {tenant}"
     if listing.next_page:
         raise ApiSurprise(
