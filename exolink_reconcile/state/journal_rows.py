@@ -121,11 +121,15 @@ def damage() -> Iterator[None]:
         raise sqlite3.DatabaseError(f"the journal is damaged ({type(error).__name__})") from None
 
 
+_NO_DATABASE = "file is not a database"  # SQLITE_NOTADB
+
+
 @contextlib.contextmanager
 def storage(action: str) -> Iterator[None]:
-    """Storage errors of every kind as the one that says so."""
+    """Storage errors of every kind as the one that says so; a file that is not a database is not one that we made."""
     try:
         yield
     except (sqlite3.Error, OSError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise StorageFailed("E-STORAGE", f"{action}: {reason}") from None
+        code = "E-STATE-UNSAFE" if reason == _NO_DATABASE else "E-STORAGE"
+        raise StorageFailed(code, f"{action}: {reason}") from None

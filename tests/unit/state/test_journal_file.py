@@ -141,6 +141,9 @@ def test_peek_at_what_is_no_journal(tmp_path: Path) -> None:
     """Something else in its place is no memory, and no error; it is said."""
     (tmp_path / "journal.db").write_bytes(b"not a database" * 100)
     assert peek(tmp_path, ORIGIN) == Memory(note="the journal cannot be read: file is not a database")
+    with pytest.raises(StorageFailed) as caught:
+        Journal(tmp_path, ORIGIN)
+    assert (caught.value.code, caught.value.exit_code) == ("E-STATE-UNSAFE", 11)
 
 
 NASTY = {
