@@ -62,7 +62,8 @@ class Line:
     def draw(self, text: str) -> None:
         """Show the state: at once on a terminal, elsewhere when nothing was said for long."""
         if self._live:
-            text = text[: shutil.get_terminal_size().columns - 1]
+            room = shutil.get_terminal_size().columns - 1
+            text = text if len(text) <= room else f"{text[: room - 1]}…"
             if text != self._drawn:
                 self._console.note(f"\r{text}\x1b[K")
                 self._drawn = text

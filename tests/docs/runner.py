@@ -81,7 +81,10 @@ class Reader:
             self._well(part["run"])
         elif part["script"] is not None:
             if part["script"] not in self.not_run:
-                self._well(f"set -e\n{part['script']}")
+                lines = [re.sub(r"\s+# .*", "", line) for line in part["script"].splitlines()]
+                plain = all(map(_is_plain, lines)) and not any(map(_asks, lines))
+                for script in lines if plain else [f"set -e\n{part['script']}"]:
+                    self._well(script)
         elif part["mark"] == "file":
             path = Path(self.cwd, part["name"])
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -123,7 +126,7 @@ class Reader:
         if command.endswith(" &"):
             return self._serve(command.removesuffix(" &"))
         if _is_plain(command) and not _asks(command):
-            return self._called(shlex.split(command.removeprefix("set -e\n"))[1:]).replace(self.port, _PORT)
+            return self._called(shlex.split(command)[1:]).replace(self.port, _PORT)
         kept = self.folder.parent / "kept"
         script = f"trap 'code=$?; pwd -P > {kept}; env -0 >> {kept}; exit $code' EXIT\n{command}"
         said = self._answered(script) if _asks(command) else self._run(script)
@@ -227,7 +230,7 @@ def _edit(path: Path, diff: str) -> None:
 def _is_plain(command: str) -> bool:
     """Whether it is one call of the tool, with nothing that a shell would do."""
     bare = re.sub(r"'[^']*'|\"[^\"$`]*\"", "", command)
-    return re.fullmatch(r"(set -e\n)?exolink-reconcile [\w ./:=,@+-]*\n?", bare) is not None
+    return re.fullmatch(r"exolink-reconcile [\w ./:=,@+-]*\n?", bare) is not None
 
 
 def _asks(command: str) -> bool:
