@@ -256,6 +256,13 @@ def test_what_an_update_clears(live: dict[str, Any], raw_before: Any, raw_after:
         assert figures(outcome) == (DONE, "", Exit.DONE, (0, 1, 0))
 
 
+def test_a_field_that_gets_its_first_value_is_not_cleared() -> None:
+    """What had no value before may have got one from the server."""
+    updated = task("update", A, raw_row={"x": 1})
+    updated.learn(lambda knowledge: replace(knowledge, checked=row(ID, interval=None)))
+    assert of(updated, row(ID, interval=5)).status is DONE
+
+
 def test_nothing_is_called_cleared_of_what_was_not_looked_at() -> None:
     """Without a look right before the write there is nothing to compare with."""
     updated = task("update", A, raw_row={"note": "kept"})
@@ -329,6 +336,17 @@ def test_what_is_still_to_do() -> None:
 def test_what_moved_since_the_plan(action: str, live: dict[str, Any], moved: str) -> None:
     """An update rests on what it sends, a delete on all that is compared; both on the name."""
     assert outcomes.moved(STEPS[action], row(ID, authPassThrough=False, **live)) == moved
+
+
+def test_no_value_of_a_variable_is_told() -> None:
+    """What the YAML takes from the environment is masked in what is live, too."""
+    world = World()
+    world.add("acme", "cpms", displayName="A", url="wss://h/one", interval=5)
+    yaml = document("acme", cpms=[{"displayName": "A", "url": "PLACE"}]).replace("PLACE", "wss://h/${env:P}")
+    with pipeline(world) as run:
+        [step] = run.plan(run.desired(yaml, {"P": "two"})).steps
+    live = row(ID, url="wss://h/three", interval=5)
+    assert outcomes.moved(step, live) == "url was wss://h/***, is wss://h/*** (a secret in it differs)"
 
 
 @pytest.mark.parametrize(
