@@ -135,6 +135,7 @@ GONE_TOO = "the old one (id 2) is deleted; "
         ((R,), [row(ID)], (FAILED, "E-REJECTED", INCOMPLETE, (0, 0, 0)), f"delete why ({PLACE})"),
         ((U,), [row(ID)], (UNKNOWN, "E-AMBIGUOUS", Exit.UNKNOWN, (0, 0, 0)), "no clear answer to the delete: delete why; nothing was created"),
         ((A,), [row(ID)], (UNKNOWN, "E-AMBIGUOUS", Exit.UNKNOWN, (0, 0, 0)), "the API said deleted, and still lists it"),
+        ((A, A), [row(ID), row(7)], (UNKNOWN, "E-AMBIGUOUS", Exit.UNKNOWN, (1, 0, 0)), "the API said deleted, and still lists it"),
     ],
 )  # fmt: skip
 def test_a_replace(ends: tuple[End, ...], rows: list[Row], expected: Any, detail: str) -> None:
