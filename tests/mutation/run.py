@@ -86,7 +86,9 @@ TARGETS: dict[str, Target] = {
     "saved_plan.reader": SAVED_PLAN, "saved_plan.rows": SAVED_PLAN, "saved_plan.writer": SAVED_PLAN, "saved_plan.wave": SAVED_PLAN,
     "secret_url": Target(("unit/test_secret_url.py", "unit/desired/test_references.py")),
     "references": Target(("unit/desired/test_references.py",)),
-    "applying.judge": JUDGED, "applying.knowledge": JUDGED, "applying.outcomes": Target(("unit/applying/test_outcomes.py",)),
+    "applying.judge": JUDGED,
+    "applying.knowledge": Target(("unit/applying/test_knowledge.py", "unit/applying/test_judge_table.py")),
+    "applying.outcomes": Target(("unit/applying/test_outcomes.py",)),
 }  # fmt: skip
 KILLED, SURVIVED, TOO_LONG = 1, 0, 2
 
