@@ -194,8 +194,15 @@ def _ask(stream: socket.socket, url: str, deadline: float) -> Handshake:
         return Handshake(number, reason=_redirect(head) if 300 <= number < 400 else "")
     protocol.receive_data(head)
     if protocol.handshake_exc is not None or not protocol.events_received():
-        return Handshake(number, reason="but not as a WebSocket server answers")
+        return Handshake(number, _named(head), "but not as a WebSocket server answers")
     return Handshake(number, protocol.subprotocol, "" if protocol.subprotocol else "without a subprotocol of OCPP")
+
+
+def _named(head: bytes) -> str | None:
+    """The subprotocol that an answer names, where it is one that was asked for."""
+    named = re.search(rb"(?im)^sec-websocket-protocol:[ \t]*([a-z0-9.]{1,20})[ \t]*\r?$", head)
+    name = named[1].decode() if named else ""
+    return name if name in SUBPROTOCOLS else None
 
 
 def _redirect(head: bytes) -> str:

@@ -110,6 +110,19 @@ def test_any_answer_over_http_counts(text: bytes, status: int | None, reason: st
     assert (answer.status, answer.subprotocol, answer.reason) == (status, None, reason)
 
 
+@pytest.mark.parametrize(
+    ("named", "shown"), [(b"ocpp1.6", "ocpp1.6"), (b" ocpp2.1 ", "ocpp2.1"), (b"mqtt", None), (b"ocpp1.6\x1b", None)]
+)
+def test_the_subprotocol_of_a_poor_handshake(named: bytes, shown: str | None) -> None:
+    """A 101 that lacks the proof of a WebSocket server still says which subprotocol it named, if it is one of OCPP."""
+    head = (
+        b"HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Protocol:" + named + b"\r\nSec-WebSocket-Accept: x\r\n\r\n"
+    )
+    with answering(said(head)) as port:
+        answer = ask(f"ws://127.0.0.1:{port}/")
+    assert (answer.status, answer.subprotocol, answer.reason) == (101, shown, "but not as a WebSocket server answers")
+
+
 def test_what_is_not_reachable(monkeypatch: pytest.MonkeyPatch) -> None:
     """A refused connection, silence, an unknown name: not reachable, with the reason."""
     with socket.create_server(("127.0.0.1", 0)) as gone:
