@@ -57,11 +57,14 @@ JUDGED = Target(
         "unit/applying/test_judge_table.py",
         "unit/applying/test_judge.py::test_the_judge_in_short_histories",
         "unit/applying/test_applier.py",
+        "unit/applying/test_knowledge.py",
         "unit/applying/test_lists.py",
         "unit/applying/test_outcomes.py",
         "unit/applying/test_premises.py",
         "unit/applying/test_recovery.py",
         "unit/applying/test_sender.py",
+        "unit/applying/test_task.py",
+        "unit/applying/test_verifying.py",
     )
 )
 SAVED_PLAN = Target(
