@@ -1,0 +1,55 @@
+"""Two saved plans beside each other: what a reviewer of the first one has not seen."""
+
+from typing import Any
+
+import pytest
+from support_pipeline import as_json
+from support_text import CPMS, plan
+
+from exolink_reconcile.report.since import since
+from exolink_reconcile.saved_plan.format import PlanDocument
+
+
+def saved(*entries: dict[str, Any]) -> PlanDocument:
+    """A plan over one live CPMS `A`, interval 30."""
+    lines = "".join(f"  - {{displayName: {e['name']}, url: \"{e.get('url', 'wss://h/')}\", interval: {e['interval']}}}\n" for e in entries)  # fmt: skip
+    made = plan(
+        f"tenant: acme\npolicy: {{allowReplace: [cpms/A]}}\ncpms:\n{lines}", cpms=[{"displayName": "A", **CPMS}]
+    )
+    return PlanDocument.model_validate_json(as_json(made))
+
+
+A, B = {"name": "A", "interval": 60}, {"name": "B", "interval": 60}
+
+
+def marked(earlier: PlanDocument, later: PlanDocument) -> list[str]:
+    return [line.split("  ")[1] for line in since(earlier, later).splitlines() if line.startswith("  ")]
+
+
+def test_the_same_plan_has_no_difference() -> None:
+    """Not a digest, not a line."""
+    assert since(saved(A, B), saved(A, B)) == "No difference between the two plans.\n"
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later", "marks", "words"),
+    [
+        ([A], [A, B], ["+ acme/cpms/B"], "create"),
+        ([A, B], [A], ["- acme/cpms/B"], "no longer: create"),
+        ([A], [{**A, "interval": 90}], ["~ acme/cpms/A"], "interval: was 30 -> 60, now 30 -> 90"),
+    ],
+)
+def test_each_address_whose_change_is_another_one(
+    earlier: list[Any], later: list[Any], marks: list[str], words: str
+) -> None:
+    """New, gone or changed, with what it was; and both digests, because neither approves the other."""
+    text = since(saved(*earlier), saved(*later))
+    assert marked(saved(*earlier), saved(*later)) == marks and words in text
+    assert text.startswith("Digest: ") and text.endswith("1 address differs.\n")
+
+
+def test_a_long_difference_is_cut_and_counted() -> None:
+    """What is left out is said."""
+    later = saved(A, *({"name": f"N{number}", "interval": 5} for number in range(9)))
+    text = since(saved(A), later, most=2)
+    assert text.count("\n  + ") == 2 and "… and 7 more" in text and text.endswith("9 addresses differ.\n")
