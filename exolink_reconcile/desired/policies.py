@@ -60,6 +60,6 @@ def _pattern(tenant: TenantDraft, spot: Spot, pattern: Any, kinds: Sequence[Kind
             "W-GLOB",
             spot,
             f"{quoted(pattern)}: `[` and `{{` stand for themselves in a glob",
-            "Only * and ? are; write one glob for each alternative.",
+            "Only * and ? are special; write one glob for each alternative.",
         )
     tenant.policy[str(spot.key)].append(Pattern(pattern, spot.node.source))

@@ -275,7 +275,9 @@ class _Planner:
         """What a user can do about a field that no update takes, but for a replace."""
         create = self.contract.offer(kind).create
         revert = "revert it in the YAML"
-        if field.before is not None and not isinstance(field.before, SecretUrl):
+        if field.before is None or (isinstance(field.before, float) and not field.before.is_integer()):
+            revert = f"take {field.field} out of the YAML, which cannot say what is live"
+        elif not isinstance(field.before, SecretUrl):
             revert = f"revert it in the YAML: {field.field}: {json.dumps(field.before)}"
         if create is None or field.field not in create.fields:
             return revert, f"take {field.field} out of the YAML, and change it in the web page"

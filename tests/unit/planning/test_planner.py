@@ -740,6 +740,16 @@ def test_ways_out_lead_somewhere() -> None:
     assert len(ways["interval"]) == 2 and "createOnly: [interval]" in ways["interval"][1]
 
 
+@pytest.mark.parametrize("live", [60.5, None])
+def test_no_way_out_that_yaml_cannot_say(live: float | None) -> None:
+    """A live value that the YAML may not declare cannot be written there: the field goes."""
+    world = settled_world()
+    [row] = world.live("acme", "cpms")
+    world.edit("acme", "cpms", row["displayName"], interval=live)
+    [held] = plan(world, yaml()).held_back
+    assert held.ways_out[0] == "take interval out of the YAML, which cannot say what is live"
+
+
 def test_two_of_one_name_go_in_the_order_of_their_ids() -> None:
     """The order of the entries does not reach the plan, nor does the order of the ids in a reason."""
     world = settled_world()
