@@ -55,7 +55,7 @@ def apply(
     ended = tuple(task.outcome for wave in run.waves for task in wave if task.outcome is not None)
     remaining, notes = _verify(plan, desired, run, ended, differing)
     for kind in sorted(run.lists.without_get, key=lambda kind: kind.kind):
-        sentence = f"GET of a single {kind.kind} answers 404 for what its list shows: {NO_BETTER_RECHECK} (W-RECHECK)."
+        sentence = f"GET of a single {kind.kind} does not show what its list shows: {NO_BETTER_RECHECK} (W-RECHECK)."
         notes = (*notes, sentence)
     if run.halted is not None:
         notes = (

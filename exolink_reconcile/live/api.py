@@ -158,11 +158,11 @@ class Api:
         return answers.Listing.of(headers, data)
 
     def get(self, kind: Kind, tenant: str, remote_id: int | None = None) -> bytes | None:
-        """The JSON text of one object, or None where the API answers 404."""
+        """The JSON text of one object, or None where the API answers 404, or 405: it shows no object by its id."""
         try:
             return self._read(urls.path(kind.item, tenant, remote_id))[1]
         except ApiRejected as error:
-            if error.status == 404:
+            if error.status == 404 or (error.status == 405 and remote_id is not None):
                 return None
             raise
 
