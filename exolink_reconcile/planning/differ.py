@@ -27,7 +27,18 @@ from exolink_reconcile.model import (
     Unmanaged,
     remote_id,
 )
-from exolink_reconcile.resource import Address, Kind, ListKey, Row, attributes, compared, folded, key, masked_like
+from exolink_reconcile.resource import (
+    Address,
+    Kind,
+    ListKey,
+    Row,
+    attributes,
+    compared,
+    folded,
+    key,
+    masked_like,
+    name_of,
+)
 
 
 def diff(desired: DesiredState, live: LiveState) -> Changes:
@@ -262,15 +273,24 @@ def _folded(name: str) -> str:
 def _by_key(
     rows: Iterable[Row], key_name: str, pins: Mapping[int, Declared]
 ) -> tuple[dict[str, Row], dict[str, list[Row]]]:
-    """The rows that no entry pins, by key, and apart from them the rows whose key occurs twice."""
+    """The rows that no entry pins, by key, and apart from them the rows whose key occurs twice.
+
+    A row that an entry of another name pins is nobody's, but its name occurs.
+    """
     by_key: dict[str, Row] = {}
     twice: dict[str, list[Row]] = {}
+    claimed: dict[str, list[Row]] = {}
     for row in rows:
-        if pins and remote_id(row) in pins:
-            continue
         name = getattr(row, key_name)
+        if pins and (pinning := pins.get(remote_id(row))) is not None:
+            if name_of(pinning.resource) != name:
+                claimed.setdefault(name, []).append(row)
+            continue
         if (first := by_key.setdefault(name, row)) is not row:
             twice.setdefault(name, [first]).append(row)
+    for name, others in claimed.items():
+        if name in by_key:
+            twice[name] = [*twice.get(name, [by_key[name]]), *others]
     for name in twice:
         del by_key[name]
     return by_key, twice

@@ -148,6 +148,18 @@ def test_a_name_that_another_entry_pins() -> None:
     assert "(id 5) is pinned by acme/cpms/B" in found.unclear[0].reason
 
 
+@pytest.mark.parametrize("entry", ["declared", "removed"])
+def test_a_name_that_is_live_twice_where_another_entry_pins_one_of_them(entry: str) -> None:
+    """Which of the two is meant is not certain: the other one is neither changed nor deleted."""
+    others: dict[str, Any] = {"removed": [{"cpms": "A"}]} if entry == "removed" else {}
+    pinning = {**ENTRY, "displayName": "B", "id": 5}
+    declared = [pinning] if entry == "removed" else [{**ENTRY, "interval": 60}, pinning]
+    found = changes(cpms_world({"id": 5}, {"id": 8}), document("acme", cpms=declared, **others))
+    assert found.changes == () and found.unmanaged == ()
+    codes = {str(each.address): each.code for each in found.unclear}
+    assert codes == {"acme/cpms/A": "E-DUPLICATE-LIVE", "acme/cpms/B": "E-OTHER-NAME"}
+
+
 @pytest.mark.parametrize("pin", [5, 99])
 def test_a_pin_of_another_name_is_in_nobodys_way(pin: int) -> None:
     """An entry that is not live is a create, whatever other entries pin, live or not."""
