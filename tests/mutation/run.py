@@ -12,6 +12,7 @@ import inspect
 import os
 import pickle
 import random
+import re
 import resource
 import shutil
 import signal
@@ -90,7 +91,9 @@ TARGETS: dict[str, Target] = {
     "secret_url": Target(("unit/test_secret_url.py", "unit/desired/test_references.py")),
     "references": Target(("unit/desired/test_references.py",)),
     "applying.judge": JUDGED,
-    "applying.knowledge": Target(("unit/applying/test_knowledge.py", "unit/applying/test_judge_table.py")),
+    "applying.knowledge": Target(
+        ("unit/applying/test_knowledge.py", "unit/applying/test_judge_table.py", "unit/applying/test_outcomes.py")
+    ),
     "applying.outcomes": Target(("unit/applying/test_outcomes.py",)),
 }  # fmt: skip
 KILLED, SURVIVED, TOO_LONG = 1, 0, 2
@@ -253,6 +256,8 @@ def transplant(code: Any, module: ModuleType) -> None:
             for inner, function in vars(live).items():
                 _give(function, vars(mutated).get(inner))
         elif isinstance(live, (int, float, str, tuple)) and not name.startswith("__"):
+            setattr(module, name, mutated)
+        elif isinstance(getattr(live, "__self__", live), re.Pattern):  # a pattern, or a method of one
             setattr(module, name, mutated)
         elif getattr(live, "__module__", None) == module.__name__:
             _give(live, mutated)

@@ -139,6 +139,44 @@ def test_what_stands_around_a_run_changes_nothing(text: str) -> None:
     assert reading(text.encode()) == by_the_parser(text.encode())
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        "${env:X}", "&x y", "*x", "!t x", "'it''s'", '"a\\n"', "x # c", "|", ">-", "[a]", "{a: b}", "null", "~", "", " x", "x ",
+        "x: y", "x:", "'x", '"x', "- x", "? x", "@x", "`x", "%x", "x\x01", "x\ty", "#x", "=", "<<", "-1", ".5", "x, y",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("line", ["    displayName: {}\n", "    a: {}\n    b: x\n", "    identity: {}\n"])
+def test_a_line_that_goes_on_with_an_entry(line: str, value: str) -> None:
+    """A text that is not plain is never taken, in no line of an entry."""
+    for at in ("CP-5\n", "CP-8\n"):
+        text = HEAD + RUN.replace(at, at + line.replace("{}", value)) + RUN.replace("CP", "DP")
+        assert reading(text.encode()) == by_the_parser(text.encode())
+
+
+@pytest.mark.parametrize("count", range(6))
+def test_how_long_a_run_is(count: int) -> None:
+    """From the shortest length on, all but the first entry and the last are taken."""
+    text = HEAD + "".join(f"  - identity: CP-{number}\n" for number in range(count))
+    assert taken(text) == (count - 2 if count >= 3 else 0)
+    assert (plain_lists.cut(text) is None) == (count < 3)
+
+
+def test_what_is_left_for_the_parser() -> None:
+    """As many lines as before: blank where an entry was taken, and as they were everywhere else and where it is kept."""
+    entries = [*PLAIN, "  # no entry\n", *PLAIN]
+    text = HEAD + "".join(entries) + "name: x\n"
+    cut = plain_lists.cut(text)
+    assert cut is not None
+    lines = text.split("\n")
+    inner = [node.line for run in cut.runs for node in run.inner]
+    ends = {line: next(end for end in sorted([*inner, *(run.end for run in cut.runs)]) if end > line) for line in inner}
+    for keep in ([], inner[:1], inner[-1:], inner[1:3], inner):
+        blank = {number for line in inner if line not in keep for number in range(line, ends[line])}
+        expected = ["" if number in blank else line for number, line in enumerate(lines, 1)]
+        assert cut.rest(keep).split("\n") == expected
+
+
 def test_an_error_behind_a_run_has_its_place() -> None:
     """Where something is wrong the whole file is parsed: the parser says what, and where."""
     text = HEAD + RUN + "name: [\n"
