@@ -132,7 +132,7 @@ class _Head(NamedTuple):
 
 def _head(text: str) -> _Head:
     match = _HEAD(text)
-    if match is None or (match[3] and not match[2]):
+    if match is None:
         return _Head(-1, None, "")
     indent, dash, brace, key = match.groups(default="")
     return _Head(len(indent) + len(dash), dash + brace, key)

@@ -71,6 +71,23 @@ def test_plain_entries_are_not_parsed() -> None:
     assert document.body["chargers"][3] == {"identity": "CP: 4", "displayName": 'Bay #4, "left"'}
 
 
+@pytest.mark.parametrize("value", ['Bay 5"', "the Smiths'", "it's", '"a: b"', "'a: b'", "''", "'x'", 'a"b"'])
+@pytest.mark.parametrize("line", ["  - a: {}\n", "  - b: x\n    a: {}\n", "  - {b: x, a: {}}\n", "  - { a: {} }\n"])
+def test_quotes(line: str, value: str) -> None:
+    """Only a text that begins with a quote is quoted; one that ends with it, or has it inside, keeps it."""
+    text = HEAD + PLAIN[0] + line.replace("{}", value) * 2 + PLAIN[0]
+    assert taken(text) == 2 and reading(text.encode()) == by_the_parser(text.encode())
+
+
+@pytest.mark.parametrize(
+    "line", ["  {identity: x}\n", "    {identity: x}\n", "    {identity: x\n", "  { identity: x }\n"]
+)
+def test_a_brace_without_a_dash(line: str) -> None:
+    """It is no entry, and ends a run."""
+    text = HEAD + RUN + line + RUN
+    assert reading(text.encode()) == by_the_parser(text.encode())
+
+
 def test_crlf_and_bom() -> None:
     """A file from Windows is read as quickly, and to the same places."""
     text = "\ufeff" + (HEAD + "".join(PLAIN)).replace("\n", "\r\n")
