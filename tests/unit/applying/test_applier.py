@@ -435,16 +435,6 @@ def test_a_replaced_object_may_take_a_while_to_go() -> None:
         assert summary(result) == [("cpms/R", *expected)]
 
 
-def test_a_namesake_that_another_entry_pins_is_not_the_new_object() -> None:
-    """What a replace made is told from an object that had the name before, whatever order the list has."""
-    world = World()
-    pinned, _ = (world.add("acme", "cpms", displayName="Primary", **CPMS) for _ in range(2))
-    entries = [{"displayName": "Other", "id": pinned}, {"displayName": "Primary", **CPMS, "interval": 9}]
-    with pipeline(world) as run:
-        result = run.apply(document("acme", policy={"allowReplace": ["cpms/Primary"]}, cpms=entries))
-    assert summary(result) == [("cpms/Primary", "done", "")]
-
-
 def test_a_name_that_the_api_changes() -> None:
     """What was made under a name that reads the same is no blind list: it is not kept as sent, and nothing waits."""
     world = World()

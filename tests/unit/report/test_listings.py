@@ -29,7 +29,7 @@ def write(action: str = "update", outcome: str | None = "done", **more: Any) -> 
 
 @pytest.mark.parametrize(
     ("answered", "in_flight", "words"),
-    [(False, (), "sent, no clear answer"), (True, (), "never showed up"), (True, (1,), "in flight: an apply is at work on it")],
+    [(False, (), "sent, no clear answer"), (True, (), "no list has shown it yet"), (True, (1,), "in flight: an apply is at work on it")],
 )  # fmt: skip
 def test_why_a_write_is_open(answered: bool, in_flight: tuple[int, ...], words: str) -> None:
     """And how to drop it; as JSON the facts that a program asks for."""
