@@ -219,3 +219,16 @@ def test_what_is_told_as_applied(delete: Verdict | None, create: Verdict | None)
     effects = {part for part, has in (("delete", delete is Verdict.DONE), ("create", create in THERE)) if has}
     assert Judgement(delete, create).applied == (bool(parts) and parts == effects)
     assert Judgement(delete, create).waits == (Verdict.WAIT in (delete, create))
+
+
+def test_a_sighting_at_the_moment_of_sending_an_update_counts() -> None:
+    """What is seen then may be what another hand made of it since."""
+    knowledge = listed(sent(Action.UPDATE, 2, End.ANSWERED), 2, {TARGET: "other"})
+    assert made(knowledge)[0] is Verdict.DIFFERENT
+
+
+def test_what_a_get_shows_after_a_404_did_not_vanish() -> None:
+    """The later of two GETs by id is believed, whatever a list lacks after it."""
+    knowledge = sent(Action.UPDATE, 0, End.UNCLEAR).got(None, 11).got(row(TARGET, "before"), 12)
+    assert made(listed(knowledge, 13, {}))[0] is Verdict.UNSEEN
+    assert made(listed(knowledge.got(None, 14), 15, {}))[0] is Verdict.VANISHED
