@@ -7,7 +7,7 @@ says counts only if it began after the first such attempt.
              every attempt was refused                          REFUSED
              one list shows more than one product               TWICE
              a product is seen, as it was sent                  DONE
-             a product is seen, otherwise                       DIFFERENT
+             a product is seen, otherwise                       DIFFERENT if answered, else once a list is read from `late` on
              a list from `late` on shows none                   BLIND if answered, else UNSEEN
     update   the target is seen as it was sent                  DONE
              it is deleted, or neither listed nor found         VANISHED
@@ -92,6 +92,7 @@ def _created(knowledge: Knowledge, window: float) -> tuple[Verdict, Row | None]:
         case said:
             pass
     attempts = knowledge.effective(Verb.CREATE)
+    late = attempts[-1].sent_at + window
     products = [sighting for sighting in knowledge.products.values() if sighting.at >= attempts[0].sent_at]
     if products:
         latest = max(sighting.at for sighting in products)
@@ -99,8 +100,12 @@ def _created(knowledge: Knowledge, window: float) -> tuple[Verdict, Row | None]:
         row = together[0]
         if len(together) > 1:
             return Verdict.TWICE, row
-        return (Verdict.DIFFERENT if knowledge.write.differing(row) else Verdict.DONE), row
-    if _since(knowledge.product_unlisted_at, attempts[-1].sent_at + window):
+        if not knowledge.write.differing(row):
+            return Verdict.DONE, row
+        if said is Said.YES or latest >= late or _since(knowledge.product_unlisted_at, late):
+            return Verdict.DIFFERENT, row
+        return Verdict.WAIT, None  # it may be another hand's, and ours still on its way
+    if _since(knowledge.product_unlisted_at, late):
         return (Verdict.BLIND if said is Said.YES else Verdict.UNSEEN), None
     return Verdict.WAIT, None
 
