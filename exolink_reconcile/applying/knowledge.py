@@ -77,7 +77,7 @@ class Sighting:
 class Write:
     """What is wanted of an address. `values` are what is sent; `masked`: as the journal keeps them, secrets masked.
 
-    `has_get`: the API offers to read one object of the kind by its id.
+    `has_get`: the API offers to read one object of the kind by its id. `made_before` is what was made at the address before.
     """
 
     address: Address
@@ -87,6 +87,7 @@ class Write:
     values: Mapping[str, Any]
     masked: bool = False
     has_get: bool = True
+    made_before: int | None = None
 
     def differing(self, row: Row) -> list[str]:
         """The sent fields that a row has otherwise."""
@@ -244,10 +245,18 @@ def of_step(step: Step, *, has_get: bool) -> Knowledge:
     return Knowledge(Write(step.address, step.kind, step.action, target, values, has_get=has_get))
 
 
-def of_operation(operation: Operation, kind: Kind, now: float, *, has_get: bool) -> Knowledge:
-    """What the journal knows of a write of an earlier run that it still has open."""
+def of_operation(
+    operation: Operation, kind: Kind, now: float, *, has_get: bool, made_before: int | None = None
+) -> Knowledge:
+    """What the journal knows of a write of an earlier run that it still has open.
+
+    `made_before` is the id of what is on record as made last at its address: by this write itself, or by one before it.
+    """
     action = Action[operation.action.upper()]
-    write = Write(operation.address, kind, action, operation.remote_id, operation.after, masked=True, has_get=has_get)
+    write = Write(
+        operation.address, kind, action, operation.remote_id, operation.after, masked=True, has_get=has_get,
+        made_before=made_before if made_before != operation.made_id else None,
+    )  # fmt: skip
     sent_at = now - operation.age
     end = End.ANSWERED if operation.answered else End.UNCLEAR
     if action is Action.REPLACE and (operation.answered or operation.deleted):
@@ -258,7 +267,7 @@ def of_operation(operation: Operation, kind: Kind, now: float, *, has_get: bool)
 
 def _products(write: Write, listing: Listing) -> list[Row]:
     """The rows of a list that a create may have made: not the one it replaces, nor one that was there before."""
-    ids_before = listing.ids_before if listing.ids_before is not None else {write.target}
+    ids_before = listing.ids_before if listing.ids_before is not None else {write.target, write.made_before}
     rows = [row for row in listing.by_name.get(write.address.name, ()) if remote_id(row) not in ids_before]
     if rows or (row := listing.new.get(folded(write.address.name))) is None:
         return rows

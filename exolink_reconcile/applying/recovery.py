@@ -110,10 +110,17 @@ class Recovery:
 
     def _open_writes(self) -> list[_Open]:
         now = self._settings.clock()
+        operations = [each for each in self._memory.open_operations(self._tenants) if each.address.kind in self._kinds]
+        made_before = self._memory.last_made({each.address for each in operations}) if operations else {}
         return [
-            _Open(operation, kind, knowledge.of_operation(operation, kind, now, has_get=self._has_get(kind)))
-            for operation in self._memory.open_operations(self._tenants)
-            if (kind := self._kinds.get(operation.address.kind)) is not None
+            _Open(
+                operation,
+                kind := self._kinds[operation.address.kind],
+                knowledge.of_operation(
+                    operation, kind, now, has_get=self._has_get(kind), made_before=made_before.get(operation.address)
+                ),
+            )
+            for operation in operations
         ]
 
     def _has_get(self, kind: Kind) -> bool:

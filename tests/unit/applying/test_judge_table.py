@@ -8,9 +8,9 @@ from pydantic import TypeAdapter
 
 from exolink_reconcile.applying import judge
 from exolink_reconcile.applying.judge import Judgement, Verdict
-from exolink_reconcile.applying.knowledge import End, Knowledge, Listing, Verb, Write
+from exolink_reconcile.applying.knowledge import End, Knowledge, Listing, Verb, Write, of_operation
 from exolink_reconcile.kinds.charger import Charger
-from exolink_reconcile.model import Action, remote_id
+from exolink_reconcile.model import Action, Operation, remote_id
 from exolink_reconcile.resource import Address, Row, row_model
 
 WINDOW = 10.0
@@ -232,3 +232,16 @@ def test_what_a_get_shows_after_a_404_did_not_vanish() -> None:
     knowledge = sent(Action.UPDATE, 0, End.UNCLEAR).got(None, 11).got(row(TARGET, "before"), 12)
     assert made(listed(knowledge, 13, {}))[0] is Verdict.UNSEEN
     assert made(listed(knowledge.got(None, 14), 15, {}))[0] is Verdict.VANISHED
+
+
+@pytest.mark.parametrize(("made_id", "expected"), [(None, (Verdict.WAIT, None)), (5, (Verdict.DONE, 5))])
+def test_what_an_earlier_write_made_is_not_what_a_later_one_did(
+    made_id: int | None, expected: tuple[Verdict, int | None]
+) -> None:
+    """A list that lags shows what we made at the address before, and another hand renamed since: an open create made another."""
+    operation = Operation(
+        7, "http://api", Address("acme", "charger", "CP-1"), "create", None, {"displayName": "ours"}, 0.0, 1.0, False, made_id
+    )  # fmt: skip
+    knowledge = of_operation(operation, Charger, 10.0, has_get=True, made_before=5)
+    assert made(listed(knowledge, 11, {5: "ours"})) == expected
+    assert made(listed(knowledge, 12, {8: "ours"})) == (Verdict.DONE, 8)
