@@ -51,9 +51,13 @@ class InputError(ReconcileError):
 
 
 class ApiError(ReconcileError):
-    """The API gave no usable answer."""
+    """The API gave no usable answer. Unless the summary `says_what_now`, the help of its code is shown below it."""
 
     exit_code = Exit.NO_ANSWER
+
+    def __init__(self, code: str, summary: str, *, says_what_now: bool = False) -> None:
+        super().__init__(code, summary)
+        self.says_what_now = says_what_now
 
 
 class ApiUnreachable(ApiError):

@@ -207,7 +207,7 @@ def _place(error: NoTenant, desired: DesiredState, seen: Sequence[str]) -> None:
     error.source = next((tenant.source for tenant in desired.tenants if tenant.name == error.tenant), None)
     known = dict.fromkeys(name for name in (*error.live, *seen) if name != error.tenant)
     if near := get_close_matches(error.tenant, known, n=1):
-        error.summary = f"{error.summary}. Did you mean {near[0]}?"
+        error.summary, error.says_what_now = f"{error.summary}. Did you mean {near[0]}?", True
 
 
 def hold_back(run: PlannedRun, held: Mapping[Address, int]) -> PlannedRun:

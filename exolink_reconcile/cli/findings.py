@@ -28,8 +28,7 @@ def tell(findings: Iterable[Diagnostic], console: Console = CONSOLE) -> None:
 def failure(error: ReconcileError, console: Console = CONSOLE) -> None:
     """Show what ended a command. What an API error does not say of what to do, its code does."""
     end = "" if error.summary.endswith("?") else "."
-    says_what_now = not end or "--" in error.summary or "through the proxy" in error.summary
-    detail = error.code.help if isinstance(error, ApiError) and not says_what_now else ""
+    detail = error.code.help if isinstance(error, ApiError) and not error.says_what_now else ""
     tell([Diagnostic(error.code, f"{error.summary.rstrip('.')}{end}", error.source, detail=detail)], console)
 
 

@@ -129,6 +129,7 @@ def refusal(method: str, path: str, status: int, headers: Mapping[str, str], rea
         return ApiSurprise(
             "E-REDIRECT",
             f"{method} {path}: redirected to {host}; redirects are never followed: set --api-url to the final address",
+            says_what_now=True,
         )
     if status == 429 and (asked := retry_after(headers)) and asked > MAX_PAUSE:
         return ApiUnreachable(

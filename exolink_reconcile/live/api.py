@@ -259,7 +259,8 @@ class Api:
             via = f" (through the proxy {self.proxy.host}, which {self.proxy.variable} names)"
         elif isinstance(error, answers.NOTHING_LEFT):
             via = f" (no connection to {self._base}: is --api-url right, and reachable from here?)"
-        return ApiUnreachable("E-UNREACHABLE", f"{method} {path}: {self._reason(error)}{via}")
+        summary = f"{method} {path}: {self._reason(error)}{via}"
+        return ApiUnreachable("E-UNREACHABLE", summary, says_what_now=bool(via))
 
     def _reason(self, error: Exception) -> str:
         return answers.without_secrets(answers.reason(error), self._token)

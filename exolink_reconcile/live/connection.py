@@ -105,7 +105,8 @@ def read_token(token_file: str | None, environment: Mapping[str, str]) -> str:
         text = environment.get("EXOLINK_TOKEN", "")
         origin = "in EXOLINK_TOKEN"
         if not text:
-            raise ApiDenied("E-TOKEN", "no token: use --token-file FILE, EXOLINK_TOKEN_FILE or EXOLINK_TOKEN")
+            summary = "no token: use --token-file FILE, EXOLINK_TOKEN_FILE or EXOLINK_TOKEN"
+            raise ApiDenied("E-TOKEN", summary, says_what_now=True)
     token = text.removesuffix("\n").removesuffix("\r")
     if not token:
         raise ApiDenied("E-TOKEN", f"the token {origin} is empty")

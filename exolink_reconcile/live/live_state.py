@@ -69,10 +69,10 @@ def read_rows(
 def _rows(
     api: Api, kind: Kind, tenant: str, listing: Listing, raw_ids: Collection[int] = ()
 ) -> tuple[list[Row], Mapping[int, Mapping[str, Any]]]:
-    return api.reader.submit(_judged, api, kind, tenant, listing, raw_ids).result()
+    return api.reader.submit(_checked_rows, api, kind, tenant, listing, raw_ids).result()
 
 
-def _judged(
+def _checked_rows(
     api: Api, kind: Kind, tenant: str, listing: Listing, raw_ids: Collection[int]
 ) -> tuple[list[Row], Mapping[int, Mapping[str, Any]]]:
     subject = f"the list of {kind.kind} of tenant {tenant}"
@@ -280,7 +280,8 @@ def _bad(subject: str, error: ValidationError, data: bytes) -> ApiSurprise:
     first = error.errors(include_url=False, include_input=False)[0]
     place = "/".join(str(part) for part in first["loc"])
     if data[:200].lstrip()[:1] == b"<":
-        return ApiSurprise("E-BAD-LIST", f"{subject} is a web page, not JSON: is --api-url right?")
+        summary = f"{subject} is a web page, not JSON: is --api-url right?"
+        return ApiSurprise("E-BAD-LIST", summary, says_what_now=True)
     at = f" at {place}" if place else ""
     return ApiSurprise("E-BAD-LIST", f"{subject} is not as it should be{at}: {first['msg'][:200]}")
 

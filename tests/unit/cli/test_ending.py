@@ -63,14 +63,16 @@ def test_a_gate_does_not_print_the_password_of_the_state(
 def test_an_error_of_the_api_says_what_now(command: Commands, status: int, next_step: str) -> None:
     """What the sentence does not say of what to do, the line below does."""
     (command.folder / "exolink.yaml").write_text(YAML)
-    command.world.override = lambda method, path: (status, {}, b"") if path.endswith("/cpms") else None
+    reason = b'{"error": "what the API says --here-- decides nothing"}'
+    command.world.override = lambda method, path: (status, {}, reason) if path.endswith("/cpms") else None
     error = command("plan").err
     assert error.splitlines()[-1].startswith(f"    {next_step}"), error
 
 
 def test_a_proxy_is_not_the_fault_of_the_address(capsys: pytest.CaptureFixture[str]) -> None:
     """What failed is named, and --api-url is not."""
-    findings.failure(ApiUnreachable("E-UNREACHABLE", "GET /x: cut off (through the proxy p, which ALL_PROXY names)"))
+    summary = "GET /x: cut off (through the proxy p, which ALL_PROXY names)"
+    findings.failure(ApiUnreachable("E-UNREACHABLE", summary, says_what_now=True))
     assert (
         capsys.readouterr().err
         == "error: E-UNREACHABLE: GET /x: cut off (through the proxy p, which ALL_PROXY names).\n"
