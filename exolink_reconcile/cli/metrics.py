@@ -17,6 +17,8 @@ from exolink_reconcile.model import Action, Plan, Result, Status
 from exolink_reconcile.resource import Address, ListKey
 
 _SUCCESS = "exolink_last_success_timestamp_seconds"
+_LOOKED_AT = 10_000  # characters of a file that would be written over
+_METRIC = re.compile(r"[A-Za-z_:][A-Za-z0-9_:]*(\{.*\})? [-+0-9.eEinfaNI]+( -?[0-9]+)?$")
 _CAUSES = ("edit", "drift", "both", "none")  # none: no base says whose change it is
 _Labels = Mapping[str, str]
 
@@ -112,6 +114,22 @@ def _number(value: float) -> str:
 
 def _escaped(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def is_something_else(path: str) -> bool:
+    """Whether a file is there that holds anything but Prometheus text, such as YAML that somebody wrote."""
+    try:
+        if not os.path.isfile(path):
+            return False
+        with open(path, encoding="utf-8", errors="replace") as file:
+            text = file.read(_LOOKED_AT)
+    except (OSError, ValueError):
+        return False
+    lines = [line for line in text.splitlines() if line.strip()]
+    if len(text) == _LOOKED_AT:
+        lines.pop()  # cut in the middle
+    comments_only = bool(lines) and all(line[0] == "#" for line in lines) and not text.startswith("# HELP ")
+    return comments_only or any(line[0] != "#" and not _METRIC.match(line) for line in lines)
 
 
 # The metrics of this process.

@@ -1,6 +1,5 @@
 """The options of the commands: names, types, defaults, environment variables; and the values that they fill."""
 
-import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,8 +16,6 @@ from exolink_reconcile.report.lines import KEPT
 
 DEFAULT_API_URL = "https://api.exolink.cloud"
 _DAY = 86_400.0
-_LOOKED_AT = 10_000  # characters of a file that would be written over
-_METRIC = re.compile(r"[A-Za-z_:][A-Za-z0-9_:]*(\{.*\})? [-+0-9.eEinfaNI]+( -?[0-9]+)?$")
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 # The options that shape a plan: they are recorded in a saved plan, and a different one refuses to apply it.
@@ -247,25 +244,12 @@ quiet = option(
 
 
 def _measure(ctx: click.Context, parameter: click.Parameter, path: str | None) -> None:
-    if path is not None and _is_something_else(path):
-        raise click.BadParameter(f"{path} is a file that is not metrics: it is left as it is.", ctx, parameter)
+    if path is not None:
+        from exolink_reconcile.cli import metrics
+
+        if metrics.is_something_else(path):
+            raise click.BadParameter(f"{path} is a file that is not metrics: it is left as it is.", ctx, parameter)
     RUN.metrics_file = path
-
-
-def _is_something_else(path: str) -> bool:
-    """Whether a file is there that holds anything but Prometheus text, such as YAML that somebody wrote."""
-    try:
-        if not os.path.isfile(path):
-            return False
-        with open(path, encoding="utf-8", errors="replace") as file:
-            text = file.read(_LOOKED_AT)
-    except (OSError, ValueError):
-        return False
-    lines = [line for line in text.splitlines() if line.strip()]
-    if len(text) == _LOOKED_AT:
-        lines.pop()  # cut in the middle
-    comments_only = bool(lines) and all(line[0] == "#" for line in lines) and not text.startswith("# HELP ")
-    return comments_only or any(line[0] != "#" and not _METRIC.match(line) for line in lines)
 
 
 metrics_file = option(
