@@ -103,7 +103,7 @@ def run_plan(
 ) -> Result:
     """Apply without waiting for anything."""
     settings = Settings(settle=0.0, sleep=lambda seconds: None)
-    differing = differ.addresses(differ.diff(desired, before)) if before is not None else None
+    differing = differ.addresses(differ.diff(desired, before)) if before is not None else []
     return applier.apply(plan, desired, offers, api, Stop(), settings, before, differing)
 
 

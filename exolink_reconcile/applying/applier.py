@@ -42,7 +42,7 @@ def apply(
     stop: Stop,
     settings: Settings,
     before: LiveState | None = None,
-    differing: Collection[Address] | None = None,
+    differing: Collection[Address] = (),
 ) -> Result:
     """Do the plan's steps. One outcome a step, in the order of the plan; errors of the API are outcomes, not raised.
 
@@ -66,7 +66,7 @@ def apply(
 
 
 def _verify(
-    plan: Plan, desired: DesiredState, run: "_Run", ended: Sequence[Outcome], differing: Collection[Address] | None
+    plan: Plan, desired: DesiredState, run: "_Run", ended: Sequence[Outcome], differing: Collection[Address]
 ) -> tuple[tuple[Left, ...], tuple[str, ...]]:
     """What is left at the plan's addresses. A row that was there and is not listed now: more likely a list that lags."""
     verified = [verifying.verify(plan, desired, run.lists.rows, ended, differing)]

@@ -14,11 +14,11 @@ def verify(
     desired: DesiredState,
     rows: Mapping[tuple[str, Kind], Sequence[Row]],
     ended: Iterable[Outcome],
-    differing_before: Collection[Address] | None,
+    differing_before: Collection[Address],
 ) -> tuple[tuple[Left, ...], tuple[str, ...]]:
     """Compare once more, with the last list of each kind that was written: what is left at the plan's addresses, notes.
 
-    What differed before already is not new; None where that is not known.
+    What differed before already is not new.
     """
     by_tenant: dict[str, dict[Kind, Sequence[Row]]] = defaultdict(dict)
     for (tenant, kind), kind_rows in rows.items():
@@ -37,8 +37,7 @@ def verify(
     for unclear in changes.unclear:
         if unclear.address in judged:
             remaining[unclear.address] = Left(unclear.address, unclear.reason, "E-NOT-SETTLED")
-    elsewhere = set(differ.addresses(changes)) - planned - held_addresses
-    elsewhere.difference_update(differing_before or ())
+    elsewhere = set(differ.addresses(changes)) - planned - held_addresses - set(differing_before)
     return tuple(left for _, left in sorted(remaining.items())), _notes(elsewhere)
 
 

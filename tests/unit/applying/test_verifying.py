@@ -40,7 +40,7 @@ def verified(
     rows = {("acme", kind): kind_rows for kind, kind_rows in last.tenants["acme"].rows.items()}
     ended = [Outcome(step, Status.FAILED, "", "E-REJECTED", code) for step in plan.steps
              if (code := (outcomes or {}).get(step.address.name)) is not None]  # fmt: skip
-    remaining, notes = verifying.verify(plan, desired, rows, ended, set(differing) if before else None)
+    remaining, notes = verifying.verify(plan, desired, rows, ended, differing if before else ())
     return {each.address.name: (each.detail, each.gone) for each in remaining}, notes
 
 
