@@ -70,7 +70,7 @@ class Console:
         """Columns to write for: the terminal's, or 100 where there is none."""
         if not self.terminal:
             return _PLAIN_WIDTH
-        return max(_NARROW, shutil.get_terminal_size((_PLAIN_WIDTH, 24)).columns)
+        return _columns()
 
     @property
     def colours(self) -> bool:
@@ -181,7 +181,12 @@ def _for_errors(text: str) -> str:
     """The text as it fits a terminal on stderr."""
     if not sys.stderr.isatty():
         return text
-    return fitted(text, max(_NARROW, shutil.get_terminal_size((_PLAIN_WIDTH, 24)).columns))
+    return fitted(text, _columns())
+
+
+def _columns() -> int:
+    """Columns of the terminal."""
+    return max(_NARROW, shutil.get_terminal_size((_PLAIN_WIDTH, 24)).columns)
 
 
 def _coloured(stream: TextIO) -> bool:

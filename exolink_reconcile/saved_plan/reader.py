@@ -38,6 +38,7 @@ from exolink_reconcile.resource import (
     key,
     masked_tuples,
     name_of,
+    name_of_row,
     row_model,
 )
 from exolink_reconcile.saved_plan import rows, writer
@@ -396,10 +397,10 @@ def _not_as_planned(
     done = [(change, row) for change, row in pairs if change.digest not in now]
     if not done:
         return
-    wanted: dict[tuple[str, str], set[str]] = defaultdict(set)
+    wanted: dict[ListKey, set[str]] = defaultdict(set)
     for change, _ in done:
         if (address := Address.parse(change.address)) is not None:
-            wanted[address.tenant, address.kind].add(address.name)
+            wanted[address.list_key].add(address.name)
     rows_of, ids, declared = _live(live, wanted), _live_ids(live), _declared(desired, wanted)
     for change, row in done:
         as_planned = (
@@ -441,8 +442,8 @@ def _is_live(
     )
 
 
-# The names that are asked for, by tenant and kind word.
-_Names = Mapping[tuple[str, str], Container[str]]
+# The names that are asked for, by list.
+_Names = Mapping[ListKey, Container[str]]
 
 
 def _declared(desired: DesiredState, wanted: _Names) -> set[Address]:
@@ -450,7 +451,7 @@ def _declared(desired: DesiredState, wanted: _Names) -> set[Address]:
         Address(tenant.name, kind.kind, name)
         for tenant in desired.tenants
         for kind, entries in tenant.declared.items()
-        if (names := wanted.get((tenant.name, kind.kind)))
+        if (names := wanted.get(ListKey(tenant.name, kind.kind)))
         for entry in entries
         if (name := name_of(entry.resource)) in names
     }
@@ -460,8 +461,8 @@ def _live(live: LiveState, wanted: _Names) -> dict[Address, list[Row]]:
     rows_by_address: dict[Address, list[Row]] = defaultdict(list)
     for tenant, read in live.tenants.items():
         for kind, live_rows in read.rows.items():
-            names = wanted.get((tenant, kind.kind), ())
+            names = wanted.get(ListKey(tenant, kind.kind), ())
             for row in live_rows if names else ():
-                if (name := getattr(row, key(kind))) in names:
+                if (name := name_of_row(kind, row)) in names:
                     rows_by_address[Address(tenant, kind.kind, name)].append(row)
     return rows_by_address

@@ -49,8 +49,9 @@ def home(state: str | None, environment: Mapping[str, str]) -> Home:
 
 
 def option(state: str | None, environment: Mapping[str, str]) -> str:
-    """The option of a command to paste that needs the same state: nothing where the environment names it, maybe with a
-    password. One of the command line has none.
+    """` --state STATE`, for a command to paste that needs the same state; empty where it is the default or the environment's.
+
+    A state of the environment may hold a password; one of the command line holds none.
     """
     return f" --state {shlex.quote(state)}" if state and state != environment.get("EXOLINK_STATE") else ""
 
