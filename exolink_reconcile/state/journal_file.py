@@ -4,6 +4,7 @@ import contextlib
 import functools
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,6 +61,7 @@ CREATE INDEX op_made_at ON op (origin, tenant, kind, name, number) WHERE made IS
 """
 MIGRATIONS = (_VERSION_1, _VERSION_2, _VERSION_3)
 VERSION = len(MIGRATIONS)
+_LONGEST_WAIT = 30.0  # seconds for others who have the file open
 # What nothing that we made is larger than, and no statement of ours takes longer than: a file is not believed.
 _LONGEST = 64 * 2**20  # bytes of one value
 _MOST_STEPS = 100_000_000  # instructions of SQLite's machine for one question: some ten seconds
@@ -112,10 +114,10 @@ def open_writable(path: Path) -> sqlite3.Connection:
         os.fchmod(handle, 0o600)
     finally:
         os.close(handle)
-    database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=30)
+    database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=_LONGEST_WAIT)
     try:
         _check(database, path)
-        database.execute("PRAGMA journal_mode=WAL")
+        _use_wal(database)
         database.execute("BEGIN IMMEDIATE")  # writable, or an error now and not in the middle of an apply
         _migrate(database, _version_of(database, path))  # looked at again: another run may have migrated it meanwhile
         database.execute("COMMIT")
@@ -124,6 +126,20 @@ def open_writable(path: Path) -> sqlite3.Connection:
         database.close()
         raise
     return database
+
+
+def _use_wal(database: sqlite3.Connection) -> None:
+    """Readers beside a writer, from now on. SQLite does not wait for others by itself when it changes the mode."""
+    deadline = time.monotonic() + _LONGEST_WAIT
+    while True:
+        try:
+            database.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _migrate(database: sqlite3.Connection, version: int) -> None:

@@ -1,5 +1,6 @@
 """The file of a journal: opened as it is, upgraded whole, and not believed where somebody else made it."""
 
+import contextlib
 import os
 import sqlite3
 import threading
@@ -95,6 +96,22 @@ def test_a_journal_of_the_first_version(tmp_path: Path) -> None:
         [op] = opened.open_operations()
         assert (op.address.name, op.attempts, op.deleted) == ("A", 1, False)
         intended(opened, step("B"))
+
+
+def test_opening_while_another_upgrades(tmp_path: Path) -> None:
+    """Who opens a journal of an earlier version while another run writes it waits for that run."""
+    with beside(tmp_path) as database:
+        database.executescript(
+            journal_file.MIGRATIONS[0] + f"PRAGMA application_id={journal_file.APPLICATION_ID}; PRAGMA user_version=1"
+        )
+    with contextlib.closing(sqlite3.connect(tmp_path / "journal.db", check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        end = threading.Timer(0.3, other.commit)
+        end.start()
+        with Journal(tmp_path, ORIGIN) as opened:
+            intended(opened, step())
+        end.join()
+    assert names(peek(tmp_path, ORIGIN).operations) == ["A"]
 
 
 @pytest.mark.parametrize("version", [0, 1])
