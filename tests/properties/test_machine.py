@@ -436,7 +436,7 @@ class Machine(RuleBasedStateMachine):
         answer = self.world.respond(method, target, headers, body)
         if method == "GET" or answer[0] >= 300:
             return answer
-        self.remember()
+        self.remember(landed)
         self.writes += 1
         self.counted["writes"] += 1
         steps = list(self.plan.steps) if self.plan else []
@@ -462,14 +462,14 @@ class Machine(RuleBasedStateMachine):
         versions = [shown for at, shown in self.versions[target] if at <= self.clock.now - seconds]
         return versions[-1] if versions else answer
 
-    def remember(self) -> None:
-        """Keep what every list shows now."""
+    def remember(self, since: float | None = None) -> None:
+        """Keep what every list shows now, or has shown since a moment that a sleep went past."""
         for tenant in TENANTS:
             for kind in KEYS:
                 target = f"/tenant/{tenant}/{kind}"
                 _, _, shown = self.world.respond("GET", target, {"authorization": f"Bearer {self.world.token}"}, b"")
                 if not self.versions[target] or self.versions[target][-1][1] != shown:
-                    self.versions[target].append((self.clock.now, shown))
+                    self.versions[target].append((self.clock.now if since is None else since, shown))
 
     def lagging(self, answer: bytes) -> bytes:
         found = json.loads(answer)
@@ -479,7 +479,7 @@ class Machine(RuleBasedStateMachine):
 
     def deliver(self) -> None:
         """Creates that were under way arrive."""
-        due = [each for each in self.late if each[0] <= self.clock.now]
+        due = sorted((each for each in self.late if each[0] <= self.clock.now), key=lambda each: each[0])
         self.late = [each for each in self.late if each[0] > self.clock.now]
         for at, target, headers, body in due:
             self.commit("POST", target, headers, body, landed=at)
