@@ -33,12 +33,17 @@ _FRESH = 1.0  # seconds: an intent this young is the stamp of the first attempt
 _DATE_RESOLUTION = 1.0
 _ANSWERED = ("E-LIST-BLIND", "E-UNVERIFIED")
 _AT_ONCE = 5_000  # rows of a statement
-_CHANGES = {"intend": statements.INTEND, "sending": statements.SENDING, "answered": statements.MARK_ANSWERED}
+# What the kinds of changes take, in the words of statements.CHANGE.
+_COLUMNS = {
+    "intend": ("intent", "tenant", "kind", "name", "action", "remote_id", "before", "after", "api_date"),
+    "sending": ("intent", "api_date"),
+    "answered": ("intent", "half"),
+}
 
 
 @dataclass(slots=True)
 class _Change:
-    """A change of a write that waits to be made durable; `kind` is a key of _CHANGES."""
+    """A change of a write that waits to be made durable; `kind` is a key of _COLUMNS."""
 
     kind: str
     values: Mapping[str, Any]
@@ -81,6 +86,7 @@ class PostgresStore:
 
     def close(self) -> None:
         """Give back what is held, as far as the database can be reached, and close the connections."""
+        self._changes.flush()
         self._leases.close()
         self._link.close()
 
@@ -122,20 +128,23 @@ class PostgresStore:
         self.may_send()
 
     def answered(self, step: Step, *, deleted: bool = False) -> None:
-        """Remember that a write was answered; `deleted`: only the delete of a replace."""
-        self._changes.add(_Change("answered", {"intent": self._intents[id(step)], "half": deleted}))
+        """Remember that a write was answered; `deleted`: only the delete of a replace, and its create must wait for that.
+
+        Nobody waits for the rest: it is on record in a moment, and always before anything that this thread sends later.
+        """
+        change = _Change("answered", {"intent": self._intents[id(step)], "half": deleted})
+        if deleted:
+            self._changes.add(change)
+        else:
+            self._changes.add_soon(change)
 
     def _commit(self, batch: Sequence[_Change]) -> None:
-        for kind, statement in _CHANGES.items():
-            if alike := [change for change in batch if change.kind == kind]:
-                self._commit_alike(statement, alike)
-
-    def _commit_alike(self, statement: str, batch: Sequence[_Change]) -> None:
-        columns = {name: [change.values[name] for change in batch] for name in batch[0].values}
-        ours = {**self._leases.ours(), "digest": self.digest, "who": self.who}
+        values: dict[str, Any] = {**self._leases.ours(), "digest": self.digest, "who": self.who}
+        for kind, columns in _COLUMNS.items():
+            alike = [change.values for change in batch if change.kind == kind]
+            values.update({f"{kind}_{name}": [each[name] for each in alike] for name in columns})
         try:
-            rows = self._ask(statement, {**ours, **columns})
-            durable = {row["intent"] for row in rows}
+            durable = {row["intent"] for row in self._ask(statements.CHANGE, values)}
             for change in batch:
                 if change.values["intent"] not in durable:
                     change.error = self._leases.lose(str(change.values.get("tenant", "")))
@@ -145,6 +154,7 @@ class PostgresStore:
 
     def settle(self, outcomes: Iterable[Outcome]) -> None:
         """Close the writes whose outcome is known, and put every outcome on the audit record."""
+        self._changes.flush()
         outcomes = list(outcomes)
         for start in range(0, len(outcomes), _AT_ONCE):
             self._settle(outcomes[start : start + _AT_ONCE])

@@ -57,37 +57,37 @@ WITH ours AS MATERIALIZED (
     FOR SHARE OF lease
 )
 """
-INTEND = (
+# All that waits, in one statement: with several, each write would wait for as many commits.
+CHANGE = (
     OURS
     + """
-INSERT INTO exolink.op (intent, token, run, digest, who, origin, tenant, kind, name, action, remote_id, before, after,
-    api_date)
-SELECT new.intent, ours.token, %(run)s, %(digest)s, %(who)s, %(origin)s, new.tenant, new.kind, new.name, new.action,
-    new.remote_id, new.before, new.after, new.api_date
-FROM unnest(%(intent)s::uuid[], %(tenant)s::text[], %(kind)s::text[], %(name)s::text[], %(action)s::text[],
-    %(remote_id)s::bigint[], %(before)s::text[], %(after)s::text[], %(api_date)s::float8[])
-    AS new (intent, tenant, kind, name, action, remote_id, before, after, api_date)
-JOIN ours ON ours.tenant = new.tenant
-ON CONFLICT (intent) DO UPDATE SET intent = excluded.intent
-RETURNING intent, number
+, intended AS (
+    INSERT INTO exolink.op (intent, token, run, digest, who, origin, tenant, kind, name, action, remote_id, before, after,
+        api_date)
+    SELECT new.intent, ours.token, %(run)s, %(digest)s, %(who)s, %(origin)s, new.tenant, new.kind, new.name, new.action,
+        new.remote_id, new.before, new.after, new.api_date
+    FROM unnest(%(intend_intent)s::uuid[], %(intend_tenant)s::text[], %(intend_kind)s::text[], %(intend_name)s::text[],
+        %(intend_action)s::text[], %(intend_remote_id)s::bigint[], %(intend_before)s::text[], %(intend_after)s::text[],
+        %(intend_api_date)s::float8[])
+        AS new (intent, tenant, kind, name, action, remote_id, before, after, api_date)
+    JOIN ours ON ours.tenant = new.tenant
+    ON CONFLICT (intent) DO UPDATE SET intent = excluded.intent
+    RETURNING intent
+), sent AS (
+    UPDATE exolink.op SET sent_at = clock_timestamp(), attempts = attempts + 1,
+        api_date = coalesce(again.api_date, op.api_date)
+    FROM unnest(%(sending_intent)s::uuid[], %(sending_api_date)s::float8[]) AS again (intent, api_date), ours
+    WHERE op.intent = again.intent AND ours.tenant = op.tenant
+    RETURNING op.intent
+), told AS (
+    UPDATE exolink.op SET answered = answered OR NOT told.half, deleted = deleted OR told.half
+    FROM unnest(%(answered_intent)s::uuid[], %(answered_half)s::boolean[]) AS told (intent, half)
+    WHERE op.intent = told.intent
+    RETURNING op.intent
+)
+SELECT intent FROM intended UNION ALL SELECT intent FROM sent UNION ALL SELECT intent FROM told
 """
 )
-SENDING = (
-    OURS
-    + """
-UPDATE exolink.op SET sent_at = clock_timestamp(), attempts = attempts + 1,
-    api_date = coalesce(again.api_date, op.api_date)
-FROM unnest(%(intent)s::uuid[], %(api_date)s::float8[]) AS again (intent, api_date), ours
-WHERE op.intent = again.intent AND ours.tenant = op.tenant
-RETURNING op.intent, op.number
-"""
-)
-MARK_ANSWERED = """
-UPDATE exolink.op SET answered = answered OR NOT told.half, deleted = deleted OR told.half
-FROM unnest(%(intent)s::uuid[], %(half)s::boolean[]) AS told (intent, half)
-WHERE op.intent = told.intent
-RETURNING op.intent, op.number
-"""
 COLUMNS = """
 number, run, digest, who, origin, tenant, kind, name, action, remote_id, before, after,
 extract(epoch FROM intended_at)::float8 AS intended_at, sent_at IS NOT NULL AS again,

@@ -192,6 +192,7 @@ class Explorer:
             for target, new in (
                 ("state.leases.time", self.clock),
                 ("state.leases.HEARTBEAT", 3600.0),
+                ("state.group_commit.LINGER", 3600.0),  # an answer is on record with the next intent, as late as can be
                 ("state.postgres.time", self.clock),
                 ("cli.apply.Settings", functools.partial(Settings, sleep=self.clock.sleep, clock=self.clock.monotonic)),
                 ("cli.start.connected", self.connected),

@@ -2,12 +2,15 @@
 
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
 from support_journal import ORIGIN, change, intended, names, step
 
 from exolink_reconcile.model import Outcome, Status
-from exolink_reconcile.state import journal
+from exolink_reconcile.state import group_commit, journal
+from exolink_reconcile.state.group_commit import GroupCommit
 from exolink_reconcile.state.journal import Journal
 
 
@@ -39,3 +42,54 @@ def test_one_of_a_shared_commit_fails_all(tmp_path: Path) -> None:
         batch = [journal._Change(journal._INTEND, ("r", "d", ORIGIN, "acme", "cpms", name, "create", None, "{}", "{}", 0.0, "", 0.0, None), key) for key, name in enumerate("AB")]  # fmt: skip
         opened._commit(batch)
         assert all(each.error for each in batch) and opened.open_operations() == []
+
+
+class Slip:
+    """A change that says when it was committed."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.done = name, False
+        self.error: Exception | None = None
+
+
+def test_what_nobody_waits_for_comes_before_what_somebody_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It shares the commit of the next change, so that what is sent later never stands on record before it."""
+    monkeypatch.setattr(group_commit, "LINGER", 3600.0)
+    batches: list[list[str]] = []
+    changes: GroupCommit[Slip] = GroupCommit(lambda batch: batches.append([slip.name for slip in batch]))
+    changes.add_soon(Slip("answered A"))
+    changes.add_soon(Slip("answered B"))
+    changes.add(Slip("intent C"))
+    changes.add_soon(Slip("answered C"))
+    changes.flush()
+    changes.flush()
+    assert batches == [["answered A", "answered B", "intent C"], ["answered C"]]
+
+
+def test_what_nobody_waits_for_is_committed_by_itself() -> None:
+    """Where nothing more is sent for a while it does not wait."""
+    committed = threading.Event()
+    changes: GroupCommit[Slip] = GroupCommit(lambda batch: committed.set())
+    for _ in range(2):
+        changes.add_soon(Slip("answered"))
+        assert committed.wait(60)
+        committed.clear()
+
+
+def test_the_error_of_what_nobody_waits_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It stops what comes next, which is not committed, and is said once."""
+    monkeypatch.setattr(group_commit, "LINGER", 3600.0)
+    batches: list[list[str]] = []
+
+    def commit(batch: Sequence[Slip]) -> None:
+        batches.append([slip.name for slip in batch])
+        for slip in batch:
+            slip.error = OSError("gone") if slip.name == "answered" else None
+
+    changes: GroupCommit[Slip] = GroupCommit(commit)
+    changes.add_soon(Slip("answered"))
+    changes.flush()
+    with pytest.raises(OSError, match="gone"):
+        changes.add(Slip("intent"))
+    changes.add(Slip("intent"))
+    assert batches == [["answered"], ["intent"]]
