@@ -74,7 +74,13 @@ class GroupCommit(Generic[_W]):
     def _commit_queue(self) -> None:
         with self._queue_lock:
             batch, self._queue = self._queue, []
-        if batch:
-            self._commit(batch)
-        for waiting in batch:
-            waiting.done = True
+        try:
+            if batch:
+                self._commit(batch)
+        except BaseException as error:
+            for waiting in batch:
+                waiting.error = error if isinstance(error, Exception) else RuntimeError("it was not committed")
+            raise
+        finally:
+            for waiting in batch:
+                waiting.done = True

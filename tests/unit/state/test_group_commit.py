@@ -93,3 +93,18 @@ def test_the_error_of_what_nobody_waits_for(monkeypatch: pytest.MonkeyPatch) -> 
         changes.add(Slip("intent"))
     changes.add(Slip("intent"))
     assert batches == [["answered"], ["intent"]]
+
+
+def test_a_commit_that_breaks_off() -> None:
+    """Nobody whose change was in it goes on as if it were durable, whatever ended it."""
+
+    def commit(batch: Sequence[Slip]) -> None:
+        if len(batch) > 1:
+            raise KeyboardInterrupt
+
+    changes: GroupCommit[Slip] = GroupCommit(commit)
+    slips = [Slip("A"), Slip("B")]
+    changes._queue.append(slips[0])  # another thread, which waits for the lock
+    with pytest.raises(KeyboardInterrupt):
+        changes.add(slips[1])
+    assert all(slip.done and slip.error is not None for slip in slips)
