@@ -4,8 +4,9 @@ import difflib
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
+from itertools import islice
 from typing import Literal, NamedTuple
 
 from exolink_reconcile.desired import places
@@ -101,7 +102,7 @@ class Problems:
         """Note that a mapping lacks a key; nothing is said where a misspelt key explains it."""
         self._add(Diagnostic("E-REQUIRED", summary, None, detail), Spot(node), missing=(node.source, key))
 
-    def unknown(self, node: Node, key: str, summary: str, known_keys: Iterable[str]) -> None:
+    def unknown(self, node: Node, key: str, summary: str, known_keys: Collection[str]) -> None:
         """Note an unknown key, with a hint which one may be meant."""
         meant, hint = self._nearest(key, known_keys)
         if meant:
@@ -115,16 +116,15 @@ class Problems:
                 "E-ENV", spot, f"the environment variable {name} is not set, or empty", "Set it, then run again."
             )
 
-    def nearest(self, word: str, candidates: Iterable[str]) -> str:
+    def nearest(self, word: str, candidates: Collection[str]) -> str:
         """A hint that names the nearest known word, or some of them."""
         return self._nearest(word, candidates)[1]
 
-    def _nearest(self, word: str, candidates: Iterable[str]) -> tuple[str | None, str]:
-        names = [name for name in candidates if len(name) <= _LONGEST]
-        if self._comparisons >= len(names) and len(word) <= _LONGEST:
-            self._comparisons -= len(names)
-            return nearest(word, names)
-        return nearest("", names)
+    def _nearest(self, word: str, candidates: Collection[str]) -> tuple[str | None, str]:
+        if self._comparisons >= len(candidates) and len(word) <= _LONGEST:
+            self._comparisons -= len(candidates)
+            return nearest(word, candidates)
+        return None, _known(candidates)
 
     def _add(
         self,
@@ -186,22 +186,25 @@ def in_order(diagnostics: Iterable[Diagnostic], more: int = 0) -> list[Diagnosti
     ]
 
 
-def nearest(word: str, candidates: Iterable[str]) -> tuple[str | None, str]:
+def nearest(word: str, candidates: Collection[str]) -> tuple[str | None, str]:
     """The known word that is nearest, None where none is near; and a hint that names it, or some of those known."""
-    names = list(candidates)
-    by_lower = {name.lower(): name for name in names}
-    close = (
-        difflib.get_close_matches(word, names, n=1) or difflib.get_close_matches(word.lower(), by_lower, n=1)
-        if word
-        else []
+    by_lower = {name.lower(): name for name in candidates if len(name) <= _LONGEST} if word else {}
+    close = difflib.get_close_matches(word, by_lower.values(), n=1) or difflib.get_close_matches(
+        word.lower(), by_lower, n=1
     )
-    if close:
-        meant = by_lower[close[0].lower()]
-        return meant, f"Did you mean `{meant}`?"
-    more = f" and {len(names) - _FEW} more" if len(names) > _FEW else ""
+    if not close:
+        return None, _known(candidates)
+    meant = by_lower[close[0].lower()]
+    return meant, f"Did you mean `{meant}`?"
+
+
+def _known(candidates: Collection[str]) -> str:
+    """A hint that names the first of the known words; it looks at no more of them, however many there are."""
+    names = [name for name in islice(candidates, _FEW) if len(name) <= _LONGEST]
+    more = len(candidates) - len(names)
     if not names:
-        return None, ""
-    return None, f"Known here: {', '.join(names[:_FEW])}{more}."
+        return ""
+    return f"Known here: {', '.join(names)}{f' and {more} more' if more else ''}."
 
 
 def hostile(subject: str, bad: str | None) -> str:

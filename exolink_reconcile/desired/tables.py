@@ -97,7 +97,7 @@ def with_fields(
     key: str,
     known_fields: Sequence[str],
     reported: Collection[str],
-    nearest: Callable[[str, Iterable[str]], str],
+    nearest: Callable[[str, Collection[str]], str],
 ) -> tuple[Table, list[Diagnostic]]:
     """The table with the field of each column, and what is wrong with its header.
 
@@ -463,7 +463,7 @@ def _too_long(path: str, line: int) -> Diagnostic:
 
 
 def _unknown(
-    name: str, known_fields: Sequence[str], reported: Collection[str], nearest: Callable[[str, Iterable[str]], str]
+    name: str, known_fields: Sequence[str], reported: Collection[str], nearest: Callable[[str, Collection[str]], str]
 ) -> tuple[str, str, str]:
     ignore = f"leave it out with `columns: {{NAME: {IGNORE}}}`"
     if name in reported:

@@ -20,6 +20,10 @@ SHAPES: dict[str, Callable[[int], str]] = {
         HEAD + "".join(f"- {{identity: C{i}, profile: standart{i % 7}}}\n" for i in range(n))
     ),
     "other-unknown-profiles": lambda n: HEAD + "".join(f"- {{identity: C{i}, profile: p{i}}}\n" for i in range(n)),
+    "unknown-profiles-of-many": lambda n: (
+        f"tenant: acme\nprofiles: {{{', '.join(f'p{i}: {i}' for i in range(1, n))}}}\nchargers:\n"
+        + "".join(f"- {{identity: C{i}, profile: q{i}}}\n" for i in range(n))
+    ),
     "nulls": lambda n: HEAD + "- null\n" * n,
     "unknown-keys": lambda n: HEAD + "".join(f"- {{identity: C{i}, k{i}: x}}\n" for i in range(n)),
     "the-same-charger": lambda n: HEAD + "- {identity: C, displayName: x}\n" * n,
@@ -55,3 +59,9 @@ def test_row_E17_work_grows_with_size(shape: str) -> None:
     """Four times as much text is at most a little more than four times the work, whatever it is."""
     small, large = calls(SHAPES[shape](400)), calls(SHAPES[shape](1600))
     assert large < 5.5 * small + 2000
+
+
+def test_row_E17_of_equal_problems_few_are_kept() -> None:
+    """Of thousands of equal problems a file costs the first ones and a count."""
+    problems = documents.read("f.yaml", (HEAD + "- null\n" * 3000).encode(), None)[1]
+    assert 0 < len(problems) <= 21
