@@ -61,6 +61,22 @@ def test_row_C1_a_dozen_moments(bench: Bench, point: Point) -> None:
     sweep(bench, point)
 
 
+def test_row_C1_the_lock_is_free_while_a_reader_pauses(bench: Bench) -> None:
+    """Who pauses a pager holds up neither the writes nor the next apply; what it did not take yet comes afterwards."""
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    with os.fdopen(reader, "rb") as pager:
+        with os.fdopen(writer, "wb") as stdout:
+            paused = bench.start("apply", "--auto-approve", "--format", "json", stdout=stdout)
+        assert b'"version"' in os.read(reader, 512)
+        wait_for(lambda: len(bench.world.live("acme", "charger")) == COUNT, timeout=60)
+        bench.apply("--lock-timeout", "60")
+        assert paused.process.poll() is None
+        result = json.loads(pager.read().splitlines()[-1])
+    bench.check(paused.finish(), 0)
+    assert (result["type"], result["exit_code"]) == ("result", 0)
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("point", list(all_points()), ids=str)
 def test_row_C2_every_moment(bench: Bench, point: Point) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic import ValidationError
 from support_wire import (
     api_of,
 )
@@ -191,6 +192,19 @@ def test_row_E16_values_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live_state, "_MOST_VALUES", 50)
     for text in ("[" + "0," * 60 + "0]", json.dumps([{**cpms(1), "other": [0] * 60}])):
         assert "more than 50 values" in spoiled(Server(text.encode()))
+
+
+def test_row_E16_rows_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So is a list of more rows than any fleet has, however good they are."""
+    monkeypatch.setattr(live_state, "_MOST_ROWS", 3)
+    assert "more than 3 objects" in spoiled(Server([cpms(number) for number in range(1, 5)]))
+
+
+def test_row_E16_one_bad_row_is_enough() -> None:
+    """Nothing is collected about the rows after it: of a million bad ones that would be gigabytes."""
+    with pytest.raises(ValidationError) as caught:
+        live_state._list_adapter(CPMS).validate_json(b"[{},{},{}]")
+    assert {problem["loc"][0] for problem in caught.value.errors()} == {0}
 
 
 @pytest.mark.parametrize("text", [b"[" + b"{}," * 300_000 + b"{}]", b"[" + b"{}," * 1_100_000 + b"{}]", b"[" * 1_000_000, b'[{"id":1,"displayName":"' + b"x" * 70_000 + b'"}]'], ids=["some", "too many", "deep", "huge"])  # fmt: skip
