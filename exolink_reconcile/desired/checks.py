@@ -19,8 +19,8 @@ POLICY_LISTS = {"protect": "protect", "exclusive": "exclusive", "allowReplace": 
 class TenantDraft:
     """A tenant while its documents are joined.
 
-    `names` and `ids` give those that came from the environment as the files have them, which is how messages show them.
-    `unsure` are the entries that pin an id which is not known yet.
+    `names` and `ids` hold the names and ids that came from the environment as the files write them: messages show them
+    that way. `unsure` are the entries that pin an id which is not known yet.
     """
 
     name: str

@@ -1,7 +1,7 @@
 """Documents to desired state, or every problem at once.
 
-A tenant is joined from all its documents before an entry is looked at, because `profiles` of one document name numbers
-in another. Lists are validated in bulk by pydantic; only when a list has a bad entry are its entries told apart.
+A tenant is joined from all its documents before any entry is read, because an entry may use the `profiles` of another
+document. Pydantic validates lists in bulk; only a list with a bad entry is looked at entry by entry.
 """
 
 import re
@@ -45,7 +45,7 @@ from exolink_reconcile.resource import (
 from exolink_reconcile.secret_url import SecretUrl, quoted, rounds_for
 
 _TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
-_BATCH = 5000  # entries: what pydantic is given and what it makes are not in memory for all of 100,000 at once
+_BATCH = 5000  # entries, so that pydantic's input and output are never in memory for all of 100,000 at once
 
 
 def build(
@@ -58,11 +58,11 @@ def build(
     covers: Callable[[Address], bool] | None = None,
     thorough: bool = False,
 ) -> DesiredState:
-    """What the documents declare. `problems` are what reading them already found, `unread` what could not be read.
+    """What the documents declare. `problems` were found while reading them, `unread` could not be read.
 
-    `covers` tells which addresses this run is about; of others a variable need not be set. None: of all.
+    `covers` says which addresses this run is about: the variables of all others need not be set. None means all addresses.
 
-    `thorough` warns of entries too that are hardly whole.
+    `thorough` also warns about entries that lack a field which the API needs to create one.
 
     Raises:
         InputError: with every diagnostic of every file, in the order of files and lines.
@@ -85,7 +85,7 @@ def is_tenant_name(text: str) -> bool:
 
 
 class _Builder:
-    """Builds tenants and collects what is wrong on the way."""
+    """Builds tenants and collects the problems on the way."""
 
     def __init__(self, kinds: Sequence[Kind], covers: Callable[[Address], bool] | None, thorough: bool) -> None:
         self.kinds = kinds
@@ -122,7 +122,7 @@ class _Builder:
         return tuple(self._finish(drafts[name]) for name in sorted(drafts))
 
     def _tenant_name(self, body: Node) -> str:
-        """Whose document it is; a stand-in where that cannot be told, so that the rest of it is checked all the same."""
+        """The tenant's name, or a placeholder, so that the rest of the document is still checked."""
         for name in body:
             if name not in self.top_level:
                 self.problems.unknown(body, name, f"unknown key `{name}`", self.top_level)
@@ -159,7 +159,7 @@ class _Builder:
                 self.problems.error("E-SAME-NAME", at_value(tenant.documents[0].body, "tenant"), summary)
 
     def _is_covered(self, tenant: TenantDraft, kind: Kind, name: Any) -> bool:
-        """Whether this run is about an object: always, where its name is not known."""
+        """Whether this run is about an object; true where its name is not known yet."""
         if self.covers is None or not isinstance(name, str) or isinstance(name, Unresolved):
             return True
         return self.covers(Address(tenant.name, kind.kind, name))
@@ -197,7 +197,7 @@ class _Builder:
             tenant.declared[kind][0] = Declared(merged, body.source)
 
     def _table(self, body: Node, tenant: TenantDraft, table: str) -> None:
-        """`profiles` and its like: names for numbers."""
+        """Take in a table of names for numbers, like `profiles`."""
         rows = shapes.mapping(self.problems, body, table, None)
         numbers = tenant.tables.setdefault(table, {})
         if rows is None:
@@ -240,7 +240,7 @@ class _Builder:
     def _defaults(
         self, tenant: TenantDraft, kind: Kind, all_defaults: Node | None, nodes: Sequence[Node]
     ) -> dict[str, Any]:
-        """The valid defaults of a kind, as entries would write them, with names already turned into numbers."""
+        """The valid defaults of a kind, as an entry would write them, with names already turned into numbers."""
         entries = str(kind.entries)
         node = shapes.mapping(self.problems, all_defaults, entries, None) if all_defaults is not None else None
         if node is None or all_defaults is None:
@@ -324,7 +324,7 @@ class _Builder:
                     self.problems.warn("W-INCOMPLETE", Spot(node), summary, "Write it in the entry.")
 
     def _check_marks(self, field: str, nodes: Iterable[Node]) -> None:
-        """Refuse what stacks more accents than any language does; the other bad characters are pydantic's to find."""
+        """Refuse text that stacks more accents than any language does; pydantic finds the other bad characters."""
         for node in nodes:
             text = node.get(field, "")
             if isinstance(text, str) and not text.isascii():
@@ -335,7 +335,7 @@ class _Builder:
     def _entry_values(
         self, document: Document, tenant: TenantDraft, kind: Kind, nodes: list[Node], defaults: dict[str, Any]
     ) -> list[dict[str, Any]]:
-        """What pydantic gets for each entry. An entry with nothing to resolve and no defaults is passed on as it is."""
+        """The values that pydantic gets for each entry. An entry with nothing to resolve and no defaults goes as it is."""
         named = {facts.named_by.alias: facts.name for facts in _named(kind) if facts.named_by}
         if not document.unresolved and not any(alias in node for alias in named for node in nodes):
             return [{**defaults, **node} for node in nodes] if defaults else list[dict[str, Any]](nodes)
@@ -351,7 +351,7 @@ class _Builder:
         return values
 
     def _unresolved_entry(self, tenant: TenantDraft, kind: Kind, node: Node, own: dict[str, Any]) -> None:
-        """What is to be said and noted of an entry some of whose values may not be known."""
+        """Report what an entry with unknown values needs, and give it a name that stands for itself."""
         if self._is_covered(tenant, kind, node.get(key(kind))):
             shapes.needs_all(self.problems, node)
         for name, value in node.items():
@@ -363,7 +363,7 @@ class _Builder:
             tenant.unsure.add(node.source)
 
     def _validate(self, kind: Kind, nodes: list[Node], values: list[dict[str, Any]]) -> list[Resource | None]:
-        """One resource an entry. A bad one's problems are reported, and its name still counts; None where it has none."""
+        """A resource for each entry. A bad entry is reported and reduced to its name; None if it has no name."""
         adapter = _list_adapter(kind)
         try:
             resources: list[Resource | None] = list(adapter.validate_python(values))
@@ -380,7 +380,7 @@ class _Builder:
         return resources
 
     def _share_names(self, resources: Iterable[Resource | None]) -> None:
-        """Keep one set of the managed names for all entries that have the same: one each would be a fifth of their memory."""
+        """Let entries with the same managed names share one set: a set each would be a fifth of their memory."""
         for resource in resources:
             if resource is not None:
                 names = resource.__pydantic_fields_set__
@@ -438,12 +438,12 @@ class _Builder:
             return
         _note_written(tenant, name, pin)
         number = int(pin) if pin is not None else None
-        # The reason is for people only: what came from the environment is of no use to them, and may be a secret.
+        # Only people read the reason: a value from the environment is of no use to them, and may be a secret.
         removed = Removed(str(name), number, as_written(node.get("reason", "")), node.source)
         tenant.removed[self.by_word[word]].append(removed)
 
     def _finish(self, tenant: TenantDraft) -> DesiredTenant:
-        # Sorted: which of two patterns is named as the reason must not depend on the order of the files.
+        # Sorted: the pattern that is named as the reason must not depend on the order of the files.
         policy = Policy(**{POLICY_LISTS[name]: tuple(sorted(patterns)) for name, patterns in tenant.policy.items()})
         claimed = frozenset(
             kind
@@ -493,5 +493,5 @@ def _note_written(tenant: TenantDraft, name: Any, pin: Any) -> None:
 
 
 def _known(value: Any) -> Any:
-    """A list without what is not known yet; anything else as it is."""
+    """A list without the items that are not known yet; anything else as it is."""
     return [element for element in value if not isinstance(element, Unresolved)] if isinstance(value, list) else value

@@ -9,8 +9,8 @@ Places. A mapping remembers only where its first key stands. The place of a sing
 diagnostics and changes, never for the good path: `locate` walks the events a second time for just those.
 
 Braces. The C parser is libyaml of YAML 1.1, which refuses `{url: wss://host/?a=b}`: a colon or question mark inside plain
-text inside braces. YAML 1.2 takes it, and people write it. So a file that fails on that is read once more with each of
-them that stands inside plain text (where it can only be text) put behind a stand-in of the same width.
+text inside braces. YAML 1.2 takes it, and people write it. So a file that fails on that is read once more, with a stand-in
+of the same width for each colon and question mark inside plain text, where it can only be text.
 
 Long lists of plain entries do not go through the parser at all: see `plain_lists`.
 
@@ -54,7 +54,7 @@ _MOST = 10_000  # problems that are kept of a file
 _TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _UNUSUAL = _NULLS | {"<<"}
-# libyaml ends a line at them, YAML 1.2, editors and `git diff` do not: text that looks like a comment could declare things.
+# libyaml ends a line at these; YAML 1.2, editors and `git diff` do not. What looks like a comment could declare things.
 _OTHER_BREAKS = re.compile("[\x85\u2028\u2029]")
 # Private use: a file that holds one of them is left as it is.
 _STAND_INS = {":": "\ue05a", "?": "\ue05b"}
@@ -67,7 +67,7 @@ _OLD_YAML = ("found unexpected ':'", "did not find expected ',' or '}'", "did no
 class Document:
     """One YAML mapping of a file. `unresolved` says that some value in it is `Unresolved`.
 
-    `tables` are the files that its `LISTFrom` name, by the place of the item that does.
+    `tables` are the files that its `LISTFrom` keys name, by the place of the item that names each.
     """
 
     body: Node
@@ -94,7 +94,7 @@ def read(
     """The documents of one file and every problem in it.
 
     `environment` gives `${env:NAME}` its value; None checks the syntax only. `allowed` are globs on the variables that may
-    be named; None allows all but our own. What could not be read is `Unresolved`.
+    be named; None allows all but our own. A value whose variable is not read is `Unresolved`.
     """
     reader = _Reader(path, data, Environment(environment, allowed))
     if reader.check_bytes():
@@ -117,7 +117,7 @@ class _Reader:
         self.marks = False, False
 
     def check_bytes(self) -> bool:
-        """Whether the bytes are UTF-8 of a bearable size; says so otherwise."""
+        """Check encoding, size and line breaks; report what is wrong. False where the file cannot be read at all."""
         data = self.file.data
         if len(data) > MAX_BYTES:
             self._too_large(f"{MAX_BYTES // 1024 // 1024} MiB")
@@ -137,7 +137,7 @@ class _Reader:
             summary = f"a line break that only some programs show: U+{ord(line_break.group()):04X}"
             place = _place(data, len(text[: line_break.start()].encode()))
             self._problem("E-SYNTAX", summary, *place, "Take out each of them; inside quotes write it as an escape.")
-            # A space in their place, so that all else has the lines that everybody sees.
+            # A space replaces each, so that every other line keeps the number that an editor shows.
             self._use(_OTHER_BREAKS.sub(" ", text).encode())
         return True
 
@@ -177,12 +177,12 @@ class _Reader:
             self._problem("E-SYNTAX", f"not YAML: {error.reason}", *place, detail)
 
     def _forget(self, before: list[Diagnostic]) -> None:
-        """Go back to before anything was read: what was noted then stays."""
+        """Drop what was read; keep the problems from before that."""
         self.documents, self.unresolved, self.runs = [], False, {}
         self.problems, self.repeats = list(before), Repeats()
 
     def _read_without_runs(self) -> bool:
-        """Whether there are plain lists, and the file could be read with them cut out. If not, no document is kept."""
+        """Whether the file was read with its plain lists cut out. If not, the caller forgets it and reads the file whole."""
         cut = cut_lists(self.file.data)
         if cut is None:
             return False
@@ -202,8 +202,8 @@ class _Reader:
         self._problem("E-SYNTAX", summary, line, column, detail)
 
     def diagnostics(self) -> list[Diagnostic]:
-        """What is wrong; of equal problems the first ones, and a count of the rest."""
-        return self.repeats.told(self.problems)
+        """The problems; of equal ones the first few, and a count of the rest."""
+        return self.repeats.merged(self.problems)
 
     def _problem(self, code: str, summary: str, line: int, column: int, detail: str = "") -> None:
         self.noted += 1
@@ -215,8 +215,8 @@ class _Reader:
         self._problem(code, summary, mark.line + 1, mark.column + 1, detail)
 
     def _read_documents(self, events: Iterator[Any]) -> None:
-        # Looked for once in the bytes: where a file has none of these marks, no scalar of it can have a tag, an anchor or
-        # a reference, and a block mapping starts where its first key does.
+        # Search the bytes once: in a file without these marks no scalar has a tag, an anchor or a reference, and a block
+        # mapping starts where its first key does.
         data = self.file.data
         plain = not any(mark in data for mark in (b"!", b"&", b"$"))
         self.marks = plain, not any(mark in data for mark in (b"? ", b"?\n", b"?\r", b"?\t"))
@@ -228,7 +228,7 @@ class _Reader:
                 first = next(events)
                 body = self._value(events, first)
                 if body is None and self.noted == before and not first.value:
-                    continue  # an empty document declares nothing; a file of nothing else is the caller's to judge
+                    continue  # an empty document declares nothing; the caller judges a file with nothing else
                 if isinstance(body, Node):
                     self.documents.append(Document(body, self.unresolved))
                 elif body is None and self.noted == before:
@@ -354,7 +354,7 @@ class _Reader:
         return key
 
     def _skip_pair(self, events: Iterator[Any], event: Any) -> None:
-        """Say why this key is none, and pass over it and its value."""
+        """Report a key that is not plain text; skip it and its value."""
         if event.__class__ is AliasEvent:
             self._alias(event)
         else:
@@ -387,7 +387,7 @@ class _Reader:
 
 
 class _Unreadable(Exception):
-    """Something after which the rest of the file is not worth reading."""
+    """A problem after which the rest of the file is not read."""
 
     def __init__(self, code: str, summary: str, event: Any) -> None:
         super().__init__(summary)
@@ -451,7 +451,7 @@ def cut_lists(data: bytes) -> "_Cut | None":
 
 
 class _Cut(NamedTuple):
-    """Plain lists that were cut out of bytes, which had stand-ins in them or not."""
+    """The plain lists of a file. `bytes_class` says whether its bytes have stand-ins in them."""
 
     cut: plain_lists.Cut
     bytes_class: type[bytes]
@@ -465,7 +465,7 @@ class _Cut(NamedTuple):
 
 
 def parse_events(data: bytes) -> Iterator[Any]:
-    """What the parser says of these bytes."""
+    """The events that the parser finds in these bytes."""
     if isinstance(data, _Shielded):
         return _unshielded(iter(CParser(bytes(data)).get_event, None))  # the parser takes bytes and no subclass
     return iter(CParser(data).get_event, None)
@@ -481,7 +481,7 @@ class _Shielded(bytes):
 
 
 def _shield(data: bytes) -> bytes:
-    """The text with a stand-in for what can only be text; the same where there is nothing, or a stand-in already."""
+    """The text with a stand-in for each mark that can only be text; unchanged if it has none, or has stand-ins already."""
     if isinstance(data, _Shielded) or any(stand_in.encode() in data for stand_in in _STAND_INS.values()):
         return data
     return _Shielded(_INNER.sub(lambda match: _STAND_INS[match.group().decode()].encode(), data))

@@ -1,7 +1,7 @@
-"""Paths to the documents that stand in their files; nothing is passed over in silence.
+"""Paths to the documents in their files; nothing is skipped in silence.
 
-A folder is walked whole. Links in it are followed, each target once and only inside of the folder: what a pull request may
-add must not make a runner read anything else. What cannot be read is a warning, and `--prune` deletes nothing then.
+A folder is walked completely. Links are followed only inside the folder, and each target once: a pull request must not be
+able to make a runner read anything else. What cannot be read is a warning, and `--prune` then deletes nothing.
 """
 
 import hashlib
@@ -27,10 +27,9 @@ _TABLE = ".csv"
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What stands in the files: the documents, the problems met so far, a digest over paths and bytes.
+    """The content of the files: the documents, the problems so far, a digest over paths and bytes.
 
-    `files` are the paths that were read, `tables` the CSV files that the folders hold, and `unread` what they hold that
-    could not be read.
+    `files` are the paths that were read, `tables` the CSV files in the folders, and `unread` what could not be read.
     """
 
     documents: tuple[Document, ...]
@@ -42,7 +41,7 @@ class Inputs:
 
 
 def read(paths: Sequence[str], environment: Mapping[str, str] | None, allowed: Sequence[str] | None = None) -> Inputs:
-    """Every document of the files and folders named; without a path those of `exolink.yaml`, else of `exolink/`."""
+    """Every document of the named files and folders; without a path, those of `exolink.yaml`, else of `exolink/`."""
     reader = _Reader(environment, allowed)
     for path in paths or (default_path(),):
         reader.read_path(path)
@@ -64,7 +63,7 @@ def read(paths: Sequence[str], environment: Mapping[str, str] | None, allowed: S
 
 
 def default_path() -> str:
-    """The path that is meant where none was given. Raises InputError."""
+    """The path to read when the user gave none. Raises InputError."""
     is_file, is_folder = os.path.lexists(_DEFAULT_FILE), os.path.isdir(_DEFAULT_FOLDER)
     if is_file and is_folder:
         raise problem(
@@ -84,7 +83,7 @@ def default_path() -> str:
 
 
 class _Reader:
-    """Reads files, each of them once, and collects what stands in them."""
+    """Reads files, each of them once, and collects their documents and problems."""
 
     def __init__(self, environment: Mapping[str, str] | None, allowed: Sequence[str] | None) -> None:
         self.environment = environment
@@ -99,7 +98,7 @@ class _Reader:
         self.size = 0
 
     def read_path(self, path: str) -> None:
-        """Read what a user named. Where that yields no document, and nothing says why, that is an error."""
+        """Read a path that the user named. No document in it is an error, unless another error explains that."""
         documents, problems = len(self.documents), len(self.problems)
         is_folder = path != STDIN and os.path.isdir(path)
         met_again = False
@@ -147,7 +146,7 @@ class _Reader:
         if any("\ud800" <= character <= "\udfff" for character in path):
             return Diagnostic("E-READ", "the name of this file is not UTF-8", _whole(path), "Rename it.")
         try:
-            # Not to wait for a writer: it may have become a pipe since it was looked at, and /proc has files that block.
+            # O_NONBLOCK: the path may have become a pipe since we looked at it, and /proc has files that block.
             handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
         except OSError as error:
             return _unreadable(path, error)
@@ -167,7 +166,7 @@ class _Reader:
     # ---------------------------------------------------------------------------------------------------------- folders
 
     def _walk(self, root: str) -> Iterator[str]:
-        """The YAML files of a folder: those that stand in it, and then those that links in it lead to."""
+        """The YAML files of a folder: first those inside it, then those that its links lead to."""
         real_root = os.path.realpath(root)
         links: deque[str] = deque()
         entered: set[str] = set()
@@ -196,7 +195,7 @@ class _Reader:
                 yield from self._entry(link)
 
     def _walk_folder(self, root: str, entered: set[str], links: deque[str]) -> Iterator[str]:
-        """The YAML files below a folder in the order of their names. Each folder is entered once, links are put aside."""
+        """The YAML files below a folder in the order of their names. Each folder is entered once; links are kept for later."""
         waiting = [root]
         while waiting:
             folder = waiting.pop()
@@ -224,7 +223,7 @@ class _Reader:
             waiting += reversed(below)
 
     def _entry(self, path: str) -> Iterator[str]:
-        """A file of a folder, where it is to be read."""
+        """A file of a folder, if it is YAML. Tables are noted, and so is what cannot be read."""
         try:
             mode = os.stat(path).st_mode
         except OSError as error:
@@ -243,7 +242,7 @@ class _Reader:
 
 
 def _whole(path: str) -> Source:
-    """The place of what is said of a file as a whole."""
+    """The place of a problem with a file as a whole."""
     return Source(path, 1, 1)
 
 

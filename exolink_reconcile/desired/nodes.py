@@ -1,4 +1,4 @@
-"""What text is read to: mappings that know where they stand."""
+"""Mappings that know where they stand in a file."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -55,21 +55,21 @@ def locate(data: bytes, wanted: Iterable[tuple[int, int]]) -> dict[tuple[int, in
     return _locate(data, (), wanted)
 
 
-_Found = dict[tuple[int, int], dict[str, Places]]
+_Located = dict[tuple[int, int], dict[str, Places]]
 
 
-def _locate(data: bytes, runs: Iterable[Run], wanted: set[tuple[int, int]]) -> _Found:
-    located: _Found = {}
-    with suppress(YAMLError):  # already diagnosed; what stands before the error is still found
+def _locate(data: bytes, runs: Iterable[Run], wanted: set[tuple[int, int]]) -> _Located:
+    located: _Located = {}
+    with suppress(YAMLError):  # already diagnosed; the places before the error are still found
         _walk(parse_events(data), {run.place: run for run in runs}, wanted, located)
     for places in located.values():
-        for found_places in places.values():  # an entry that was cut out and kept all the same was met twice
-            found_places.items[:] = sorted(set(found_places.items))
+        for of_key in places.values():  # an entry of a run that was kept in the text was met twice
+            of_key.items[:] = sorted(set(of_key.items))
     return located
 
 
 def _walk(
-    events: Iterator[Any], runs: Mapping[tuple[int, int], Run], wanted: set[tuple[int, int]], located: _Found
+    events: Iterator[Any], runs: Mapping[tuple[int, int], Run], wanted: set[tuple[int, int]], located: _Located
 ) -> None:
     """Follow the events with a stack of open collections; note the places inside the wanted mappings."""
     stack: list[_Open] = []
@@ -111,7 +111,7 @@ class _Open:
         event: Any,
         position: tuple[int, int],
         wanted: set[tuple[int, int]],
-        located: _Found,
+        located: _Located,
     ) -> None:
         """Take in the next child of this collection."""
         if not self.is_mapping:

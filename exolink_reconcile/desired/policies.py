@@ -17,7 +17,7 @@ from exolink_reconcile.secret_url import quoted
 
 
 def read(body: Node, tenant: TenantDraft, kinds: Sequence[Kind], problems: Problems) -> None:
-    """Take the globs of a document into its tenant; what is wrong with one is reported."""
+    """Add the globs of a document to its tenant; report the bad ones."""
     policy = shapes.mapping(problems, body, "policy", list(POLICY_LISTS))
     if policy is None:
         return

@@ -47,13 +47,13 @@ def at_item(node: Node, key: str, index: int) -> Spot:
     return Spot(node, key, index)
 
 
-class Found(NamedTuple):
-    """The places in files that were walked over, by file."""
+class Located(NamedTuple):
+    """Places of spots, by file."""
 
     places: Mapping[File, Mapping[tuple[int, int], Mapping[str, Places]]]
 
     def source(self, spot: Spot) -> Source:
-        """Where a spot is; that of its mapping where it was not found."""
+        """The place of a spot; the place of its mapping if the spot itself was not found."""
         node, key, part = spot
         place = (node.line, node.column)
         places_of_key = self.places.get(node.file, {}).get(place, {}).get(key or "")
@@ -64,13 +64,13 @@ class Found(NamedTuple):
         return Source(node.file.path, *place)
 
 
-def find(spots: Iterable[Spot]) -> Found:
+def find(spots: Iterable[Spot]) -> Located:
     """The places of spots: one more walk over each file that has any."""
     wanted: dict[File, set[tuple[int, int]]] = defaultdict(set)
     for node, key, _ in spots:
         if key is not None:
             wanted[node.file].add((node.line, node.column))
-    return Found({file: places.of_file(file, marks) for file, marks in wanted.items()})
+    return Located({file: places.of_file(file, marks) for file, marks in wanted.items()})
 
 
 class _Problem(NamedTuple):
@@ -81,17 +81,17 @@ class _Problem(NamedTuple):
 
 
 class Problems:
-    """What was found wrong so far."""
+    """The problems so far."""
 
     def __init__(self) -> None:
         self._problems: list[_Problem] = []
         self._repeats = Repeats()
         self._misspelt: set[tuple[Source, str]] = set()
         self._comparisons = _COMPARISONS
-        self.more = 0  # that were not kept, because nobody reads so many
+        self.more = 0  # problems that were not kept, because nobody reads so many
 
     def error(self, code: str, at: Spot | Source, summary: str, detail: str = "", *, also: Spot | None = None) -> None:
-        """Note an error. `also` is a second place, with which the summary ends."""
+        """Note an error. `also` is a second place, which the summary ends with."""
         self._add(Diagnostic(code, summary, None, detail), at, also)
 
     def warn(self, code: str, at: Spot | Source, summary: str, detail: str = "") -> None:
@@ -99,11 +99,11 @@ class Problems:
         self._add(Diagnostic(code, summary, None, detail, "warning"), at)
 
     def missing(self, node: Node, key: str, summary: str, detail: str = "") -> None:
-        """Note that a mapping lacks a key; nothing is said where a misspelt key explains it."""
+        """Note that a mapping lacks a key, unless a misspelt key explains it."""
         self._add(Diagnostic("E-REQUIRED", summary, None, detail), Spot(node), missing=(node.source, key))
 
     def unknown(self, node: Node, key: str, summary: str, known_keys: Collection[str]) -> None:
-        """Note an unknown key, with a hint which one may be meant."""
+        """Note an unknown key, with a hint at the key that may be meant."""
         meant, hint = self._nearest(key, known_keys)
         if meant:
             self._misspelt.add((node.source, meant))
@@ -144,7 +144,7 @@ class Problems:
         self._problems.append(_Problem(replace(diagnostic, source=source), spot, also, missing))
 
     def diagnostics(self) -> list[Diagnostic]:
-        """The problems with their places, without those that another one explains."""
+        """The problems with their places, without those that another problem explains."""
         problems = [
             problem for problem in self._problems if problem.missing is None or problem.missing not in self._misspelt
         ]
@@ -157,14 +157,14 @@ class Problems:
             replace(diagnostic, summary=f"{diagnostic.summary}: also at {located.source(problem.also)}")
             if problem.also is not None and diagnostic.summary == problem.diagnostic.summary
             else diagnostic
-            for problem, diagnostic in zip(problems, self._repeats.told(placed), strict=True)
+            for problem, diagnostic in zip(problems, self._repeats.merged(placed), strict=True)
         ]
 
 
 def in_order(diagnostics: Iterable[Diagnostic], more: int = 0) -> list[Diagnostic]:
     """Each diagnostic once, in the order of files, lines and columns; of very many the first, and a count of the rest.
 
-    What else is wrong with a key explains that it is not known.
+    An unknown key is left out where another problem of the same key explains it.
     """
     once = dict.fromkeys(diagnostics)
     wrong = {
@@ -187,7 +187,7 @@ def in_order(diagnostics: Iterable[Diagnostic], more: int = 0) -> list[Diagnosti
 
 
 def nearest(word: str, candidates: Collection[str]) -> tuple[str | None, str]:
-    """The known word that is nearest, None where none is near; and a hint that names it, or some of those known."""
+    """The nearest known word (None if none is near), and a hint that names it or some of the known words."""
     by_lower = {name.lower(): name for name in candidates if len(name) <= _LONGEST} if word else {}
     close = difflib.get_close_matches(word, by_lower.values(), n=1) or difflib.get_close_matches(
         word.lower(), by_lower, n=1
@@ -208,7 +208,7 @@ def _known(candidates: Collection[str]) -> str:
 
 
 def hostile(subject: str, bad: str | None) -> str:
-    """Why a name or text cannot be taken."""
+    """Why a name or text is refused. `bad` is its hostile character; None for a blank text."""
     if bad is None:
         return f"{subject} is blank"
     if unicodedata.category(bad)[0] == "M" and not re.match(f"[{HOSTILE}]", bad):

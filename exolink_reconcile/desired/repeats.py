@@ -10,25 +10,25 @@ FIRST = 20
 
 
 class Repeats:
-    """How often each problem of a file came."""
+    """Counts how often each problem of a file came up."""
 
     def __init__(self) -> None:
         self._counts: Counter[tuple[str, str, str]] = Counter()
 
     def is_news(self, path: str, code: str, summary: str) -> bool:
-        """Whether to keep this one: one of the first, or the one that will stand for the rest."""
+        """Count this problem. Whether to keep it: as one of the first, or to stand for the rest."""
         self._counts[path, code, summary] += 1
         return self._counts[path, code, summary] <= FIRST + 1
 
-    def told(self, kept: Iterable[Diagnostic]) -> list[Diagnostic]:
-        """What to say of those that were kept: the first ones as they are, of one more how many there are."""
+    def merged(self, kept: Iterable[Diagnostic]) -> list[Diagnostic]:
+        """The kept problems: of equal ones the first as they are, and one more that counts the rest."""
         numbers: Counter[tuple[str, str, str]] = Counter()
-        merged = []
+        diagnostics = []
         for diagnostic in kept:
             problem = (diagnostic.source.path if diagnostic.source else "", diagnostic.code, diagnostic.summary)
             numbers[problem] += 1
             more = self._counts[problem] - FIRST
-            merged.append(
+            diagnostics.append(
                 diagnostic if numbers[problem] <= FIRST else replace(diagnostic, summary=f"and {more} more like it")
             )
-        return merged
+        return diagnostics

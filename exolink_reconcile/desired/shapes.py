@@ -6,7 +6,7 @@ from exolink_reconcile.references import Diagnosed
 
 
 def mapping(problems: Problems, node: Node, name: str, known_keys: list[str] | None) -> Node | None:
-    """The mapping under a key; says so when it is not one or has unknown keys."""
+    """The mapping under a key; reports what is not a mapping, and unknown keys in it."""
     value = node.get(name)
     if value is None or isinstance(value, Diagnosed):
         return None
@@ -21,7 +21,7 @@ def mapping(problems: Problems, node: Node, name: str, known_keys: list[str] | N
 
 
 def entries(problems: Problems, body: Node, name: str, example: str) -> list[Node]:
-    """The mappings of a list; what is not one is reported."""
+    """The mappings of a list; reports what is not one."""
     value = body.get(name)
     if value is None or isinstance(value, Diagnosed):
         return []

@@ -1,14 +1,14 @@
 """Plan and documents to causes: the places in the YAML that make a plan do what it does.
 
-Terms. A *cause* is a place; a *spot* is the same before its line is known. A field's
-value stands in the entry itself or, where the entry does not write it, in the `defaults` of its document; and a value
-written by name (`profile: night`) gets its number from a table of the tenant (`profiles`), perhaps in another file.
+Terms. A *cause* is a place; a *spot* is the same before its line is known. A field's value stands in the entry itself or,
+where the entry does not write it, in the `defaults` of its document. A value written by name (`profile: night`) gets its
+number from a table of the tenant (`profiles`), perhaps in another file.
 
-Which of two. Where a name was used, both its line and the table's line are causes, and only the files' history could
-tell which one was edited. The live value tells as much as can be known without it: where it is a number that the table
-still has (or there is none), the name was switched; else the number behind the name changed. That cause comes first.
+Which of two. Where a name was used, both its line and the table's line are causes, and only the files' history knows which
+one was edited. The live value is the best clue without it: if the table still has that number, or there is no live value,
+the name was switched; else the number behind the name changed. That cause comes first.
 
-Only for those who ask: finding lines means walking over the files once more.
+Cost. Finding lines means walking over the files once more, so only the reports that show causes ask for them.
 """
 
 import re
@@ -25,7 +25,7 @@ from exolink_reconcile.desired.problems import Spot, at_item, at_value
 from exolink_reconcile.model import Action, FieldChange, HeldBack, Plan, Source, Step
 from exolink_reconcile.resource import Address, Kind, NamedBy, fields
 
-# What these say is about the pinned id, where the entry has one.
+# These are about the pinned id, if the entry has one.
 _ABOUT_ID = frozenset({"E-NOT-LIVE", "E-OTHER-NAME", "E-PINNED"})
 
 
@@ -40,7 +40,7 @@ class Cause(NamedTuple):
 
 
 class Caused(NamedTuple):
-    """One difference and its causes, the one to point at first.
+    """One difference and its causes, the most likely one first.
 
     `field` is the field that differs; None where the item is about the object as a whole.
     """
@@ -67,14 +67,14 @@ def find(plan: Plan, documents: Sequence[Document]) -> tuple[Caused, ...]:
 
 
 def recorded(plan: Plan) -> tuple[Caused, ...]:
-    """The same where there are no documents: the place that the plan recorded for each object."""
+    """The causes when there are no documents: the place that the plan recorded for each object."""
     return tuple(Caused(item, field, _recorded(item)) for item, field in _differences(plan))
 
 
 def entries(
     documents: Sequence[Document], sources: Iterable[Source | None], kinds: Iterable[Kind]
 ) -> dict[Source, tuple[Document, Node]]:
-    """The entries at these places, each with its document; those of tables have their cells as they are written."""
+    """The entries at these places, each with its document; an entry of a table has its cells as the file writes them."""
     wanted = set(sources)
     lines: dict[str, list[int]] = defaultdict(list)
     for source in wanted:
@@ -129,7 +129,7 @@ class _Finder:
             self.by_tenant[document.body["tenant"]].append(document)
 
     def places(self, item: Step | HeldBack, field: FieldChange | None) -> Iterator[_Place]:
-        """The places of one difference, the most likely first; none where the place of its entry says it all."""
+        """The places of one difference, the most likely first; none where the place of its entry is all there is to say."""
         pruned = item.pruned if isinstance(item, Step) else item.source is None and item.action is Action.DELETE
         if pruned:
             yield from self._pattern("exclusive", item.address)
@@ -163,7 +163,7 @@ class _Finder:
                 return
 
     def _named(self, tenant: str, place: _Place, named_by: NamedBy, field: FieldChange) -> Iterator[_Place]:
-        """The place of a name and that of its number, the one that was edited (as far as can be told) first."""
+        """The place of a name and the place of its number; the one that was probably edited comes first."""
         rows, known_numbers = self._table(tenant, named_by.table)
         number = rows.get(place.spot.node[str(place.spot.key)])
         numbers = (number,) if number else ()

@@ -1,4 +1,4 @@
-"""Documents to the same with the bytes of the tables that they name."""
+"""Documents to documents with the bytes of the tables that they name."""
 
 import hashlib
 import os
@@ -36,7 +36,7 @@ class TableFiles:
         return replace(document, tables=files) if files else document
 
     def unused(self, tables: Iterable[str]) -> Iterator[Diagnostic]:
-        """A warning for each CSV file, of those that the folders hold, that no document names."""
+        """A warning for each of these CSV files (all in the folders) that no document names."""
         for path in tables:
             yield from self._unused(path)
 
@@ -52,7 +52,7 @@ class TableFiles:
 
     def _file(self, document: Document, file: str) -> TableFile:
         folder = os.path.dirname(document.path)
-        # What came from the environment is not shown: not as the place of an entry either.
+        # A value from the environment is never shown, not even in the place of an entry.
         written_path = os.path.join(folder, as_written(file))
         path = os.path.join(folder, file)
         try:
@@ -79,7 +79,7 @@ class TableFiles:
         return TableFile(written_path, data, identity, lambda text: expand(text, self.environment))
 
     def _read(self, path: str) -> tuple[bytes, tuple[int, int]]:
-        """The bytes of a regular file, one more than it may have at most; and what tells it from others."""
+        """The bytes of a regular file, at most one more than it may have, and its identity."""
         state = os.stat(path)
         identity = state.st_dev, state.st_ino
         if identity in self._by_identity:

@@ -30,7 +30,7 @@ def batches(
 ) -> Iterator[tuple[Document, list[Node]]]:
     """The entries of the tables in batches, each with a document that stands for the table.
 
-    `items` are the entries of `LISTFrom`; `tables_before` are the tables that the tenant named, and where.
+    `items` are the entries of `LISTFrom`; `tables_before` are the tables that the tenant named before, and where.
     """
     for item in items:
         opened = _open(document, item, kind, problems, tables_before)
@@ -44,7 +44,7 @@ def batches(
 
 
 def entries_at(document: Document, kind: Kind, lines: Callable[[str], Sequence[int]]) -> Iterator[Node]:
-    """The entries that the document has from tables and whose rows start on the lines that `lines` wants of a path."""
+    """The entries that the document has from tables, if their rows start on the lines that `lines` gives for a path."""
     items = document.body.get(key_of(kind), ())
     for item in items if isinstance(items, list) else ():
         file = document.tables.get((item.line, item.column)) if isinstance(item, Node) else None
@@ -117,7 +117,7 @@ def _file(document: Document, item: Node, kind: Kind, problems: Problems) -> Tab
 
 
 def _columns(item: Node, kind: Kind, problems: Problems) -> dict[str, str] | None:
-    """What `columns` says of each name; None where it is not all known."""
+    """The field of each name in `columns`; None where a value of it is not known."""
     value = item.get("columns")
     if value is None:
         return {}
@@ -128,23 +128,23 @@ def _columns(item: Node, kind: Kind, problems: Problems) -> dict[str, str] | Non
         return None
     known_fields = [name for name in entry_keys(kind) if name != "createOnly"]
     columns: dict[str, str] = {}
-    for name, meant in value.items():
-        if isinstance(meant, Unresolved):
-            problems.needs(meant, at_value(value, name))
+    for name, field in value.items():
+        if isinstance(field, Unresolved):
+            problems.needs(field, at_value(value, name))
             return None
-        if not isinstance(meant, str):
+        if not isinstance(field, str):
             problems.error("E-TYPE", at_value(value, name), f"{quoted(name)} must name a field, or `{IGNORE}`")
-        elif meant == "createOnly":
+        elif field == "createOnly":
             problems.error(
                 "E-UNKNOWN-KEY",
                 at_value(value, name),
                 "`createOnly` is a list, which no cell can hold",
                 "Write it in `defaults`.",
             )
-        elif meant not in known_fields and meant != IGNORE:
-            hint = problems.nearest(meant, [*known_fields, IGNORE])
-            problems.error("E-UNKNOWN-KEY", at_value(value, name), f"no field {quoted(meant)} in a {kind.kind}", hint)
-        columns[name] = meant if isinstance(meant, str) else IGNORE
+        elif field not in known_fields and field != IGNORE:
+            hint = problems.nearest(field, [*known_fields, IGNORE])
+            problems.error("E-UNKNOWN-KEY", at_value(value, name), f"no field {quoted(field)} in a {kind.kind}", hint)
+        columns[name] = field if isinstance(field, str) else IGNORE
     return columns
 
 

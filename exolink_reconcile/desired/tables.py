@@ -4,14 +4,13 @@ Terms. A *row* is what RFC 4180 calls a record: cells with a delimiter between t
 quoted cell has line breaks in it. The first row that is not blank is the *header*; each cell of it names a *column*. A row
 whose cells are all empty is blank: spreadsheets write such rows below the last one, and columns without a name beside it.
 
-Premise. A fleet is very many rows, and hardly a row has a quote in it. So a piece of the text that has no quote and no
-reference, and whose lines are all as wide as the header, is split, which is all there is to do. Any other piece is read
-row by row: a line without a quote is split, and a line with one goes to a pattern that matches a whole row or nothing.
-What the pattern does not match is explained then; places of cells are worked out only where something is to be said of
-them.
+Premise. A fleet has very many rows, and hardly any of them has a quote. So a piece of the text without quotes and
+references, whose lines are all as wide as the header, is simply split. Any other piece is read row by row: a line without
+a quote is split, and a line with one goes to a pattern that matches a whole row or nothing. Text that the pattern does not
+match is explained then. The places of cells are computed only for messages about them.
 
-Bounds. Whatever the bytes, each character is looked at a few times at most. The patterns never go back, and of a row that
-is wider than the header no more cells are made than the header has.
+Bounds. Whatever the bytes are, each character is read a few times at most: the patterns never backtrack, and a row that is
+wider than the header is not cut into all its cells.
 """
 
 import re
@@ -41,9 +40,9 @@ Expand = Callable[[str], tuple[str, Sequence[Problem]]]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TableFile(File):
-    """The bytes of a file that an item of `LISTFrom` names, or the `problem` that it has none.
+    """The bytes of a file that an item of `LISTFrom` names, or the `problem` why there are none.
 
-    Two of one `identity` are one file.
+    Two with the same `identity` are the same file.
     """
 
     identity: object = None
@@ -65,7 +64,7 @@ class Table(File):
     """A CSV file whose header can be read. `text` has no byte order mark.
 
     The header starts at `start`, on line `line`; the rows below it start at `body`. `fields` has the field of each column,
-    None where it is for none; it is empty until `with_fields`.
+    None for a column that is not used; it is empty until `with_fields`.
     """
 
     text: str
@@ -84,7 +83,7 @@ class Table(File):
 def parse(path: str, data: bytes, familiar: Container[str] = ()) -> Table | Diagnostic:
     """The table in the bytes of a file, or why there is none. `familiar` are the names that its header may have.
 
-    They decide about the delimiter: the one that finds most of them in the header is meant.
+    They decide the delimiter: it is the one that finds most of them in the header.
     """
     text = _decode(path, data)
     return text if isinstance(text, Diagnostic) else _with_header(path, data, text, familiar)
@@ -101,10 +100,10 @@ def with_fields(
 ) -> tuple[Table, list[Diagnostic]]:
     """The table with the field of each column, and what is wrong with its header.
 
-    `columns` translates names to fields or to `~ignore`; a name that it lacks is a field's own.
+    `columns` translates names to fields or to `~ignore`; a name that is not in it is the name of a field.
     """
     named = len(table.names) - next((i for i, name in enumerate(reversed(table.names)) if name), len(table.names))
-    meant: list[str | None] = []
+    field_of_column: list[str | None] = []
     problems: list[Diagnostic] = []
     spans = table.header()
     seen_names: dict[str, Span] = {}
@@ -115,7 +114,7 @@ def with_fields(
 
     for index, (name, span) in enumerate(zip(table.names, spans, strict=True)):
         field = columns.get(name, name)
-        meant.append(field if field in known_fields else None)
+        field_of_column.append(field if field in known_fields else None)
         also = f"{table.path}:%d:%d"
         if index >= named and not name:
             continue
@@ -134,17 +133,17 @@ def with_fields(
             )
         seen_names.setdefault(name, span)
         seen_fields.setdefault(field, span)
-    if key not in meant:
+    if key not in field_of_column:
         span = spans[0]
         detail = f"Name it `{key}`, or say which one it is: `columns: {{NAME: {key}}}`."
         report("E-REQUIRED", f"no column for `{key}`", detail)
-    return replace(table, fields=tuple(meant)), problems
+    return replace(table, fields=tuple(field_of_column)), problems
 
 
 def entries(table: Table, expand: Expand) -> Iterator[Node | Diagnostic]:
     """Each row as an entry, and what is wrong with rows and references, in the order of the lines.
 
-    An empty cell is a field left out, and so is a column that is for no field.
+    An empty cell leaves its field out, and a column without a field leaves out all its cells.
     """
     fields = [name or "" for name in table.fields]
     named = all(name or field for name, field in zip(table.names, fields, strict=True))
@@ -160,7 +159,7 @@ def entries(table: Table, expand: Expand) -> Iterator[Node | Diagnostic]:
 
 
 def _plain_entries(table: Table, fields: Sequence[str], start: int, end: int, first: int) -> list[Node] | None:
-    """The entries of whole lines, the `first` one of which starts at `start`; None where one of them needs a closer look."""
+    """The entries of whole lines; None if one of them needs a closer look. Line number `first` starts at `start`."""
     piece = table.text[start : end - 1]
     if "\r" in piece:
         piece = piece.removesuffix("\r").replace("\r\n", "\n")
@@ -187,7 +186,7 @@ def _plain_entries(table: Table, fields: Sequence[str], start: int, end: int, fi
 def _checked_entries(
     table: Table, fields: Sequence[str], place: tuple[int, int], end: int, expand: Expand
 ) -> Generator[Node | Diagnostic, None, tuple[int, int]]:
-    """The entries of the rows that start at `place` or after it, before `end`, one by one; the place of the next row."""
+    """Yields the entries of the rows that start from `place` on and before `end`; returns the place of the next row."""
     unnamed = [index for index, name in enumerate(table.names) if not name and not fields[index]]
     reader = _RowReader(table, *place)
     while reader.at < end:
@@ -299,7 +298,7 @@ def _with_header(path: str, data: bytes, text: str, familiar: Container[str]) ->
 
 
 def _likely(text: str, at: int) -> str:
-    """The delimiter that the line at `at` has most of."""
+    """The most frequent delimiter in the line at `at`."""
     end = text.find("\n", at)
     line = text[at : end if end >= 0 else len(text)]
     return max(DELIMITERS, key=line.count)
@@ -383,7 +382,7 @@ class _RowReader:
 
 
 def _expanded(table: Table, entry: Node, start: int, expand: Expand) -> Iterator[Diagnostic]:
-    """Give the entry the values of its references."""
+    """Put the values of its references into the entry; yields what is wrong with them."""
     spans = None
     for name, cell in entry.items():
         if "${" not in cell:
@@ -482,7 +481,7 @@ _QUOTABLE = 80
 
 
 def _quoted(text: str) -> str:
-    """Text of a header in a message: without a header it is a row, which may hold a password."""
+    """Header text for a message, cut short: where a file has no header it is a row, which may hold a password."""
     return quoted(text[:_QUOTABLE])
 
 

@@ -1,8 +1,8 @@
-"""Live values to the text that is there: only the scalars that differ change, every other byte stays.
+"""Live values into the existing text: only the scalars that differ change, every other byte stays.
 
-Premise. A value may be written over where it stands: in the entry itself, as a scalar that is nothing but its text. What
-comes from `defaults`, by the name of a profile or from `${env:}` says something about other objects or places too, so it is
-reported and left. So is whatever is new, gone, secret, or cannot be said in YAML.
+Premise. A value may be overwritten where it stands: in the entry itself, as a scalar that is nothing but its text. A value
+from `defaults`, from the name of a profile or from `${env:}` concerns other objects or places too, so it is reported and
+left alone. So is anything new, gone, secret, or impossible to write in YAML.
 
 Safety. A new scalar keeps the style of the old one where that says the same. Then the text is read again: it must hold
 exactly what was meant, and nothing else may have changed. A file that does not pass is written with double quotes, and one
@@ -13,7 +13,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from ruamel.yaml.events import (
@@ -36,12 +36,12 @@ from exolink_reconcile.references import as_written
 from exolink_reconcile.resource import Kind, fields, name_of_row
 from exolink_reconcile.secret_url import SecretUrl
 
-# Why a live value may not be declared, in words; empty where it may be.
+# Why a live value must not be declared, in words; empty if it may be.
 Refusal = Callable[[Kind, str, Any], str]
 
 
-class Left(NamedTuple):
-    """What was not written: what it is about, why, and where, as far as it has a place."""
+class Unwritten(NamedTuple):
+    """A field or object that was not written: which, why, and where, if it has a place."""
 
     subject: str
     why: str
@@ -49,7 +49,7 @@ class Left(NamedTuple):
 
 
 class Span(NamedTuple):
-    """A stretch of a text to be replaced, and what by."""
+    """A stretch of a text, and the text that replaces it."""
 
     start: int
     end: int
@@ -88,9 +88,9 @@ class _Edit(NamedTuple):
     source: Source
 
 
-def rewrite(documents: Sequence[Document], changes: Changes, refusal: Refusal) -> tuple[list[Rewrite], list[Left]]:
-    """The files with the live values of what differs, and everything that was left, with its place."""
-    not_written = list(_left_whole(changes))
+def rewrite(documents: Sequence[Document], changes: Changes, refusal: Refusal) -> tuple[list[Rewrite], list[Unwritten]]:
+    """The files with the live values of the fields that differ, and everything that was not written, with its place."""
+    not_written = list(_objects_not_written(changes))
     wanted = [change for change in changes.changes if change.fields and change.declared is not None]
     kinds = dict.fromkeys(change.kind for change in wanted)
     entries = sources.entries(documents, (change.declared.source for change in wanted if change.declared), kinds)
@@ -105,7 +105,7 @@ def rewrite(documents: Sequence[Document], changes: Changes, refusal: Refusal) -
                 unplaced.append(outcome)
     located = problems.find(spot for spot, _, _ in unplaced if isinstance(spot, problems.Spot))
     not_written += [
-        Left(subject, why, located.source(spot) if isinstance(spot, problems.Spot) else spot)
+        Unwritten(subject, why, located.source(spot) if isinstance(spot, problems.Spot) else spot)
         for spot, subject, why in unplaced
     ]
     by_file: dict[File, list[_Edit]] = defaultdict(list)
@@ -114,7 +114,7 @@ def rewrite(documents: Sequence[Document], changes: Changes, refusal: Refusal) -
         if file_of.setdefault(edit.node.file.path, edit.node.file) is edit.node.file:
             by_file[edit.node.file].append(edit)
         else:
-            not_written.append(Left(edit.subject, "another tenant has the same table", edit.source))
+            not_written.append(Unwritten(edit.subject, "another tenant has the same table", edit.source))
     rewrites: list[Rewrite] = []
     for file, own in by_file.items():
         rewrite_of_file, not_made = _rewritten(file, own)
@@ -123,21 +123,20 @@ def rewrite(documents: Sequence[Document], changes: Changes, refusal: Refusal) -
     return rewrites, sorted(not_written, key=lambda unwritten: unwritten.source or Source("~", 0, 0))
 
 
-def _left_whole(changes: Changes) -> Iterator[Left]:
-    """What is new, gone, or cannot be matched."""
+def _objects_not_written(changes: Changes) -> Iterator[Unwritten]:
+    """The objects that are new, gone, or cannot be matched."""
     for change in changes.changes:
         if change.declared is not None and change.before is None:
-            yield Left(str(change.address), "it is not live", change.declared.source)
+            yield Unwritten(str(change.address), "it is not live", change.declared.source)
         elif change.removed is not None and change.before is not None:
-            yield Left(str(change.address), "it is live, though `removed` names it", change.removed.source)
+            yield Unwritten(str(change.address), "it is live, though `removed` names it", change.removed.source)
     for unclear in changes.unclear:
-        yield Left(str(unclear.address), unclear.reason, unclear.source)
+        yield Unwritten(str(unclear.address), unclear.reason, unclear.source)
     for unmanaged in changes.unmanaged:
         for row in unmanaged.rows:
             name = name_of_row(unmanaged.kind, row)
-            yield Left(
-                f"{unmanaged.tenant}/{unmanaged.kind.kind}/{name}", f"it is new: live as id {row.id}, and not declared"
-            )
+            subject = f"{unmanaged.tenant}/{unmanaged.kind.kind}/{name}"
+            yield Unwritten(subject, f"it is new: live as id {row.id}, and not declared")
 
 
 _Outcome = _Edit | tuple[problems.Spot | Source, str, str]
@@ -150,7 +149,7 @@ def _decide(
     entries: Mapping[Source, tuple[Document, Node]],
     refusal: Refusal,
 ) -> _Outcome:
-    """Whether a field is written, or why not."""
+    """The edit that writes a field, or where and why it is not written."""
     assert change.declared is not None
     kind, name, source = change.kind, field.field, change.declared.source
     subject = f"{name} of {change.address}"
@@ -218,15 +217,15 @@ def _text(value: Any) -> str:
 # --------------------------------------------------------------------------------------------------------------- files
 
 
-def _rewritten(file: File, edits: Sequence[_Edit]) -> tuple[list[Rewrite], list[Left]]:
-    """The file with these edits; without them where they cannot be made for sure."""
+def _rewritten(file: File, edits: Sequence[_Edit]) -> tuple[list[Rewrite], list[Unwritten]]:
+    """The file with these edits, or, where they cannot be made for certain, what was not written."""
     for only_quotes in (False, True):
         rewritten = (
             _in_table(file, edits, only_quotes) if isinstance(file, Table) else _in_yaml(file, edits, only_quotes)
         )
         if rewritten is not None:
             return [rewritten], []
-    return [], [Left(edit.subject, "it cannot be changed in place", edit.source) for edit in edits]
+    return [], [Unwritten(edit.subject, "it cannot be changed in place", edit.source) for edit in edits]
 
 
 def _in_table(table: Table, edits: Sequence[_Edit], only_quotes: bool) -> Rewrite | None:
@@ -248,7 +247,7 @@ def _means_in_table(rewritten: Rewrite, table: Table, edits: Sequence[_Edit]) ->
         return False
     meant = {(edit.node.line, edit.field): edit.text for edit in edits}
     before = tables.entries(table, _as_is)
-    after = tables.entries(_like(again, table), _as_is)
+    after = tables.entries(replace(again, fields=table.fields), _as_is)
     for old, new in zip(before, after, strict=True):
         if not isinstance(old, Node) or not isinstance(new, Node):
             return False
@@ -259,21 +258,6 @@ def _means_in_table(rewritten: Rewrite, table: Table, edits: Sequence[_Edit]) ->
 
 def _as_is(text: str) -> tuple[str, tuple[()]]:
     return text, ()
-
-
-def _like(again: Table, table: Table) -> Table:
-    """The table that was read again, with the fields of the first one."""
-    return Table(
-        again.path,
-        again.data,
-        again.text,
-        again.delimiter,
-        again.names,
-        again.line,
-        again.start,
-        again.body,
-        table.fields,
-    )
 
 
 def _in_yaml(file: File, edits: Sequence[_Edit], only_quotes: bool) -> Rewrite | None:
@@ -301,7 +285,7 @@ def _in_yaml(file: File, edits: Sequence[_Edit], only_quotes: bool) -> Rewrite |
 
 
 def _means(rewritten: Rewrite, original: bytes, texts: Mapping[tuple[int, int, str], str]) -> bool:
-    """Whether the new text holds what was meant, and all else as before."""
+    """Whether the new text says what was meant, and everything else as before."""
     before, _ = yaml_documents.read(rewritten.path, original, None)
     after, wrong = yaml_documents.read(rewritten.path, rewritten.data, None)
     if wrong or len(before) != len(after):
@@ -331,12 +315,11 @@ def _same(old: Any, new: Any, texts: Mapping[tuple[int, int, str], str]) -> bool
 
 
 def _scalars(data: bytes, wanted: set[tuple[int, int]]) -> Iterator[tuple[tuple[int, int], str, Any, bool]]:
-    """The scalar values in the mappings whose first keys are at the wanted places: place, key, event, within braces."""
+    """The scalar values in the mappings whose first keys are at the wanted places: place, key, event, in braces or not."""
     cut = yaml_documents.cut_lists(data)
     events = yaml_documents.parse_events(cut.rest({line for line, _ in wanted}) if cut else data)
-    stack: list[
-        list[Any]
-    ] = []  # of each open collection: is it a mapping, its place, the key it waits with, is it flow
+    # For each open collection: is it a mapping, its place, the key whose value comes next, is it in braces or brackets.
+    stack: list[list[Any]] = []
     for event in events:
         kind = event.__class__
         if kind is MappingEndEvent or kind is SequenceEndEvent:
@@ -365,7 +348,7 @@ _NOT_PLAIN = frozenset({"null", "Null", "NULL"})
 
 
 def _scalar(text: str, style: str | None, in_flow: bool, old: str, only_quotes: bool) -> str:
-    """How the text is written, in the style of the scalar that stood there where that says the same."""
+    """The text as a scalar, in the style of the one that it replaces where that means the same."""
     is_url = _PLAIN_URL.fullmatch(text) is not None and (not in_flow or "://" in old)
     if not style and not only_quotes and text not in _NOT_PLAIN and (is_url or _PLAIN.fullmatch(text)):
         return text
