@@ -1,7 +1,7 @@
 """An OpenAPI description to what the API lets us do.
 
-This module and the description are the only places that know what may be created, updated and sent. Operations are
-found by method and path template (parameter names do not count); `$ref` inside the file and `allOf` are resolved.
+Only this module and the description know what may be created, updated and sent. Operations are found by method and path
+template (parameter names do not count); `$ref` inside the file and `allOf` are resolved.
 """
 
 import json
@@ -56,7 +56,7 @@ class Operation:
     inferred: bool
     fields: Mapping[str, Field]
     required: frozenset[str]
-    answers: frozenset[str] = frozenset()  # the fields of what a GET answers, of each row for a list
+    answers: frozenset[str] = frozenset()  # the fields in the answer to a GET, of each row for a list
 
     def infers(self, sent: Sequence[str]) -> bool:
         """Whether the operation, or a field of `sent`, is inferred and not documented."""
@@ -131,7 +131,7 @@ def check(contract: Contract, desired: DesiredState) -> None:
 
 
 def broken_limit(offer: Offer, name: str, value: Any) -> str:
-    """How a value of a field breaks a limit of the contract, in words; empty where it does not."""
+    """How a value of a field breaks a limit of the contract, in words; empty if it does not."""
     patterns = Patterns()
     broken = (_broken(value, field.limits, patterns) for field in _limited(offer).get(name, ()))
     return next(filter(None, broken), "")
@@ -180,7 +180,7 @@ class _Description:
             self.paths.setdefault(_template(str(path)), []).append((str(path), self.mapping(item)))
 
     def offer(self, kind: Kind) -> Offer:
-        """What is there for a kind. A kind without a list has only its item."""
+        """The operations for a kind. A kind without a list has only its item."""
         listed = not kind.is_tenant()
         return Offer(
             list=self.operation("get", kind.collection) if listed else None,
@@ -191,7 +191,7 @@ class _Description:
         )
 
     def operation(self, method: str, path: str) -> Operation | None:
-        """The operation at a path template, or None. It may stand under any of the paths that differ in names only."""
+        """The operation at a path template, or None. It may stand under any path that differs in parameter names only."""
         offered = [
             (written, item) for written, item in self.paths.get(_template(path), ()) if item.get(method) is not None
         ]
@@ -218,7 +218,7 @@ class _Description:
             required.update(str(name) for name in self.sequence(part, "required"))
         accepted = {name: self.field(name, {"allOf": values}, inferred) for name, values in properties.items()}
         writable = {name: field for name, field in accepted.items() if field is not None}
-        read_only = accepted.keys() - writable.keys()  # what is required of an answer, not of a request
+        read_only = accepted.keys() - writable.keys()  # required in an answer, not in a request
         return Operation(
             method.upper(),
             path,
@@ -229,7 +229,7 @@ class _Description:
         )
 
     def check_parameters(self, place: str, item: Json, operation: Json, written: str, path: str) -> None:
-        """Refuse what this tool would have to send and does not, and an item that is found by anything but its id."""
+        """Refuse parameters that this tool would have to send and does not, and items addressed by anything but the id."""
         parameters = {
             (str(parameter.get("in")), str(parameter.get("name"))): parameter
             for owner in (item, operation)
@@ -262,7 +262,7 @@ class _Description:
         return None
 
     def check_list(self, place: str, answer: Sequence[Json]) -> None:
-        """Refuse a list that is not an array: an object around it holds pages, or anything."""
+        """Refuse a list that is not an array: an object around it may hold pages, or anything."""
         types = {kind for part in answer for kind in _types(part)}
         if (types and "array" not in types) or (not types and any("properties" in part for part in answer)):
             raise problem(
@@ -287,7 +287,7 @@ class _Description:
         return Field(name, inferred, types, limits)
 
     def parts(self, schema: Any) -> Iterator[Json]:
-        """A schema and everything its `allOf` and `$ref` add, each once however often it is referred to."""
+        """A schema and everything that its `allOf` and `$ref` add, each once, however often it is referred to."""
         yield from self._parts(schema, set(), [])
 
     def _parts(self, schema: Any, done: set[int], above: list[int]) -> Iterator[Json]:
@@ -314,7 +314,7 @@ class _Description:
         return elements
 
     def mapping(self, value: Any) -> Json:
-        """A mapping with its `$ref` followed, and what stands beside the `$ref`; empty for what is none."""
+        """A mapping with its `$ref` followed and the keys beside it kept; empty if the value is not a mapping."""
         beside: dict[str, Any] = {}
         for _ in range(32):
             if not isinstance(value, dict):
@@ -326,7 +326,7 @@ class _Description:
         raise problem("E-CONTRACT", f"{self.name} has references that go round in a circle")
 
     def follow(self, reference: Any) -> Any:
-        """What a reference inside the file points at."""
+        """The part of the file that a reference points at."""
         if not isinstance(reference, str) or not reference.startswith("#/"):
             raise problem(
                 "E-CONTRACT",
@@ -342,7 +342,7 @@ class _Description:
 
 
 def _short(value: object) -> str:
-    """A value of the file, for a message; of a list or mapping, which may be endless, only what it is."""
+    """A value of the file for a message; a list or mapping, which may be endless, as its type only."""
     return str(value)[:80] if isinstance(value, (str, int, float)) or value is None else f"a {type(value).__name__}"
 
 
@@ -360,7 +360,7 @@ def _is_limit(limit: str, value: object) -> bool:
 
 
 def _narrow(limits: dict[str, Any], limit: str, value: Any) -> None:
-    """Add a limit to those there are: all hold together."""
+    """Add a limit to the others: a value must keep them all."""
     if limit == "const":
         limit, value = "enum", [value]
     if limit not in limits:
@@ -465,7 +465,7 @@ def _broken_number(value: float, limits: Mapping[str, Any]) -> str:
 
 
 def _is_multiple(value: float, unit: float) -> bool:
-    """In decimal, as it is written: 0.3 is a multiple of 0.1. What has no end is left to the API."""
+    """In decimal, as written: 0.3 is a multiple of 0.1. The API judges what cannot be computed."""
     try:
         return Decimal(str(value)) % Decimal(str(unit)) == 0
     except ArithmeticError:

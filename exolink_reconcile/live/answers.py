@@ -1,4 +1,4 @@
-"""Status and body of an answer to an error in words, without the secrets of what was sent."""
+"""Status and body of an answer to an error in words, without the secrets of the request."""
 
 import json
 import re
@@ -21,38 +21,38 @@ MAX_ANSWER = 128 << 20
 _LARGE = 16 << 20
 _TURN, _OF_THREAD = threading.Lock(), threading.local()
 _UNPACKED_AT_ONCE = 1 << 20
-# Without a connection no request has left. A proxy that refuses was asked for the connection only.
+# Without a connection no request has left. A proxy that refuses was only asked for a connection.
 NOTHING_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
 _LINK_TARGET = re.compile("<[^>]*>")
 _REL_NEXT = re.compile(r'(?i)\s*rel\s*=\s*["\']?(?:[^"\']*\s)?next\b')
-_LONGEST_SAID, _SHOWN_SAID = 20_000, 500  # bytes of an answer that are looked at, characters that are shown
+_LONGEST_READ, _LONGEST_SHOWN = 20_000, 500  # bytes of an answer that are searched for words, characters that are shown
 
 
 def body(response: httpx.Response, method: str, path: str) -> bytes:
-    """The body of an answer, unpacked and within its limit; no more than that is ever held.
+    """The body of an answer, unpacked and within its limit; never more than that is in memory.
 
     Raises:
         ApiSurprise: it is too large.
-        DecodingError: it is packed in a way that was not asked for, or is cut off.
+        DecodingError: it is packed in a way that we did not ask for, or cut off.
 
     """
     takes_turns = getattr(_OF_THREAD, "takes_turns", False)
     limit = MAX_ANSWER if takes_turns else min(MAX_ANSWER, _LARGE)
-    whole = bytearray()  # not a list of pieces: what many small ones leave behind is not given back to the system
+    data = bytearray()  # not a list of pieces: the memory of many small ones is not given back to the system
     for piece in _unpacked(response):
-        whole += piece
-        if len(whole) > _LARGE and takes_turns:
+        data += piece
+        if len(data) > _LARGE and takes_turns:
             _wait_for_turn()
-        if len(whole) > limit:
+        if len(data) > limit:
             raise ApiSurprise("E-TOO-LARGE", f"{method} {path}: the answer is larger than {limit >> 20} MiB")
-    return bytes(whole)
+    return bytes(data)
 
 
 def in_turn(read: Callable[[], _T]) -> _T:
-    """What `read` returns. It may ask for a large answer, and no other thread holds one then: eight are too much memory.
+    """What `read` returns. It may read a large answer, one thread at a time: eight of them need too much memory.
 
     Raises:
-        ApiError: whatever `read` raises, without the frames below: they hold the answer, and the error outlives them.
+        ApiError: whatever `read` raises, without its frames: they hold the answer, and the error outlives them.
 
     """
     _OF_THREAD.takes_turns, _OF_THREAD.has_turn = True, False
@@ -96,15 +96,15 @@ def _unpacked(response: httpx.Response) -> Iterator[bytes]:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The JSON text of a list, and what its headers say of what it does not hold."""
+    """The JSON text of a list, and what its headers say about rows that are not in it."""
 
     data: bytes
-    total: int | None = None  # rows there are in all; None where no header says
+    total: int | None = None  # how many rows there are; None where no header says so
     next_page: str = ""  # the header that announces more
 
     @classmethod
     def of(cls, headers: Mapping[str, str], data: bytes) -> "Listing":
-        """The list that was answered under these headers."""
+        """The list in an answer with these headers."""
         totals = [headers.get("x-total-count", ""), headers.get("x-total", "")]
         totals.append(headers.get("content-range", "").rpartition("/")[2])
         counts = [int(text) for text in map(str.strip, totals) if text.isascii() and text.isdigit() and len(text) < 18]
@@ -119,7 +119,7 @@ def _next_page(headers: Mapping[str, str]) -> str:
 
 
 def refusal(method: str, path: str, status: int, headers: Mapping[str, str], reason: str) -> Exception:
-    """The error that an answer other than success means."""
+    """The error for an answer that is not a success."""
     if status == 401:
         return ApiDenied("E-DENIED", f"{method} {path}: the API does not know the token (401){reason}")
     if status == 403:
@@ -143,30 +143,30 @@ def refusal(method: str, path: str, status: int, headers: Mapping[str, str], rea
 
 
 def redacted(headers: Mapping[str, str], body: bytes, token: str | None, sent: Iterable[SecretUrl]) -> str:
-    """What the server said, without the token and the secrets of what was sent: servers quote what they refuse."""
-    answer_text = without_secrets(_said(headers, body), token, sent)
-    return f": {answer_text[:_SHOWN_SAID]}" if answer_text else ""
+    """The server's words, without the token and the secrets of the request: servers quote what they refuse."""
+    text = without_secrets(_words(headers, body), token, sent)
+    return f": {text[:_LONGEST_SHOWN]}" if text else ""
 
 
 def without_secrets(text: str, token: str | None, sent: Iterable[SecretUrl] = ()) -> str:
-    """A text that is not ours, fit to be shown: every text that leaves this package from outside goes through here."""
+    """A text from outside, fit to be shown: every such text that leaves this package goes through here."""
     text = _masked(text, [*([token] if token else []), *(value for url in sent for value in url.secret_values)])
     return masked_text(text)
 
 
 def _host(location: str) -> str:
-    """Where a redirect leads, in a word; a server may send anything."""
+    """The host that a redirect leads to; a server may send anything."""
     try:
         return urlsplit(location).hostname or "elsewhere"
     except ValueError:
         return "elsewhere"
 
 
-def _said(headers: Mapping[str, str], body: bytes) -> str:
-    """What the server said; a page of HTML says nothing. Not cut yet: a secret cut in half is not found any more."""
+def _words(headers: Mapping[str, str], body: bytes) -> str:
+    """The server's words; none in a page of HTML. They must be masked before they are cut: half a secret is not found."""
     if "html" in headers.get("content-type", "").lower():
         return ""
-    text = body[:_LONGEST_SAID].decode("utf-8", "replace")
+    text = body[:_LONGEST_READ].decode("utf-8", "replace")
     try:
         answer = json.loads(text)
     except (ValueError, RecursionError):
@@ -191,7 +191,7 @@ def _spellings(secret: str) -> set[str]:
 def _masked(text: str, secrets: Iterable[str]) -> str:
     spellings = {spelling for secret in secrets for spelling in _spellings(secret)}
     for spelling in sorted(spellings, key=len, reverse=True):
-        # A short one is not a secret that could be found again in a sentence, only a piece of its words.
+        # A short one must be a whole word: within longer words it is not the secret.
         text = (
             text.replace(spelling, "***")
             if len(spelling) > 3
@@ -225,12 +225,12 @@ _REASONS: Mapping[type[Exception], str] = {
 
 
 def is_final(error: Exception) -> bool:
-    """TLS that fails once fails always, and so does a request that cannot be built."""
+    """Whether a repetition must fail too: TLS that fails once fails always, and so does a request that cannot be built."""
     return isinstance(error, httpx.LocalProtocolError) or "CERTIFICATE" in str(error).upper()
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait that the server asked for; None where it asked for nothing sensible."""
+    """The seconds that the server asks us to wait; None if it asks for nothing, or nothing sensible."""
     text = headers.get("retry-after", "").strip()
     if text.isascii() and text.isdigit():
         return float(text[:12])
@@ -241,7 +241,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def http_date(text: str) -> float | None:
-    """A date of HTTP in seconds since the epoch; without a zone it is UTC. None where it is not one."""
+    """An HTTP date in seconds since the epoch, in UTC if it names no zone; None if it is not a date."""
     from email.utils import parsedate_to_datetime
 
     try:

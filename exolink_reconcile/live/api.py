@@ -1,8 +1,8 @@
 """HTTP to the Exolink API: the only sender.
 
-It builds each URL itself, checks the origin before the token is attached, follows no redirect, bounds the size and the
-total time of every answer, and sends again what certainly did nothing: a read, and a write that did not leave or that the
-API put off (429). Whether a write without a clear answer may be repeated is not decided here.
+It builds each URL itself, checks the origin before it attaches the token, follows no redirect, bounds the size and the
+total time of every answer, and repeats only what certainly had no effect: a read, a write that did not leave, and a write
+that the API put off (429). It does not decide whether a write without a clear answer may be repeated.
 """
 
 import json
@@ -38,14 +38,14 @@ _TRIES = 4
 _TRIES_THROTTLED = 8
 _FIRST_PAUSE = 0.25
 _LONGEST_PAUSE = 8.0
-# Retries beyond this many, or this share of all requests, would only add to what is wrong with the API.
+# Retries beyond this many, or this share of all requests, would only make an API in trouble worse.
 _FREE_RETRIES = 50
 _RETRY_SHARE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One request that was sent and what came of it: nothing in it is secret. `status` is None without an answer."""
+    """One request that was sent and its result; nothing in it is secret. `status` is None if there was no answer."""
 
     method: str
     path: str
@@ -60,8 +60,8 @@ def _nothing() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Who sends a write. `leaving` is called right before a request leaves, each time and after every wait; what it raises
-    stops the request. `put_off` is called when one certainly did nothing and will be tried again, before the pause.
+    """The sender of a write. `leaving` is called right before each request leaves, after every wait; if it raises, the
+    request is not sent. `put_off` is called when a request certainly had no effect and will be repeated, before the pause.
     """
 
     leaving: Callable[[], None] = _nothing
@@ -77,10 +77,10 @@ class Api:
     Args:
         base_url: scheme, host, port and maybe a path; `https`, or `http` for loopback only.
         token: the bearer token; None for the emulator inside the process.
-        reread: gives the token anew when the API does not know it any more (a token file that was renewed).
+        reread: reads the token again when the API no longer accepts it (a token file that was renewed).
         timeout: seconds for one request as a whole, headers and body included.
-        transport: makes the transport of a thread instead of the network (the emulator inside the process, tests).
-        trace: is called after each request, from the thread that made it; it must not raise.
+        transport: makes a thread's transport that replaces the network (the emulator inside the process, tests).
+        trace: called after each request, from the thread that made it; it must not raise.
 
     Raises:
         InputError: the URL is not a place to send a token to.
@@ -114,7 +114,7 @@ class Api:
         self._ca_file = ca_file
         self._sleep = sleep
         self._trace = trace
-        self.tenant_ids: dict[str, int] = {}  # by name, as the tenants themselves said
+        self.tenant_ids: dict[str, int] = {}  # by name, from the tenants' own answers
         self._threads = threading.local()
         self._transports: list[httpx.BaseTransport] = []
         self._lock = threading.Lock()
@@ -124,21 +124,21 @@ class Api:
         self._clock: float | None = None
         self.proxy = None if transport else urls.proxy_for(self._base)
         self.pool = ThreadPoolExecutor(max_workers=parallelism, thread_name_prefix="exolink")
-        # Reading a list as JSON needs several times its size for a moment, and each thread keeps what it once had: of ten
-        # tenants that was 1.4 GB. Threads cannot do it at the same time anyway.
+        # Parsing a list needs several times its size for a moment, and each thread keeps the memory that it once had: with
+        # ten tenants that was 1.4 GB. Threads cannot parse at the same time anyway.
         self.reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="exolink-reader")
 
     def now(self) -> float | None:
-        """The API's own clock, in seconds since the epoch, as its answers' `Date` tells; None where it never said."""
+        """The API's own clock, in seconds since the epoch, from the `Date` of its answers; None if no answer had one."""
         return None if self._clock is None else self._clock + time.monotonic()
 
     def hurry(self, timeout: float) -> None:
-        """From now on give each request only so many seconds, and try it once."""
+        """From now on, give each request only this many seconds and one attempt."""
         self._timeout = min(self._timeout, timeout)
         self._in_a_hurry = True
 
     def close(self) -> None:
-        """Close every connection. A thread that still waits for an answer is not waited for."""
+        """Close every connection, without waiting for threads that still wait for an answer."""
         self.pool.shutdown(wait=False, cancel_futures=True)
         self.reader.shutdown(wait=False, cancel_futures=True)
         for transport in self._transports:
@@ -153,12 +153,12 @@ class Api:
     # --------------------------------------------------------------------------------------------------------- verbs
 
     def list(self, kind: Kind, tenant: str) -> answers.Listing:
-        """A collection as it was answered. Raises ApiError; a 404 is an error, never an empty list."""
+        """A collection as the API answered it. Raises ApiError; a 404 is an error, never an empty list."""
         headers, data = self._read(urls.path(kind.collection, tenant))
         return answers.Listing.of(headers, data)
 
     def get(self, kind: Kind, tenant: str, remote_id: int | None = None) -> bytes | None:
-        """The JSON text of one object, or None where the API answers 404, or 405: it shows no object by its id."""
+        """The JSON text of one object; None if the API answers 404, or 405 (it offers no object by its id)."""
         try:
             return self._read(urls.path(kind.item, tenant, remote_id))[1]
         except ApiRejected as error:
@@ -185,7 +185,7 @@ class Api:
         return True
 
     def may_repeat(self, number: int, error: NoClearAnswer) -> bool:
-        """Whether a write whose attempt of this number got no clear answer may be tried once more; pauses before."""
+        """Whether a write may be tried once more after attempt `number` got no clear answer; pauses if it may."""
         headers = {} if error.retry_after is None else {"retry-after": error.retry_after}
         return self._try_again(number, 0, headers)
 
@@ -225,7 +225,7 @@ class Api:
                     raise
                 raise NoClearAnswer("E-AMBIGUOUS", error.summary) from None
             if 200 <= status < 300:
-                if answers.is_page(headers, answer):  # of a proxy or a login: it says nothing of the write
+                if answers.is_page(headers, answer):  # of a proxy or a login: it says nothing about the write
                     raise NoClearAnswer("E-AMBIGUOUS", f"{method} {path}: a web page answered ({status}), not the API")
                 return
             if status >= 500 or status in (303, 408) or (method == "POST" and 300 <= status < 400):
@@ -243,7 +243,7 @@ class Api:
     def _send(
         self, method: str, path: str, content: bytes | None, attempt: int, leaving: Callable[[], None] = _nothing
     ) -> tuple[int, httpx.Headers, bytes]:
-        """One request as a whole; repeated once with a renewed token when the API does not know ours any more."""
+        """One request as a whole; repeated once with a renewed token if the API no longer accepts ours."""
         token = self._token
         status, headers, body = self._send_once(method, path, content, token, attempt, leaving)
         if status == 401 and self._renew(token):
@@ -251,7 +251,7 @@ class Api:
         return status, headers, body
 
     def _unreachable(self, method: str, path: str, error: Exception) -> ApiUnreachable:
-        """What went wrong and, where there was no connection at all, with whom: most likely that is not right."""
+        """What went wrong; without any connection also with whom, because the URL is the likely mistake."""
         via = ""
         if "CERTIFICATE" in str(error).upper():
             via = f" (the certificate of {self._base} is not trusted: --ca-file FILE names others to trust)"
@@ -266,7 +266,7 @@ class Api:
         return answers.without_secrets(answers.reason(error), self._token)
 
     def _renew(self, refused: str | None) -> bool:
-        """Whether there is another token than the one that was refused; asked for once however many threads want it."""
+        """Whether there is another token than the refused one; read once, however many threads ask."""
         with self._lock:
             if self._token == refused:
                 self._token = self._reread() or refused
@@ -321,7 +321,7 @@ class Api:
         return request
 
     def _note(self, response: httpx.Response, started: float) -> None:
-        """What an answer says besides its body: whether we are too fast, and what time it is there."""
+        """Take in what an answer says besides its body: whether we are too fast, and the API's time."""
         if response.status_code == 429:
             self._pace.refused(started)
         else:
@@ -329,7 +329,7 @@ class Api:
         self._set_clock(response.headers.get("date", ""))
 
     def _set_clock(self, date: str) -> None:
-        """Take in a `Date`. The latest that was ever said counts: an answer from a cache says an older one."""
+        """Take in a `Date`. The latest one counts: an answer from a cache has an older one."""
         if date and date != self._date:
             self._date, at = date, answers.http_date(date)
             if at is not None:
@@ -337,14 +337,14 @@ class Api:
                 self._clock = ahead if self._clock is None else max(self._clock, ahead)
 
     def _url(self, path: str) -> httpx.URL:
-        """The URL of a path, checked: the token goes to one origin, and a name cannot climb out of its path segment."""
+        """The URL of a path, checked: the token goes to one origin only, and a name cannot leave its path segment."""
         resolved = self._urls.get(path)
         if resolved is None:
             resolved = httpx.URL(self._base + path)
             if urls.origin(resolved) != self._origin or resolved.raw_path.decode("ascii") != self._base_path + path:
                 host = f"{resolved.scheme}://{resolved.host}"
                 raise ApiSurprise("E-ORIGIN", f"refusing to send to {host}: not the API that was named")
-            if len(self._urls) < _KNOWN_URLS:  # creates of one kind all go to one
+            if len(self._urls) < _KNOWN_URLS:  # all creates of a kind go to one URL
                 self._urls[path] = resolved
         return resolved
 
@@ -361,7 +361,7 @@ class Api:
         return transport
 
     def _network_transport(self) -> httpx.BaseTransport:
-        """A transport with one connection. httpx's pool gets slower with every connection it holds; one a thread does not."""
+        """A transport with one connection a thread: httpx's pool gets slower with every connection that it holds."""
         with self._lock:
             if self._ssl_context is None and self._origin[0] == "https":  # made once: it costs 30 ms
                 self._ssl_context = trust.context(self._ca_file)
@@ -370,9 +370,9 @@ class Api:
         return OneConnection(self._ssl_context, deadline, self.proxy.url if self.proxy else None)
 
     def _try_again(self, attempt: int, status: int = 0, headers: Mapping[str, str] = MappingProxyType({})) -> bool:
-        """Whether to try once more, after a pause. A throttled origin is paused for every thread, as long as it asks."""
+        """Whether to try once more; pauses if so. A throttled origin pauses every thread for as long as it asks."""
         throttled = status == 429
-        self._retries += not throttled  # an origin that says when to come back is not made worse by coming back
+        self._retries += not throttled  # coming back when the origin asked us to does no harm
         if self._in_a_hurry or attempt >= (_TRIES_THROTTLED if throttled else _TRIES):
             return False
         if self._retries > max(_FREE_RETRIES, _RETRY_SHARE * self._requests):

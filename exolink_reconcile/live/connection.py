@@ -58,7 +58,7 @@ def connect(
 
 
 def origin(api_url: str) -> str:
-    """What the state of an API is kept under: its URL; for an emulator the id inside its database, so a new one starts afresh.
+    """The key of an API's state: its URL; for an emulator the id inside its database, so that a new one starts afresh.
 
     Raises:
         InputError: the emulator's database cannot be used.
@@ -80,7 +80,7 @@ def is_safe_ground(api_url: str) -> bool:
         return True
     try:
         return urls.is_loopback(urlsplit(api_url).hostname or "")
-    except ValueError:  # no URL: it is refused where it is used
+    except ValueError:  # not a URL: it is refused where it is used
         return False
 
 
@@ -140,7 +140,7 @@ def _emulator(
 
 
 class _Emulated(httpx.WSGITransport):
-    """Requests go to an emulator in this process, which is closed with it: its database is then one file."""
+    """Sends requests to an emulator in this process and closes it at the end, so that its database is one file."""
 
     def __init__(self, app: "emulator.Application") -> None:
         super().__init__(app=app, wsgi_errors=sys.stderr)

@@ -23,12 +23,12 @@ _MOST_VALUES = 10_000_000
 
 
 def read(api: Api, wanted: Mapping[str, Sequence[Kind]], tenant_kind: Kind, *, absent_ok: bool = False) -> LiveState:
-    """Every tenant of `wanted` with the rows of the kinds named for it; one list a kind, one get a tenant.
+    """Every tenant of `wanted` with the rows of its kinds; one list request a kind, one GET a tenant.
 
-    `absent_ok`: a tenant that does not exist is an answer (the contract can create it), not an error.
+    `absent_ok`: a tenant that does not exist is not an error (the contract can create it).
 
     Raises:
-        ApiError: if anything of it could not be read: then nothing was.
+        ApiError: if any part could not be read: there is no partial result.
 
     """
     tenants = {tenant: api.pool.submit(_read_tenant, api, tenant_kind, tenant) for tenant in wanted}
@@ -50,10 +50,10 @@ def read(api: Api, wanted: Mapping[str, Sequence[Kind]], tenant_kind: Kind, *, a
 
 
 def read_list(api: Api, kind: Kind, tenant: str) -> list[Row]:
-    """The live rows of one kind, soft-deleted ones left out.
+    """The live rows of one kind, without soft-deleted ones.
 
     Raises:
-        ApiError: the list could not be read, or is not a whole list of rows with an id and a key.
+        ApiError: the list could not be read, or is not a complete list of rows with an id and a key.
 
     """
     return read_rows(api, kind, tenant)[0]
@@ -62,7 +62,7 @@ def read_list(api: Api, kind: Kind, tenant: str) -> list[Row]:
 def read_rows(
     api: Api, kind: Kind, tenant: str, raw_ids: Collection[int] = ()
 ) -> tuple[list[Row], Mapping[int, Mapping[str, Any]]]:
-    """`read_list`, and the rows with these ids as the API answered them, without what they have inside of them."""
+    """`read_list`, and the rows with these ids as the API answered them, without nested objects."""
     return answers.in_turn(lambda: _rows(api, kind, tenant, api.list(kind, tenant), raw_ids))
 
 
@@ -83,7 +83,7 @@ def _checked_rows(
     data = listing.data
     if data.count(b"{") > _MOST_ROWS:
         raise ApiSurprise("E-BAD-LIST", f"{subject} has more than {_MOST_ROWS:,} objects")
-    if data.count(b",") > _MOST_VALUES:  # what is in them is read too, also what no kind knows
+    if data.count(b",") > _MOST_VALUES:  # fields that no kind knows are read too
         raise ApiSurprise("E-BAD-LIST", f"{subject} has more than {_MOST_VALUES:,} values")
     try:
         rows = _list_adapter(kind).validate_json(data, extra="ignore")
@@ -102,10 +102,10 @@ def _checked_rows(
 
 
 def _whole_rows(data: bytes, ids: Collection[int], count: int) -> dict[int, Mapping[str, Any]]:
-    """Few rows of a list that was found to be one, of `count` rows; of the others nothing is kept while it is read."""
+    """A few rows of a valid list of `count` rows, as answered; nothing of the other rows is kept while it is read."""
     if not ids:
         return {}
-    if data.count(b"{") == data.count(b"}") == count:  # nothing inside of them: each brace begins or ends a row
+    if data.count(b"{") == data.count(b"}") == count:  # no nested objects: each brace begins or ends a row
         places = [match.start() for number in ids for match in re.finditer(rb'"id"\s*:\s*"?%d\b' % number, data)]
         cut = [data[data.rindex(b"{", 0, at) : data.index(b"}", at) + 1] for at in places]
         whole_rows = {int(row["id"]): row for row in map(json.loads, cut)}
@@ -115,14 +115,14 @@ def _whole_rows(data: bytes, ids: Collection[int], count: int) -> dict[int, Mapp
     def keep(row: dict[str, Any]) -> dict[str, Any] | None:
         try:
             return row if int(row["id"]) in ids else None
-        except (KeyError, TypeError, ValueError, OverflowError):  # not a row but something inside of one
+        except (KeyError, TypeError, ValueError, OverflowError):  # not a row but an object nested in one
             return None
 
     return {int(row["id"]): row for row in json.loads(data, object_hook=keep) if row is not None}
 
 
 def read_one(api: Api, kind: Kind, tenant: str, identifier: int | None = None) -> Row | None:
-    """One live object, or None where it does not exist or was deleted.
+    """One live object; None if it does not exist or was deleted.
 
     Raises:
         ApiError: it could not be read, or the answer is not such an object.
@@ -141,7 +141,7 @@ def read_whole(
 
 
 def read_item(api: Api, kind: Kind, tenant: str, identifier: int | None = None) -> Row | None:
-    """One object, with `deletedAt` where the API says that it was deleted; None for a 404. Raises as `read_one`."""
+    """One object, with `deletedAt` if the API says that it was deleted; None for a 404. Raises as `read_one`."""
     item = read_item_whole(api, kind, tenant, identifier)
     return item[0] if item is not None else None
 
@@ -174,10 +174,10 @@ _BETWEEN_ROWS = re.compile(rb"\}\s*,\s*\{")
 
 
 def _says_twice(kind: Kind, data: bytes, rows: Sequence[Row]) -> bool:
-    """Whether some object of the JSON gives one field twice, which JSON readers pass over in silence.
+    """Whether some object of the JSON gives one field twice, which JSON parsers accept in silence.
 
-    A field that stands in the text as often as rows have a value for it stands in each of them once. Only where the
-    counts differ (a null, a nested object, a field given twice) is it worth to count row by row, then to read it all.
+    If a field stands in the text as often as there are rows with a value for it, each of them has it once. Only if these
+    counts differ (a null, a nested object, a field given twice) do we count row by row, and then parse everything.
     """
     suspects = [
         quoted
@@ -207,13 +207,13 @@ class _TwiceError(Exception):
 
 
 def _is_of_another_tenant(data: bytes, tenant_id: int | None) -> bool:
-    """Whether a row says that it belongs to another tenant than the one that was asked for; one that says nothing does not."""
+    """Whether a row says that it belongs to another tenant than the one that we asked for."""
     count = data.count(b'"tenantId"')
     if tenant_id is None or not count:
         return False
     if len(re.findall(rb'"tenantId"\s*:\s*%d\s*[,}]' % tenant_id, data)) == count:
         return False
-    rows = json.loads(data)  # the slow look: a null, a text, or a field of that name inside of a row
+    rows = json.loads(data)  # the slow way: a null, a text, or a nested field of that name
     owners = (row.get("tenantId") for row in (rows if isinstance(rows, list) else [rows]))
     return not all(owner is None or _is_number(owner, tenant_id) for owner in owners)
 
@@ -230,9 +230,9 @@ def _read_tenant(api: Api, kind: Kind, tenant: str) -> Row | None:
 
 
 def _read_list_if_there(api: Api, kind: Kind, tenant: str, tenant_row: "Future[Row | None]") -> list[Row] | None:
-    """The rows, or None for 404: what that means depends on whether the tenant exists.
+    """The rows; None for a 404, whose meaning depends on whether the tenant exists.
 
-    The list is asked for at once and judged when the tenant is known. Tenants are asked for first, so none waits for us.
+    The list is requested at once and judged when the tenant is known. Tenants are requested first, so none waits for us.
     """
 
     def read() -> list[Row] | None:
@@ -251,7 +251,7 @@ def _read_list_if_there(api: Api, kind: Kind, tenant: str, tenant_row: "Future[R
 def _tenant(
     tenant: str, row: Row | None, rows: Mapping[tuple[str, Kind], list[Row] | None], tenant_kind: Kind
 ) -> LiveTenant:
-    if row is None:  # to be created: its lists count as empty, whatever was answered for them
+    if row is None:  # to be created: its lists count as empty, whatever the API answered for them
         return LiveTenant(False, {kind: () for name, kind in rows if name == tenant})
     rows_by_kind: dict[Kind, Sequence[Row]] = {tenant_kind: (row,)}
     for (name, kind), kind_rows in rows.items():
@@ -276,7 +276,7 @@ def _gravest(errors: Sequence[ApiError]) -> ApiError:
 
 
 def _bad(subject: str, error: ValidationError, data: bytes) -> ApiSurprise:
-    """Why an answer is not data. Quotes nothing of it: it may be anything."""
+    """Why an answer is not what it should be. Nothing of it is quoted: it may be anything."""
     first = error.errors(include_url=False, include_input=False)[0]
     place = "/".join(str(part) for part in first["loc"])
     if data[:200].lstrip()[:1] == b"<":
@@ -289,7 +289,7 @@ def _bad(subject: str, error: ValidationError, data: bytes) -> ApiSurprise:
 @functools.cache
 def _list_adapter(kind: Kind) -> TypeAdapter[list[Row]]:
     model: Any = row_model(kind)
-    return TypeAdapter(Annotated[list[model], FailFast()])  # of a million bad rows the first says it all
+    return TypeAdapter(Annotated[list[model], FailFast()])  # the first of a million bad rows is enough
 
 
 @functools.cache

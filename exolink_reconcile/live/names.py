@@ -1,7 +1,7 @@
 """A host's name to its addresses, in bounded time.
 
-The system's look-up cannot be given a time or be stopped: with a name server that does not answer it takes minutes. So it
-runs in a thread that nobody has to wait for, not even the end of the process; who asks again meanwhile joins it.
+The system's look-up has no timeout and cannot be stopped: with a name server that does not answer it takes minutes. So it
+runs in a thread that nobody has to wait for, not even the end of the process. A second request for the name joins it.
 """
 
 import socket

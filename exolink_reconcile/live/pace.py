@@ -1,6 +1,6 @@
 """When the next request to an origin may start: at once, until the origin throttles; then as fast as it lets us.
 
-A pause alone does not do: all threads come back at the same moment and most are refused again. So each refusal also
+A pause alone is not enough: all threads come back at the same moment and most are refused again. So each refusal also
 doubles the distance between the starts of two requests, and each good answer shortens it a little.
 """
 
@@ -28,7 +28,7 @@ class Pace:
         self._refused_since: float | None = None
 
     def wait(self, sleep: Callable[[float], object]) -> float:
-        """Wait for this request's turn, also through pauses that begin meanwhile; the time at which it starts."""
+        """Wait for this request's turn, through pauses that begin meanwhile too; returns the time when it starts."""
         for _ in range(10):
             start = self._claim()
             if (seconds := start - time.monotonic()) > 0:
@@ -38,7 +38,7 @@ class Pace:
         return time.monotonic()
 
     def pause(self, seconds: float) -> bool:
-        """No request starts for so long. False, and no pause, if that would be too long since the last good answer."""
+        """Start no request for this long. False, without a pause, if the last good answer would be too long ago then."""
         now = time.monotonic()
         with self._lock:
             since = self._refused_since = now if self._refused_since is None else self._refused_since
@@ -48,14 +48,14 @@ class Pace:
             return True
 
     def refused(self, started: float) -> None:
-        """A request that started then was one too many. Those that were under way together count once."""
+        """Note that a request that started then was refused. Requests that were under way together count once."""
         with self._lock:
             if started >= self._slowed_at:
                 self._slowed_at = time.monotonic()
                 self._distance = min(max(2 * self._distance, _FIRST_DISTANCE), _LONGEST_DISTANCE)
 
     def accepted(self) -> None:
-        """A request was answered with anything but a refusal."""
+        """Note that a request was answered with anything but a refusal."""
         if self._distance or self._refused_since is not None:
             with self._lock:
                 self._refused_since = None

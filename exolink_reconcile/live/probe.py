@@ -1,7 +1,7 @@
-"""URLs of CPMS backends to whether a charger would find them: one WebSocket handshake each, from here.
+"""URLs of CPMS backends to whether a charger can reach them: one WebSocket handshake each, from this machine.
 
-It is a stranger's handshake: never with the API's token, with the same trust in certificates. Any answer over HTTP counts,
-a refusal as well: who refuses is there.
+The handshake is anonymous: it never carries the API's token. It trusts the same certificates as the API client. Any answer
+over HTTP counts, even a refusal: a backend that refuses is there.
 """
 
 import base64
@@ -35,7 +35,7 @@ def plan(
     """A probe of each URL that the plan gives to a backend, in the order of its steps.
 
     Raises:
-        InputError: what --ca-file or the environment names cannot be used.
+        InputError: --ca-file, or a file or proxy that the environment names, cannot be used.
 
     """
     wanted = [(step, url) for step in plan.steps for url in _urls(step)]
@@ -60,7 +60,7 @@ def _urls(step: Step) -> list[SecretUrl]:
 
 @dataclass(frozen=True, slots=True)
 class Handshake:
-    """What came back: the status of an answer over HTTP, or None; the subprotocol agreed; else why not, in our words."""
+    """The result: the status of an answer over HTTP, or None; the subprotocol agreed on; else why not, in our words."""
 
     status: int | None = None
     subprotocol: str | None = None
@@ -72,7 +72,7 @@ class _NoAnswer(Exception):
 
 
 def handshake(url: str, timeout: float, context: ssl.SSLContext, environment: Mapping[str, str]) -> Handshake:
-    """One handshake, within its time as a whole. Never raises for what the other side does."""
+    """One handshake, within `timeout` as a whole. Never raises, whatever the other side does."""
     deadline = time.monotonic() + timeout
     try:
         parts = urlsplit(url)
@@ -85,7 +85,7 @@ def handshake(url: str, timeout: float, context: ssl.SSLContext, environment: Ma
 
 
 def why_not(error: Exception) -> str:
-    """Why there is no connection or no answer, in our own words; raises again what is a bug of ours."""
+    """Why there is no connection or no answer, in our own words; raises an error that is our own bug again."""
     match error:
         case _NoAnswer():
             return str(error)
@@ -109,8 +109,8 @@ def why_not(error: Exception) -> str:
 def connected(
     host: str, port: int, tls: bool, deadline: float, context: ssl.SSLContext, environment: Mapping[str, str]
 ) -> socket.socket:
-    """A connection to a host, through the proxy of the environment where it names one. Raises many things."""
-    variables = ("https_proxy", "HTTPS_PROXY") if tls else ("http_proxy",)  # as curl: HTTP_PROXY may be a header
+    """A connection to a host, through the proxy that the environment names, if any. Raises many kinds of errors."""
+    variables = ("https_proxy", "HTTPS_PROXY") if tls else ("http_proxy",)  # like curl: HTTP_PROXY may be a header
     proxy = urls.proxy_to(host, port, variables, environment)
     if proxy is None:
         stream = _tcp(host, port, deadline)
@@ -199,14 +199,14 @@ def _ask(stream: socket.socket, url: str, deadline: float) -> Handshake:
 
 
 def _named(head: bytes) -> str | None:
-    """The subprotocol that an answer names, where it is one that was asked for."""
+    """The subprotocol that an answer names, if we offered it."""
     named = re.search(rb"(?im)^sec-websocket-protocol:[ \t]*([a-z0-9.]{1,20})[ \t]*\r?$", head)
     name = named[1].decode() if named else ""
     return name if name in SUBPROTOCOLS else None
 
 
 def _redirect(head: bytes) -> str:
-    """Where a redirect leads, as far as it is a plain host; it is shown and not followed."""
+    """Where a redirect leads, if that is a plain host; it is shown, not followed."""
     location = re.search(rb"(?im)^location:[ \t]*(?:https?|wss?)://([a-z0-9.-]{1,253})(?=[:/?\r\n]|$)", head)
     return f"redirected to {location[1].decode().lower()}" if location else "redirected"
 

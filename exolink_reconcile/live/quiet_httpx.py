@@ -1,7 +1,7 @@
-"""httpx without what no request of ours needs.
+"""httpx without the imports that no request of ours needs.
 
-Its own command line imports click, rich and pygments (45 ms), and httpcore imports trio and anyio where they happen to be
-installed (80 ms), for asynchronous clients. Both fall back by themselves on ImportError.
+Its own command line imports click, rich and pygments (45 ms), and httpcore imports trio and anyio for asynchronous clients,
+if they happen to be installed (80 ms). Both handle an ImportError themselves.
 """
 
 import sys
@@ -13,7 +13,7 @@ sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
 import httpcore
 import httpx
 
-for _name in _hidden:  # anybody else in this process may have them
+for _name in _hidden:  # other code in this process may import them
     del sys.modules[_name]
 
 __all__ = ["httpcore", "httpx"]

@@ -76,7 +76,7 @@ class _DeadlineBackend(httpcore.NetworkBackend):
 
 
 class _DeadlineStream(httpcore.NetworkStream):
-    """Sends what was written when an answer is wanted: head and body in one packet, and one wait for the GIL less."""
+    """Sends what was written only when an answer is read: head and body in one packet, and one wait for the GIL less."""
 
     def __init__(self, inner: httpcore.NetworkStream, deadline: Deadline) -> None:
         self._inner = inner
@@ -88,7 +88,7 @@ class _DeadlineStream(httpcore.NetworkStream):
             data = b"".join(self._written)
             self._written.clear()
             remaining = self._deadline.left(timeout, httpcore.WriteTimeout)
-            with suppress(httpcore.WriteError):  # as httpcore does: there may be an answer all the same
+            with suppress(httpcore.WriteError):  # like httpcore: there may still be an answer
                 self._inner.write(data, remaining)
         return self._inner.read(max_bytes, self._deadline.left(timeout, httpcore.ReadTimeout))
 

@@ -9,10 +9,10 @@ from exolink_reconcile.errors import problem
 
 
 def context(ca_file: str | None, environment: Mapping[str, str] = os.environ) -> ssl.SSLContext:
-    """What verifies a server's certificate.
+    """The context that verifies a server's certificate.
 
     Raises:
-        InputError: a file or folder that was named cannot be used; the message says who named it.
+        InputError: a named file or folder cannot be used; the message says where it was named.
 
     """
     if ca_file is not None:
@@ -47,7 +47,7 @@ def _add_folder(trust: ssl.SSLContext, folder: str) -> None:
 
 
 def _of_system() -> ssl.SSLContext:
-    """The system's trust store, with a company's own CA in it; the certificates of certifi where a system has none."""
+    """The system's trust store, which has a company's own CA; certifi's certificates if the system has none."""
     import truststore
 
     if _is_empty(ssl.get_default_verify_paths()):

@@ -48,7 +48,7 @@ def checked_base(base_url: str) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is this machine: `localhost`, 127.0.0.0/8 or `::1`. Nothing is looked up."""
+    """Whether a host is this machine: `localhost`, 127.0.0.0/8 or `::1`. Does no DNS look-up."""
     if host.lower() == "localhost":
         return True
     try:
@@ -76,7 +76,7 @@ def proxy_for(base_url: str, environment: Mapping[str, str] = os.environ) -> Pro
     """The proxy that the environment names for this URL, read as curl reads it. Loopback and plain http have none.
 
     Raises:
-        InputError: what is named cannot be used: it is never passed over in silence.
+        InputError: the named proxy cannot be used; it is never ignored in silence.
 
     """
     parts = urlsplit(base_url)
@@ -98,7 +98,7 @@ def proxy_to(
 
 
 def _proxy_url(text: str, variable: str) -> str:
-    """The URL of a proxy, whole: `HOST:PORT` means http."""
+    """The complete URL of a proxy; `HOST:PORT` means http."""
     url = text if "://" in text else f"http://{text}"
     scheme = url.partition("://")[0].lower()
     if scheme not in ("http", "https"):
@@ -119,7 +119,7 @@ def _proxy_url(text: str, variable: str) -> str:
 
 
 def _is_exempt(host: str, port: int, no_proxy: str) -> bool:
-    """Whether NO_PROXY names this host: a name with all below it, an address, a network, or `*` for everything."""
+    """Whether NO_PROXY names this host: as a domain with all below it, an address, a network, or `*` for everything."""
     host = host.lower().rstrip(".")
     for entry in no_proxy.lower().replace(",", " ").split():
         if entry == "*":
