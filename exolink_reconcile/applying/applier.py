@@ -1,8 +1,8 @@
-"""Plan, API, journal to outcomes: does what the plan says, and decides nothing.
+"""Plan, API and journal to outcomes: does what the plan says, and decides nothing.
 
-A wave is done in stages: of each (tenant, kind, action) one step goes alone, then ten, then the rest. What a stage did is
-read back before the next one follows, so whatever the API does unexpectedly happens once. After the wave every list it
-touched is read again: that one read learns ids, settles what got no answer, and verifies.
+A wave runs in stages: of each (tenant, kind, action) one step goes alone, then ten, then the rest. Each stage is read back
+before the next one starts, so an unexpected effect of the API happens once. After the wave every list that it touched is
+read again: that one read learns ids, settles writes without an answer, and verifies.
 """
 
 import threading
@@ -31,7 +31,7 @@ from exolink_reconcile.resource import Address, Kind
 
 FAILURES_IN_A_ROW = 10
 GRACE = 5.0
-READ_BACK = 2.0  # seconds for each list after a signal: a CI system kills about ten seconds after it asked
+READ_BACK = 2.0  # seconds for each list after a signal: a CI system kills about ten seconds after its first signal
 
 
 def apply(
@@ -46,8 +46,8 @@ def apply(
 ) -> Result:
     """Do the plan's steps. One outcome a step, in the order of the plan; errors of the API are outcomes, not raised.
 
-    `before` is what the plan was made from: what was there already is not taken for what a create made. What differed
-    there already, at the addresses of `differing`, is not told as new.
+    `before` is the live state that the plan was made from: its objects are never taken for what a create made. `differing`
+    are the addresses that differed already then: their differences are not reported as new.
     """
     run = _Run(plan, contract, api, stop, settings, before)
     for wave in run.waves:
@@ -68,22 +68,22 @@ def apply(
 def _verify(
     plan: Plan, desired: DesiredState, run: "_Run", ended: Sequence[Outcome], differing: Collection[Address]
 ) -> tuple[tuple[Left, ...], tuple[str, ...]]:
-    """What is left at the plan's addresses. A row that was there and is not listed now: more likely a list that lags."""
+    """The differences left at the plan's addresses. A row that is gone is read again: most likely its list lags."""
     verified = [verifying.verify(plan, desired, run.lists.rows, ended, differing)]
 
-    def told() -> bool:
+    def nothing_is_gone() -> bool:
         if gone := {judgement.address for judgement in verified[-1][0] if judgement.gone}:
             run.lists.read_again(gone)
             verified.append(verifying.verify(plan, desired, run.lists.rows, ended, differing))
         return not any(judgement.gone for judgement in verified[-1][0])
 
-    wait_until(told, run.settings.settle, stop=run.stop, clock=run.settings.clock, sleep=run.lists.sleep)
+    wait_until(nothing_is_gone, run.settings.settle, stop=run.stop, clock=run.settings.clock, sleep=run.lists.sleep)
     return verified[-1]
 
 
 @dataclass(slots=True)
 class _Group:
-    """The steps of one (tenant, kind, action) of a wave, and whether they go on."""
+    """The steps of one (tenant, kind, action) of a wave, and why they stopped, if they did."""
 
     tenant: str
     kind: Kind
@@ -95,7 +95,7 @@ class _Group:
 
 
 class _Run:
-    """One apply: what happened so far."""
+    """One apply and what happened in it so far."""
 
     def __init__(
         self, plan: Plan, contract: Contract, api: Api, stop: Stop, settings: Settings, before: LiveState | None
@@ -120,7 +120,7 @@ class _Run:
     # ----------------------------------------------------------------------------------------------------------- waves
 
     def wave(self, wave: Sequence[Task]) -> None:
-        """Run one wave to its end, list included."""
+        """Run one wave to its end, the last read of its lists included."""
         groups = _groups(wave)
         start, last = 0, list[Task]()
         for number, size in enumerate((*self.settings.stages, len(wave))):
@@ -148,10 +148,10 @@ class _Run:
         for group, tasks in staged:
             for task in tasks:
                 if reason := self._skip_reason(group, task):
-                    self._finish(skipped(task, *reason), task)
+                    self._close(skipped(task, *reason), task)
                 else:
-                    futures[self.api.pool.submit(self._do, group, task, since)] = task
-        # A queue of those that ended: `concurrent.futures.wait` looks at all of 10,000 again for each one that ends.
+                    futures[self.api.pool.submit(self._attempt, group, task, since)] = task
+        # A queue, because `concurrent.futures.wait` looks at all of 10,000 futures again for each one that ends.
         ended: SimpleQueue[Future[None]] = SimpleQueue()
         for future in futures:
             future.add_done_callback(ended.put)
@@ -169,7 +169,7 @@ class _Run:
                 return
 
     def _give_up(self, futures: Mapping[Future[None], Task]) -> None:
-        """Leave what does not end: a request without an answer is unclear, all else was not sent and will not be."""
+        """Stop waiting for tasks that do not end: a request without an answer is unclear, all others are never sent."""
         for future, task in futures.items():
             if future.done():
                 future.result()
@@ -182,10 +182,10 @@ class _Run:
             )
             task.withheld = task.withheld or _INTERRUPTED
             if not task.may_be_in_flight and task.outcome is None:
-                self._finish(skipped(task, *_INTERRUPTED), task)
+                self._close(skipped(task, *_INTERRUPTED), task)
 
     def _skip_reason(self, group: _Group, task: Task) -> tuple[str, str] | None:
-        """Why a task does not start, with its code; None when it may."""
+        """Why a task must not start, with its code; None if it may."""
         step, tenant = task.step, task.step.address.tenant
         if reason := self._withhold(task):
             return reason
@@ -202,7 +202,7 @@ class _Run:
         return None
 
     def _withhold(self, task: Task) -> tuple[str, str] | None:
-        """Why no request of a task may leave now, whatever was started; asked from several threads."""
+        """Why no request of a task may leave now, even if the task has started; called from several threads."""
         if self.stop.signal:
             return _INTERRUPTED
         if self.halted is not None:
@@ -217,19 +217,19 @@ class _Run:
 
     # ----------------------------------------------------------------------------------------------------------- steps
 
-    def _do(self, group: _Group, task: Task, since: float) -> None:
-        """One task, in a thread of the pool."""
+    def _attempt(self, group: _Group, task: Task, since: float) -> None:
+        """Do one task, in a thread of the pool."""
         if reason := self._skip_reason(group, task):
-            self._finish(skipped(task, *reason), task)
+            self._close(skipped(task, *reason), task)
             return
         try:
             self.sender.do(task, first=task is group.tasks[0], since=since)
             group.failures = 0
         except Withheld as withheld:
-            self._held(task, withheld.code, withheld.reason)
+            self._note_withheld(task, withheld.code, withheld.reason)
         except (StorageFailed, Locked) as error:
             self.halted = self.halted or error
-            self._held(task, error.code, f"{error.summary}; nothing was sent")
+            self._note_withheld(task, error.code, f"{error.summary}; nothing was sent")
         except NoClearAnswer as error:
             self._note_denied(error.__cause__)
             self._count_failure(group, task)
@@ -239,28 +239,28 @@ class _Run:
             self._failed(task, error)
         else:
             if task.outcome is not None:
-                self._finish(task.outcome, task)
+                self._close(task.outcome, task)
 
-    def _held(self, task: Task, code: str, reason: str) -> None:
-        """A request did not leave: where none did that may have an effect, the step was skipped."""
+    def _note_withheld(self, task: Task, code: str, reason: str) -> None:
+        """Note that a request did not leave. The step was skipped if no request of it may have had an effect."""
         task.withheld = code, reason
         if not task.may_be_in_flight:
-            self._finish(skipped(task, code, reason), task)
+            self._close(skipped(task, code, reason), task)
 
     def _note_denied(self, error: BaseException | None) -> None:
         if isinstance(error, ApiDenied):
             self.denied = error.summary
 
     def _failed(self, task: Task, error: ApiError) -> None:
-        """A clear no, or an object that could not be looked at before; a half-done replace is judged with its wave."""
+        """Close a task that got a clear no, or whose object could not be read; a half-done replace waits for its wave."""
         if task.may_be_in_flight:
             return
         if task.knowledge.attempts:
-            self._finish(outcomes.of(task, self.settings.settle), task)
+            self._close(outcomes.of(task, self.settings.settle), task)
             return
         exit_code = Exit.DENIED if isinstance(error, ApiDenied) else Exit.INCOMPLETE
         place = f" ({task.step.source})" if task.step.source else ""
-        self._finish(Outcome(task.step, Status.FAILED, error.summary + place, error.code, exit_code), task)
+        self._close(Outcome(task.step, Status.FAILED, error.summary + place, error.code, exit_code), task)
 
     def _count_failure(self, group: _Group, task: Task) -> None:
         with self.lock:
@@ -269,7 +269,7 @@ class _Run:
                 step = task.step
                 group.stopped = f"{FAILURES_IN_A_ROW} {step.action.word}s of {step.kind.kind} failed in a row"
 
-    def _finish(self, outcome: Outcome, task: Task) -> None:
+    def _close(self, outcome: Outcome, task: Task) -> None:
         with self.lock:
             task.outcome = outcome
             if outcome.exit_code:
@@ -281,7 +281,7 @@ class _Run:
     # ----------------------------------------------------------------------------------------------------------- reads
 
     def _look_back(self, groups: Iterable[_Group]) -> None:
-        """Between stages: has what was written so far of each group done what it should, and nothing else?"""
+        """Between stages: stop each group whose writes so far did not do what they should, or did something else too."""
         if self.stop.signal:
             return
         for (tenant, kind), alike in _by_place(groups):
@@ -296,9 +296,9 @@ class _Run:
                     group.stopped, group.code = f"its effect could not be read back: {error.summary}", "E-UNREAD"
                 continue
             for group in alike:
-                self._look_at(group, listing)
+                self._check_group(group, listing)
 
-    def _look_at(self, group: _Group, listing: Listing) -> None:
+    def _check_group(self, group: _Group, listing: Listing) -> None:
         for task in _touched([group]):
             outcome = outcomes.of(task, self.settings.settle, listing.raw_rows)
             if (stops := outcomes.stops(task, outcome)) is not None:
@@ -307,7 +307,7 @@ class _Run:
                     self.no_more[group.kind, group.action] = group.stopped
 
     def _ask_gate(self, tasks: Iterable[Task]) -> None:
-        """After a stage that did something, while no write is in flight: may the next one start?"""
+        """After a stage that wrote something, while no write is in flight: ask whether the next one may start."""
         addresses = [str(task.step.address) for task in tasks if task.may_be_in_flight]
         if not addresses or self.stop.signal or self.gated:
             return
@@ -318,7 +318,7 @@ class _Run:
             self.halted = self.halted or error
 
     def _settle(self, groups: Iterable[_Group]) -> None:
-        """After a wave: read each list it touched, once, and turn what was sent into outcomes."""
+        """After a wave: read each list that it touched, once, and turn what was sent into outcomes."""
         for (tenant, kind), alike in _by_place(groups):
             touched = [task for task in _touched(alike) if task.outcome is None]
             if not touched:
@@ -327,16 +327,16 @@ class _Run:
                 listing = self.lists.wait(tenant, kind, touched)
             except ApiError as error:
                 for task in touched:
-                    self._finish(outcomes.unread(task, error), task)
+                    self._close(outcomes.unread(task, error), task)
                 continue
             for task in touched:
                 outcome = outcomes.of(task, self.settings.settle, listing.raw_rows)
-                self._finish(outcome, task)
+                self._close(outcome, task)
                 if outcome.code in outcomes.NOT_KEPT:
                     self.no_more[kind, task.step.action] = f"{task.step.address}: {outcome.detail}"
 
     def _record(self, groups: Iterable[_Group]) -> None:
-        """Hand the outcomes of a wave to the record. When that fails nothing more is written; they stay open there."""
+        """Put the outcomes of a wave on record. If that fails, nothing more is written, and its writes stay open there."""
         ended = [task.outcome for group in groups for task in group.tasks if task.outcome is not None]
         try:
             self.settings.record.settle(ended)
@@ -345,7 +345,7 @@ class _Run:
             self.halted = self.halted or error
 
     def exits(self, ended: Iterable[Outcome]) -> tuple[Exit, ...]:
-        """Every exit that applies. A stale step is 6 as long as nothing was written, else one of the incomplete."""
+        """Every exit code that applies. A stale step means 6 while nothing was written, and "incomplete" after that."""
         exits = {outcome.exit_code for outcome in ended} - {Exit.DONE}
         if self.halted is not None:
             exits.add(self.halted.exit_code)

@@ -1,4 +1,4 @@
-"""A command of the user between two stages: whether the apply may go on."""
+"""The user's command between two stages, which says whether the apply may go on."""
 
 import os
 import selectors
@@ -15,14 +15,14 @@ from exolink_reconcile.applying.waiting import Stop
 from exolink_reconcile.errors import StorageFailed
 
 _WITHHELD = ("EXOLINK_TOKEN", "EXOLINK_TOKEN_FILE", "EXOLINK_STATE")
-_SLICE = 0.2  # seconds: how late an end, a timeout or a wish to stop may be seen
+_SLICE = 0.2  # seconds: how late the command's end, its timeout or a wish to stop may be noticed
 _MERCY = 2.0  # seconds between SIGTERM and SIGKILL
 _LONGEST_LINE = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """The command, how long it may take, what it sees of the environment, and where the lines go that it prints."""
+    """The command, how long it may take, the environment that it sees, and where its output goes."""
 
     command: str
     timeout: float
@@ -31,7 +31,7 @@ class Gate:
     stop: Stop
 
     def __call__(self, stage: int, addresses: Sequence[str]) -> str:
-        """Run the command after a stage; why nothing more may start, empty where it may.
+        """Run the command after a stage; returns why nothing more may start, empty if it may.
 
         Raises:
             StorageFailed: the file of addresses cannot be written.
@@ -58,7 +58,7 @@ class Gate:
         return f"the gate after stage {stage} {reason}" if reason else ""
 
     def _wait(self, process: "subprocess.Popen[bytes]") -> str:
-        """Pass on what it prints until it ends; why it does not let anything more start."""
+        """Pass on the command's output until it ends; returns why nothing more may start, empty if it may."""
         assert process.stdout is not None
         ends_at, pending = time.monotonic() + self.timeout, b""
         os.set_blocking(process.stdout.fileno(), False)
@@ -95,7 +95,7 @@ class Gate:
         return b""
 
     def _pass_on(self, text: bytes) -> bytes:
-        """Say every whole line; the rest, cut where it grows too long."""
+        """Print every complete line; returns the rest, cut if it grows too long."""
         *lines, rest = text.split(b"\n")
         if len(rest) > _LONGEST_LINE:
             lines, rest = [*lines, rest], b""
@@ -105,7 +105,7 @@ class Gate:
 
 
 def environment(variables: Mapping[str, str], named_by_yaml: Container[str]) -> dict[str, str]:
-    """What a gate sees of the environment: no token, no state, nothing of PostgreSQL, no variable that the YAML names."""
+    """The environment of a gate: no token, no state, no variables of PostgreSQL, and none that the YAML names."""
     return {
         name: value
         for name, value in variables.items()
@@ -114,7 +114,7 @@ def environment(variables: Mapping[str, str], named_by_yaml: Container[str]) -> 
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
-    """End what is left of the process group, and collect the command."""
+    """End the process group, and collect the command."""
     for number, patience in ((signal.SIGTERM, _MERCY), (signal.SIGKILL, _MERCY)):
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, number)

@@ -1,7 +1,7 @@
 """Knowledge to what became of each write: one table of rules, for this run and for the next one.
 
-`sent` is when the last attempt left that may have had an effect, `late` is `sent` plus the settle window. What a read
-says counts only if it began after the first such attempt.
+`late` is the moment when the settle window after the last attempt that may have had an effect is over. A read counts only
+if it began after the first such attempt.
 
     create   nothing left                                       NOT_SENT
              every attempt was refused                          REFUSED
@@ -20,14 +20,14 @@ says counts only if it began after the first such attempt.
              a read from `late` on shows it                     BLIND if answered, else UNSEEN
     each     anything else                                      WAIT
 
-A list that also lacks what nobody deleted is not a list that lacks something. A delete that GET has not been asked about is
-not done yet where the API offers GET. `UNSEEN` is the only word after which a write may be sent again.
+A list that also lacks an object which nobody deleted proves no absence. Where the API offers GET, a delete without a clear
+answer is not done before a GET finds nothing. `UNSEEN` is the only verdict after which a write may be sent again.
 """
 
 import enum
 from dataclasses import dataclass
 
-from exolink_reconcile.applying.knowledge import Knowledge, Said, Verb
+from exolink_reconcile.applying.knowledge import Answer, Knowledge, Verb
 from exolink_reconcile.model import Action
 from exolink_reconcile.resource import Row
 
@@ -56,7 +56,7 @@ class Judgement:
 
     @property
     def waits(self) -> bool:
-        """Whether time may tell more."""
+        """Whether a later read may tell more."""
         return Verdict.WAIT in (self.deleted, self.made)
 
     @property
@@ -84,12 +84,12 @@ def judge(knowledge: Knowledge, window: float) -> Judgement:
 
 
 def _created(knowledge: Knowledge, window: float) -> tuple[Verdict, Row | None]:
-    match knowledge.said(Verb.CREATE):
-        case Said.NOTHING:
+    match knowledge.answer(Verb.CREATE):
+        case Answer.NOTHING:
             return Verdict.NOT_SENT, None
-        case Said.REFUSED:
+        case Answer.REFUSED:
             return Verdict.REFUSED, None
-        case said:
+        case answer:
             pass
     attempts = knowledge.effective(Verb.CREATE)
     late = attempts[-1].sent_at + window
@@ -102,21 +102,21 @@ def _created(knowledge: Knowledge, window: float) -> tuple[Verdict, Row | None]:
             return Verdict.TWICE, row
         if not knowledge.write.differing(row):
             return Verdict.DONE, row
-        if said is Said.YES or latest >= late or _since(knowledge.product_unlisted_at, late):
+        if answer is Answer.YES or latest >= late or _since(knowledge.product_unlisted_at, late):
             return Verdict.DIFFERENT, row
-        return Verdict.WAIT, None  # it may be another hand's, and ours still on its way
+        return Verdict.WAIT, None  # another writer may have made it, and ours may still be on its way
     if _since(knowledge.product_unlisted_at, late):
-        return (Verdict.BLIND if said is Said.YES else Verdict.UNSEEN), None
+        return (Verdict.BLIND if answer is Answer.YES else Verdict.UNSEEN), None
     return Verdict.WAIT, None
 
 
 def _updated(knowledge: Knowledge, window: float) -> tuple[Verdict, Row | None]:
-    match knowledge.said(Verb.UPDATE):
-        case Said.NOTHING:
+    match knowledge.answer(Verb.UPDATE):
+        case Answer.NOTHING:
             return Verdict.NOT_SENT, None
-        case Said.REFUSED:
+        case Answer.REFUSED:
             return Verdict.REFUSED, None
-        case said:
+        case answer:
             pass
     attempts = knowledge.effective(Verb.UPDATE)
     first, late = attempts[0].sent_at, attempts[-1].sent_at + window
@@ -129,37 +129,37 @@ def _updated(knowledge: Knowledge, window: float) -> tuple[Verdict, Row | None]:
         return Verdict.WAIT, None
     unchanged = as_before(knowledge, sighting.row)
     if sighting.at >= late:
-        return (Verdict.UNSEEN if unchanged and said is not Said.YES else Verdict.DIFFERENT), sighting.row
-    return (Verdict.DIFFERENT if said is Said.YES and not unchanged else Verdict.WAIT), sighting.row
+        return (Verdict.UNSEEN if unchanged and answer is not Answer.YES else Verdict.DIFFERENT), sighting.row
+    return (Verdict.DIFFERENT if answer is Answer.YES and not unchanged else Verdict.WAIT), sighting.row
 
 
 def _deleted(knowledge: Knowledge, window: float) -> Verdict:
-    match knowledge.said(Verb.DELETE):
-        case Said.NOTHING:
+    match knowledge.answer(Verb.DELETE):
+        case Answer.NOTHING:
             return Verdict.NOT_SENT
-        case Said.REFUSED:
+        case Answer.REFUSED:
             return Verdict.REFUSED
-        case said:
+        case answer:
             pass
     attempts = knowledge.effective(Verb.DELETE)
     first, late = attempts[0].sent_at, attempts[-1].sent_at + window
     if _since(knowledge.target_deleted_at, first):
         return Verdict.DONE
-    if _unlisted(knowledge, first, late) and (said is Said.YES or _not_found(knowledge, first)):
+    if _unlisted(knowledge, first, late) and (answer is Answer.YES or _not_found(knowledge, first)):
         return Verdict.DONE
     if knowledge.target_seen is not None and knowledge.target_seen.at >= late:
-        return Verdict.BLIND if said is Said.YES else Verdict.UNSEEN
+        return Verdict.BLIND if answer is Answer.YES else Verdict.UNSEEN
     return Verdict.WAIT
 
 
 def as_before(knowledge: Knowledge, row: Row) -> bool:
-    """Whether a row is, where it is not as it was sent, as it was right before the write."""
+    """Whether the fields of a row that are not as sent are as they were right before the write."""
     checked, names = knowledge.checked, knowledge.write.differing(row)
     return checked is not None and all(getattr(checked, name) == getattr(row, name) for name in names)
 
 
 def asks(knowledge: Knowledge, window: float) -> bool:
-    """Whether a GET by id would tell what a list cannot: the list lacks a target that no clear answer is about."""
+    """Whether a GET by id would tell more than a list: the list lacks a target whose write got no clear answer."""
     if not knowledge.write.has_get or knowledge.write.target is None or not judge(knowledge, window).waits:
         return False
     verb = Verb.UPDATE if knowledge.write.action is Action.UPDATE else Verb.DELETE
@@ -180,7 +180,7 @@ def _unlisted(knowledge: Knowledge, first: float, late: float) -> bool:
 
 
 def _not_found(knowledge: Knowledge, first: float) -> bool:
-    """Whether a GET by id has not found the target either; where there is no GET, a list must do."""
+    """Whether a GET by id did not find the target either; without GET, the list alone decides."""
     if not knowledge.write.has_get:
         return True
     at, sighting = knowledge.target_not_found_at, knowledge.target_seen

@@ -1,14 +1,15 @@
-"""What we know of an address: one value for each write, built from the journal and from every read.
+"""What we know about an address: one value for each write, built from the journal and from every read.
 
-Terms. A *write* is what a step (or an open operation of an earlier run) wants of an address. An *attempt* is one request
-of it that left. Its *target* is the live object that it updates or deletes, its *products* are the objects that a create
+Terms. A *write* is what a step (or an open operation of an earlier run) wants at an address. An *attempt* is one request
+for it that left. Its *target* is the live object that it updates or deletes; its *products* are the objects that a create
 may have made: they have the name, and nobody knew their id before. A *sighting* is a read that showed an object.
 
-Premise. A read may be old, but what it shows was there: a sighting stays until something says that the object went. What
-a read does not show proves little: a list lacks what is too new for it, and one that also lacks what nobody deleted
-proves nothing at all. So absence is kept with the moment at which the read began, and the judge says what it is worth.
+Premise. A read may be old, but what it shows was there: a sighting stays until something says that the object is gone. What
+a read does not show proves little: a list may lack an object that is too new for it, and a list that also lacks an object
+which nobody deleted proves nothing at all. So absence is kept with the moment at which the read began, and the judge decides
+what it is worth.
 
-All moments are seconds on one monotonic clock. An attempt of an earlier run was sent before now, by its age.
+All moments are seconds on one monotonic clock. An attempt of an earlier run was sent its age ago.
 """
 
 import enum
@@ -44,8 +45,8 @@ class End(enum.Enum):
     UNCLEAR = "no clear answer"
 
 
-class Said(enum.Enum):
-    """What all attempts of one verb together say. One that was unclear stays so, whatever a later one was told."""
+class Answer(enum.Enum):
+    """The answer to all attempts of one verb together. A later refusal does not make an unclear attempt clear."""
 
     NOTHING = "not sent"
     REFUSED = "refused"
@@ -55,7 +56,7 @@ class Said(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One request that left: when, and how it ended; `detail` and `code` say why where it is not answered."""
+    """One request that left: when, and how it ended; `detail` and `code` say why it is not simply answered."""
 
     verb: Verb
     sent_at: float
@@ -66,7 +67,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """A read that showed an object: the row, when the read began, and whether it asked for this one by its id."""
+    """A read that showed an object: the row, when the read began, and whether it was a GET by id."""
 
     row: Row
     at: float
@@ -75,9 +76,9 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """What is wanted of an address. `values` are what is sent; `masked`: as the journal keeps them, secrets masked.
+    """What is wanted at an address. `values` are what is sent; `masked`: as the journal keeps them, with secrets masked.
 
-    `has_get`: the API offers to read one object of the kind by its id. `made_before` is what was made at the address before.
+    `has_get`: the API offers a GET by id for the kind. `made_before` is the id of what was made at the address before.
     """
 
     address: Address
@@ -90,7 +91,7 @@ class Write:
     made_before: int | None = None
 
     def differing(self, row: Row) -> list[str]:
-        """The sent fields that a row has otherwise."""
+        """The sent fields that have another value in a row."""
         if self.masked:
             return [name for name, value in self.values.items() if not may_be(getattr(row, name, None), value)]
         return [name for name, value in self.values.items() if getattr(row, name) != value]
@@ -99,8 +100,8 @@ class Write:
 class Listing:
     """One list of a kind that was read: when the read began, and its rows.
 
-    `ids_before` are those that were there when the plan was made, None where that is not known. `lost` are known ids that it
-    lacks although nobody is known to have deleted them: then what it lacks proves nothing. `raw_rows` are a few rows as the
+    `ids_before` are the ids when the plan was made, None if that is not known. `lost` are known ids that the list lacks
+    although nobody is known to have deleted them: then no absence from it proves anything. `raw_rows` are a few rows as the
     API answered them, by id.
     """
 
@@ -140,13 +141,13 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Knowledge:
-    """All that is known of one write. Nothing in it is ever taken back; each read makes a new value.
+    """Everything we know about one write. Nothing in it is ever taken back; each read makes a new value.
 
-    `checked` is the target right before the write. `target_seen` is its last sighting, `target_unlisted_at` when the last
-    list began that lacks it and proves it, `target_not_found_at` when a GET of it was answered 404 (which an API without
-    that GET also answers), `target_deleted_at` when the API said that it is deleted, `effect_seen_at` when a read last
-    showed it as an update sends it. `products` are sightings by id, `product_unlisted_at` is when the last list began that
-    shows no product.
+    `checked` is the target right before the write, `target_seen` its last sighting. The moments: `target_unlisted_at` of the
+    last list that lacks it (and lost nothing), `target_not_found_at` of a GET answered with 404 (which an API without that
+    GET also answers), `target_deleted_at` of an answer that says it is deleted, `effect_seen_at` of the last read that shows
+    it as an update sends it. `products` are sightings by id; `product_unlisted_at` is the moment of the last list that shows
+    no product.
     """
 
     write: Write
@@ -163,11 +164,11 @@ class Knowledge:
     # ------------------------------------------------------------------------------------------------------ what we do
 
     def sending(self, verb: Verb, at: float) -> "Knowledge":
-        """An attempt is about to leave. One that is still open then did nothing: only such are repeated unasked."""
+        """An attempt is about to leave. An earlier one that is still open had no effect: only such are repeated at once."""
         return replace(self, attempts=(*self._closed(), Attempt(verb, at)))
 
     def ended(self, end: End, detail: str = "", code: str = "") -> "Knowledge":
-        """The last attempt ended, if one is open; the first thing that is known of its end stands."""
+        """The last attempt ended, if it is open. What ended it first stands."""
         if not self.attempts or self.attempts[-1].end is not End.OPEN:
             return self
         *earlier, last = self.attempts
@@ -180,7 +181,7 @@ class Knowledge:
     def _closed(self) -> tuple[Attempt, ...]:
         return self.attempts[:-1] if self.attempts and self.attempts[-1].end is End.OPEN else self.attempts
 
-    # ------------------------------------------------------------------------------------------------------ what reads say
+    # --------------------------------------------------------------------------------------------------- what reads show
 
     def listed(self, listing: Listing) -> "Knowledge":
         """A list was read."""
@@ -199,7 +200,7 @@ class Knowledge:
         return knowledge
 
     def got(self, row: Row | None, at: float) -> "Knowledge":
-        """The target was asked for by its id; None for a 404, a row with `deletedAt` where the API says deleted."""
+        """The target was read by its id: None is a 404, a row with `deletedAt` is one that the API calls deleted."""
         if row is None:
             return replace(self, target_not_found_at=at)
         if row.deletedAt:
@@ -212,33 +213,33 @@ class Knowledge:
 
     # ------------------------------------------------------------------------------------------------------ what that means
 
-    def said(self, verb: Verb) -> Said:
-        """What the attempts of a verb say together."""
+    def answer(self, verb: Verb) -> Answer:
+        """The answer to the attempts of a verb together."""
         ends = {attempt.end for attempt in self.attempts if attempt.verb is verb}
         if ends & {End.ANSWERED, End.GONE}:
-            return Said.YES
+            return Answer.YES
         if ends & {End.OPEN, End.UNCLEAR}:
-            return Said.UNCLEAR
-        return Said.REFUSED if ends else Said.NOTHING
+            return Answer.UNCLEAR
+        return Answer.REFUSED if ends else Answer.NOTHING
 
     def effective(self, verb: Verb) -> list[Attempt]:
         """The attempts of a verb that may have had an effect, oldest first."""
         return [attempt for attempt in self.attempts if attempt.verb is verb and attempt.end is not End.REFUSED]
 
     def detail(self, verb: Verb) -> str:
-        """Why the attempts of a verb are not simply answered; what was unclear comes before what was refused later."""
+        """Why the attempts of a verb are not simply answered: first what was unclear, then what was refused later."""
         reasons = [attempt for attempt in self.attempts if attempt.verb is verb and attempt.detail]
         unclear = [attempt for attempt in reasons if attempt.end is End.UNCLEAR][-1:]
         refused = [attempt for attempt in reasons[-1:] if attempt.end is End.REFUSED]
         return "; then ".join(attempt.detail for attempt in (*unclear, *refused)) or "no answer came"
 
     def code(self, verb: Verb) -> str:
-        """The word of the last refusal."""
+        """The code of the last refusal."""
         return next((attempt.code for attempt in reversed(self.attempts) if attempt.verb is verb and attempt.code), "")
 
 
 def of_step(step: Step, *, has_get: bool) -> Knowledge:
-    """What is known of a step's write before it is sent."""
+    """What we know about a step's write before it is sent."""
     resource = step.declared.resource if step.declared else None
     values = {name: getattr(resource, name) for name in step.sends}
     target = remote_id(step.before) if step.before is not None else None
@@ -248,9 +249,9 @@ def of_step(step: Step, *, has_get: bool) -> Knowledge:
 def of_operation(
     operation: Operation, kind: Kind, now: float, *, has_get: bool, made_before: int | None = None
 ) -> Knowledge:
-    """What the journal knows of a write of an earlier run that it still has open.
+    """What the journal knows about a write that an earlier run left open.
 
-    `made_before` is the id of what is on record as made last at its address: by this write itself, or by one before it.
+    `made_before` is the id on record of what was made last at its address: by this write itself, or by an earlier one.
     """
     action = Action[operation.action.upper()]
     write = Write(
@@ -266,9 +267,9 @@ def of_operation(
 
 
 def _products(write: Write, listing: Listing) -> list[Row]:
-    """The rows of a list that a create may have made: not the one it replaces, nor one that was there before."""
+    """The rows of a list that a create may have made: neither the one that it replaces nor one that was there before."""
     ids_before = listing.ids_before if listing.ids_before is not None else {write.target, write.made_before}
     rows = [row for row in listing.by_name.get(write.address.name, ()) if remote_id(row) not in ids_before]
     if rows or (row := listing.new.get(folded(write.address.name))) is None:
         return rows
-    return [row]  # an API that changes a name is not blind: what it made is there, under a name that reads the same
+    return [row]  # the API may change a name that it stores: what it made is there, under a name that reads the same

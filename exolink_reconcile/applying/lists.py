@@ -1,4 +1,4 @@
-"""The lists that are read while applying: each tells every step it is about, and is compared with what the plan saw."""
+"""The lists that are read while applying: each adds to what its steps know, and is compared with what the plan saw."""
 
 import functools
 import threading
@@ -23,14 +23,14 @@ from exolink_reconcile.resource import Address, Kind, ListKey, Row
 
 Place = tuple[str, Kind]
 _DATE_RESOLUTION = 1.0  # seconds: what a Date header leaves out
-_ASKED_BY_ID = 10  # so many lost rows are asked for one by one; more is a list that is not whole
+_ASKED_BY_ID = 10  # up to this many lost rows are read one by one; a list that lost more is not complete
 
 
 class Lists:
-    """Every list of one apply. `rows` are the last ones by place, `counts` those of lists that lost nothing.
+    """Every list of one apply. `rows` are the last rows by place, `counts` the lengths of lists that lost nothing.
 
-    `contradicted` says by tenant what a list showed that the plan cannot have seen: nothing more is written there.
-    `without_get` are the kinds of which a GET by id did not find what the list shows, although the contract offers it.
+    `contradicted` says, by tenant, how a list contradicts what the plan was made from: nothing more is written there.
+    `without_get` are the kinds for which a GET by id did not find what the list shows, although the contract offers it.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Lists:
         self.sleep = settings.sleep or stop.sleep
 
     def read(self, tenant: str, kind: Kind, raw_ids: Iterable[int] = ()) -> Listing:
-        """Read a list now. `raw_ids` are those of which the rows are kept as the API answers them. Raises ApiError."""
+        """Read a list now, and keep the rows with `raw_ids` as the API answers them. Raises ApiError."""
         with self._reading:
             return self._read(tenant, kind, frozenset(raw_ids))
 
@@ -63,11 +63,11 @@ class Lists:
             return last if last is not None and last.at >= since else self._read(tenant, kind, frozenset())
 
     def wait(self, tenant: str, kind: Kind, tasks: Sequence[Task]) -> Listing:
-        """The list as soon as it tells of each task, or as it is when the settle window is over. Raises ApiError."""
+        """The list as soon as it decides every task, or as it is when the settle window is over. Raises ApiError."""
         raw_ids = [int(task.raw_row["id"]) for task in tasks if "id" in task.raw_row]
         listings: list[Listing] = []
 
-        def told() -> bool:
+        def all_decided() -> bool:
             listings[:] = [self.read(tenant, kind, raw_ids)]
             self._ask_by_id(tenant, kind, tasks)
             waits = any(judge.judge(task.knowledge, self._settings.settle).waits for task in tasks if not task.already)
@@ -75,17 +75,17 @@ class Lists:
 
         sentence = f"for the API to show what was written to {kind.kind} of tenant {tenant}"
         wait_until(
-            told, self._settings.settle, stop=self._stop, clock=self._settings.clock, sleep=self.sleep,
+            all_decided, self._settings.settle, stop=self._stop, clock=self._settings.clock, sleep=self.sleep,
             waiting=lambda seconds: self._settings.waiting(f"Waiting up to {seconds:.0f} s {sentence}."),
         )  # fmt: skip
         for task in tasks:
-            self._look_who_wrote(task)
+            self._note_other_writer(task)
         if listings[0].lost:
             self.contradicted.setdefault(tenant, premises.lost(kind, tenant, listings[0].lost))
         return listings[0]
 
     def read_again(self, addresses: Iterable[Address]) -> None:
-        """Read the lists of some addresses once more; one that cannot be read stays as it was."""
+        """Read the lists of some addresses once more; a list that cannot be read stays as it was."""
         words = {(address.tenant, address.kind) for address in addresses}
         for tenant, kind in [place for place in self.rows if (place[0], place[1].kind) in words]:
             with suppress(ApiError):
@@ -118,14 +118,14 @@ class Lists:
         return (() if row is None else (row,)), {}
 
     def _ids_before(self, tenant: str, kind: Kind) -> frozenset[int] | None:
-        """The ids that the plan saw; None where that is not known."""
+        """The ids that the plan saw; None if that is not known."""
         live = self._before.tenants.get(tenant) if self._before is not None else None
         return frozenset(map(remote_id, live.rows.get(kind, ()))) if live is not None else None
 
     def _lost(self, place: Place, rows: Sequence[Row], ids_before: frozenset[int]) -> frozenset[int]:
         """The ids that a list lacks although nobody is known to have deleted them.
 
-        Few of them are asked for by their id: what is not found there either was deleted by another hand.
+        A few of them are read by their id: what a GET does not find either, somebody else deleted.
         """
         tenant, kind = place
         gone = premises.missing(map(remote_id, rows), ids_before, self._tasks[place]) - self._deleted_by_others[place]
@@ -137,8 +137,8 @@ class Lists:
                     self._deleted_by_others[place].add(number)
         return gone - self._deleted_by_others[place]
 
-    def _look_who_wrote(self, task: Task) -> None:
-        """Where an object is not as it was sent: did another writer come after us? Its `updatedAt` may tell."""
+    def _note_other_writer(self, task: Task) -> None:
+        """Where an object is not as it was sent, note whether its `updatedAt` says that another writer came after us."""
         judgement = judge.judge(task.knowledge, self._settings.settle)
         step = task.step
         if judgement.made is not Verdict.DIFFERENT or judgement.row is None or task.answered_at is None:
@@ -154,7 +154,7 @@ class Lists:
                     task.written_since = updated
 
     def _ask_by_id(self, tenant: str, kind: Kind, tasks: Iterable[Task]) -> None:
-        """Ask for the targets that a list lacks and no clear answer is about: only a GET tells that they are gone."""
+        """Read by id the targets that a list lacks and whose write got no clear answer: only a GET shows that they are gone."""
         for task in tasks:
             if judge.asks(task.knowledge, self._settings.settle):
                 at, target = self._settings.clock(), task.knowledge.write.target

@@ -1,18 +1,18 @@
-"""Judgements to outcomes: what is reported of each step, and what it says about the steps after it."""
+"""Judgements to outcomes: what each step reports, and what that means for the steps after it."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from exolink_reconcile.applying import judge
 from exolink_reconcile.applying.judge import Judgement, Verdict
-from exolink_reconcile.applying.knowledge import NOTHING, End, Knowledge, Said, Verb
+from exolink_reconcile.applying.knowledge import NOTHING, Answer, End, Knowledge, Verb
 from exolink_reconcile.applying.task import Task
 from exolink_reconcile.codes import Exit
 from exolink_reconcile.errors import ApiDenied, ApiError
 from exolink_reconcile.model import Action, FieldChange, Outcome, Status, Step, remote_id
 from exolink_reconcile.resource import Row, compared, fields, key, masked_like
 
-# The API does not keep what is sent: one more write of the kind would be one more that is not as planned.
+# The API does not keep what is sent: every further write of the kind would go wrong in the same way.
 NOT_KEPT = ("E-NORMALISED", "E-PUT-CLOBBERS")
 _STILL_THERE = "the API said deleted, and still lists it"
 
@@ -26,7 +26,7 @@ def to_do(step: Step, live: Row) -> bool:
 
 
 def moved(step: Step, live: Row) -> str:
-    """How the object differs from what the plan saw, in the facts that the plan rests on; empty when it does not."""
+    """How the object differs from what the plan saw, in the facts that the plan rests on; empty if it does not."""
     names = step.sends if step.action is Action.UPDATE else compared(step.kind)
     for name in (key(step.kind), *names):
         if getattr(step.before, name) != getattr(live, name):
@@ -38,7 +38,7 @@ def moved(step: Step, live: Row) -> str:
 
 
 def of(task: Task, window: float, raw_rows: Mapping[int, Mapping[str, Any]] = NOTHING) -> Outcome:
-    """What really happened to a step, as far as is known. `raw_rows` are those as the API answered them, by id."""
+    """What really happened to a step, as far as we know. `raw_rows` are rows as the API answered them, by id."""
     step, knowledge = task.step, task.knowledge
     if task.already:
         return Outcome(step, Status.DONE, task.already)
@@ -56,13 +56,13 @@ def of(task: Task, window: float, raw_rows: Mapping[int, Mapping[str, Any]] = NO
 
 
 def unread(task: Task, error: ApiError) -> Outcome:
-    """What happened to a step whose list could not be read: an answer is believed, but not called verified."""
+    """What happened to a step whose list could not be read: its answer is believed, but not called verified."""
     step, knowledge = task.step, task.knowledge
     verb = Verb.UPDATE if step.action is Action.UPDATE else Verb.CREATE if step.creates else Verb.DELETE
     if task.already:
         return _unverified(task, f"{task.already}, but could not be read back", error)
-    if knowledge.said(verb) is not Said.YES:
-        if knowledge.said(Verb.DELETE) is Said.YES:  # a replace: its first half is done
+    if knowledge.answer(verb) is not Answer.YES:
+        if knowledge.answer(Verb.DELETE) is Answer.YES:  # a replace: its first half is done
             return _not_read(_made(task, Judgement(Verdict.DONE, _unread_verdict(knowledge, verb)), 1), error)
         return _unknown(step, f"no clear answer: {knowledge.detail(verb)}; not read back: {error.summary}")
     return _unverified(
@@ -72,8 +72,8 @@ def unread(task: Task, error: ApiError) -> Outcome:
 
 
 def _unread_verdict(knowledge: Knowledge, verb: Verb) -> Verdict:
-    verdicts = {Said.NOTHING: Verdict.NOT_SENT, Said.REFUSED: Verdict.REFUSED}
-    return verdicts.get(knowledge.said(verb), Verdict.WAIT)
+    verdicts = {Answer.NOTHING: Verdict.NOT_SENT, Answer.REFUSED: Verdict.REFUSED}
+    return verdicts.get(knowledge.answer(verb), Verdict.WAIT)
 
 
 def _not_read(outcome: Outcome, error: ApiError) -> Outcome:
@@ -90,7 +90,7 @@ def _unverified(
 
 
 def stops(task: Task, outcome: Outcome) -> tuple[str, str] | None:
-    """What the first write of a group shows to be unsafe about more of them: a code and a sentence, or None."""
+    """Why the first write of a group makes more of them unsafe: a code and a sentence; None if it does not."""
     step = task.step
     if outcome.status is Status.DONE:
         return None
@@ -117,7 +117,7 @@ def words(fields: Iterable[FieldChange]) -> str:
 def _made(task: Task, judgement: Judgement, destroyed: int = 0) -> Outcome:
     """What became of a create, or of the second half of a replace whose first half is done."""
     step, knowledge = task.step, task.knowledge
-    answer, detail = knowledge.said(Verb.CREATE), knowledge.detail(Verb.CREATE)
+    answer, detail = knowledge.answer(Verb.CREATE), knowledge.detail(Verb.CREATE)
     half = step.deletes
     old = f"the old one (id {remote_id(step.before)}) is deleted; " if step.before is not None else ""
     match judgement.made:
@@ -127,7 +127,7 @@ def _made(task: Task, judgement: Judgement, destroyed: int = 0) -> Outcome:
         case Verdict.DIFFERENT:
             assert judgement.row is not None
             sentence = _stored(task, judgement.row)
-            if answer is Said.YES:
+            if answer is Answer.YES:
                 code = _not_kept(task)
                 new_id = remote_id(judgement.row)
                 return Outcome(step, Status.FAILED, sentence, code, Exit.INCOMPLETE, 1, 0, destroyed, new_id)
@@ -135,7 +135,7 @@ def _made(task: Task, judgement: Judgement, destroyed: int = 0) -> Outcome:
         case Verdict.TWICE:
             ids = " and ".join(str(number) for number in sorted(knowledge.products))
             sentence = f"{old}live more than once now, as ids {ids}: another one was there that the plan did not see"
-            if answer is Said.YES:
+            if answer is Answer.YES:
                 return Outcome(step, Status.FAILED, sentence, "E-DUPLICATE-LIVE", Exit.INCOMPLETE, 1, 0, destroyed)
             return _unknown(step, f"no clear answer: {detail}; {sentence}", destroyed=destroyed)
         case Verdict.NOT_SENT:
@@ -145,7 +145,7 @@ def _made(task: Task, judgement: Judgement, destroyed: int = 0) -> Outcome:
             if half:
                 return _half_done(task, detail, knowledge.code(Verb.CREATE), destroyed)
             return _refused(task, Verb.CREATE)
-        case _ if answer is Said.YES:
+        case _ if answer is Answer.YES:
             sentence = f"{old}the API said created, but its list does not show it"
             return Outcome(step, Status.UNKNOWN, sentence, "E-LIST-BLIND", Exit.UNKNOWN, destroyed=destroyed)
         case _:
@@ -155,7 +155,7 @@ def _made(task: Task, judgement: Judgement, destroyed: int = 0) -> Outcome:
 
 def _updated(task: Task, judgement: Judgement, raw_rows: Mapping[int, Mapping[str, Any]]) -> Outcome:
     step, knowledge, row = task.step, task.knowledge, judgement.row
-    answered = knowledge.said(Verb.UPDATE) is Said.YES
+    answered = knowledge.answer(Verb.UPDATE) is Answer.YES
     no_answer = f"no clear answer: {knowledge.detail(Verb.UPDATE)}"
     match judgement.made:
         case Verdict.DONE:
@@ -191,13 +191,13 @@ def _deleted(task: Task, judgement: Judgement) -> Outcome:
     step, knowledge = task.step, task.knowledge
     match judgement.deleted:
         case Verdict.DONE:
-            # What was gone before we came was not destroyed by us.
+            # An object that was gone before our delete was not destroyed by us.
             ours = any(attempt.end is not End.GONE for attempt in knowledge.effective(Verb.DELETE))
             return Outcome(step, Status.DONE, "" if ours else "already gone", destroyed=int(ours))
         case Verdict.REFUSED:
             return _refused(task, Verb.DELETE)
         case _:
-            answered = knowledge.said(Verb.DELETE) is Said.YES
+            answered = knowledge.answer(Verb.DELETE) is Answer.YES
             detail = _STILL_THERE if answered else f"no clear answer: {knowledge.detail(Verb.DELETE)}"
             if step.creates and not answered:
                 detail = f"no clear answer to the delete: {knowledge.detail(Verb.DELETE)}; nothing was created"
@@ -230,7 +230,7 @@ def _not_kept(task: Task) -> str:
 
 
 def _stored(task: Task, row: Row) -> str:
-    """Which sent fields the API has otherwise."""
+    """The sent fields that the API stored with another value, in words."""
     step, names = task.step, task.knowledge.write.differing(row)
     sentence = "; ".join(
         f"{name}: {_differ('sent', _after(step, name), 'stored', _shown(step, row, name))}" for name in names
@@ -241,7 +241,7 @@ def _stored(task: Task, row: Row) -> str:
 
 
 def _shown(step: Step, row: Row | None, name: str) -> object:
-    """A field of a live row, its URLs masked as the declared ones are."""
+    """A field of a live row, with its URL masked like a declared one."""
     if row is None:
         return None
     return getattr(masked_like(row, step.declared.resource) if step.declared else row, name)
@@ -254,9 +254,9 @@ def _after(step: Step, name: str) -> object:
 def _cleared(task: Task, row: Row, raw_row: Mapping[str, Any]) -> list[FieldChange]:
     """What an update changed that it did not send.
 
-    Fields that had a value right before it and have none now. Of the first one of a group, which is read back at once,
-    also fields that we know and that have another value, and fields that we do not know: not what the device reports,
-    nor flags. Later than that it may have been another hand.
+    These are fields that had a value right before it and have none now. For the first update of a group, which is read back
+    at once, they are also known fields with another value, and unknown fields (but neither what the device reports, nor
+    flags). Later than that somebody else may have changed them.
     """
     step, checked = task.step, task.knowledge.checked
     if checked is None:
@@ -278,6 +278,6 @@ def _cleared(task: Task, row: Row, raw_row: Mapping[str, Any]) -> list[FieldChan
 
 
 def _differ(verb: str, before: Any, also: str, after: Any) -> str:
-    """Two values that differ, in words; what differs only in a secret would read the same."""
+    """Two values that differ, in words; two that differ only in a secret would read the same, so it says that."""
     first, second = ("nothing" if value is None else str(value) for value in (before, after))
     return f"{verb} {first}, {also} {second}" + (" (a secret in it differs)" if first == second else "")

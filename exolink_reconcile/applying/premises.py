@@ -1,8 +1,7 @@
-"""A list that is read while applying against what the plan saw: what it contradicts, and what it lost.
+"""A list that is read while applying, against what the plan saw: what it contradicts, and what it lost.
 
-The plan was made from lists that were whole, or so it seemed. A list that is read later shows more of the truth: a name
-that we just made and that was there already, objects that the plan is still about to make. Then the plan rests on a list
-that was not whole, and no further step of it is safe in that tenant.
+The plan was made from lists that seemed complete. A later list may show that one was not: a name that we just made and that
+was there already, or objects that the plan is still about to make. Then no further step of the plan is safe in that tenant.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,7 +15,7 @@ _SHOWN = 3
 
 
 def contradicted(kind: Kind, tenant: str, listing: Listing, tasks: Iterable[Task]) -> str:
-    """What a list shows that cannot be if the plan's list was whole; empty where nothing does."""
+    """How a list shows that the plan's list was not complete; empty if it does not."""
     if listing.ids_before is None:
         return ""
     twice: list[str] = []
@@ -50,7 +49,7 @@ def missing(listing_ids: Iterable[int], ids_before: frozenset[int], tasks: Itera
 
 
 def lost(kind: Kind, tenant: str, ids: Iterable[int]) -> str:
-    """The sentence about rows that went although nobody is known to have deleted them."""
+    """The sentence about rows that are gone although nobody is known to have deleted them."""
     numbers = sorted(ids)
     objects = "1 object that" if len(numbers) == 1 else f"{len(numbers)} objects that"
     listed_numbers = ", ".join(map(str, numbers[:_SHOWN])) + (", …" if len(numbers) > _SHOWN else "")

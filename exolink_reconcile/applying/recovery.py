@@ -1,8 +1,8 @@
-"""What earlier runs left open, and what they made moments ago, to what became of it: with the same judge as this run's.
+"""Writes that earlier runs left open, or made moments ago, to what became of them: with the same judge as this run's.
 
-First every open write is waited for until the judge can tell, at the latest until the settle window after it was sent is
-over. Then the plan is made. Where it would create again what is known to be made, a list lags: it is waited for, by its
-id, and planned again; what still answers by its id then is held back.
+First we wait for every open write until the judge can decide, at the latest until the settle window after it was sent is
+over. Then the plan is made. If it would create again what an earlier run made, a list lags: we wait until the list shows
+that id, and plan again. What no list shows then, although it answers by its id, is held back.
 """
 
 from collections import Counter
@@ -31,11 +31,11 @@ class Planned(Protocol):
 
     @property
     def live(self) -> LiveState:
-        """What it was made from."""
+        """The live state that it was made from."""
 
 
 class Memory(Protocol):
-    """What the state remembers of earlier runs; see state.store.Store."""
+    """What the state remembers about earlier runs; see state.store.Store."""
 
     def open_operations(self, tenants: Iterable[str] | None = None) -> list[Operation]:
         """The writes that are still open."""
@@ -44,7 +44,7 @@ class Memory(Protocol):
         """The creates of the last `window` seconds that are known to have made an object, its id as `remote_id`."""
 
     def last_made(self, addresses: Iterable[Address]) -> Mapping[Address, int]:
-        """The id of what was made last at each of some addresses, where anything is known to be made."""
+        """The id of what was made last at each of these addresses, as far as anything is on record."""
 
     def settle_earlier(self, operations: Mapping[int, str], new_ids: Mapping[int, int] | None = None) -> None:
         """Close writes of earlier runs."""
@@ -58,7 +58,7 @@ _Planned = TypeVar("_Planned", bound=Planned)
 
 @dataclass(slots=True)
 class _Open:
-    """A write of an earlier run that is open, and what is known of it by now."""
+    """A write that an earlier run left open, and what we know about it by now."""
 
     operation: Operation
     kind: Kind
@@ -69,7 +69,7 @@ class _Open:
 class Recovered:
     """What became of earlier writes. `blind` are creates that were answered and never showed up: they stay open.
 
-    `held` are creates of the plan that must wait: the id that answers although no list shows it, by address.
+    `held` are creates of the plan that must wait: by address, the id that answers although no list shows it.
     """
 
     sentence: str = ""
@@ -89,7 +89,7 @@ class Recovery:
         self._kinds = {kind.kind: kind for kind in kinds}
 
     def run(self, plan: Callable[[Mapping[ListKey, int]], _Planned]) -> tuple[_Planned, Recovered]:
-        """Settle what can be settled, then plan. `plan` is given how many rows each list had, for the shrink check.
+        """Settle what can be settled, then plan. `plan` gets how many rows each list had, for the shrink check.
 
         Raises:
             ApiError, StorageFailed, InputError: nothing was written to the API.
@@ -110,8 +110,12 @@ class Recovery:
 
     def _open_writes(self) -> list[_Open]:
         now = self._settings.clock()
-        operations = [each for each in self._memory.open_operations(self._tenants) if each.address.kind in self._kinds]
-        made_before = self._memory.last_made({each.address for each in operations}) if operations else {}
+        operations = [
+            operation
+            for operation in self._memory.open_operations(self._tenants)
+            if operation.address.kind in self._kinds
+        ]
+        made_before = self._memory.last_made({operation.address for operation in operations}) if operations else {}
         return [
             _Open(
                 operation,
@@ -127,19 +131,19 @@ class Recovery:
         return self._contract.offer(kind).get is not None
 
     def _wait(self, writes: Sequence[_Open]) -> None:
-        """Read until the judge can tell of every write, or the window of each is over."""
+        """Read until the judge can decide every write, or the window of each is over."""
         if not writes:
             return
         window = self._settings.settle
         longest = max(0.0, window - min(write.operation.age for write in writes))
 
-        def told() -> bool:
+        def all_decided() -> bool:
             for tenant, kind in sorted({(w.operation.address.tenant, w.kind) for w in writes}, key=str):
                 self._read(tenant, kind, [w for w in writes if (w.operation.address.tenant, w.kind) == (tenant, kind)])
             return not any(judge.judge(write.knowledge, window).waits for write in writes)
 
         def waiting(longest: float) -> None:
-            if longest < 1:  # over before anybody has read the sentence
+            if longest < 1:  # over before anybody could read the sentence
                 return
             open_now = [write for write in writes if judge.judge(write.knowledge, window).waits]
             counted = Counter(write.operation.action for write in open_now)
@@ -148,10 +152,12 @@ class Recovery:
                 f"Waiting up to {longest:.0f} s for {writes_by_action} of an earlier run that got no answer."
             )
 
-        wait_until(told, longest, stop=self._stop, clock=self._settings.clock, sleep=self._sleep, waiting=waiting)
+        wait_until(
+            all_decided, longest, stop=self._stop, clock=self._settings.clock, sleep=self._sleep, waiting=waiting
+        )
 
     def _read(self, tenant: str, kind: Kind, writes: Sequence[_Open]) -> None:
-        """One list, for the writes that it is about; a GET where only that can tell."""
+        """Read one list for the writes that it is about, and by id where only a GET can decide."""
         at = self._settings.clock()
         listing = Listing(kind, _rows(self._api, kind, tenant), at)
         for write in writes:
@@ -163,7 +169,7 @@ class Recovery:
                 )
 
     def _close(self, writes: Iterable[_Open]) -> tuple[str, tuple[Operation, ...]]:
-        """Close on record what the judge can tell of; what is blind stays open."""
+        """Close on record the writes that the judge can decide; blind ones stay open."""
         outcomes: dict[int, str] = {}
         new_ids: dict[int, int] = {}
         blind: list[Operation] = []
@@ -192,7 +198,7 @@ class Recovery:
     # ------------------------------------------------------------------------------------------------------ made lately
 
     def _made(self, writes: Iterable[_Open]) -> dict[Address, tuple[int, float]]:
-        """What is known to be made at an address: its id, and until when a list may still not show it."""
+        """What was made lately at each address: its id, and until when a list may still not show it."""
         now, window = self._settings.clock(), self._settings.settle
         made_lately = {
             op.address: (op.remote_id, now + window - op.age)
@@ -207,7 +213,7 @@ class Recovery:
     def _hidden(
         self, planned: Planned, made_lately: Mapping[Address, tuple[int, float]]
     ) -> dict[Address, tuple[int, float]]:
-        """What the plan would create although it was made moments ago: no list that it was made from shows it."""
+        """What the plan would create although an earlier run made it moments ago: the plan's lists do not show it yet."""
         listed = _ids(planned.live)
         return {
             step.address: made_lately[step.address]
@@ -220,7 +226,7 @@ class Recovery:
         """Read until each of these ids is listed, the API says that it is deleted, or its window is over."""
         clock, unlisted = self._settings.clock, dict(hidden)
 
-        def told() -> bool:
+        def all_listed() -> bool:
             places = {(address.tenant, self._kinds[address.kind]) for address in unlisted}
             for tenant, kind in sorted(places, key=str):
                 rows = {remote_id(row) for row in _rows(self._api, kind, tenant)}
@@ -242,17 +248,17 @@ class Recovery:
             )
 
         longest = max(until for _, until in hidden.values()) - clock()
-        wait_until(told, longest, stop=self._stop, clock=clock, sleep=self._sleep, waiting=waiting)
+        wait_until(all_listed, longest, stop=self._stop, clock=clock, sleep=self._sleep, waiting=waiting)
 
     def _deleted(self, kind: Kind, address: Address, unlisted: Mapping[Address, tuple[int, float]]) -> bool:
-        """Whether the API says by the id that the object is deleted; a 404 may just be a GET that is not there."""
+        """Whether a GET by id says that the object is deleted; a 404 may only mean that there is no such GET."""
         if not self._has_get(kind):
             return False
         row = live_state.read_item(self._api, kind, address.tenant, unlisted[address][0])
         return row is not None and bool(row.deletedAt)
 
     def _held(self, planned: Planned) -> dict[Address, int]:
-        """The creates of what answers by its id although no list shows it, whenever it was made."""
+        """The creates of objects that answer by their id although no list shows them, whenever they were made."""
         creates = {
             step.address: step
             for step in planned.plan.steps
@@ -276,7 +282,7 @@ class Recovery:
 
 
 def hold_back(plan: Plan, held: Mapping[Address, int]) -> Plan:
-    """A plan without the creates of what is there already although no list shows it; they are held back."""
+    """The plan with the creates of `held` held back: these objects are there although no list shows them."""
     if not held:
         return plan
     waves = (tuple(step for step in wave if step.address not in held) for wave in plan.waves)
@@ -298,7 +304,7 @@ def _rows(api: Api, kind: Kind, tenant: str) -> Sequence[Row]:
 
 
 def _ids(live: LiveState) -> dict[tuple[str, Kind], frozenset[int]]:
-    """The ids that the lists show which a plan was made from."""
+    """The ids in the lists that a plan was made from."""
     return {
         (name, kind): frozenset(map(remote_id, rows))
         for name, tenant in live.tenants.items()

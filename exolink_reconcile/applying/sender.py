@@ -1,8 +1,8 @@
-"""One step to its requests: look at the object, make the intent durable, send, and send again only what is safe to.
+"""One step to its requests: look at the object, make the intent durable, send, and repeat only what is safe to repeat.
 
-The one rule of repetition: what got no clear answer is looked at before anything else. A create is never sent again. An
-update or delete is, if the object is still exactly as it was right before the first attempt: then nothing of another hand
-can be undone. Whether a request may leave at all is asked right before it does, after every wait.
+The rule of repetition: after no clear answer, look at the object before anything else. A create is never sent again. An
+update or delete is sent again if the object is still exactly as it was right before the first attempt: then the repetition
+cannot undo somebody else's change. Whether a request may leave at all is checked right before it leaves, after every wait.
 """
 
 import dataclasses
@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from exolink_reconcile.applying import outcomes
-from exolink_reconcile.applying.knowledge import NOTHING, End, Knowledge, Said, Verb
+from exolink_reconcile.applying.knowledge import NOTHING, Answer, End, Knowledge, Verb
 from exolink_reconcile.applying.lists import Lists
 from exolink_reconcile.applying.settings import Settings
 from exolink_reconcile.applying.task import Task, Withheld, skipped
@@ -43,7 +43,7 @@ class _Next(enum.Enum):
 class Sender:
     """Sends the steps of one apply; used from several threads.
 
-    `withhold` gives the reason why a request of a task must not leave now, or None.
+    `withhold` says why a request of a task must not leave now; None if it may.
     """
 
     def __init__(
@@ -54,11 +54,11 @@ class Sender:
         self._withhold = withhold
 
     def do(self, task: Task, *, first: bool, since: float) -> None:
-        """Do one step. `first`: of its group; `since`: when its stage began, from when on a list is fresh.
+        """Do one step. `first`: it is the first of its group; `since`: when its stage began: later lists are fresh.
 
         Raises:
             Withheld, StorageFailed, Locked: a request of it must not leave.
-            NoClearAnswer: a request left, and what became of it is not known.
+            NoClearAnswer: a request left, and its effect is not known.
             ApiError: a request was refused.
 
         """
@@ -79,10 +79,10 @@ class Sender:
     # -------------------------------------------------------------------------------------------------------- looking
 
     def _look(self, task: Task, since: float) -> tuple[Row | None, Mapping[str, Any]]:
-        """The target now, and as the API answered it.
+        """The target now, as a row and as the API answered it.
 
-        What has no GET, or is not found by it, is looked for in a list that is read for this stage; a GET that says
-        deleted is believed.
+        If there is no GET, or it does not find the target, a list that was read for this stage decides. A GET that says
+        "deleted" is believed.
         """
         step, knowledge = task.step, task.knowledge
         tenant, target = step.address.tenant, knowledge.write.target
@@ -100,7 +100,7 @@ class Sender:
         return row, NOTHING
 
     def _still_so(self, task: Task, row: Row | None, raw_row: Mapping[str, Any]) -> bool:
-        """Whether the target is as the plan saw it; if not, the task ends here."""
+        """Whether the target is as the plan saw it; if not, the task ends with an outcome here."""
         step = task.step
         assert step.before is not None
         if row is None and step.action is Action.DELETE:
@@ -121,7 +121,7 @@ class Sender:
     # -------------------------------------------------------------------------------------------------------- sending
 
     def _request(self, task: Task, verb: Verb, before: Mapping[str, Any]) -> None:
-        """One request, again and again until its end is clear or it must be left."""
+        """Send one request, and repeat it until its end is clear or it must be left open."""
         number = 0
         while True:
             number += 1
@@ -146,7 +146,7 @@ class Sender:
             self._settings.record.answered(task.step)
 
     def _send(self, task: Task, verb: Verb, before: Mapping[str, Any]) -> bool:
-        """Send one request once; whether it was a delete of what is gone already."""
+        """Send one request once; returns whether it was a delete of an object that is gone already."""
         step, target = task.step, task.knowledge.write.target
         tenant, values = step.address.tenant, task.knowledge.write.values
 
@@ -164,9 +164,9 @@ class Sender:
         return not self._api.delete(step.kind, tenant, target, watch)
 
     def _leaving(self, task: Task, verb: Verb, before: Mapping[str, Any]) -> None:
-        """Right before a request leaves: may it, and is it on record. Raises Withheld, StorageFailed, Locked."""
+        """Right before a request leaves: check that it may, and put it on record. Raises Withheld, StorageFailed, Locked."""
         step, record = task.step, self._settings.record
-        task.learn(Knowledge.not_sent)  # what was open until now did nothing: only such is repeated unasked
+        task.learn(Knowledge.not_sent)  # an attempt that is still open had no effect: only such are repeated at once
         if reason := self._withhold(task):
             raise Withheld(*reason)
         if not task.recorded:
@@ -181,19 +181,19 @@ class Sender:
             raise Withheld(*reason)
 
     def _answered(self, task: Task, verb: Verb, *, gone: bool) -> None:
-        earlier = task.knowledge.said(verb) is Said.UNCLEAR and len(task.knowledge.effective(verb)) > 1
+        earlier = task.knowledge.answer(verb) is Answer.UNCLEAR and len(task.knowledge.effective(verb)) > 1
         task.learn(lambda so_far: so_far.ended(End.GONE if gone else End.ANSWERED))
         task.answered_at = self._api.now()
         if gone and not earlier and task.step.creates:
-            # Nothing of ours removed it: the list that shows it is old, and may lack what took its place.
+            # We did not remove it, so the list that shows it is old, and may lack an object that took its place.
             raise Withheld("E-STALE", "changed since the plan: it is gone")
 
     def _refused(self, task: Task, verb: Verb, error: ApiError) -> None:
-        """A clear no; after an attempt that was unclear it is a no to the repetition only."""
+        """Note a clear no; after an unclear attempt it is a no to the repetition only."""
         task.learn(lambda so_far: so_far.ended(End.REFUSED, error.summary, error.code))
-        if task.knowledge.said(verb) is Said.NOTHING:
+        if task.knowledge.answer(verb) is Answer.NOTHING:
             task.withheld = error.code, error.summary
-        if task.knowledge.said(verb) is Said.UNCLEAR:
+        if task.knowledge.answer(verb) is Answer.UNCLEAR:
             raise NoClearAnswer("E-AMBIGUOUS", task.knowledge.detail(verb)) from error
 
     def _after(self, task: Task, verb: Verb, number: int, error: NoClearAnswer) -> _Next:
@@ -214,7 +214,7 @@ class Sender:
 
 
 def _filled(row: Row, raw_row: Mapping[str, Any], planned: Row) -> Row:
-    """A row with what its answer left out taken from the plan's: a GET may answer with fewer fields than the list."""
+    """A row, with fields that its answer left out taken from the plan's row: a GET may answer with fewer than a list."""
     anything: Any = row
     names = [
         field_info.name for field_info in dataclasses.fields(anything) if field_info.name not in ("id", "deletedAt")
@@ -225,7 +225,7 @@ def _filled(row: Row, raw_row: Mapping[str, Any], planned: Row) -> Row:
 
 
 def _recorded(task: Task, row: Row, raw_row: Mapping[str, Any]) -> dict[str, Any]:
-    """The object as it goes on record before it is written: known fields, and what the device reports of itself."""
+    """The object as it goes on record before the write: known fields, and what the device reports about itself."""
     kind = task.step.kind
     reported = {name: raw_row[name] for name in kind.reported if isinstance(raw_row.get(name), (str, int, float))}
     row = masked_like(row, task.step.declared.resource) if task.step.declared else row

@@ -1,4 +1,4 @@
-"""How to apply, and where what happens goes."""
+"""How to apply, and where the events of an apply go."""
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,16 +13,16 @@ class Record(Protocol):
     """Where intents and outcomes go; see journal.Journal, which promises more."""
 
     def intend(self, step: Step, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
-        """Make an intent durable. Raises StorageFailed: then the write must not be sent."""
+        """Make an intent durable. Raises StorageFailed, and then the write must not be sent."""
 
     def sending(self, step: Step, api_date: float | None = None) -> None:
-        """Stamp an attempt right before it leaves. Raises StorageFailed: then it must not be sent."""
+        """Stamp an attempt right before it leaves. Raises StorageFailed, and then it must not be sent."""
 
     def answered(self, step: Step, *, deleted: bool = False) -> None:
-        """Remember that the write was answered, or of a replace the delete. Raises StorageFailed."""
+        """Remember that the write was answered, or that the delete of a replace was. Raises StorageFailed."""
 
     def settle(self, outcomes: Iterable[Outcome]) -> None:
-        """Take in outcomes. Raises StorageFailed."""
+        """Record outcomes. Raises StorageFailed."""
 
     def saw(self, counts: Mapping[ListKey, int]) -> None:
         """Remember how many rows each list has. Raises StorageFailed."""
@@ -48,7 +48,7 @@ class Unrecorded:
 
 
 def no_gate(stage: int, addresses: Sequence[str]) -> str:
-    """Lets everything go on."""
+    """A gate that is always open."""
     return ""
 
 
@@ -56,11 +56,12 @@ def no_gate(stage: int, addresses: Sequence[str]) -> str:
 class Settings:
     """How to apply. `settle` is the settle window, in seconds: how long a write may take to show.
 
-    `starting` and `sent` are called from several threads when the write of a step is about to go and was answered,
-    `ended` when it is known what became of it; `waiting` with a sentence when something has not shown up yet. `blind` names, by tenant and kind word,
-    an earlier create that was answered and never showed up: nothing more is created there. `stages` are how many steps of
-    a group go before the next look back. `gate` is asked after each stage that did something, with its number and addresses:
-    why nothing more may start, empty where it may. `sleep` and `clock` are for tests; without them a wish to stop ends a sleep.
+    `starting` and `sent` are called, from several threads, when the write of a step is about to leave and when it was
+    answered; `ended` when its outcome is known; `waiting` with a sentence when something has not shown up yet. `blind` names,
+    by list, an earlier create that was answered and never showed up: nothing more is created there. `stages` are how many
+    steps of a group go before the next look back. `gate` is called after each stage that wrote something, with its number and
+    addresses; it returns why nothing more may start, empty if it may. `sleep` and `clock` are for tests; the default sleep
+    ends at a wish to stop.
     """
 
     settle: float = 90.0

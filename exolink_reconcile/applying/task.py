@@ -1,11 +1,11 @@
-"""One step of a plan in the hands of the applier: what is known of it, and how it ended."""
+"""One step of a plan while it is applied: what we know about it, and how it ended."""
 
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from exolink_reconcile.applying.knowledge import NOTHING, End, Knowledge, Said, Verb
+from exolink_reconcile.applying.knowledge import NOTHING, Answer, End, Knowledge, Verb
 from exolink_reconcile.codes import Exit
 from exolink_reconcile.model import Outcome, Status, Step
 
@@ -17,7 +17,7 @@ _EXITS = {
 
 
 class Withheld(Exception):
-    """A request must not leave: a code and a sentence."""
+    """A request must not leave; with a code and a sentence."""
 
     def __init__(self, code: str, reason: str) -> None:
         super().__init__(reason)
@@ -26,12 +26,12 @@ class Withheld(Exception):
 
 @dataclass(slots=True)
 class Task:
-    """One step: what is known of its write, why it was withheld, and its outcome.
+    """One step: what we know about its write, why it was withheld, and its outcome.
 
-    `raw_row` is the target as the API answered it right before the write, of the first task of a group only; `already` says
-    why nothing had to be sent, `recorded` that the intent is on record, `answered_at` is the API's own clock when it answered,
-    `written_since` its `updatedAt` where that says that another writer came after us. The knowledge is replaced under a lock: a read may
-    come in while an answer does.
+    `raw_row` is the target as the API answered it right before the write, for the first task of a group only. `already` says
+    why nothing had to be sent, `recorded` that the intent is on record. `answered_at` is the API's own clock when it answered;
+    `written_since` is the object's `updatedAt`, if that says that another writer came after us. The knowledge is replaced
+    under a lock, because a read may arrive together with an answer.
     """
 
     step: Step
@@ -46,32 +46,32 @@ class Task:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def learn(self, change: Callable[[Knowledge], Knowledge]) -> Knowledge:
-        """Replace what is known by what `change` makes of it."""
+        """Replace the knowledge by what `change` makes of it."""
         with self.lock:
             self.knowledge = change(self.knowledge)
             return self.knowledge
 
     @property
     def touched(self) -> bool:
-        """Whether a list has something to tell of it: a request left that may have an effect, or none was needed."""
+        """Whether a list can show its effect: a request left that may have one, or none was needed."""
         return bool(self.already) or any(self.knowledge.effective(verb) for verb in Verb)
 
     @property
     def may_be_in_flight(self) -> bool:
-        """Whether a request of it may have had an effect; a delete of what was gone already had none."""
+        """Whether a request of it may have had an effect; a delete of an object that was gone already had none."""
         return any(attempt.end is not End.GONE for verb in Verb for attempt in self.knowledge.effective(verb))
 
     @property
     def may_have_created(self) -> bool:
         """Whether a row of its name may be its own."""
-        return self.knowledge.said(Verb.CREATE) in (Said.UNCLEAR, Said.YES)
+        return self.knowledge.answer(Verb.CREATE) in (Answer.UNCLEAR, Answer.YES)
 
     @property
     def may_have_deleted(self) -> bool:
         """Whether its target may be gone because of it."""
-        return self.knowledge.said(Verb.DELETE) in (Said.UNCLEAR, Said.YES)
+        return self.knowledge.answer(Verb.DELETE) in (Answer.UNCLEAR, Answer.YES)
 
 
 def skipped(task: Task, code: str, reason: str) -> Outcome:
-    """The outcome of a step of which nothing was sent."""
+    """The outcome of a step for which nothing was sent."""
     return Outcome(task.step, Status.SKIPPED, reason, code, _EXITS.get(code, Exit.INCOMPLETE))

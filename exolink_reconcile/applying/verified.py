@@ -12,7 +12,8 @@ from exolink_reconcile.secret_url import masked
 def declared(tenant: DesiredTenant, but: Container[Address] = ()) -> dict[Address, Mapping[str, Any]]:
     """The managed fields of each address that the documents declare, but the key, as JSON values, secrets masked.
 
-    The addresses in `but` are left out. What is sent on create only and never compared is among them: a repair that creates sends it.
+    The addresses in `but` are left out. Fields that only a create sends and that are never compared are included: a create
+    that repairs drift sends them again.
     """
     fields_by_address: dict[Address, Mapping[str, Any]] = {}
     for kind, entries in tenant.declared.items():
@@ -36,7 +37,7 @@ def removed(tenant: DesiredTenant) -> frozenset[Address]:
 
 
 class NotVerified:
-    """The addresses of which a run does not say that they are as declared: these keep the base that they had.
+    """The addresses that a run did not verify to be as declared: they keep the base that they had.
 
     They were left out by the choices, held back, not done, or still differed afterwards.
     """

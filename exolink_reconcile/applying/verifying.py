@@ -1,4 +1,4 @@
-"""The last lists against what is declared: what is left after an apply."""
+"""The last lists against the desired state: the differences that are left after an apply."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -16,9 +16,9 @@ def verify(
     ended: Iterable[Outcome],
     differing_before: Collection[Address],
 ) -> tuple[tuple[Left, ...], tuple[str, ...]]:
-    """Compare once more, with the last list of each kind that was written: what is left at the plan's addresses, notes.
+    """Compare once more, with the last list of each kind that was written: differences at the plan's addresses, and notes.
 
-    What differed before already is not new.
+    `differing_before` are the addresses that differed before the apply: their differences are not new.
     """
     by_tenant: dict[str, dict[Kind, Sequence[Row]]] = defaultdict(dict)
     for (tenant, kind), kind_rows in rows.items():

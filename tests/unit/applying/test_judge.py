@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 
 from exolink_reconcile.applying import judge, knowledge
 from exolink_reconcile.applying.judge import Verdict
-from exolink_reconcile.applying.knowledge import End, Knowledge, Listing, Said, Verb, Write
+from exolink_reconcile.applying.knowledge import Answer, End, Knowledge, Listing, Verb, Write
 from exolink_reconcile.kinds.charger import Charger
 from exolink_reconcile.model import Action, Operation
 from exolink_reconcile.resource import Address, Row, row_model
@@ -142,9 +142,9 @@ def may_send(h: History) -> Verb | None:
         return None
     if h.action is Action.CREATE:
         return Verb.CREATE
-    unclear = h.knowledge.said(Verb.DELETE) is Said.UNCLEAR
+    unclear = h.knowledge.answer(Verb.DELETE) is Answer.UNCLEAR
     looked_gone = unclear and h.knowledge.target_not_found_at is not None and TARGET not in h.live
-    return Verb.CREATE if h.knowledge.said(Verb.DELETE) is Said.YES or looked_gone else Verb.DELETE
+    return Verb.CREATE if h.knowledge.answer(Verb.DELETE) is Answer.YES or looked_gone else Verb.DELETE
 
 
 def ends(h: History) -> Iterator[History]:
@@ -210,8 +210,8 @@ def crash(h: History) -> History:
     pending = (*h.pending, (last.verb, int(last.sent_at))) if h.open and h.may_come(last.verb) else h.pending
     again = Knowledge(known.write)
     if any(known.effective(verb) for verb in Verb):
-        half = h.action is Action.REPLACE and known.said(Verb.DELETE) is Said.YES
-        whole = known.said(VERBS[h.action][-1]) is Said.YES
+        half = h.action is Action.REPLACE and known.answer(Verb.DELETE) is Answer.YES
+        whole = known.answer(VERBS[h.action][-1]) is Answer.YES
         effective = max(each.sent_at for each in attempts if each.end is not End.REFUSED)
         operation = Operation(
             1, "https://api", ADDRESS, h.action.word, known.write.target, dict(known.write.values), 0.0,

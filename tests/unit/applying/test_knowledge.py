@@ -7,11 +7,11 @@ import pytest
 from pydantic import TypeAdapter
 
 from exolink_reconcile.applying.knowledge import (
+    Answer,
     Attempt,
     End,
     Knowledge,
     Listing,
-    Said,
     Sighting,
     Verb,
     Write,
@@ -70,21 +70,21 @@ def test_an_attempt_that_did_nothing() -> None:
 @pytest.mark.parametrize(
     ("ends", "said"),
     [
-        ((), Said.NOTHING),
-        ((End.REFUSED,), Said.REFUSED),
-        ((End.UNCLEAR, End.REFUSED), Said.UNCLEAR),
-        ((End.REFUSED, End.UNCLEAR), Said.UNCLEAR),
-        ((End.UNCLEAR, End.ANSWERED), Said.YES),
-        ((End.GONE,), Said.YES),
-        ((End.UNCLEAR, End.GONE), Said.YES),
+        ((), Answer.NOTHING),
+        ((End.REFUSED,), Answer.REFUSED),
+        ((End.UNCLEAR, End.REFUSED), Answer.UNCLEAR),
+        ((End.REFUSED, End.UNCLEAR), Answer.UNCLEAR),
+        ((End.UNCLEAR, End.ANSWERED), Answer.YES),
+        ((End.GONE,), Answer.YES),
+        ((End.UNCLEAR, End.GONE), Answer.YES),
     ],
 )
-def test_what_attempts_say_together(ends: tuple[End, ...], said: Said) -> None:
+def test_what_attempts_say_together(ends: tuple[End, ...], said: Answer) -> None:
     """One that was unclear stays so; what concerns another verb says nothing."""
     knowledge = known().sending(Verb.UPDATE, 0.5).ended(End.ANSWERED, "other", "E-OTHER")
     for at, end in enumerate(ends, 1):
         knowledge = knowledge.sending(Verb.DELETE, at).ended(end)
-    assert knowledge.said(Verb.DELETE) is said
+    assert knowledge.answer(Verb.DELETE) is said
     assert [attempt.end for attempt in knowledge.effective(Verb.DELETE)] == [
         end for end in ends if end is not End.REFUSED
     ]
@@ -93,7 +93,7 @@ def test_what_attempts_say_together(ends: tuple[End, ...], said: Said) -> None:
 
 def test_an_open_attempt_is_not_clear() -> None:
     """A request that left and is not answered may have its effect."""
-    assert known().sending(Verb.CREATE, 1.0).said(Verb.CREATE) is Said.UNCLEAR
+    assert known().sending(Verb.CREATE, 1.0).answer(Verb.CREATE) is Answer.UNCLEAR
 
 
 def test_why_attempts_are_not_answered() -> None:
