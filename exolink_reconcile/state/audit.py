@@ -14,7 +14,7 @@ from exolink_reconcile.resource import Address
 
 
 def user() -> str:
-    """Who runs this: the CI run where there is one, else the user of this machine."""
+    """Who runs this: the CI run, if there is one, else the user of this machine."""
     variables = ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID")
     if all(os.environ.get(name) for name in variables):
         server, repository, run = (os.environ[name] for name in variables)
@@ -50,7 +50,7 @@ def run_ended(exit_code: int, totals: tuple[int, int, int]) -> dict[str, Any]:
 
 
 def unsent(outcome: Outcome) -> dict[str, Any]:
-    """The outcome of a step of which no write was intended."""
+    """The outcome of a step for which no write was intended."""
     return {
         "event": "write",
         "address": str(outcome.step.address),
@@ -93,7 +93,7 @@ def append(path: Path, head: Mapping[str, Any], lines: Iterable[Mapping[str, Any
 
 
 def prune(path: Path, before: float) -> int:
-    """Throw away the lines that are older than a moment; how many. What is not a line of ours stays. Raises OSError."""
+    """Drop the lines that are older than `before`; returns how many. Lines that are not ours stay. Raises OSError."""
     try:
         lines = path.read_bytes().splitlines(keepends=True)
     except FileNotFoundError:

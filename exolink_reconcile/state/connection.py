@@ -1,4 +1,4 @@
-"""A connection to the database of a shared state: made again when it drops, and never waited for without end."""
+"""A connection to the database of a shared state: made again when it drops, and no wait for it is endless."""
 
 import contextlib
 import os
@@ -18,20 +18,20 @@ from exolink_reconcile.state.database_url import Database
 CONNECT = 5  # seconds
 PATIENCE = 30.0  # seconds that a statement may take before its connection counts as dead
 _LOOK = 0.5
-# A server that does not notice that we are gone would keep the rows locked, from our next connection too.
+# Otherwise a server that does not notice that we are gone keeps the rows locked, even for our own next connection.
 _BEGIN = b"BEGIN; SET LOCAL idle_in_transaction_session_timeout = '5s'"
 
-# Two statements stood in each other's way: the same one again will do.
+# Two statements got in each other's way: repeat the statement.
 AGAIN = (errors.SerializationFailure, errors.DeadlockDetected)
-# Trouble that another connection may not have: it dropped, or the server went or is not the one that may write.
+# Trouble that a new connection may not have: it dropped, the server is gone, or it is a standby that must not write.
 TROUBLE = (psycopg.OperationalError, psycopg.InterfaceError, errors.ReadOnlySqlTransaction)
 
 
 class Link:
-    """One connection, made again when it drops. Its statements go one after the other.
+    """One connection, made again when it drops. It runs one statement at a time.
 
-    A server that took a statement and then stands still keeps the connection alive: whoever waits longer than `patience`
-    is told that it dropped.
+    A server that freezes after it took a statement keeps the connection alive: a wait longer than `patience` counts as a
+    dropped connection.
     """
 
     def __init__(self, database: Database, patience: float = PATIENCE) -> None:
@@ -102,13 +102,13 @@ class Link:
 
 
 def _hang_up(connection: "psycopg.Connection[dict[str, Any]]") -> None:
-    """End a connection under who waits for it: libpq reads that it ended."""
+    """End a connection that another thread waits for: libpq notices the end and raises there."""
     with socket.socket(fileno=os.dup(connection.fileno())) as end:
         end.shutdown(socket.SHUT_RDWR)
 
 
 def connect(database: Database) -> "psycopg.Connection[dict[str, Any]]":
-    """A connection that notices when the other end is gone, and needs no session. Raises psycopg.Error."""
+    """A connection that notices when the server is gone, and needs no session. Raises psycopg.Error."""
     defaults = {
         "connect_timeout": str(CONNECT), "application_name": "exolink-reconcile", "keepalives_idle": "5",
         "keepalives_interval": "2", "keepalives_count": "3", "tcp_user_timeout": str(CONNECT * 1000),
@@ -118,7 +118,7 @@ def connect(database: Database) -> "psycopg.Connection[dict[str, Any]]":
 
 
 def check_version(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Look whether the tables are ours to use. Raises StorageFailed."""
+    """Check that this version of the tool may use the tables. Raises StorageFailed."""
     if not rows or rows[0]["version"] < migrations.VERSION:
         raise StorageFailed(
             "E-STORAGE", "the tables of the shared state are of an older version: run `exolink-reconcile store init`"
@@ -130,7 +130,7 @@ def check_version(rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def failed(database: Database, error: psycopg.Error) -> StorageFailed:
-    """What cannot be done with the database, and what to do now."""
+    """The error for a failed use of the database, with what to do now."""
     if isinstance(error, (errors.UndefinedTable, errors.InvalidSchemaName)):
         return StorageFailed(
             "E-STORAGE", f"{database.shown} has no tables of this tool: run `exolink-reconcile store init` once"

@@ -1,4 +1,4 @@
-"""A --state URL to where it leads and whether that is safe, without its password in any text."""
+"""A --state URL to the database that it names, checked for safety; its password is in no text."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ def is_database(state: str) -> bool:
 
 
 def has_password(url: str) -> bool:
-    """Whether a URL holds a password, wherever libpq would take one from. In doubt it does."""
+    """Whether a URL holds a password, anywhere that libpq would take one from. In doubt it does."""
     rest = url.partition("://")[2]
     before_query, _, query = rest.partition("?")
     user = before_query.rpartition("@")[0]
@@ -30,24 +30,24 @@ def has_password(url: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """Where a URL leads: the parameters for libpq, and how people may see it."""
+    """The database that a URL names: its parameters for libpq, and the text that people may see."""
 
     parameters: Mapping[str, str]
     shown: str
     secrets: Sequence[str]
 
     def masked(self, text: str) -> str:
-        """A text of libpq or the server without our password."""
+        """A text of libpq or of the server, without our password."""
         for secret in self.secrets:
             text = text.replace(secret, "***")
         return text
 
 
 def parse(url: str) -> Database:
-    """Where a URL leads, as libpq sees it: its own parameters, then a service, the environment, the defaults.
+    """The database that a URL names to libpq: by its own parameters, then a service, the environment, the defaults.
 
     Raises:
-        InputError: it is not a URL of libpq, psycopg is missing, or it leads off this machine without checked TLS.
+        InputError: it is not a URL for libpq, psycopg is missing, or it leads off this machine without checked TLS.
 
     """
     try:
@@ -59,7 +59,7 @@ def parse(url: str) -> Database:
     scheme = next(scheme for scheme in SCHEMES if url.lower().startswith(scheme))
     try:
         written = {name: str(value) for name, value in conninfo.conninfo_to_dict(scheme + url[len(scheme) :]).items()}
-    except Error:  # what libpq says quotes the URL, its password included
+    except Error:  # libpq's message quotes the URL, its password included
         raise problem("E-USAGE", "--state is not a URL that libpq understands: postgresql://HOST/DATABASE") from None
     with _service(written.get("service")):
         try:
@@ -77,10 +77,10 @@ def parse(url: str) -> Database:
 
 
 def _checked_tls(merged: Mapping[str, str]) -> dict[str, str]:
-    """The parameters that make TLS certain. Raises InputError: it leads off this machine without checked TLS."""
+    """The parameters that make libpq check TLS. Raises InputError: the URL leads off this machine without checked TLS."""
     mode = merged.get("sslmode", "")
     if merged.get("sslrootcert") == "system" and mode in ("", "prefer"):
-        mode = "verify-full"  # what libpq makes of it
+        mode = "verify-full"  # libpq reads it so
     far = [host for host in _hosts(merged) if not _is_local(host)]
     if far and mode != "verify-full":
         raise problem(
@@ -96,7 +96,7 @@ def _checked_tls(merged: Mapping[str, str]) -> dict[str, str]:
 
 
 def _hosts(merged: Mapping[str, str]) -> list[str]:
-    """Each place that may be connected to: an address where one is given, else a name."""
+    """Each host that libpq may connect to: its address, if the URL gives one, else its name."""
     names, addresses = (merged.get(name, "").split(",") for name in ("host", "hostaddr"))
     count = max(len(names), len(addresses))
     names += [""] * (count - len(names))
@@ -115,7 +115,7 @@ def _is_local(host: str) -> bool:
 
 @contextmanager
 def _service(name: str | None) -> Iterator[None]:
-    """Libpq reads the service of the environment when asked for defaults: that of the URL stands there meanwhile."""
+    """Put the URL's service into the environment for a while: libpq takes its defaults from there."""
     if name is None:
         yield
         return

@@ -1,4 +1,4 @@
-"""A path to a state folder that is safe to use: ours, outside of checkouts, on a disk of this machine."""
+"""A path to a state folder that is safe to use: ours, outside of checkouts, on a local disk."""
 
 import contextlib
 import os
@@ -7,8 +7,8 @@ from pathlib import Path
 
 from exolink_reconcile.errors import StorageFailed
 
-# File systems of which another machine may have a part: their locks may hold on one machine only, and SQLite's log needs
-# the shared memory of one.
+# File systems that another machine may share: their locks may hold on one machine only, and SQLite's log needs memory that
+# all its users share.
 _NETWORK = frozenset(
     [
         "9p",
@@ -52,7 +52,7 @@ _NETWORK_FUSE = frozenset(
 
 
 def prepare(folder: Path) -> None:
-    """Make a state folder that is not there, and check it. A folder that was there keeps its mode.
+    """Make a state folder if it is not there, and check it. An existing folder keeps its mode.
 
     Raises:
         StorageFailed: it cannot be made or must not be used.
@@ -66,7 +66,7 @@ def prepare(folder: Path) -> None:
 
 
 def check(folder: Path) -> None:
-    """Check that a state folder that is there may be used; nothing is written.
+    """Check that an existing state folder may be used; writes nothing.
 
     Raises:
         StorageFailed: it is not a folder of this user, or lies where others can change it.
@@ -91,7 +91,7 @@ def refuse_place(folder: Path) -> None:
     """Refuse a place for state that others can change: a Git work tree, a network file system.
 
     Raises:
-        StorageFailed: which, and what to do.
+        StorageFailed: it says which, and what to do.
 
     """
     with storage(f"the state folder {folder} cannot be used"):
@@ -113,7 +113,7 @@ def refuse_place(folder: Path) -> None:
 
 
 def file_system(path: Path) -> str:
-    """The type of the file system that holds a path; empty where this system does not tell."""
+    """The type of the file system that holds a path; empty if this operating system does not say."""
     with contextlib.suppress(OSError, ValueError, IndexError):
         device = path.stat().st_dev
         number = f"{os.major(device)}:{os.minor(device)}"
@@ -140,13 +140,13 @@ def default(environment: Mapping[str, str]) -> Path:
 
 
 def unsafe(summary: str) -> StorageFailed:
-    """State that somebody else may have made or could change."""
+    """The error for state that somebody else may have made or could change."""
     return StorageFailed("E-STATE-UNSAFE", summary)
 
 
 @contextlib.contextmanager
 def storage(action: str) -> Iterator[None]:
-    """Errors of files and folders as the one that says what could not be done."""
+    """Turn OSError into StorageFailed, which says what could not be done."""
     try:
         yield
     except OSError as error:

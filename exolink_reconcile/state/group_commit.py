@@ -1,4 +1,4 @@
-"""Changes of several threads to one commit: who waits at the same time shares it."""
+"""Changes of several threads to one commit: threads that wait at the same time share it."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -8,7 +8,7 @@ LINGER = 0.01  # seconds that a change which nobody waits for may wait for one t
 
 
 class Waiting(Protocol):
-    """A change that waits to be made durable: `done` when that was tried, with the `error` that it gave."""
+    """A change that waits to be made durable: `done` after the attempt, with its `error` if it failed."""
 
     done: bool
     error: Exception | None
@@ -18,7 +18,7 @@ _W = TypeVar("_W", bound=Waiting)
 
 
 class GroupCommit(Generic[_W]):
-    """A queue of changes. `commit` makes a batch durable, in the order of the queue: it sets `error` where it cannot."""
+    """A queue of changes. `commit` makes a batch durable, in order, or sets `error` on the changes that it cannot."""
 
     def __init__(self, commit: Callable[[Sequence[_W]], None]) -> None:
         self._commit = commit
@@ -29,9 +29,9 @@ class GroupCommit(Generic[_W]):
         self.lock = threading.Lock()  # held while a batch is committed
 
     def add(self, change: _W) -> None:
-        """Make a change durable, together with those that other threads added meanwhile.
+        """Make a change durable, together with changes that other threads added meanwhile.
 
-        Raises its error, or before it is added that of an earlier one which nobody waited for.
+        Raises its error; or, before it is added, the error of an earlier change that nobody waited for.
         """
         with self._queue_lock:
             failed = next((earlier for earlier in self._unwatched if earlier.error is not None), None)
@@ -57,7 +57,7 @@ class GroupCommit(Generic[_W]):
                 self._timer.start()
 
     def flush(self) -> None:
-        """Make all that waits durable, as far as that can be done."""
+        """Make everything that waits durable, as far as possible."""
         with self._queue_lock:
             timer, self._timer = self._timer, None
         if timer is not None:

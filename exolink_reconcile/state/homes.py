@@ -16,7 +16,7 @@ from exolink_reconcile.state.database_url import Database
 from exolink_reconcile.state.store import Memory, Store
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-_PATIENCE = 10.0  # seconds that plan waits for an answer of a shared state
+_PATIENCE = 10.0  # seconds that `plan` waits for a shared state
 
 
 class Home(Protocol):
@@ -24,16 +24,16 @@ class Home(Protocol):
 
     @property
     def where(self) -> str:
-        """For people; secrets masked."""
+        """The home's name for people; secrets masked."""
 
     def open(self, origin: str) -> AbstractContextManager[Store]:
         """The state of one API, for a run that writes."""
 
     def read(self, origin: str = "") -> AbstractContextManager[Store] | None:
-        """The state, for a command that writes nothing; None where there is none yet."""
+        """The state, for a command that writes nothing; None if there is none yet."""
 
     def memory(self, origin: str, tenants: Iterable[str]) -> Memory:
-        """What earlier runs left, for plan: never an error, but a note where it cannot be read."""
+        """What earlier runs left, for `plan`: never an error, but a note if it cannot be read."""
 
 
 def home(state: str | None, environment: Mapping[str, str]) -> Home:
@@ -49,9 +49,9 @@ def home(state: str | None, environment: Mapping[str, str]) -> Home:
 
 
 def option(state: str | None, environment: Mapping[str, str]) -> str:
-    """` --state STATE`, for a command to paste that needs the same state; empty where it is the default or the environment's.
+    """` --state STATE`, for a command to paste that needs the same state; empty for the default and the environment's.
 
-    A state of the environment may hold a password; one of the command line holds none.
+    The environment's state may hold a password; the command line's holds none.
     """
     return f" --state {shlex.quote(state)}" if state and state != environment.get("EXOLINK_STATE") else ""
 
@@ -73,7 +73,7 @@ class FolderHome:
         return closing(journal.Journal(self.folder, origin))
 
     def read(self, origin: str = "") -> AbstractContextManager[Store] | None:
-        """The journal as it is; nothing is written, not even beside it."""
+        """The journal as it is; writes nothing, not even a file beside it."""
         if not os.path.lexists(self.folder):
             if self.named:
                 raise StorageFailed("E-STORAGE", f"the state folder {self.folder} is not there")
@@ -84,13 +84,13 @@ class FolderHome:
         return closing(journal.Journal(self.folder, origin, read_only=True))
 
     def memory(self, origin: str, tenants: Iterable[str]) -> Memory:
-        """What earlier runs left; a folder that is not there yet is no more than empty."""
+        """What earlier runs left; a folder that is not there yet counts as empty."""
         return journal.peek(self.folder, origin, tenants)
 
 
 @dataclass(frozen=True, slots=True)
 class DatabaseHome:
-    """A PostgreSQL database that machines share. Its driver is imported only here."""
+    """A PostgreSQL database that machines share. The database driver is imported here only."""
 
     database: Database
 
@@ -100,17 +100,17 @@ class DatabaseHome:
         return self.database.shown
 
     def open(self, origin: str) -> AbstractContextManager[Store]:
-        """The state of one API. Tables are never made here: see `store init`."""
+        """The state of one API. It never makes tables: see `store init`."""
         from exolink_reconcile.state.postgres import PostgresStore
 
         return closing(PostgresStore(self.database, origin))
 
     def read(self, origin: str = "") -> AbstractContextManager[Store] | None:
-        """The state; nothing is written."""
+        """The state; writes nothing."""
         return self.open(origin)
 
     def memory(self, origin: str, tenants: Iterable[str]) -> Memory:
-        """What earlier runs left; a database that does not answer soon is not waited for."""
+        """What earlier runs left; does not wait long for a database that does not answer."""
         from exolink_reconcile.state.postgres import PostgresStore
 
         try:

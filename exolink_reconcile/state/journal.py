@@ -1,8 +1,8 @@
 """What we are about to send and what came back, on disk before we go on.
 
 The rule: the intent of a write is durable before its first byte leaves; its outcome may be lazy. A lost outcome costs a
-list, a lost intent can cost a duplicate. So an operation is *open* until reading has told what became of it, in this run
-or in a later one. SQLite keeps it (WAL, synchronous=FULL); beside it stands the audit record, one JSON line a fact.
+list request, a lost intent can cost a duplicate. So an operation is *open* until a read has shown what became of it, in this
+run or in a later one. SQLite keeps it (WAL, synchronous=FULL); beside it is the audit record, one JSON line a fact.
 """
 
 import contextlib
@@ -25,9 +25,9 @@ from exolink_reconcile.state import folder as folders
 from exolink_reconcile.state.group_commit import GroupCommit
 from exolink_reconcile.state.store import Base, Content, Lease, Memory, Write
 
-# A create that was answered, and that no list has shown yet: it must not be sent again before one does.
+# A create that was answered, but that no list has shown yet: it must not be sent again before one does.
 _ANSWERED = ("E-LIST-BLIND", "E-UNVERIFIED")
-_OLD_IN_A_ROW = 500  # intents are made in the order of their numbers: behind so many old ones all are old
+_OLD_IN_A_ROW = 500  # intents are numbered in the order of time: before so many old ones in a row, all are old
 _INTEND = (
     "INSERT INTO op (run, digest, who, origin, tenant, kind, name, action, remote_id, before, after, intended_at, boot,"
     " ticks, api_date) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -40,7 +40,7 @@ _SENDING = (
 
 @dataclass(slots=True)
 class _Change:
-    """A statement that waits to be committed; `key` is the step whose intent it makes. `lazy`: a power cut may lose it."""
+    """A statement that waits to be committed; `key`: the step whose intent it inserts. `lazy`: a power cut may lose it."""
 
     statement: str
     values: tuple[Any, ...]
@@ -54,10 +54,10 @@ class Journal:
     """The journal of one state folder, for one run against one origin; used from several threads."""
 
     def __init__(self, folder: Path, origin: str, digest: str = "", *, read_only: bool = False) -> None:
-        """Open it, make it if there is none. `read_only`: nothing is made or written, not even beside it.
+        """Open the journal, or make it if there is none. `read_only`: makes and writes nothing, not even a file beside it.
 
         Raises:
-            StorageFailed: the folder or the journal cannot be used, or is another version's.
+            StorageFailed: the folder or the journal cannot be used, or belongs to another version.
 
         """
         self.folder = folder
@@ -91,7 +91,7 @@ class Journal:
             yield
 
     def may_send(self) -> None:
-        """Look whether lock and journal still are what others find at their paths: right before anything is written.
+        """Check that lock and journal are still the files that others find at their paths: right before a request.
 
         Raises:
             Locked: a lock file was removed or replaced, so another apply may be at work.
@@ -109,7 +109,7 @@ class Journal:
             self._held.check()
 
     def close(self) -> None:
-        """Close the file. What is open in it stays open."""
+        """Close the file. Open operations stay open in it."""
         self._database.close()
 
     def __enter__(self) -> "Journal":
@@ -121,9 +121,9 @@ class Journal:
     # -------------------------------------------------------------------------------------------------------- intents
 
     def intend(self, step: Step, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
-        """Make the intent of a step's write durable. Only when this has returned may the write be sent.
+        """Make the intent of a step's write durable. The write may be sent only after this has returned.
 
-        Threads that wait at the same time share one commit: a commit costs a flush of the disk.
+        Threads that wait at the same time share one commit: each commit costs a flush to disk.
 
         Raises:
             StorageFailed: it is not durable, so the write must not be sent.
@@ -141,9 +141,9 @@ class Journal:
         self._fresh[id(step)] = now[2]
 
     def sending(self, step: Step, api_date: float | None = None) -> None:
-        """Stamp that an attempt of a step's write is about to leave. Only when this has returned may it be sent.
+        """Stamp that an attempt of a step's write is about to leave. It may be sent only after this has returned.
 
-        `api_date` is the API's own clock, in seconds since the epoch, where it is known. The first attempt right after the
+        `api_date` is the API's own clock in seconds since the epoch, if it is known. The first attempt right after the
         intent costs nothing: the intent is its stamp.
 
         Raises:
@@ -160,10 +160,10 @@ class Journal:
         self._changes.add(_Change(_SENDING, values))
 
     def answered(self, step: Step, *, deleted: bool = False) -> None:
-        """Remember that a step's write was answered; `deleted`: only the delete of a replace. A kill does not lose it.
+        """Remember that a step's write was answered; `deleted`: only the delete of a replace was. A kill does not lose it.
 
         Raises:
-            StorageFailed: the journal cannot be written. The write was sent and answered all the same.
+            StorageFailed: the journal cannot be written, although the write was sent and answered.
 
         """
         column = "deleted" if deleted else "answered"
@@ -180,7 +180,7 @@ class Journal:
                     cursor = database.execute(change.statement, change.values)
                     if change.key is not None:
                         numbers[change.key] = cursor.lastrowid
-            self.may_send()  # what was committed to a file that is not at its path any more protects nobody
+            self.may_send()  # a commit to a file that is no longer at its path protects nobody
             self._numbers.update(numbers)
         except (sqlite3.Error, ReconcileError) as error:
             failure = error if isinstance(error, ReconcileError) else None
@@ -218,7 +218,7 @@ class Journal:
             self._audit_outcomes(outcomes)
 
     def open_operations(self, tenants: Iterable[str] | None = None) -> list[Operation]:
-        """The operations that are still open, oldest first: of some tenants of this origin, or all there are."""
+        """The operations that are still open, oldest first: those of some tenants of this origin, or all."""
         condition, values = "outcome IS NULL", []
         if tenants is not None:
             values = [self.origin, *tenants]
@@ -233,7 +233,7 @@ class Journal:
         return sorted(made, key=lambda op: op.number)
 
     def _made_lately(self, tenant: str, window: float) -> Iterator[Operation]:
-        """Newest first, until so many in a row are old that all before them are: a journal may hold hundreds of thousands."""
+        """Newest first; stops where so many in a row are old that all earlier ones are: a journal may hold very many."""
         statement = "SELECT * FROM op WHERE made IS NOT NULL AND origin = ? AND tenant = ? ORDER BY number DESC"
         old, api_now = 0, self.api_now()
         with (
@@ -249,7 +249,7 @@ class Journal:
                     yield operation
 
     def last_made(self, addresses: Iterable[Address]) -> dict[Address, int]:
-        """The id of what was made last at each of some addresses; one at which nothing is known to be made is left out."""
+        """The id of what was made last at each of these addresses; addresses without one on record are left out."""
         by_place: dict[ListKey, list[str]] = defaultdict(list)
         for address in addresses:
             by_place[address.list_key].append(address.name)
@@ -265,9 +265,9 @@ class Journal:
             }
 
     def settle_earlier(self, operations: Mapping[int, str], new_ids: Mapping[int, int] | None = None) -> None:
-        """Close operations of an earlier run, by number, with the outcome that reading told.
+        """Close operations of an earlier run, by number, with the outcome that reading showed.
 
-        `new_ids` are those of the objects that creates made, by number.
+        `new_ids` are the ids of the objects that creates made, by number of the operation.
         """
         new_ids = new_ids or {}
         with journal_rows.storage("the journal cannot be written"), self._changes.lock:
@@ -298,7 +298,7 @@ class Journal:
                 yield journal_rows.write(journal_rows.Columns(row))
 
     def done(self, digest: str) -> frozenset[Address]:
-        """The addresses of this API whose last write that is known to be done is of the plan with this digest."""
+        """The addresses of this API whose last completed write belongs to the plan with this digest."""
         statement = (
             "SELECT tenant, kind, name FROM op WHERE digest = ? AND number IN (SELECT max(number) FROM op"
             " WHERE origin = ? AND outcome IN ('done', 'applied') GROUP BY tenant, kind, name)"
@@ -308,7 +308,7 @@ class Journal:
             return frozenset(Address(row["tenant"], row["kind"], row["name"]) for row in rows)
 
     def content(self) -> Content:
-        """All that is remembered, to be taken elsewhere."""
+        """Everything that the journal remembers, for an import elsewhere."""
         with journal_rows.storage("the journal cannot be read"), journal_rows.damage():
             writes = [journal_rows.Columns(row) for row in self._database.execute("SELECT * FROM op ORDER BY number")]
             counts = [dict(row) for row in self._database.execute("SELECT * FROM seen")]
@@ -317,7 +317,7 @@ class Journal:
         return Content(writes, [tuple(row) for row in bases], counts)
 
     def prune(self, days: int) -> tuple[int, int]:
-        """Throw away closed writes and audit lines that are older; how many of each."""
+        """Drop closed writes and audit lines that are older than `days`; returns how many of each."""
         before = time.time() - days * 86_400
         with journal_rows.storage("the journal cannot be written"), self._changes.lock:
             with self._transaction() as database:
@@ -341,7 +341,7 @@ class Journal:
     # ----------------------------------------------------------------------------------------------------------- base
 
     def base(self, tenant: str) -> Base | None:
-        """What the last apply of a tenant declared and verified; None where there was none."""
+        """What the last apply of a tenant declared and verified; None if there was none."""
         with journal_rows.storage("the journal cannot be read"):
             return journal_rows.base(self._database, self.origin, tenant)
 
@@ -354,7 +354,7 @@ class Journal:
         removed: Iterable[Address] = (),
         exclusive: Sequence[str] = (),
     ) -> None:
-        """Remember what was declared and verified, instead of what was remembered; see Store.keep_base."""
+        """Remember what was declared and verified, in place of the base before; see Store.keep_base."""
         content = store.renewed_base(self.base(tenant), declared, keep, removed=removed, exclusive=exclusive)
         with journal_rows.storage("the journal cannot be written"), self._changes.lock, self._transaction() as database:
             database.execute(
@@ -423,9 +423,9 @@ _FILES = ("journal.db", "journal.db-wal")
 
 
 def peek(folder: Path, origin: str, tenants: Iterable[str] = ()) -> Memory:
-    """Read a journal without writing anything, not even beside it; empty where there is none.
+    """Read a journal without writing anything, not even a file beside it; empty if there is none.
 
-    `tenants` are those whose base is wanted. Where it cannot be read or must not be believed, `note` says so.
+    `tenants` are the tenants whose base is wanted. If it cannot be read or must not be believed, `note` says so.
     """
     path = folder / "journal.db"
     try:

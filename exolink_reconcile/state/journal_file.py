@@ -1,4 +1,4 @@
-"""The file of a journal: opened, judged before it is believed, its tables made and brought to this version."""
+"""The file of a journal: checked before it is believed, opened, and its tables made or migrated."""
 
 import contextlib
 import functools
@@ -61,8 +61,8 @@ CREATE INDEX op_made_at ON op (origin, tenant, kind, name, number) WHERE made IS
 """
 MIGRATIONS = (_VERSION_1, _VERSION_2, _VERSION_3)
 VERSION = len(MIGRATIONS)
-_LONGEST_WAIT = 30.0  # seconds for others who have the file open
-# What nothing that we made is larger than, and no statement of ours takes longer than: a file is not believed.
+_LONGEST_WAIT = 30.0  # seconds for other processes that have the file open
+# Nothing that we wrote is larger, and no statement of ours takes longer. The file is untrusted, so these are enforced.
 _LONGEST = 64 * 2**20  # bytes of one value
 _MOST_STEPS = 100_000_000  # instructions of SQLite's machine for one question: some ten seconds
 _STEPS_AT_A_TIME = 100_000
@@ -70,9 +70,9 @@ _SHAPE = "SELECT type, name, tbl_name, sql FROM sqlite_master"
 
 
 def read_only(path: Path) -> sqlite3.Connection:
-    """A journal that nothing is written to, not even beside it. Raises as `open_writable` does."""
+    """A journal that is only read; not even a file beside it is written. Raises as `open_writable` does."""
     os.close(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK))
-    # Where nobody writes there is no log beside it, and opening it `ro` would make one.
+    # If nobody writes, there is no log beside it, and opening it `ro` would make one.
     modes = ("mode=ro", "mode=ro&immutable=1")
     for mode in modes if path.with_name("journal.db-wal").exists() else modes[1:]:
         database = sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True)
@@ -91,7 +91,7 @@ def read_only(path: Path) -> sqlite3.Connection:
 
 
 def _empty(database: sqlite3.Connection) -> sqlite3.Connection:
-    """A journal without anything in it, instead of a file whose tables are about to be made."""
+    """An empty journal, in place of a file whose tables are just being made."""
     database.close()
     memory = sqlite3.connect(":memory:", check_same_thread=False)
     memory.row_factory = sqlite3.Row
@@ -104,7 +104,7 @@ def open_writable(path: Path) -> sqlite3.Connection:
 
     Raises:
         sqlite3.Error, OSError: it cannot be read or written.
-        StorageFailed: it is not a journal, or one of a newer version.
+        StorageFailed: it is not a journal, or a newer version made it.
 
     """
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, 0o600)
@@ -118,8 +118,8 @@ def open_writable(path: Path) -> sqlite3.Connection:
     try:
         _check(database, path)
         _use_wal(database)
-        database.execute("BEGIN IMMEDIATE")  # writable, or an error now and not in the middle of an apply
-        _migrate(database, _version_of(database, path))  # looked at again: another run may have migrated it meanwhile
+        database.execute("BEGIN IMMEDIATE")  # fail now if it is not writable, not in the middle of an apply
+        _migrate(database, _version_of(database, path))  # again, because another run may have migrated it meanwhile
         database.execute("COMMIT")
         database.set_progress_handler(None, 0)
     except BaseException:
@@ -129,7 +129,7 @@ def open_writable(path: Path) -> sqlite3.Connection:
 
 
 def _use_wal(database: sqlite3.Connection) -> None:
-    """Readers beside a writer, from now on. SQLite does not wait for others by itself when it changes the mode."""
+    """Allow readers beside a writer from now on. SQLite does not wait for others when it changes this mode, so we do."""
     deadline = time.monotonic() + _LONGEST_WAIT
     while True:
         try:
@@ -143,7 +143,7 @@ def _use_wal(database: sqlite3.Connection) -> None:
 
 
 def _migrate(database: sqlite3.Connection, version: int) -> None:
-    """Bring the tables from a version to this one, inside the transaction that is open."""
+    """Migrate the tables from `version` to this one, inside the open transaction."""
     if version == VERSION:
         return
     for statement in _statements("".join(MIGRATIONS[version:])):
@@ -163,7 +163,7 @@ def _statements(script: str) -> Iterator[str]:
 
 
 def _check(database: sqlite3.Connection, path: Path) -> int:
-    """The version of a journal, 0 for an empty file. What is in it is not believed before it was looked at.
+    """The version of a journal, 0 for an empty file. Its content is not believed before this check.
 
     Raises:
         sqlite3.Error, OSError: it cannot be read.
@@ -174,7 +174,7 @@ def _check(database: sqlite3.Connection, path: Path) -> int:
     database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST)
     database.set_progress_handler(_Patience(), _STEPS_AT_A_TIME)
     database.execute("PRAGMA trusted_schema=OFF")
-    database.execute("BEGIN")  # one look: never the tables of one version and the number of another
+    database.execute("BEGIN")  # one consistent look: never the tables of one version and the number of another
     try:
         return _version_of(database, path)
     finally:
@@ -183,7 +183,7 @@ def _check(database: sqlite3.Connection, path: Path) -> int:
 
 
 def _version_of(database: sqlite3.Connection, path: Path) -> int:
-    """See _check; inside a transaction."""
+    """See _check; call it inside a transaction."""
     with damage():
         application, version = (
             database.execute(f"PRAGMA {fact}").fetchone()[0] for fact in ("application_id", "user_version")
@@ -200,14 +200,14 @@ def _version_of(database: sqlite3.Connection, path: Path) -> int:
 
 @functools.cache
 def _shape(version: int) -> frozenset[tuple[str, ...]]:
-    """What the tables of a journal of this version look like."""
+    """The tables of a journal of this version, as SQLite describes them."""
     with contextlib.closing(sqlite3.connect(":memory:")) as database:
         database.executescript("".join(MIGRATIONS[:version]))
         return frozenset(database.execute(_SHAPE))
 
 
 class _Patience:
-    """Ends a question that takes too long: its `__call__` is SQLite's progress handler."""
+    """Ends a query that takes too long: its `__call__` is SQLite's progress handler."""
 
     def __init__(self) -> None:
         self._left = _MOST_STEPS

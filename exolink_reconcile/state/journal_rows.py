@@ -1,4 +1,4 @@
-"""Rows of a journal to the values of the state; what a damaged file holds is an error, never believed."""
+"""Rows of a journal to the values of the state; a damaged file is an error, and its content is never believed."""
 
 import contextlib
 import functools
@@ -15,8 +15,8 @@ from exolink_reconcile.resource import Address, ListKey
 from exolink_reconcile.state import store
 from exolink_reconcile.state.store import Base, Write
 
-# A write whose intent was made durable at most this long ago needs no second stamp before it leaves: ages are counted
-# from the intent then, and are this much younger, never older.
+# Seconds: a write whose intent is this young needs no second stamp before it leaves. Its age is then counted from the
+# intent, so it is at most this much too high.
 FRESH = 1.0
 _DATE_RESOLUTION = 1.0  # seconds: what a Date header leaves out
 _MOST_TEXT = 256 * 2**20  # bytes of the writes that are read at once
@@ -25,7 +25,7 @@ _MOST_TEXT = 256 * 2**20  # bytes of the writes that are read at once
 def operations(
     database: sqlite3.Connection, condition: str, values: Sequence[Any], *, api_now: float | None = None
 ) -> list[Operation]:
-    """The writes that a condition picks, oldest first. Raises sqlite3.Error: also where there are more than any run makes."""
+    """The writes that a condition selects, oldest first. Raises sqlite3.Error, also if there are more than any run makes."""
     picked, size = [], 0
     with damage():
         for row in database.execute(f"SELECT * FROM op WHERE {condition} ORDER BY number", values):
@@ -37,7 +37,7 @@ def operations(
 
 
 def operation(row: sqlite3.Row, api_now: float | None, *, id_column: str = "remote_id") -> Operation:
-    """A write, with its age by all the clocks there are; `id_column` is the one that its id is taken from."""
+    """A write, with its age by all available clocks; `id_column` is the column that its id is taken from."""
     columns = Columns(row)
     return Operation(
         columns["number"], columns["origin"], Address(columns["tenant"], columns["kind"], columns["name"]),
@@ -58,7 +58,7 @@ def write(columns: Mapping[str, Any]) -> Write:
 
 
 def base(database: sqlite3.Connection, origin: str, tenant: str) -> Base | None:
-    """What the last apply of a tenant declared and verified; None where there was none."""
+    """What the last apply of a tenant declared and verified; None if there was none."""
     with damage():
         if not database.execute("SELECT 1 FROM sqlite_master WHERE name = 'base'").fetchone():
             return None
@@ -68,7 +68,7 @@ def base(database: sqlite3.Connection, origin: str, tenant: str) -> Base | None:
 
 
 class Columns(dict[str, Any]):
-    """A row of any version of the journal: a column that its version lacked has the value that the upgrade gives it."""
+    """A row of any version of the journal: a column that its version lacked has the value that a migration gives it."""
 
     def __missing__(self, name: str) -> Any:
         return _ADDED[name]
@@ -84,8 +84,8 @@ _ADDED = {
 def age(row: Mapping[str, Any], api_now: float | None) -> float:
     """Seconds since a write was last sent: the smallest that any clock says, and never below zero.
 
-    The wall clock may be moved, a cloned machine has another's monotonic clock, the API's may be wrong: each of them can
-    make a write look young, and then the next run waits; none can make it look old.
+    The wall clock may be moved, a cloned machine has another's monotonic clock, the API's clock may be wrong. Each of them
+    can make a write look young, and then the next run waits; none can make it look old.
     """
     again = row["sent_at"] is not None
     sent_at, start, ticks = ("sent_at", "sent_boot", "sent_ticks") if again else ("intended_at", "boot", "ticks")
@@ -99,10 +99,10 @@ def age(row: Mapping[str, Any], api_now: float | None) -> float:
 
 @functools.cache
 def boot() -> str:
-    """Which start of this machine this is; empty where it does not tell."""
+    """The id of this start of the machine; empty if the system has none."""
     with contextlib.suppress(OSError):
         return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
-    return ""  # not Linux: every start looks alike, so the monotonic clock would lie
+    return ""  # not Linux: every start looks the same, so the monotonic clock must not be compared
 
 
 def seen(database: sqlite3.Connection, origin: str) -> dict[ListKey, int]:
@@ -114,7 +114,7 @@ def seen(database: sqlite3.Connection, origin: str) -> dict[ListKey, int]:
 
 @contextlib.contextmanager
 def damage() -> Iterator[None]:
-    """What a damaged file makes of our reading it, as the error that it is."""
+    """Turn the errors that reading a damaged file raises into sqlite3.DatabaseError."""
     try:
         yield
     except (ValueError, TypeError, LookupError) as error:
@@ -126,7 +126,7 @@ _NO_DATABASE = "file is not a database"  # SQLITE_NOTADB
 
 @contextlib.contextmanager
 def storage(action: str) -> Iterator[None]:
-    """Storage errors of every kind as the one that says so; a file that is not a database is not one that we made."""
+    """Turn storage errors of every kind into StorageFailed. A file that is not a database was not made by us: unsafe."""
     try:
         yield
     except (sqlite3.Error, OSError) as error:

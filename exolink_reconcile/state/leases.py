@@ -1,7 +1,7 @@
-"""The leases of a run on its tenants: taken, renewed by a heartbeat, believed a while less long than they last.
+"""The leases of a run on its tenants: taken, renewed by a heartbeat, and trusted for less time than they last.
 
-A lease is a row with a token, a run and a moment when it ends, all by the database's clock. We stop a while before that
-moment, by our own monotonic clock counted from before the renewal was asked for.
+A lease is a row with a token, a run and a moment when it ends, all by the database's clock. We stop some seconds before that
+moment, by our own monotonic clock, counted from before we asked for the renewal.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ from exolink_reconcile.state.database_url import Database
 
 LEASE = 60.0  # seconds
 HEARTBEAT = 10.0
-MARGIN = 10.0  # seconds before its end from which on a lease is not believed any more
+MARGIN = 10.0  # a lease is not trusted in its last seconds
 _POLL = 0.5
 _RETRY = 0.5
 _MOST_AGAIN = 50
@@ -31,7 +31,7 @@ _T = TypeVar("_T")
 
 
 class Leases:
-    """What one run holds. `link` is the connection of the store, the heartbeat has its own."""
+    """The leases that one run holds. `link` is the connection of the store; the heartbeat has its own."""
 
     def __init__(self, database: Database, link: Link, origin: str, run: str, who: str) -> None:
         self.database = database
@@ -52,7 +52,7 @@ class Leases:
         """Hold the tenants, taken in sorted order so that two runs cannot wait for each other.
 
         Raises:
-            Locked: somebody else holds one; the message says who, and when that ends.
+            Locked: somebody else holds one; the message says who, and when that lease ends.
 
         """
         ends_at = time.monotonic() + timeout
@@ -119,7 +119,7 @@ class Leases:
             self._trouble, pause = "", HEARTBEAT
 
     def renew(self, asked_at: float) -> bool:
-        """Renew every lease of ours; whether one was lost. Raises psycopg.Error."""
+        """Renew all our leases; returns whether one was lost. Raises psycopg.Error."""
         tokens = dict(self.tokens)
         rows = self._heart.ask(statements.RENEW, {**self.ours(tokens), "lease": LEASE})
         gone = sorted(set(tokens) - {row["tenant"] for row in rows})
@@ -131,18 +131,18 @@ class Leases:
         return False
 
     def ours(self, tokens: Mapping[str, int] | None = None) -> dict[str, Any]:
-        """What the statements that check our leases ask for."""
+        """The values for statements that check our leases."""
         tokens = self.tokens if tokens is None else tokens
         return {"origin": self.origin, "run": self.run, "tenants": list(tokens), "tokens": list(tokens.values())}
 
     def release(self) -> None:
-        """Give back what is held, as far as the database can be reached; the rest ends by itself."""
+        """Give back all leases, if the database can be reached; otherwise they end by themselves."""
         self._stop.set()
         if not self.tokens:
             return
         thread, self._thread = self._thread, None
         self.tokens, self.deadline = {}, None
-        for _ in range(2):  # the connection may have dropped while nothing was asked
+        for _ in range(2):  # the connection may have dropped while it was idle
             with contextlib.suppress(psycopg.Error):
                 self._link.ask(statements.RELEASE, {"origin": self.origin, "run": self.run})
                 break
@@ -150,15 +150,15 @@ class Leases:
             thread.join(1.0)
 
     def close(self) -> None:
-        """Give back what is held, and close the connection of the heartbeat."""
+        """Give back all leases, and close the connection of the heartbeat."""
         self.release()
         self._heart.close()
 
     def may_send(self) -> None:
-        """The last look right before a request that writes.
+        """The last check right before a request that writes.
 
         Raises:
-            Locked: the lease was taken, broken or ran out while this process stood still.
+            Locked: the lease was taken, broken or ran out while this process was paused.
             StorageFailed: the database could not be reached in time to renew it.
 
         """
@@ -174,18 +174,18 @@ class Leases:
         raise lock_lost(next(iter(self.tokens), ""))
 
     def lose(self, tenant: str) -> ReconcileError:
-        """Remember that a statement found the lease of a tenant gone; the error that says so."""
+        """Remember that a statement found the lease of a tenant gone; returns the error that says so."""
         self.lost = self.lost or lock_lost(tenant)
         return self.lost
 
     # ------------------------------------------------------------------------------------------------------ statements
 
     def ask(self, statement: str, values: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
-        """The rows of a statement; repeated on a new connection as long as the lease lasts. Raises StorageFailed."""
+        """The rows of a statement; repeats it on a new connection as long as the lease lasts. Raises StorageFailed."""
         return self.repeat(lambda: self._link.ask(statement, values))
 
     def repeat(self, work: Callable[[], _T]) -> _T:
-        """The result of what may be done again, on a new connection as long as the lease lasts. Raises StorageFailed."""
+        """The result of `work`; repeats it on a new connection as long as the lease lasts. Raises StorageFailed."""
         for attempt in itertools.count():
             try:
                 return work()
@@ -205,7 +205,7 @@ class Leases:
 
 
 def lock_lost(tenant: str) -> Locked:
-    """A lease that is not ours any more."""
+    """The error for a lease that is no longer ours."""
     return Locked(
         "E-LOCK-LOST",
         f"the lock of tenant {tenant} was lost while this apply worked (taken, broken, or not renewed in time), so another"

@@ -18,7 +18,7 @@ from exolink_reconcile.state import folder as folders
 from exolink_reconcile.state.store import Lease
 
 _POLL = 0.2
-_FAR_FUTURE = 1e12  # a lock file may say anything; beyond, a moment has no date
+_FAR_FUTURE = 1e12  # a lock file may hold any number; later moments have no date
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class _Lock:
 
     @property
     def is_at_its_path(self) -> bool:
-        """Whether the file that we hold is the one that others find; else two of us may hold "the" lock."""
+        """Whether the file that we hold is the one that others find; if not, two runs may hold "the" lock."""
         try:
             file = os.stat(self.path, follow_symlinks=False)
         except OSError:
@@ -47,7 +47,7 @@ class Held:
     locks: list[_Lock]
 
     def check(self) -> None:
-        """Look whether the locks still are what others find. Raises Locked: nothing more may be written."""
+        """Check that our lock files are still the ones that others find. Raises Locked: nothing more may be written."""
         for lock in self.locks:
             if not lock.is_at_its_path:
                 raise Locked(
@@ -92,7 +92,7 @@ def _take(folder: Path, origin: str, tenant: str, ends_at: float, say: Callable[
         lock = _Lock(path, _opened(path), tenant)
         try:
             _wait(lock, ends_at, say)
-            if lock.is_at_its_path:  # not removed while we waited: then the one who holds the new file has the lock
+            if lock.is_at_its_path:  # if it was removed while we waited, whoever holds the new file has the lock
                 _sign(lock, origin, run)
                 return lock
         except OSError as error:
@@ -138,7 +138,7 @@ def _wait(lock: _Lock, ends_at: float, say: Callable[[str], None]) -> None:
 
 
 def _sign(lock: _Lock, origin: str, run: str) -> None:
-    """Write down who holds it. For messages only: whether the lock is held is for the kernel to say."""
+    """Write down who holds it. For messages only: only the kernel says whether the lock is held."""
     facts = {
         "pid": os.getpid(), "user": audit.user(), "host": socket.gethostname(), "since": time.time(),
         "origin": origin, "tenant": lock.tenant, "run": run,
@@ -149,7 +149,7 @@ def _sign(lock: _Lock, origin: str, run: str) -> None:
 
 
 def held(folder: Path) -> list[Lease]:
-    """The locks of a folder that somebody holds now; nothing is written, and none is taken for longer than a look."""
+    """The locks of a folder that somebody holds now; writes nothing, and takes none for longer than a look."""
     leases = []
     try:
         paths = sorted((folder / "locks").glob("*.lock"))

@@ -1,6 +1,6 @@
-"""The tables of a shared state: what makes each version from the one before, and who may do what with them.
+"""The tables of a shared state: the SQL from each version to the next, and what each role may do with them.
 
-Migrations only add, so that a tool one version older goes on working; `oldest` says which version that is.
+Migrations only add, so that an older tool can go on working; `oldest` says which version of it can.
 """
 
 VERSION = 2
@@ -101,7 +101,7 @@ BEGIN
     END LOOP;
 END $$;
 """
-# What each role may do. A writer adds to the audit record, and can neither change nor delete what stands there.
+# What each role may do. A writer can add to the audit record, but neither change nor delete what is in it.
 GRANTS = {
     "exolink_reader": """\
 GRANT USAGE ON SCHEMA exolink TO exolink_reader;
@@ -121,7 +121,7 @@ GRANT ALL ON ALL TABLES IN SCHEMA exolink TO exolink_owner;
 
 
 def script() -> str:
-    """The whole of it for a new database, as `store init --sql` prints it: tables, roles, grants."""
+    """The complete SQL for a new database, as `store init --sql` prints it: tables, roles, grants."""
     return "\n".join(
         [
             "-- The shared state of exolink-reconcile: run this once, in the database that --state names.",

@@ -1,11 +1,11 @@
 """The state in a PostgreSQL database: one memory for all machines that name it.
 
 The lock is a lease: a row with a token, a run and a moment when it ends, all by the database's clock. A heartbeat renews
-it on a connection of its own. The statement that makes an intent durable locks and checks that row, so who lost the lease
-cannot make an intent; who takes it over waits for that statement, and then sees the intent. We stop a while before the
-lease ends, by our own monotonic clock counted from before the renewal was asked for.
+it on a connection of its own. The statement that makes an intent durable locks and checks that row. So a run that lost its
+lease cannot make an intent, and a run that takes the lease over waits for that statement and then sees the intent. We stop
+some seconds before the lease ends, by our own monotonic clock, counted from before we asked for the renewal.
 
-No statement needs a session: all of it works behind PgBouncer in transaction mode. Each may be repeated, so a connection
+No statement needs a session: everything works behind PgBouncer in transaction mode. Each may be repeated, so a connection
 that drops is made again and the statement sent again, as long as the lease lasts.
 """
 
@@ -54,13 +54,13 @@ class _Change:
 class PostgresStore:
     """The state of one API for one run, in a database that many machines share; used from several threads."""
 
-    is_new = False  # what is shared is not lost with a machine
+    is_new = False  # a shared state is not lost with a machine
 
     def __init__(self, database: Database, origin: str, digest: str = "", *, patience: float = PATIENCE) -> None:
-        """Connect, and look whether the tables are there and ours.
+        """Connect, and check that the tables are there and of a version that we may use.
 
         Raises:
-            StorageFailed: not reachable, not allowed in, no tables, or those of another version.
+            StorageFailed: not reachable, access denied, no tables, or tables of another version.
 
         """
         self.database = database
@@ -85,7 +85,7 @@ class PostgresStore:
         return self.database.shown
 
     def close(self) -> None:
-        """Give back what is held, as far as the database can be reached, and close the connections."""
+        """Give back all leases, if the database can be reached, and close the connections."""
         self._changes.flush()
         self._leases.close()
         self._link.close()
@@ -95,13 +95,13 @@ class PostgresStore:
         return self._leases.hold(tenants, timeout, say)
 
     def may_send(self) -> None:
-        """The last look right before a request that writes; see Leases.may_send."""
+        """The last check right before a request that writes; see Leases.may_send."""
         self._leases.may_send()
 
     # --------------------------------------------------------------------------------------------------------- intents
 
     def intend(self, step: Step, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
-        """Make an intent durable, if we still hold the lease. Threads that wait at the same time share one statement."""
+        """Make an intent durable if we still hold the lease. Threads that wait at the same time share one statement."""
         self.may_send()
         intent = uuid.uuid4()
         now = time.monotonic()
@@ -118,7 +118,7 @@ class PostgresStore:
         self.may_send()
 
     def sending(self, step: Step, api_date: float | None = None) -> None:
-        """Stamp an attempt right before it leaves, if we still hold the lease."""
+        """Stamp an attempt right before it leaves if we still hold the lease."""
         self.may_send()
         intended = self._fresh.pop(id(step), None)
         if intended is not None and time.monotonic() - intended < _FRESH:
@@ -128,7 +128,7 @@ class PostgresStore:
         self.may_send()
 
     def answered(self, step: Step, *, deleted: bool = False) -> None:
-        """Remember that a write was answered; `deleted`: only the delete of a replace, and its create must wait for that.
+        """Remember that a write was answered; `deleted`: only the delete of a replace was, and its create waits for this.
 
         Nobody waits for the rest: it is on record in a moment, and always before anything that this thread sends later.
         """
@@ -187,7 +187,7 @@ class PostgresStore:
         self._close(statements.SETTLE, values, lines)
 
     def settle_earlier(self, operations: Mapping[int, str], new_ids: Mapping[int, int] | None = None) -> None:
-        """Close writes of earlier runs, by number, with the outcome that reading told."""
+        """Close writes of earlier runs, by number, with the outcome that reading showed."""
         new_ids = new_ids or {}
         values = {
             "number": list(operations),
@@ -208,7 +208,7 @@ class PostgresStore:
         values: Mapping[str, Any],
         lines: Callable[[Sequence[Mapping[str, Any]]], list[Mapping[str, Any]]],
     ) -> None:
-        """Close writes and put what became of them on record, both or neither; repeated, it is on record once."""
+        """Close writes and put their outcomes on the audit record, both or neither; a repetition records them once."""
         ids: list[uuid.UUID] = []
 
         def once() -> None:
@@ -223,7 +223,7 @@ class PostgresStore:
     # ------------------------------------------------------------------------------------------------------- questions
 
     def open_operations(self, tenants: Iterable[str] | None = None) -> list[Operation]:
-        """The writes that are still open, oldest first: of some tenants of this API, or all there are."""
+        """The writes that are still open, oldest first: those of some tenants of this API, or all."""
         condition, values = "outcome IS NULL", {}
         if tenants is not None:
             condition += " AND origin = %(origin)s AND tenant = ANY(%(tenants)s)"
@@ -244,7 +244,7 @@ class PostgresStore:
                 yield operation
 
     def last_made(self, addresses: Iterable[Address]) -> dict[Address, int]:
-        """The id of what was made last at each of some addresses; one at which nothing is known to be made is left out."""
+        """The id of what was made last at each of these addresses; addresses without one on record are left out."""
         wanted, made = list(addresses), dict[Address, int]()
         for start in range(0, len(wanted), _AT_ONCE):
             tenants, kinds, names = zip(*wanted[start : start + _AT_ONCE], strict=True)
@@ -263,7 +263,7 @@ class PostgresStore:
         )  # fmt: skip
 
     def _age(self, row: Mapping[str, Any]) -> float:
-        """By the database's clock or the API's, whichever says less: a clock can make a write young, never old."""
+        """Its age by the database's clock or the API's, whichever is smaller: a clock can make a write young, never old."""
         ages = [row["age"] - (0.0 if row["again"] else _FRESH)]
         api_now = self.api_now()
         if api_now is not None and row["api_date"] is not None:
@@ -292,7 +292,7 @@ class PostgresStore:
         )
 
     def base(self, tenant: str) -> Base | None:
-        """What the last apply of a tenant declared and verified; None where there was none."""
+        """What the last apply of a tenant declared and verified; None if there was none."""
         rows = self._ask(statements.BASE, {"origin": self.origin, "tenant": tenant})
         try:
             return store.unpack_base(tenant, rows[0]["kept_at"], bytes(rows[0]["content"])) if rows else None
@@ -308,12 +308,12 @@ class PostgresStore:
         removed: Iterable[Address] = (),
         exclusive: Sequence[str] = (),
     ) -> None:
-        """Remember what was declared and verified, instead of what was remembered; see Store.keep_base."""
+        """Remember what was declared and verified, in place of the base before; see Store.keep_base."""
         content = store.renewed_base(self.base(tenant), declared, keep, removed=removed, exclusive=exclusive)
         self._ask(statements.KEEP_BASE, {"origin": self.origin, "tenant": tenant, "content": content})
 
     def done(self, digest: str) -> frozenset[Address]:
-        """The addresses of this API whose last write that is known to be done is of the plan with this digest."""
+        """The addresses of this API whose last completed write belongs to the plan with this digest."""
         rows = self._ask(
             "SELECT tenant, kind, name FROM exolink.op WHERE digest = %(digest)s AND number IN (SELECT max(number)"
             " FROM exolink.op WHERE origin = %(origin)s AND outcome IN ('done', 'applied') GROUP BY tenant, kind, name)",
@@ -352,7 +352,7 @@ class PostgresStore:
         self._append([audit.run_ended(exit_code, totals)])
 
     def break_lease(self, lease: Lease, reason: str) -> bool:
-        """Take a lease away from its holder, and put on record who did it and why; whether it was still theirs."""
+        """Take a lease from its holder, and put on record who did it and why; returns whether the holder still had it."""
         line = {
             "event": "lock broken", "tenant": lease.tenant, "token": lease.token, "held_by": lease.who,
             "held_on": lease.host, "held_run": lease.run, "reason": reason,

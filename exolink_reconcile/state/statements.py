@@ -11,7 +11,7 @@ ON CONFLICT (origin, tenant) DO UPDATE SET
 WHERE held.run IS NULL OR held.run = excluded.run OR held.expires <= clock_timestamp()
 RETURNING token
 """
-# In the order of the tenants, as OURS locks them: else the two could wait for each other.
+# In the order of the tenants, as OURS locks them: otherwise the two could wait for each other.
 RENEW = """
 WITH ours AS MATERIALIZED (
     SELECT lease.tenant
@@ -46,7 +46,7 @@ WHERE origin = %(origin)s AND tenant = %(tenant)s AND token = %(token)s AND run 
     AND expires > clock_timestamp()
 RETURNING tenant
 """
-# FOR SHARE: who takes the lease over waits for this statement, and this one for them.
+# FOR SHARE: a run that takes the lease over waits for this statement, and this statement waits for it.
 OURS = """
 WITH ours AS MATERIALIZED (
     SELECT lease.tenant, lease.token
@@ -98,7 +98,7 @@ RETURNED = f"""
 RETURNING {", ".join(f"op.{name}" for name in ("number", "intent", "run", "digest", "tenant", "kind", "name", "action", "remote_id", "before", "after", "outcome"))},
     extract(epoch FROM op.intended_at)::float8 AS intended_at
 """
-# By intent, not by number: a standby that took over may give a number a second time. What another run closed stays closed.
+# By intent, not by number: a standby that took over may assign a number again. What another run closed stays closed.
 SETTLE = f"""
 UPDATE exolink.op SET outcome = coalesce(told.outcome, op.outcome), answered = op.answered OR told.answered,
     made = coalesce(told.made, op.made), code = told.code, detail = told.detail
@@ -131,7 +131,7 @@ INSERT INTO exolink.base (origin, tenant, kept_at, content)
 VALUES (%(origin)s, %(tenant)s, clock_timestamp(), %(content)s)
 ON CONFLICT (origin, tenant) DO UPDATE SET kept_at = excluded.kept_at, content = excluded.content
 """
-# Not clock_timestamp(): it may change while the statement runs, so no index could be asked with it.
+# Not clock_timestamp(): it may change while the statement runs, so PostgreSQL could not use an index.
 MADE_LATELY = f"""
 SELECT {COLUMNS} FROM exolink.op
 WHERE made IS NOT NULL AND origin = %(origin)s AND tenant = %(tenant)s

@@ -4,7 +4,7 @@
       │           │                                         │
       durable     durable, each attempt                      closed, or open for the next run
 
-A write may be sent only when `intend` and then `sending` have returned: both look whether this run still holds its lock.
+A write may be sent only after `intend` and then `sending` have returned: both check that this run still holds its lock.
 """
 
 import json
@@ -22,10 +22,10 @@ _MOST_UNPACKED = 256 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """What an apply of a tenant declared and verified: by address its managed fields as JSON values, secrets masked.
+    """What an apply of a tenant declared and verified: by address, the managed fields as JSON values, secrets masked.
 
     `when` is in seconds since the epoch. `removed` are the addresses that must not exist, `exclusive` the globs that the
-    policy claimed; None where that was not kept.
+    policy claimed; None if an older version did not keep them.
     """
 
     when: float
@@ -36,7 +36,7 @@ class Base:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One write of the history. `outcome` is None while nobody knows; `made_id` is what a create made."""
+    """One write of the history. `outcome` is None while nobody knows it; `made_id` is the id of what a create made."""
 
     number: int
     run: str
@@ -56,7 +56,7 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """Who holds a tenant. Times are in seconds since the epoch; a folder's lock has no token and does not expire."""
+    """The lock of a tenant and its holder. Times are in seconds since the epoch; a folder's lock has no token or expiry."""
 
     origin: str
     tenant: str
@@ -71,7 +71,7 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """All that a folder remembers: writes by column name; bases as origin, tenant, when, bytes; counts by column name."""
+    """Everything that a folder remembers: writes and counts by column name; bases as origin, tenant, when, bytes."""
 
     writes: Sequence[Mapping[str, Any]]
     bases: Sequence[tuple[str, str, float, bytes]]
@@ -104,7 +104,7 @@ class Store(Protocol):
         """Hold the tenants. Raises Locked: somebody else holds one."""
 
     def may_send(self) -> None:
-        """The last look right before a request that writes. Raises Locked, StorageFailed: then it must not be sent."""
+        """The last check right before a request that writes. Raises Locked, StorageFailed: then it must not be sent."""
 
     def intend(self, step: Step, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
         """Make the intent of a write durable. Raises Locked, StorageFailed: then it must not be sent."""
@@ -113,7 +113,7 @@ class Store(Protocol):
         """Stamp an attempt right before it leaves. Raises Locked, StorageFailed: then it must not be sent."""
 
     def answered(self, step: Step, *, deleted: bool = False) -> None:
-        """Remember that a write was answered; `deleted`: only the delete of a replace."""
+        """Remember that a write was answered; `deleted`: only the delete of a replace was."""
 
     def settle(self, outcomes: Iterable[Outcome]) -> None:
         """Close the writes whose outcome is known, and put every outcome on the audit record."""
@@ -122,13 +122,13 @@ class Store(Protocol):
         """Close writes of earlier runs, by number, with their outcome; `new_ids` are the ids of what they made."""
 
     def open_operations(self, tenants: Iterable[str] | None = None) -> list[Operation]:
-        """The writes that are still open, oldest first: of some tenants of this API, or all there are."""
+        """The writes that are still open, oldest first: those of some tenants of this API, or all."""
 
     def made_lately(self, tenants: Iterable[str], window: float) -> list[Operation]:
         """The creates of the last `window` seconds that are known to have made an object, its id as `remote_id`."""
 
     def last_made(self, addresses: Iterable[Address]) -> dict[Address, int]:
-        """The id of what was made last at each of some addresses; one at which nothing is known to be made is left out."""
+        """The id of what was made last at each of these addresses; addresses without one on record are left out."""
 
     def forget(self, operations: Iterable[Operation]) -> None:
         """Close open writes for good, although nobody knows what became of them."""
@@ -140,7 +140,7 @@ class Store(Protocol):
         """Remember how many rows each list has."""
 
     def base(self, tenant: str) -> Base | None:
-        """What the last apply of a tenant declared and verified; None where there was none."""
+        """What the last apply of a tenant declared and verified; None if there was none."""
 
     def keep_base(
         self,
@@ -151,17 +151,17 @@ class Store(Protocol):
         removed: Iterable[Address] = (),
         exclusive: Sequence[str] = (),
     ) -> None:
-        """Remember what an apply declared and verified, instead of what was remembered.
+        """Remember what an apply declared and verified, in place of the base before.
 
         `declared` are the managed fields of each address as JSON values, secrets masked; `removed` and `exclusive` as in
-        `Base`. An address in `keep` keeps what was remembered of it: it was held back, failed, or was no part of this run.
+        `Base`. An address in `keep` keeps its old base: it was held back, failed, or was not part of this run.
         """
 
     def history(self, run: str | None = None) -> Iterator[Write]:
         """The writes of earlier runs, or of one run, newest first."""
 
     def done(self, digest: str) -> frozenset[Address]:
-        """The addresses of this API whose last write that is known to be done is of the plan with this digest."""
+        """The addresses of this API whose last completed write belongs to the plan with this digest."""
 
     def leases(self) -> list[Lease]:
         """Who holds which tenant of which API now."""
@@ -173,11 +173,11 @@ class Store(Protocol):
         """Put the end of a run on the audit record."""
 
     def close(self) -> None:
-        """Close it. What is open in it stays open."""
+        """Close the store. Open writes stay open in it."""
 
 
 def storable(text: str) -> str:
-    """A text that every home can hold: what a server said may have anything in it."""
+    """A text that every home can hold: a server's words may hold any character."""
     return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
 
 
@@ -189,7 +189,7 @@ def renewed_base(
     removed: Iterable[Address] = (),
     exclusive: Sequence[str] = (),
 ) -> bytes:
-    """The bytes of what a base becomes: what was declared now, but for the addresses that keep what was remembered."""
+    """The bytes of the new base: what was declared now, except for the addresses that keep their old base."""
     renewed = {address: fields for address, fields in declared.items() if address not in keep}
     gone = {address for address in removed if address not in keep}
     if before is not None:
@@ -201,7 +201,7 @@ def renewed_base(
 def _packed(
     declared: Mapping[Address, Mapping[str, Any]], removed: Iterable[Address], exclusive: Sequence[str]
 ) -> bytes:
-    """The addresses that declare the same fields together, column by column."""
+    """Addresses that declare the same fields, grouped, with their values column by column."""
     groups: dict[tuple[str, tuple[str, ...]], tuple[list[str], list[tuple[Any, ...]]]] = {}
     for address, fields in declared.items():
         names, rows = groups.setdefault((address.kind, tuple(fields)), ([], []))
@@ -226,7 +226,7 @@ def unpack_base(tenant: str, when: float, content: bytes) -> Base:
     if unpacking.unconsumed_tail:
         raise ValueError("it is too large")
     loaded = json.loads(text)
-    if not isinstance(loaded, dict):  # of a version that kept no more than this
+    if not isinstance(loaded, dict):  # an older version kept only this list
         loaded = {"declared": loaded, "removed": [], "exclusive": None}
     declared: dict[Address, Mapping[str, Any]] = {}
     try:

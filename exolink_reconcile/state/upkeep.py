@@ -1,4 +1,4 @@
-"""A shared state to tables that are there, in order, and not larger than wanted: what `store` does."""
+"""The upkeep of a shared state, for `store`: make its tables, report on them, prune them, import a folder."""
 
 import contextlib
 import json
@@ -16,13 +16,13 @@ from exolink_reconcile.state import journal, migrations
 from exolink_reconcile.state.database_url import Database
 
 _LOCK = 0x45584A4E  # "EXJN": one migration at a time
-_OURS = uuid.UUID("0a4c3f6e-6f5e-5d0e-9a52-0c9d5f1f7b11")  # names the intents of folders that are imported
+_OURS = uuid.UUID("0a4c3f6e-6f5e-5d0e-9a52-0c9d5f1f7b11")  # namespace for the intents of imported folders
 _AT_ONCE = 5_000
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How a state is: its version, what it holds, and what the server does not do for its safety."""
+    """The status of a state: its version, what it holds, and which safety settings the server lacks."""
 
     version: int
     open_writes: int
@@ -32,7 +32,7 @@ class Status:
 
 
 def init(database: Database) -> tuple[int, int]:
-    """Make or migrate the tables; the version before (0: none) and after. Raises StorageFailed."""
+    """Make or migrate the tables; returns the version before (0: none) and after. Raises StorageFailed."""
     with _connected(database) as connection, connection.transaction():
         connection.execute(b"SELECT pg_advisory_xact_lock(%(lock)s)", {"lock": _LOCK})
         before = _version(connection)
@@ -59,7 +59,7 @@ def _version(connection: "psycopg.Connection[dict[str, Any]]") -> int:
 
 
 def status(database: Database) -> Status:
-    """How the shared state is. Raises StorageFailed."""
+    """The status of the shared state. Raises StorageFailed."""
     with _connected(database) as connection:
         [version] = connection.execute(b"SELECT version, oldest FROM exolink.version").fetchall()
         [counts] = connection.execute(
@@ -81,7 +81,7 @@ def status(database: Database) -> Status:
 
 
 def prune(database: Database, days: int) -> tuple[int, int]:
-    """Throw away closed writes and audit lines that are older; how many of each. Raises StorageFailed."""
+    """Drop closed writes and audit lines that are older than `days`; returns how many of each. Raises StorageFailed."""
     age = {"days": days}
     with _connected(database) as connection, connection.transaction():
         writes = connection.execute(
@@ -96,7 +96,7 @@ def prune(database: Database, days: int) -> tuple[int, int]:
 
 
 def import_folder(database: Database, folder: Path) -> tuple[int, int, int]:
-    """Take over the writes, bases and counts of a folder; how many were new. Again, it adds nothing.
+    """Take over the writes, bases and counts of a folder; returns how many were new. A repetition adds nothing.
 
     Raises:
         StorageFailed: the folder or the database cannot be used.
@@ -128,7 +128,7 @@ def import_folder(database: Database, folder: Path) -> tuple[int, int, int]:
 
 
 def _imported(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A write of a folder; its intent is named after its run and number, so that it is the same the next time."""
+    """A write of a folder; its intent is made from its run and number, so that a second import finds the same."""
     names = (
         "run",
         "digest",
