@@ -86,9 +86,11 @@ class PostgresStore:
 
     def close(self) -> None:
         """Give back all leases, if the database can be reached, and close the connections."""
-        self._changes.flush()
-        self._leases.close()
-        self._link.close()
+        try:
+            self._changes.flush()
+        finally:
+            self._leases.close()
+            self._link.close()
 
     def hold(self, tenants: Iterable[str], timeout: float, say: Callable[[str], None]) -> AbstractContextManager[None]:
         """Hold the tenants, taken in sorted order so that two runs cannot wait for each other; see Leases.hold."""
