@@ -349,7 +349,7 @@ def fleet(count: int, *, first: int = 1, tenant: str = "acme") -> str:
 # ---------------------------------------------------------------------------------------------------------------- time
 
 
-def wait_for(what: Callable[[], Any], timeout: float = 20) -> Any:
+def wait_for(what: Callable[[], Any], timeout: float = 60) -> Any:
     """Until it is true, or the test fails."""
     __tracebackhide__ = True
     ends = time.monotonic() + timeout

@@ -142,7 +142,7 @@ def test_eight_at_a_time_and_no_more() -> None:
             under_way[0] += 1
             most[0] = max(most[0], under_way[0])
         try:
-            meet.wait(0.05)
+            meet.wait(0.5)
         except threading.BrokenBarrierError:
             meet.reset()
         with lock:
@@ -150,7 +150,7 @@ def test_eight_at_a_time_and_no_more() -> None:
 
     world.before_request = before
     with pipeline(world, parallelism=3) as run:
-        run.apply(document("acme", chargers=chargers(20)))
+        run.apply(document("acme", chargers=chargers(21)))
     assert most[0] == 3
 
 
