@@ -45,7 +45,7 @@ def read(paths: Sequence[str], environment: Mapping[str, str] | None, allowed: S
     reader = _Reader(environment, allowed)
     for path in paths or (default_path(),):
         reader.read_path(path)
-    documents, tables = table_files.with_tables(reader.documents, environment, allowed)
+    documents, tables = table_files.with_tables(reader.documents, environment, allowed, entries=reader.entries)
     digest = hashlib.sha256("".join(sorted([*reader.digests, *tables.digests])).encode())
     unread = tuple(
         diagnostic.source
@@ -95,7 +95,7 @@ class _Reader:
         self.tables: list[str] = []
         self.files_seen: set[tuple[int, int]] = set()
         self.stdin_was_read = False
-        self.size = 0
+        self.size = self.entries = 0
 
     def read_path(self, path: str) -> None:
         """Read a path that the user named. No document in it is an error, unless another error explains that."""
@@ -121,16 +121,25 @@ class _Reader:
             return
         self.size += len(data)
         if self.size > MAX_BYTES_IN_ALL:
-            summary = f"all files together are larger than {MAX_BYTES_IN_ALL >> 20} MiB"
-            self.problems.append(Diagnostic("E-SIZE", summary, _whole(path), "Split the configuration."))
+            self._too_much(path, f"all files together are larger than {MAX_BYTES_IN_ALL >> 20} MiB")
+            return
+        if self.entries > table_files.MAX_ENTRIES_IN_ALL:
+            self._too_much(path, table_files.too_many_entries())
             return
         self.files.append(path)
         self.digests.append(f"{path}\0{hashlib.sha256(data).hexdigest()}\0")
         documents, problems = yaml_documents.read(path, data, self.environment, self.allowed)
-        self.documents += documents
         self.problems += problems
+        self.entries += sum(map(_entries, documents))
+        if self.entries > table_files.MAX_ENTRIES_IN_ALL:
+            self._too_much(path, table_files.too_many_entries())
+            return
+        self.documents += documents
         if in_folder and not documents and not problems:
             self.problems.append(Diagnostic("W-EMPTY", "no document in this file", _whole(path), severity="warning"))
+
+    def _too_much(self, path: str, summary: str) -> None:
+        self.problems.append(Diagnostic("E-SIZE", summary, _whole(path), "Split the configuration."))
 
     def _stdin(self) -> bytes | Diagnostic | None:
         if self.stdin_was_read:
@@ -239,6 +248,12 @@ class _Reader:
     def _unread(self, path: str, summary: str) -> None:
         detail = "What it may declare is not known: --prune deletes nothing while it is there."
         self.problems.append(Diagnostic("W-UNREAD", f"not read: {summary}", _whole(path), detail, "warning"))
+
+
+def _entries(document: Document) -> int:
+    """How many entries stand in the lists of a document itself."""
+    lists = document.body.items()
+    return sum(len(items) for name, items in lists if isinstance(items, list) and not name.endswith("From"))
 
 
 def _whole(path: str) -> Source:

@@ -14,13 +14,18 @@ from exolink_reconcile.model import Diagnostic, Source
 from exolink_reconcile.references import Environment, Problem, Unresolved, as_written, expand
 
 MAX_BYTES_IN_ALL = 128 * 1024 * 1024
+MAX_ENTRIES_IN_ALL = 1_200_000  # a gigabyte of memory
 
 
 @dataclass(slots=True)
 class TableFiles:
-    """Reads the tables that documents name, each once. `digests` are over the path and the bytes of each."""
+    """Reads the tables that documents name, each once. `digests` are over the path and the bytes of each.
+
+    `entries` are those of all files so far: of a table that several tenants name, each has its own.
+    """
 
     environment: Environment
+    entries: int
     digests: list[str] = field(default_factory=list)
     _by_identity: dict[tuple[int, int], bytes] = field(default_factory=dict)
 
@@ -74,8 +79,10 @@ class TableFiles:
             self.digests.append(f"{written_path}\0{hashlib.sha256(data).hexdigest()}\0")
         if sum(map(len, self._by_identity.values())) > MAX_BYTES_IN_ALL:
             self._by_identity[identity] = data = b""
-            summary = f"the tables are larger than {MAX_BYTES_IN_ALL // 1024 // 1024} MiB in all"
-            return TableFile(written_path, data, problem=Problem("E-SIZE", summary, "Plan fewer of them at a time."))
+            return _too_much(written_path, f"the tables are larger than {MAX_BYTES_IN_ALL // 1024 // 1024} MiB in all")
+        self.entries += max(data.count(b"\n") - 1, 0)
+        if self.entries > MAX_ENTRIES_IN_ALL:
+            return _too_much(written_path, too_many_entries())
         return TableFile(written_path, data, identity, lambda text: expand(text, self.environment))
 
     def _read(self, path: str) -> tuple[bytes, tuple[int, int]]:
@@ -91,11 +98,24 @@ class TableFiles:
 
 
 def with_tables(
-    documents: Sequence[Document], environment: Mapping[str, str] | None, allowed: Sequence[str] | None = None
+    documents: Sequence[Document],
+    environment: Mapping[str, str] | None,
+    allowed: Sequence[str] | None = None,
+    *,
+    entries: int,
 ) -> tuple[list[Document], TableFiles]:
-    """The documents with their tables, and what was read for them."""
-    files = TableFiles(Environment(environment, allowed))
+    """The documents, which have so many entries of their own, with their tables; and what was read for them."""
+    files = TableFiles(Environment(environment, allowed), entries)
     return [files.attach(document) for document in documents], files
+
+
+def too_many_entries() -> str:
+    """What is wrong with a file that goes beyond the limit."""
+    return f"all files together have more than {MAX_ENTRIES_IN_ALL:,} entries"
+
+
+def _too_much(path: str, summary: str) -> TableFile:
+    return TableFile(path, b"", problem=Problem("E-SIZE", summary, "Plan fewer of them at a time."))
 
 
 def _is_inside(path: str, folder: str) -> bool:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exolink_reconcile.desired import desired_state, files
+from exolink_reconcile.desired import desired_state, files, table_files
 from exolink_reconcile.errors import InputError
 from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.model import DesiredState
@@ -232,12 +232,24 @@ def test_files_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
     assert declared("a.yaml", "b.yaml") == ["A"]
 
 
+def test_row_E16_entries_in_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All files together have so many entries and no more; each file that goes beyond is named."""
+    for name in "abc":
+        write(f"{name}.yaml", name.upper())
+    monkeypatch.setattr(table_files, "MAX_ENTRIES_IN_ALL", 3)
+    assert codes("a.yaml", "b.yaml", "c.yaml") == []
+    monkeypatch.setattr(table_files, "MAX_ENTRIES_IN_ALL", 1)
+    too_many = "all files together have more than 1 entries"
+    assert problems("a.yaml", "b.yaml", "c.yaml") == {"E-SIZE b.yaml": too_many, "E-SIZE c.yaml": too_many}
+    assert declared("a.yaml", "b.yaml", "c.yaml") == ["A"]
+
+
 def test_the_limits_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
     """Messages tell the limits in MiB."""
     with open("large.yaml", "wb") as file:
         file.truncate(64 * 1024 * 1024 + 1)
     assert problems("large.yaml") == {"E-SIZE large.yaml": "the file is larger than 64 MiB"}
-    assert files.MAX_BYTES_IN_ALL == 256 * 1024 * 1024
+    assert (files.MAX_BYTES_IN_ALL, table_files.MAX_ENTRIES_IN_ALL) == (256 * 1024 * 1024, 1_200_000)
     monkeypatch.setattr(files, "MAX_BYTES_IN_ALL", 1024 * 1024)
     os.truncate("large.yaml", 1024 * 1024 + 1)
     assert problems("large.yaml") == {"E-SIZE large.yaml": "all files together are larger than 1 MiB"}

@@ -3,8 +3,10 @@
 import os
 from pathlib import Path
 
+import pytest
 from support_tables import Build, problems, shown
 
+from exolink_reconcile.desired import table_files
 from exolink_reconcile.kinds import KINDS
 
 CHARGER = KINDS[2]
@@ -54,6 +56,23 @@ def test_a_variable_in_the_name_of_a_table_is_not_shown(build: Build) -> None:
     assert not any(
         "munich" in each for each in problems(build, {"exolink.yaml": text}, environment={"REGION": "munich"})
     )
+
+
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_row_E16_a_table_counts_for_each_tenant_that_names_it(
+    build: Build, end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A small file that names one table very often is not a way to millions of entries."""
+    text = "".join(
+        f"---\ntenant: t{n}\nchargersFrom: [{{file: t.csv}}]\ncpms: [{{displayName: A}}]\n" for n in range(3)
+    )
+    given = {"exolink.yaml": text, "t.csv": f"identity\nCP-1\nCP-2{end}"}
+    rows_and_items = 3 * (2 if end else 1) + 3
+    monkeypatch.setattr(table_files, "MAX_ENTRIES_IN_ALL", rows_and_items)
+    assert len(build(given).tenants) == 3
+    monkeypatch.setattr(table_files, "MAX_ENTRIES_IN_ALL", rows_and_items - 1)
+    [found] = problems(build, given)
+    assert found.startswith("exolink.yaml:11:23 E-SIZE") and f"more than {rows_and_items - 1} entries" in found
 
 
 def test_a_table_that_nobody_names_is_a_warning(build: Build) -> None:
