@@ -132,7 +132,7 @@ class Apply:
                 journal.saw(_counts(run.live))
                 if not run.plan.waves and self.wave is not None:
                     self._tell_open(blind)
-                    return self._tell_result(self.wave.told(Result(())), run.plan, bool(blind))
+                    return self._tell_result(self.wave.result(Result(())), run.plan, bool(blind))
                 if not run.plan.waves:
                     self._keep_base(journal, wanted, run)
                     return self._nothing_to_do(run, blind)
@@ -306,7 +306,7 @@ class Apply:
         SIGNALS.hand_to(stop.ask)
         with bar:
             result = applier.apply(run.plan, run.desired, run.contract, api, stop, settings, run.live, run.differing)
-        result = self.wave.told(result) if self.wave is not None else result
+        result = self.wave.result(result) if self.wave is not None else result
         code = self._remember(journal, wanted, whole_run, result, _code_of(result, run.plan, stop))
         if result.gated:
             self._tell_ways_on(journal)

@@ -1,14 +1,14 @@
 """Steps and a base to causes: whose change each step is, and what looks renamed.
 
-The base is what was declared before. Field by field three values are compared: of the YAML, of the base and of what is
-live (the first and the last differ, or there would be no step). That an object is there counts as a field.
+The base is what was declared before. For each field three values are compared: the YAML's, the base's and the live one (the
+first and the last differ, or there would be no step). The existence of an object counts as a field.
 
     YAML   base   live
     new    old    old     edit    this change says something else
-    old    old    other   drift   another hand changed it, or it was not applied yet
+    old    old    other   drift   somebody else changed it, or it was not applied yet
     new    old    other   both
 
-Of a secret no cause is claimed: the base keeps none.
+No cause is claimed for a secret: the base keeps none.
 """
 
 from collections import defaultdict
@@ -23,9 +23,9 @@ from exolink_reconcile.secret_url import SecretUrl, masked
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """What was declared before, of these tenants: by address the managed fields as JSON values, secrets masked.
+    """What these tenants declared before: by address, the managed fields as JSON values, secrets masked.
 
-    `removed` are the addresses that it said must not exist, `claims` whether it claimed an address as exclusive.
+    `removed` are the addresses that must not exist; `claims` says whether an address was claimed as exclusive.
     """
 
     info: BaseInfo
@@ -46,7 +46,7 @@ def _attributed(step: Step, base: Base) -> Step:
 
 
 def cause(step: Step, base: Base) -> Cause | None:
-    """Whose change a step is; None where no base or only a secret could tell."""
+    """Whose change a step is; None if there is no base for it, or only a secret differs."""
     if step.address.tenant not in base.tenants:
         return "edit" if base.info.kind == "path" else None
     causes = set(_causes(step, base))
@@ -87,7 +87,7 @@ def _cause_of_field(change: FieldChange, base: Mapping[str, Any], *, is_new: boo
 
 
 def _was(step: Step, base: Base) -> tuple[tuple[str, Any], ...]:
-    """What the base declares of the fields that live are otherwise; of a create of all fields."""
+    """The base's values of the fields that have another value live; for a create, of all fields."""
     before = base.declared.get(step.address, {})
     if step.action is Action.CREATE:
         return tuple(before.items())
@@ -103,7 +103,7 @@ def _is_secret(change: FieldChange) -> bool:
 
 
 def repairs(step: Step, base: Base) -> bool:
-    """Whether a step only puts back what the base declares: every value that it sends stands there too."""
+    """Whether a step only puts back what the base declares: the base has every value that it sends."""
     before = base.declared.get(step.address)
     if step.cause != "drift" or step.deletes or before is None or step.declared is None:
         return False

@@ -1,4 +1,4 @@
-"""What the user chose for this run: which addresses it is about, and what is permitted."""
+"""The user's choices for this run: which addresses it is about, and what is permitted."""
 
 import functools
 from collections import defaultdict
@@ -17,7 +17,7 @@ from exolink_reconcile.resource import Address, Kind, ListKey, name_of, name_of_
 
 @dataclass(frozen=True, slots=True)
 class ReviewedPlan:
-    """What a saved plan was to do: its addresses, and how many deletes. Some of it may be done already."""
+    """The addresses of a saved plan, and how many deletes it has. Some of its steps may be done already."""
 
     addresses: tuple[str, ...]
     deletes: int
@@ -25,13 +25,13 @@ class ReviewedPlan:
 
 @dataclass(frozen=True)
 class Choices:
-    """What the user chose for this run. Every default is the safe one.
+    """The user's choices for this run. Every default is the safe one.
 
     `reviewed`: the plan comes with an approval (`--plan`, `--expect`), so its `removed` deletes need no number.
-    `saved` is that plan where it was saved. `may_infer`: writes that the contract only infers may be sent.
-    `allow_shrunk` names lists, TENANT/KIND, that may have shrunk to nothing. `again` are the words of a command line that
-    plan the same again, but for the number of deletes. `only` leaves the steps of one cause. `allow_unreachable` are
-    addresses that a probe may fail to reach.
+    `saved` is that plan, if it was saved. `may_infer`: writes that the contract only infers may be sent.
+    `allow_shrunk` names lists, TENANT/KIND, that may be empty now. `again` are the words of a command line that makes the
+    same plan again, without the number of deletes. `only` keeps the steps of one cause. `allow_unreachable` are addresses
+    that a probe may fail to reach.
     """
 
     targets: tuple[str, ...] = ()
@@ -48,7 +48,7 @@ class Choices:
     allow_unreachable: tuple[str, ...] = ()
 
     def cover(self, address: Address) -> bool:
-        """Whether the run is about this address at all."""
+        """Whether the run is about this address."""
         if not self.is_partial:
             return True
         text = str(address)
@@ -56,7 +56,7 @@ class Choices:
 
     @property
     def is_partial(self) -> bool:
-        """Whether the run leaves a part out."""
+        """Whether the run leaves some addresses out."""
         return bool(self.targets or self.excludes)
 
     def may_cover(self, tenant: str, kind: Kind) -> bool:
@@ -67,7 +67,7 @@ class Choices:
 
     @property
     def partial(self) -> tuple[str, ...]:
-        """The options that leave a part out."""
+        """The options that leave some addresses out."""
         globs_by_option = {"--target": self.targets, "--exclude": self.excludes, "--only": self.only}
         return tuple(option for option, value in globs_by_option.items() if value)
 
@@ -81,7 +81,7 @@ class Choices:
 
 
 def wanted(desired: DesiredState, choices: Choices) -> dict[str, list[Kind]]:
-    """The kinds to read, by tenant: those that the documents mention and the choices do not rule out."""
+    """The kinds to read, by tenant: those that the documents mention, unless the choices rule them out."""
     kinds_by_tenant: dict[str, list[Kind]] = {}
     for tenant in desired.tenants:
         kinds = [kind for kind in tenant.declared if kind in tenant.mentioned and choices.may_cover(tenant.name, kind)]
@@ -91,7 +91,7 @@ def wanted(desired: DesiredState, choices: Choices) -> dict[str, list[Kind]]:
 
 
 def compared(live: LiveState, choices: Choices, kinds: Iterable[Kind]) -> dict[str, int]:
-    """How many objects are live in the part that a run is about, by kind word; only of kinds that were read."""
+    """How many live objects a run is about, by name of the kind; only of kinds that were read."""
     counts: dict[str, int] = {}
     for kind in kinds:
         for name, tenant in live.tenants.items():
@@ -105,9 +105,9 @@ def compared(live: LiveState, choices: Choices, kinds: Iterable[Kind]) -> dict[s
 
 
 def check_choices(desired: DesiredState, choices: Choices) -> None:
-    """Refuse a target or exclude that matches nothing, or a permission for what is not declared, before reading.
+    """Refuse, before reading, a target or exclude that matches nothing, or a permission for what is not declared.
 
-    With --prune they may match live addresses only: those are not known yet, so `plan` checks again.
+    With --prune they may match live addresses only, which are not known yet; so `plan` checks again.
 
     Raises:
         InputError: naming the glob or the address.
@@ -140,7 +140,7 @@ def check_globs(desired: DesiredState, choices: Choices, unmanaged: Sequence[Unm
     """Refuse a target or an exclude that matches nothing: a typo in one would widen what the run does.
 
     Raises:
-        InputError: naming the glob and the nearest that would match.
+        InputError: naming the glob and the nearest one that would match.
 
     """
     if not choices.is_partial:
@@ -162,7 +162,7 @@ def check_globs(desired: DesiredState, choices: Choices, unmanaged: Sequence[Unm
 
 
 def _unread(desired: DesiredState, choices: Choices) -> Iterator[str]:
-    """How the addresses begin whose lists this run does not read: nothing is known of what is live there."""
+    """The beginnings of addresses whose lists this run does not read: what is live there is not known."""
     read = wanted(desired, choices)
     for tenant in desired.tenants:
         for kind in tenant.mentioned:
@@ -171,7 +171,7 @@ def _unread(desired: DesiredState, choices: Choices) -> Iterator[str]:
 
 
 _MOST_COMPARED = 5000
-_LONGEST = 500  # characters; a longer word is not a slip of a finger
+_LONGEST = 500  # characters; a longer text is not a typo
 
 
 def _matches_nothing(option: str, glob: str, addresses: Sequence[str]) -> InputError:
@@ -181,14 +181,14 @@ def _matches_nothing(option: str, glob: str, addresses: Sequence[str]) -> InputE
 
 
 def nearest(text: str, known: Iterable[str], form: str = "An address is TENANT/KIND/NAME.") -> str:
-    """A hint for a text that is none of those known: the nearest of them, and the form it has to have."""
+    """A hint for a text that is not known: the nearest known one, and the form that it must have."""
     compared = list(islice(known, _MOST_COMPARED)) if len(text) <= _LONGEST else []
     near = get_close_matches(text, compared, n=1)
     return f"Did you mean {near[0]}? {form}" if near else form
 
 
 def _nearest(glob: str, addresses: Sequence[str]) -> str:
-    """The nearest glob that matches one of the addresses; empty where none is near."""
+    """The nearest glob that matches one of the addresses; empty if none is near."""
     for tenant in dict.fromkeys(address.partition("/")[0] for address in addresses):
         other = f"{tenant}/{glob}"
         if any(globs.matches(other, address) for address in addresses):
@@ -204,7 +204,7 @@ def _nearest(glob: str, addresses: Sequence[str]) -> str:
 
 
 def _with_its_list(glob: str, addresses: Sequence[str]) -> str:
-    """A glob that is only a name, with the tenant and kind that have it; one with a wrong kind, with the nearest right one."""
+    """A glob that is only a name, completed with the tenant and kind that have it; or with the nearest kind, if it is wrong."""
     lists = dict.fromkeys("/".join(address.split("/", 2)[:2]) for address in addresses)
     tenant, _, rest = glob.partition("/")
     word, _, name = rest.partition("/")

@@ -1,10 +1,10 @@
-"""Desired, live to changes: how they differ, without a word on what to do about it.
+"""Desired and live state to changes: how they differ, without a word on what to do about it.
 
-Terms. A live row *matches* a declared entry by the id that the entry pins, else by its natural key. Premise: a match is
-certain or there is none: two live rows with one key, a row that another entry pins, an id whose row has another name, or
-a name that people would take for the one of the entry make the address *unclear*.
-Algorithm: the few pins and keys that occur twice are set aside first; what is left is one dict look-up an entry. Names
-are folded only where an entry has no row, or a row no entry.
+Terms. A live row *matches* a declared entry by the id that the entry pins, else by its natural key.
+Premise. A match is certain, or there is none. These make an address *unclear*: two live rows with one key, a row that
+another entry pins, an id whose row has another name, a name that people would take for the entry's name.
+Algorithm. The few pins and keys that occur twice are set aside first; all others take one dict look-up an entry. Names are
+folded only for entries without a row and rows without an entry.
 """
 
 import functools
@@ -44,7 +44,7 @@ from exolink_reconcile.resource import (
 def diff(desired: DesiredState, live: LiveState) -> Changes:
     """Every difference between what is declared or removed and what was read, in the order of the declaration.
 
-    Kinds that were not read are left out: nothing is known of them.
+    Kinds that were not read are left out: nothing is known about them.
     """
     changes: list[Change] = []
     unclear: list[Unclear] = []
@@ -74,7 +74,7 @@ def addresses(changes: Changes) -> list[Address]:
 def _field_changes(
     names: Iterable[str], declared: Declared, live: Iterable[Any], desired: Iterable[Any]
 ) -> tuple[FieldChange, ...]:
-    """The managed fields that differ. A field that is create-only, or that the YAML does not write, is not compared."""
+    """The managed fields that differ. Fields that are create-only, or that the YAML does not write, are not compared."""
     managed = declared.resource.model_fields_set
     create_only = declared.create_only
     changes: list[FieldChange] = []
@@ -88,7 +88,7 @@ def _field_changes(
 
 
 class _Kind:
-    """The comparison of one kind of one tenant: what changes, what is unclear, which rows are nobody's."""
+    """The comparison of one kind of one tenant: what changes, what is unclear, which rows no entry mentions."""
 
     def __init__(self, tenant: DesiredTenant, kind: Kind, rows: Sequence[Row]) -> None:
         self.tenant = tenant
@@ -128,7 +128,7 @@ class _Kind:
             self._note_confusables([getattr(d.resource, self.key) for d in declared])
 
     def _not_there(self, declared: Declared, name: str) -> None:
-        """No live object has this name for itself."""
+        """Note an entry without a live object of its own: to create, or unclear."""
         if name in self.twice:
             self._is_unclear(name, declared, "E-DUPLICATE-LIVE", _twice(self.twice[name]))
             return
@@ -140,7 +140,7 @@ class _Kind:
             self.changes.append(Change(self._address(name), self.kind, None, declared))
 
     def _pinned_by(self, name: str) -> str:
-        """Why a live object of this name is not to be had: another entry pins it. Empty where none does."""
+        """Why a live object of this name cannot be used: another entry pins it. Empty if none does."""
         holder = next((i for i, d in self.pins.items() if getattr(self.by_id[i], self.key) == name), None)
         if holder is None:
             return ""
@@ -148,7 +148,7 @@ class _Kind:
         return f"the live object with this name (id {holder}) is pinned by {other}"
 
     def _pinned(self, declared: Declared, name: str, pin: int) -> None:
-        """Compare with the row that has the pinned id. A row of another name is another object: nothing of it is shown."""
+        """Compare with the row that has the pinned id. A row with another name is another object: it is never shown."""
         row = self.by_id.get(pin)
         if row is None:
             self._is_unclear(name, declared, "E-NOT-LIVE", f"id {pin}, which the YAML pins, is not live")
@@ -159,7 +159,7 @@ class _Kind:
 
     def _compare(self, declared: Declared, name: str, row: Row) -> None:
         live, desired = self.values(row), self.values(declared.resource)
-        if live == desired:  # most objects are as declared in every field: two calls in C find that out
+        if live == desired:  # most objects are as declared in every field, and two calls in C show that
             return
         row = masked_like(row, declared.resource)
         if fields := _field_changes(self.fields, declared, self.values(row), desired):
@@ -167,7 +167,7 @@ class _Kind:
             self.changes.append(Change(address, self.kind, row, declared, fields))
 
     def _removed(self, removed: Removed) -> None:
-        """Compare one removed entry. One that is already gone is not a change."""
+        """Compare one removed entry. An object that is already gone is not a change."""
         name = removed.name
         row = self.by_key.get(name)
         if removed.remote_id is not None:
@@ -189,7 +189,7 @@ class _Kind:
             self._is_unclear(name, removed, "E-SAME-NAME", reason)
 
     def _note_look_alikes(self, names: set[str]) -> None:
-        """Rows that nobody speaks of, and whose name people would take for one that is declared or removed."""
+        """Note rows that no entry mentions, but whose name people would take for one that is declared or removed."""
         pinned = {getattr(d.resource, self.key): pin for pin, d in self.pins.items()}
         live = {_folded(name): name for name in names if name in self.by_key or name in self.twice}
         live.update({_folded(name): name for name in pinned})
@@ -205,7 +205,7 @@ class _Kind:
             self.notes.append(Note("E-DUPLICATE-LIVE" if name == other else "E-SAME-NAME", summary, (address, beside)))
 
     def _note_confusables(self, declared_names: Sequence[str]) -> None:
-        """A live name that nobody speaks of, and that looks like another one: their characters are different ones."""
+        """Note live names that no entry mentions and that look like another name, but have different characters."""
         names = [*declared_names, *(getattr(row, self.key) for row in sorted(self.rest, key=remote_id))]
         looks = skeletons(names)
         if len(set(looks)) == len(looks):
@@ -229,7 +229,7 @@ _IN_WHAT = "case, blanks or the form of an accent"
 
 
 class _LookAlikes:
-    """The live rows that no declared entry has for itself, by what people would read."""
+    """The live rows that no declared entry matches, by their name as people read it."""
 
     def __init__(self, rest: Sequence[Row], going: Sequence[Row], key_name: str) -> None:
         self._rows = (*rest, *going)
@@ -245,10 +245,7 @@ class _LookAlikes:
         return rows
 
     def take(self, name: str) -> str:
-        """Why the rows that look like this name stand in its way; empty where there are none.
-
-        From now on they are spoken of.
-        """
+        """Why rows that look like this name are in its way; empty if there are none. They count as mentioned from now on."""
         rows = self._by_folded.get(_folded(name)) if self._rows else None
         if not rows:
             return ""
@@ -261,21 +258,21 @@ class _LookAlikes:
         return f"live as {names}, which differs only in {_IN_WHAT}; {advice}"
 
     def others(self, rows: list[Row]) -> list[Row]:
-        """Those of the rows that were not taken."""
+        """The rows that were not taken."""
         return [row for row in rows if remote_id(row) not in self._taken] if self._taken else rows
 
 
 def _folded(name: str) -> str:
-    """As people read it: case, blanks (a run counts as one, at the ends as none) and the form of accents put aside."""
+    """A name as people read it: without case, blanks at the ends, repeated blanks, and the form of accents."""
     return folded(" ".join(name.split()))
 
 
 def _by_key(
     rows: Iterable[Row], key_name: str, pins: Mapping[int, Declared]
 ) -> tuple[dict[str, Row], dict[str, list[Row]]]:
-    """The rows that no entry pins, by key, and apart from them the rows whose key occurs twice.
+    """The rows that no entry pins, by key; and, apart from them, the rows whose key occurs twice.
 
-    A row that an entry of another name pins is nobody's, but its name occurs.
+    A row that an entry of another name pins is in neither, but its name counts as an occurrence.
     """
     by_key: dict[str, Row] = {}
     twice: dict[str, list[Row]] = {}
@@ -297,7 +294,7 @@ def _by_key(
 
 
 def _rest(rows: Iterable[Row], key_name: str, used_names: set[str], used_ids: set[int]) -> list[Row]:
-    """The rows that neither a declared nor a removed entry speaks of."""
+    """The rows that neither a declared nor a removed entry mentions."""
     if used_ids:
         return [row for row in rows if getattr(row, key_name) not in used_names and remote_id(row) not in used_ids]
     return [row for row in rows if getattr(row, key_name) not in used_names]
@@ -310,7 +307,7 @@ def _twice(rows: Iterable[Row]) -> str:
 
 def _nested(name: str, before: Any, after: Any) -> Iterable[FieldChange]:
     """One change for each place inside a mapping or list that differs."""
-    from deepdiff import DeepDiff  # 30 ms and slow: only for a value with an inside, and only when it differs
+    from deepdiff import DeepDiff  # 30 ms and slow: only for a nested value, and only when it differs
 
     differences = DeepDiff(before, after, view="tree")
     levels = [level for group in differences.values() for level in group]

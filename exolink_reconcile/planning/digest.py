@@ -1,7 +1,8 @@
 """A plan to the facts that people approve, and their digest.
 
-The facts of a step are what its write depends on and what it makes: not places, not what was held back. A secret is a
-fact only as where it comes from: the variable's name, or a hash of the literal. The digest of a plan is over the origin and the digests of its steps, in no order.
+The facts of a step are what its write depends on and what it makes: not places, not what was held back. The fact of a
+secret is only where it comes from: the variable's name, or a hash of the literal. The digest of a plan is made of the origin
+and the digests of its steps, in no order.
 """
 
 import functools
@@ -16,10 +17,10 @@ from exolink_reconcile.secret_url import SecretUrl
 
 
 class Facts(NamedTuple):
-    """The facts of steps that are alike: what they have in common, and for each step what it has of its own.
+    """The facts of similar steps: what they have in common, and `each` step's own.
 
-    `before` are the fields of which `each` has the live values, `after` those of which it has the values to be. Of a
-    delete, before are the key and the compared fields, and there is nothing after.
+    `before` names the fields whose live values `each` has, `after` those whose new values it has. A delete has the key and
+    the compared fields before, and nothing after.
     """
 
     action: str
@@ -32,7 +33,7 @@ Secrets = tuple[tuple[str, str], ...]
 
 
 def facts(steps: Sequence[Step], secrets: Iterable[Secrets]) -> Facts:
-    """Address, live id, values before and after, and where changed secrets come from, of steps that are alike."""
+    """The facts of similar steps: address, live id, values before and after, and where changed secrets come from."""
     kind, action, sends = steps[0].kind, steps[0].action, steps[0].sends
     names = tuple(fields(kind)) if action.deletes else sends
     ids: Iterable[int | None] = repeat(None)
@@ -71,13 +72,13 @@ def of_plan(plan: Plan) -> str:
 
 
 def of_each(plan: Plan) -> tuple[str, ...]:
-    """The digests of its steps, in their order."""
+    """The digests of a plan's steps, in their order."""
     steps = tuple(plan.steps)
     return of_facts(steps, list(map(secrets, steps)))
 
 
 def of_facts(steps: Sequence[Step], secrets: Sequence[Secrets]) -> tuple[str, ...]:
-    """The digests of steps, whose secrets come from there."""
+    """The digests of steps; `secrets` says where the secrets of each come from."""
     digests = [""] * len(steps)
     for places in alike(steps):
         own = facts([steps[place] for place in places], [secrets[place] for place in places])
@@ -87,7 +88,7 @@ def of_facts(steps: Sequence[Step], secrets: Sequence[Secrets]) -> tuple[str, ..
 
 
 def of_alike(facts: Facts) -> list[str]:
-    """The digests of steps that are alike: over ASCII text of fixed form, so that no version of Python changes them."""
+    """The digests of similar steps, made from ASCII text of a fixed form, so that no version of Python changes them."""
     *common, each = facts
     start = ascii(common)
     return [hashlib.sha256((start + fact).encode()).hexdigest() for fact in map(ascii, each)]

@@ -1,4 +1,4 @@
-"""Steps to the guardrails that they run into: what apply refuses although the plan shows it."""
+"""Steps to the guardrails that refuse them: what `apply` refuses although the plan shows it."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,7 +14,7 @@ FREE_TOTAL = 25
 
 
 def read_in_part(desired: DesiredState, choices: Choices) -> list[Refusal]:
-    """The guardrail on --prune over a configuration some of which was not read: it may declare what would be deleted."""
+    """The guardrail on --prune if a part of the configuration was not read: it may declare what would be deleted."""
     if not choices.prune or not desired.unread:
         return []
     more = f" and {len(desired.unread) - 1} more" if len(desired.unread) > 1 else ""
@@ -28,7 +28,7 @@ def read_in_part(desired: DesiredState, choices: Choices) -> list[Refusal]:
 
 
 def shrunk(live: Mapping[ListKey, int], counts_before: Mapping[ListKey, int], choices: Choices) -> list[Refusal]:
-    """The guardrail on lists that became empty: more likely a fault than the truth."""
+    """The guardrail on lists that became empty: that is more likely an error than the truth."""
     return [
         Refusal(
             "E-LIST-SHRANK",
@@ -41,7 +41,7 @@ def shrunk(live: Mapping[ListKey, int], counts_before: Mapping[ListKey, int], ch
 
 
 def inferred(steps: Iterable[Step], choices: Choices) -> list[Refusal]:
-    """The guardrail on writes that nobody documented."""
+    """The guardrail on writes that the contract only infers."""
     first = next((step for step in steps if step.inferred), None)
     if first is None or choices.may_infer:
         return []
@@ -50,7 +50,7 @@ def inferred(steps: Iterable[Step], choices: Choices) -> list[Refusal]:
 
 
 def delete_budget(steps: Sequence[Step], live: Mapping[ListKey, int], choices: Choices) -> list[Refusal]:
-    """The guardrail on deletes, over the whole plan: how many may go without saying their number."""
+    """The guardrail on deletes, over the whole plan: more than a few need their number in --allow-deletes."""
     deletes = [step for step in steps if step.deletes]
     weighed = [step for step in deletes if not (choices.reviewed and step.action is Action.DELETE and not step.pruned)]
     groups = Counter(step.address.list_key for step in weighed)
@@ -74,7 +74,7 @@ def delete_budget(steps: Sequence[Step], live: Mapping[ListKey, int], choices: C
 
 
 def permissions(steps: Sequence[Step], live: Mapping[ListKey, int], choices: Choices) -> Iterator[str]:
-    """The options without which apply would refuse these steps, as words of a command line."""
+    """The options that `apply` needs to accept these steps, as words of a command line."""
     free = replace(choices, allow_deletes=None)
     if choices.allow_deletes is not None or delete_budget(steps, live, free):
         yield from ("--allow-deletes", str(sum(step.deletes for step in steps)))

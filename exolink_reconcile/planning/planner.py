@@ -1,7 +1,7 @@
-"""Changes, contract, policy to a plan: what is done in which order, what is held back, which rails refuse.
+"""Changes, contract, policy to a plan: what is done in which order, what is held back, which guardrails refuse.
 
 The order of waves: creates and updates, kind by kind along the references; then replaces, one at a time; then deletes,
-kind by kind against the references. Inside a wave steps are sorted by address, so the plan depends on no order of input.
+kind by kind against the references. Steps of a wave are sorted by address, so the plan does not depend on the input's order.
 """
 
 import functools
@@ -42,7 +42,7 @@ from exolink_reconcile.references import as_written
 from exolink_reconcile.resource import Address, Kind, ListKey, Row, fields, name_of, name_of_row
 from exolink_reconcile.secret_url import SecretUrl
 
-# What is true where an API does not show an object by its id.
+# True for an API that does not show an object by its id.
 NO_BETTER_RECHECK = (
     "right before a write apply looks at its list, read again for each stage, and this API offers no better check;"
     " what another hand changes within a stage is not seen"
@@ -58,12 +58,12 @@ def plan(
     counts_before: Mapping[ListKey, int] = MappingProxyType({}),
     base: Base | None = None,
 ) -> Plan:
-    """What to do about the changes. `counts_before` is how many rows earlier runs saw in each list, by tenant and kind word.
+    """What to do about the changes. `counts_before` says how many rows earlier runs saw in each list.
 
-    `base` tells whose change each step is.
+    `base` says whose change each step is.
 
     Raises:
-        InputError: a target or exclude that matches neither a declared nor a removed nor, with --prune, a live address.
+        InputError: a target or exclude matches neither a declared nor a removed nor, with --prune, a live address.
 
     """
     if choices.prune:
@@ -101,7 +101,7 @@ def plan(
 
 
 class _Planner:
-    """Takes each change in turn and decides."""
+    """Decides about each change in turn."""
 
     def __init__(self, desired: DesiredState, contract: Contract, choices: Choices, changes: Changes) -> None:
         self.tenants = {tenant.name: tenant for tenant in desired.tenants}
@@ -206,7 +206,7 @@ class _Planner:
             self._update_fields(change, declared, updates)
 
     def _update_fields(self, change: Change, declared: Declared, updates: tuple[FieldChange, ...]) -> None:
-        """The update of the fields that the contract takes, or why it cannot be sent."""
+        """Plan the update of the fields that the contract takes, or hold it back and say why it cannot be sent."""
         sends, missing, inferred = self._body(
             change.kind, frozenset(declared.resource.model_fields_set.difference(declared.create_only))
         )
@@ -233,7 +233,7 @@ class _Planner:
 
     @functools.cache  # noqa: B019  the planner lives for one plan
     def _body(self, kind: Kind, written: frozenset[str]) -> tuple[tuple[str, ...], tuple[str, ...], bool]:
-        """What an update sends of the fields that are written, which fields it lacks, whether it is only inferred."""
+        """Which of the written fields an update sends, which fields it lacks, whether it is only inferred."""
         operation = self.contract.offer(kind).update
         assert operation is not None
         sends = tuple(name for name in fields(kind) if name in written and name in operation.fields)
@@ -243,7 +243,7 @@ class _Planner:
         return str(address) in self.replaceable
 
     def _cannot_replace(self, change: Change, declared: Declared) -> tuple[str, str]:
-        """Why a replace is not possible: a code and a sentence, which is empty when it is."""
+        """Why a replace is not possible: a code and a sentence, which is empty if it is."""
         offer = self.contract.offer(change.kind)
         if protected := self.policies.first("protect", change.address):
             return "E-PROTECTED", f"a replace is allowed, but it is protected (`{protected.glob}`, {protected.source})"
@@ -272,7 +272,7 @@ class _Planner:
         )
 
     def _ways_out(self, kind: Kind, field: FieldChange) -> tuple[str, ...]:
-        """What a user can do about a field that no update takes, but for a replace."""
+        """What a user can do about a field that no update takes, other than a replace."""
         create = self.contract.offer(kind).create
         revert = "revert it in the YAML"
         if field.before is None or (isinstance(field.before, float) and not field.before.is_integer()):
@@ -284,7 +284,7 @@ class _Planner:
         return revert, f"createOnly: [{field.field}] in the entry: sent when it is created, never compared"
 
     def with_replaces(self, live_counts: Mapping[ListKey, int]) -> list[HeldBack]:
-        """What is held back, with the replaces that could settle it: each as a command that no guardrail refuses."""
+        """What is held back, each with the replace that could settle it, as a command that no guardrail refuses."""
         needs: dict[ListKey, tuple[str, ...]] = {}
         held_back: list[HeldBack] = []
         for held in self.held_back:
@@ -340,7 +340,7 @@ class _Planner:
                 self.unmanaged.append(not_pruned)
 
     def _pruned(self, group: Unmanaged) -> Unmanaged:
-        """Plan the deletes of a claimed scope; what stays is returned."""
+        """Plan the deletes of a claimed scope; returns what stays."""
         declared = self.tenants[group.tenant].declared[group.kind]
         pinned = {name_of(d.resource): d.pinned_id for d in declared if d.pinned_id is not None}
         operation = self.contract.offer(group.kind).delete
@@ -400,7 +400,7 @@ class _Planner:
 
 
 def _only(steps: Sequence[Step], base: Base | None, choices: Choices) -> tuple[list[Step], tuple[Address, ...]]:
-    """The steps with their causes that --only leaves, and the addresses of the others.
+    """The steps that --only keeps, with their causes, and the addresses of the others.
 
     Raises:
         InputError: --only without a base.
@@ -422,7 +422,7 @@ def _only(steps: Sequence[Step], base: Base | None, choices: Choices) -> tuple[l
 
 
 def no_base() -> InputError:
-    """What is said where --only has nothing to judge by."""
+    """The error for --only without a base to judge by."""
     return problem(
         "E-NO-BASE",
         "--only needs a base, and there is none",
@@ -435,7 +435,7 @@ def _in_order(held_back: Iterable[HeldBack]) -> tuple[HeldBack, ...]:
 
 
 def _number_names(desired: DesiredState) -> dict[tuple[str, str], dict[int, str]]:
-    """The names that the tables of the YAML have for numbers, by tenant and field; of two the first."""
+    """The names that the tables of the YAML give to numbers, by tenant and field; the first, if there are two."""
     return {
         (tenant.name, facts.name): {
             number: name for name, number in reversed(list(tenant.tables[facts.named_by.table].items()))
@@ -462,14 +462,14 @@ def _nothing_compared(desired: DesiredState, choices: Choices) -> tuple[Note, ..
 
 
 def _no_recheck(steps: Sequence[Step], contract: Contract) -> Iterator[Note]:
-    """A note for each kind of which this API shows no single object: right before a write only a list can be read."""
+    """A note for each kind without a GET of a single object: right before a write only a list can be read."""
     for kind in dict.fromkeys(step.kind for step in steps if step.before is not None):
         if contract.offer(kind).get is None:
             yield Note("W-RECHECK", f"The contract has no GET of a single {kind.kind}: {NO_BETTER_RECHECK}")
 
 
 def _globs_of_nothing(desired: DesiredState, changes: Changes) -> Iterator[Note]:
-    """A note for each glob of a policy that matches nothing declared, removed or live: it protects or claims nothing."""
+    """A note for each glob of a policy that matches nothing declared, removed or live, and so has no effect."""
     for tenant in desired.tenants:
         policy = tenant.policy
         patterns = {pattern.glob: pattern for pattern in (*policy.protect, *policy.exclusive, *policy.allow_replace)}
@@ -502,13 +502,13 @@ def _count(unmanaged: Sequence[Unmanaged], contract: Contract) -> dict[str, int]
 
 
 def _managed(kind: Kind, declared: Declared) -> tuple[str, ...]:
-    """The managed fields, in the order of the kind. The key is always one."""
+    """The managed fields, in the order of the kind. The key is always one of them."""
     written = declared.resource.model_fields_set
     return tuple([name for name in fields(kind) if name in written])
 
 
 def _cannot_create(kind: Kind, sends: Sequence[str], operation: Operation | None) -> str:
-    """Why a create is not possible; empty when it is."""
+    """Why a create is not possible; empty if it is."""
     if operation is None:
         return f"the contract cannot create a {kind.kind}"
     if unsendable := [name for name in sends if name not in operation.fields]:
@@ -519,7 +519,7 @@ def _cannot_create(kind: Kind, sends: Sequence[str], operation: Operation | None
 
 
 class _Policies:
-    """Which pattern of a tenant's policy speaks of an address."""
+    """Finds the pattern of a tenant's policy that matches an address."""
 
     def __init__(self, tenants: Mapping[str, DesiredTenant]) -> None:
         self._tenants = tenants

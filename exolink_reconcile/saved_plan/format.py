@@ -15,7 +15,7 @@ class _Closed(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
-# There is one of each for every step: with slots, 100,000 steps take 400 MiB less.
+# Every step has one of each: with slots, 100,000 steps take 400 MiB less.
 _row = dataclass(config=ConfigDict(extra="forbid", defer_build=True), frozen=True, slots=True, kw_only=True)
 
 
@@ -61,7 +61,7 @@ class ChangeValues:
 
 @_row
 class ResourceChange:
-    """One change, as Terraform tells it. `name` is the tenant, `index` the name in it."""
+    """One change, in Terraform's form. `name` is the tenant, `index` the name in it."""
 
     address: str
     mode: Literal["managed"]
@@ -84,7 +84,7 @@ class Place:
 
 @_row
 class PlannedChange:
-    """One change, as this tool tells it; in the order of `resource_changes`."""
+    """One change, in this tool's form; in the order of `resource_changes`."""
 
     address: str
     action: Literal["create", "update", "replace", "delete"]
@@ -167,7 +167,7 @@ class PlannedProbe(_Closed):
 
 
 class Exolink(_Closed):
-    """What this tool says beside Terraform's format."""
+    """What this tool adds to Terraform's format."""
 
     schema_version: Literal[1]
     digest: str = Field(pattern="^[0-9a-f]{64}$", description="What a reviewer approves: see --expect.")

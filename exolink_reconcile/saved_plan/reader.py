@@ -1,4 +1,4 @@
-"""A saved plan to what was reviewed, and whether a new plan is that, a rest of it, or something else."""
+"""A saved plan to what was reviewed, and whether a new plan is the same, the rest of it, or something else."""
 
 import re
 from collections import defaultdict
@@ -53,13 +53,13 @@ from exolink_reconcile.saved_plan.format import (
 )
 from exolink_reconcile.secret_url import SecretUrl, may_be
 
-_NOWHERE = Source("", 0, 0)  # a plan has the places of steps, not of what they declare
+_NOWHERE = Source("", 0, 0)  # a plan file has the places of steps, not of declared resources
 _WHOLE_NUMBER = re.compile("-?[0-9]{1,18}")
 
 
 @dataclass(frozen=True, slots=True)
 class SavedPlan:
-    """A plan file that is whole: what was reviewed, and the paths and options it was made with."""
+    """A plan file that nobody changed: what was reviewed, and the paths and options that it was made with."""
 
     document: PlanDocument
 
@@ -70,14 +70,14 @@ class SavedPlan:
 
     @property
     def reviewed(self) -> ReviewedPlan:
-        """What it was to do."""
+        """Its addresses and number of deletes."""
         changes = self.document.exolink.changes
         deletes = sum(change.action in ("delete", "replace") for change in changes)
         return ReviewedPlan(tuple(change.address for change in changes), deletes)
 
     @property
     def options(self) -> Mapping[str, Any]:
-        """The options the plan was made with, by name."""
+        """The options that the plan was made with, by name."""
         return self.document.exolink.options.model_dump()
 
 
@@ -85,8 +85,8 @@ def read(text: bytes, kinds: Sequence[Kind] = KINDS) -> SavedPlan:
     """The saved plan in a file's bytes.
 
     Raises:
-        InputError: it cannot be read as a plan of this tool.
-        PlanStale: it can, but it is not what was saved.
+        InputError: it is not a plan of this tool.
+        PlanStale: it is one, but not as it was saved.
 
     """
     try:
@@ -107,12 +107,12 @@ def _why(error: Exception) -> str:
 
 
 def _is_as_reviewed(saved: SavedPlan, kinds: Sequence[Kind]) -> bool:
-    """Whether the digests are those of the steps and of the API that the file would apply them to."""
+    """Whether the file's digests fit its steps and the API that they are for."""
     own, resource_changes = saved.document.exolink, saved.document.resource_changes
     if own.options.api_url != own.api_url or len(own.changes) != len(resource_changes):
         return False
     by_word = {kind.kind: kind for kind in kinds}
-    _without_steps(saved, kinds)  # raises where it has what this version does not know
+    _without_steps(saved, kinds)  # raises if this version does not know something in it
     for row in saved.document.resource_drift:
         _was(_kind(row, by_word), row.change)
     return _have_their_digests(own.changes, resource_changes, by_word) and (
@@ -121,7 +121,7 @@ def _is_as_reviewed(saved: SavedPlan, kinds: Sequence[Kind]) -> bool:
 
 
 class _Alike(NamedTuple):
-    """What changes have in common that are checked together: the names in them, and what is done."""
+    """What changes that are checked together have in common: the names in them, and the action."""
 
     kind: Kind
     action: Action
@@ -135,7 +135,7 @@ class _Alike(NamedTuple):
 def _have_their_digests(
     changes: Sequence[PlannedChange], resource_changes: Sequence[ResourceChange], kinds: Mapping[str, Kind]
 ) -> bool:
-    """Whether each change has the address and the digest of what its row says. 100,000 of them, so group by group."""
+    """Whether each change has its row's address, and a digest that fits the row. Group by group: there may be 100,000."""
     groups: dict[_Alike, list[tuple[PlannedChange, ChangeValues]]] = defaultdict(list)
     for change, row in zip(changes, resource_changes, strict=True):
         address, kind = _address(change.address, kinds)
@@ -175,7 +175,7 @@ def _have_digests(alike: _Alike, group: Sequence[tuple[PlannedChange, ChangeValu
 
 
 def _masked(kind: Kind, objects: Iterable[Mapping[str, Any] | None], names: tuple[str, ...]) -> list[tuple[Any, ...]]:
-    """These values of each object, as the facts of a step have them."""
+    """The values of each object under these names, in the form of a step's facts."""
     values = [tuple([values.get(name) for name in names]) for values in objects if values is not None]
     if any(fields(kind)[name].secret for name in names):
         values = [tuple(_value(kind, name, value) for name, value in zip(names, each)) for each in values]
@@ -183,13 +183,13 @@ def _masked(kind: Kind, objects: Iterable[Mapping[str, Any] | None], names: tupl
 
 
 def _check_row_names(kind: Kind, names: Iterable[str]) -> None:
-    """Refuse a live object with another field than the rows of its kind, or without its id or key."""
+    """Refuse a live object with a field that rows of its kind do not have, or without its id or key."""
     if not {"id", key(kind)} <= set(names) <= {"id", *fields(kind), "deletedAt"}:
         raise _other_version()
 
 
 def plan(saved: SavedPlan, kinds: Sequence[Kind]) -> Plan:
-    """The plan that was saved, for showing. Not for applying: its secrets are masked and its order is flat."""
+    """The saved plan, to be shown. It must not be applied: its secrets are masked and its order is flat."""
     own = saved.document.exolink
     by_word = {kind.kind: kind for kind in kinds}
     pairs = zip(own.changes, saved.document.resource_changes)
@@ -252,7 +252,7 @@ def _step(change: PlannedChange, row: ResourceChange, drift: ChangeValues | None
 
 
 def _was(kind: Kind, drift: ChangeValues) -> tuple[tuple[str, Any], ...]:
-    """What was declared before of what another hand changed."""
+    """What was declared before for the fields that somebody else changed."""
     before, after = drift.before or {}, drift.after
     names = [name for name in fields(kind) if name in before and name != key(kind)]
     _check_names(kind, before.keys() - {"id"})
@@ -280,7 +280,7 @@ def _address(text: str, kinds: Mapping[str, Kind]) -> tuple[Address, Kind]:
 
 
 def _kind(row: ResourceChange, kinds: Mapping[str, Kind]) -> Kind:
-    """The kind of a row, which is told by its address."""
+    """The kind of a row, from its address."""
     kind = kinds.get(row.address.partition(".")[0].removeprefix("exolink_"))
     if kind is None:
         raise _other_version()
@@ -288,7 +288,7 @@ def _kind(row: ResourceChange, kinds: Mapping[str, Kind]) -> Kind:
 
 
 def _check_names(kind: Kind, names: Iterable[str]) -> None:
-    """Refuse a field that the kind does not have: nothing but what is known is ever printed as one."""
+    """Refuse a field that the kind does not have: only known names are ever printed as fields."""
     if not fields(kind).keys() >= set(names):
         raise _other_version()
 
@@ -306,7 +306,7 @@ def _row(kind: Kind, values: Mapping[str, Any]) -> Row:
         raise _other_version()
     try:
         return row_model(kind)(**_values(kind, values))
-    except TypeError:  # other fields than this version knows
+    except TypeError:  # fields that this version does not know
         raise _other_version() from None
 
 
@@ -327,7 +327,7 @@ def check_digest(plan: Plan, expected: str) -> None:
     """Refuse a plan whose digest does not start with `expected`.
 
     Raises:
-        PlanStale: naming both digests.
+        PlanStale: with both digests.
 
     """
     recomputed = digest.of_plan(plan)
@@ -345,10 +345,10 @@ def check_expected(digest: str, expected: str) -> None:
 
 
 def check(saved: SavedPlan, plan: Plan, desired: DesiredState, live: LiveState) -> None:
-    """Refuse unless the new plan is the reviewed one, or what is left of it while the rest is live as planned.
+    """Refuse unless the new plan is the reviewed one, or a part of it while the rest is live as planned.
 
     Raises:
-        PlanStale: saying what was reviewed and what it is now.
+        PlanStale: it says what was reviewed and what the plan is now.
 
     """
     digests = digest.of_each(plan)
@@ -377,9 +377,9 @@ def check(saved: SavedPlan, plan: Plan, desired: DesiredState, live: LiveState) 
 def vanished(
     saved: SavedPlan, plan: Plan, digests: Collection[str], desired: DesiredState, live: LiveState
 ) -> list[tuple[str, str]]:
-    """Action and address of the reviewed steps that are not to do any more, and did not happen as planned.
+    """Action and address of the reviewed steps that are not in the plan any more, and did not happen as planned.
 
-    `digests` are those of the steps of the plan.
+    `digests` are the digests of the plan's steps.
     """
     addresses = {str(step.address) for step in plan.steps}
     return [
@@ -392,7 +392,7 @@ def vanished(
 def _not_as_planned(
     saved: SavedPlan, now: Collection[str], desired: DesiredState, live: LiveState
 ) -> Iterator[PlannedChange]:
-    """The reviewed changes that are not among the steps of now, by digest, and are not live as planned."""
+    """The reviewed changes that are not among today's steps, by digest, and are not live as planned."""
     pairs = zip(saved.document.exolink.changes, saved.document.resource_changes)
     done = [(change, row) for change, row in pairs if change.digest not in now]
     if not done:
@@ -419,7 +419,7 @@ def _live_ids(live: LiveState) -> dict[ListKey, set[int]]:
 
 
 def _is_gone(change: PlannedChange, row: ResourceChange, ids: Mapping[ListKey, set[int]]) -> bool:
-    """Whether a reviewed delete has happened: no object has that id, under whatever name."""
+    """Whether a reviewed delete has happened: no object has its id, under any name."""
     address = Address.parse(change.address)
     assert address is not None
     place = address.list_key
@@ -432,7 +432,7 @@ def _is_live(
     declared: Container[Address],
     live_rows: Mapping[Address, list[Row]],
 ) -> bool:
-    """Whether a reviewed step that is no longer to do has happened as planned."""
+    """Whether a reviewed step that is not in the plan any more has happened as planned."""
     address = Address.parse(change.address)
     if address is None or address not in declared:
         return False
@@ -442,7 +442,7 @@ def _is_live(
     )
 
 
-# The names that are asked for, by list.
+# The wanted names, by list.
 _Names = Mapping[ListKey, Container[str]]
 
 

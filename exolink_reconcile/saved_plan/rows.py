@@ -1,8 +1,8 @@
 """Steps to the items of the three long lists of plan JSON, as text.
 
-A plan may have 100,000 steps, and each is a kilobyte. So steps that are alike (one kind, one action, the same fields
-sent) are written together: a template for the item, and a column of JSON texts for each of its slots. What runs for each
-step is then, but for a few short expressions, C.
+A plan may have 100,000 steps, and each is a kilobyte. So similar steps (one kind, one action, the same fields sent) are
+written together: a template for the item, and a column of JSON texts for each of its slots. Then almost everything that runs
+for each step runs in C.
 """
 
 import functools
@@ -25,7 +25,7 @@ _ACTIONS = {
     Action.DELETE: '["delete"]',
 }
 _REASONS = {Action.REPLACE: "replace_because_cannot_update", Action.DELETE: "delete_because_each_key"}
-# Names in order, as `canonical` would have them. `{…}` is what alike steps have in common, `%s` what each has of its own.
+# Keys in order, as `canonical` writes them. `{…}` is what similar steps have in common, `%s` what each has of its own.
 _CHANGE = '{{"action":"{action}","address":%s,"cause":%s,"digest":"%s","fields":%s,"inferred":%s,"reason":%s,"secrets":%s,"sends":{sends},"source":%s}}'
 _PLANNED = (
     '{{"address":%s,"index":%s,"mode":"managed","name":%s,"provider_name":"{provider}","schema_version":0,'
@@ -43,9 +43,9 @@ _Items = tuple[str, str, str]
 
 
 def items(steps: Sequence[Step], digests: Sequence[str]) -> list[_Items]:
-    """Each step as an item of `changes`, `resources` (empty where nothing will be there) and `resource_changes`.
+    """Each step as an item of `changes`, `resources` (empty for a delete) and `resource_changes`, in the order of the steps.
 
-    In the order of the steps; `digests` are theirs.
+    `digests` are the digests of the steps.
     """
     items_by_step: dict[int, _Items] = {}
     for places in alike(steps):
@@ -68,7 +68,7 @@ _repeated = functools.lru_cache(maxsize=1000)(canonical)  # most steps have the 
 
 
 def _written(steps: Sequence[Step], digests: Sequence[str]) -> Iterator[_Items]:
-    """The items of steps that are alike."""
+    """The items of similar steps."""
     kind, action, sends = steps[0].kind, steps[0].action, steps[0].sends
     live = [step.before for step in steps if step.before is not None]
     declared = [step.declared.resource for step in steps if step.declared]
@@ -110,7 +110,7 @@ def _fields(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _columns(objects: Sequence[Resource | Row], names: tuple[str, ...]) -> dict[str, list[str]]:
-    """The JSON texts of each field of the objects; secrets masked. Without objects there is no field."""
+    """The JSON texts of each field of the objects, secrets masked; no fields if there are no objects."""
     return {name: _column(column) for name, column in zip(names, zip(*masked_values(objects, names)))}
 
 
@@ -125,7 +125,7 @@ def _column(column: Sequence[Any]) -> list[str]:
 
 
 def _objects(columns: Mapping[str, Sequence[str]], count: int) -> list[str]:
-    """The objects that columns make; without columns there are none."""
+    """The JSON objects made of the columns; `null` for each if there are no columns."""
     template = "{" + ",".join(f'"{name}":%s' for name in columns) + "}"
     return list(map(template.__mod__, zip(*columns.values()))) if columns else ["null"] * count
 
@@ -136,7 +136,7 @@ def _unknown(
     after: Mapping[str, Sequence[str]],
     changed: Sequence[tuple[str, ...]],
 ) -> Iterable[str]:
-    """What `after` cannot tell: what the server gives to a new object, and a value that differs only in a secret."""
+    """The mask of what `after` cannot show: what the server gives a new object, and a value that differs in a secret only."""
     kind = steps[0].kind
     if steps[0].creates:
         return repeat(_mask(["id", *(name for name in fields(kind) if name not in after)]))
@@ -156,7 +156,7 @@ def _secret_names(kind: Kind) -> tuple[str, ...]:
 def _sensitive(
     columns: Mapping[str, Sequence[str]], holders: Mapping[str, Sequence[Resource | Row]], count: int
 ) -> Sequence[str]:
-    """The mask of each object that columns make: which of these fields, each with its holders, have a secret."""
+    """The mask of each object made of columns: which of these fields, each with its holders, have a secret."""
     if not columns:
         return ["false"] * count
     urls = {name: [getattr(holder, name) for holder in objects] for name, objects in holders.items()}
@@ -177,12 +177,12 @@ def _replace_paths(names: Iterable[str]) -> str:
 
 
 def has_drift(step: Step) -> bool:
-    """Whether another hand changed what a step is about, alone or beside this change."""
+    """Whether somebody else changed the object of a step, alone or beside this change."""
     return (step.cause == "drift" and not step.deletes) or bool(step.was)
 
 
 def drift(step: Step) -> dict[str, Any]:
-    """What another hand did to an object, as Terraform tells it: from what was declared before to what is live."""
+    """Somebody else's change to an object, in Terraform's form: from what was declared before to what is live."""
     names = tuple(fields(step.kind))
     live = {"id": step.before.id, **masked_fields(step.before, names)} if step.before is not None else None
     if step.cause == "both":

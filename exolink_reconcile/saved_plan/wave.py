@@ -1,4 +1,4 @@
-"""A saved plan, what is left of it, and globs, to the wave: the reviewed steps that go now."""
+"""A saved plan, what is left of it, and globs to a wave: the reviewed steps that go now."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,9 +17,11 @@ _WAITS = "deletes and replaces go in the wave after which nothing else of their 
 
 @dataclass(frozen=True, slots=True)
 class Wave:
-    """What goes now: a plan of its own. `moved` are steps of it whose object changed since the review, `vanished` those
-    that are not to do any more and did not happen as planned; `open` are all steps that are left, of `total` reviewed.
-    `waiting` are deletes and replaces at its addresses that stay until nothing else of their tenant is left.
+    """The steps that go now, as a plan of its own.
+
+    `moved` are steps whose object changed since the review, `vanished` are steps that are not in the plan any more and did
+    not happen as planned. `open` are all steps that are left, of `total` reviewed. `waiting` are deletes and replaces at the
+    wave's addresses that wait until nothing else of their tenant is left.
     """
 
     plan: Plan
@@ -29,8 +31,8 @@ class Wave:
     total: int
     waiting: tuple[Step, ...] = ()
 
-    def told(self, result: Result) -> Result:
-        """How the wave went: with what was skipped because it changed, and how many steps are left."""
+    def result(self, result: Result) -> Result:
+        """The result of the wave, with notes on what was skipped because it changed, and how many steps are left."""
         done = sum(outcome.status is Status.DONE and not outcome.exit_code for outcome in result.outcomes)
         not_done = self.open - done
         skipped = [Outcome(step, Status.SKIPPED, _STALE, "E-STALE", Exit.INCOMPLETE) for step in self.moved]
@@ -54,11 +56,11 @@ def of(
     live: LiveState,
     patterns: Sequence[str],
 ) -> Wave:
-    """The reviewed steps at addresses that match a glob. Deletes and replaces stay until nothing else of their tenant does.
+    """The reviewed steps at addresses that match a glob. Deletes and replaces wait until all else of their tenant is done.
 
     Raises:
         InputError: a glob matches no reviewed step.
-        PlanStale: there is a step that nobody reviewed, or nothing is left.
+        PlanStale: the plan has a step that nobody reviewed, or nothing is left.
 
     """
     changes = saved.document.exolink.changes

@@ -1,7 +1,7 @@
 """Plan to plan JSON: Terraform's format 1.2 on one line, so that Terraform's own plan readers take it, plus `exolink`.
 
-Three things are as they are because readers of the format want them so: one line, a
-`terraform_version` that exists, and `planned_values` and `configuration` that are not empty.
+Readers of the format need three things: one line, a `terraform_version` that exists, and `planned_values` and
+`configuration` that are not empty.
 """
 
 import hashlib
@@ -25,8 +25,8 @@ def plan(
 ) -> list[bytes]:
     """The plan as one line of canonical JSON, in pieces: same inputs, same bytes; no time, no token, secrets masked.
 
-    `digests` are those of the steps. The three long lists are written a batch of steps at a time: the values of
-    100,000 steps and their text do not have to be in memory together. The checksum is over all but itself.
+    `digests` are the digests of the steps. The three long lists are written a batch of steps at a time, so that the values
+    of 100,000 steps and their text need not be in memory together. The checksum is over everything but itself.
     """
     steps = list(plan.steps)
     changes, resources, resource_changes = _lists(steps, digests)
@@ -60,7 +60,7 @@ def plan(
 
 
 def _own(plan: Plan, config_digest: str, paths: Sequence[str], options: Mapping[str, Any]) -> dict[str, Any]:
-    """What this tool says beside Terraform's format, but for the changes, the digest and the checksum."""
+    """The `exolink` part beside Terraform's format, without the changes, the digest and the checksum."""
     own: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "api_url": plan.origin,
@@ -92,7 +92,7 @@ def _texts(values: Mapping[str, Any]) -> dict[str, list[bytes]]:
 
 
 def _in_key_order(texts: Mapping[str, Sequence[bytes]]) -> list[bytes]:
-    """An object of values that are JSON text in pieces, as canonical JSON in pieces."""
+    """The canonical JSON of an object, in pieces; its values are JSON texts in pieces."""
     pieces: list[bytes] = []
     for name in sorted(texts):
         pieces.append((b"," if pieces else b"{") + f'"{name}":'.encode())
@@ -101,9 +101,9 @@ def _in_key_order(texts: Mapping[str, Sequence[bytes]]) -> list[bytes]:
 
 
 def _without_commands(json_text: bytes) -> bytes:
-    """The same JSON, without what a CI runner would obey anywhere in a line (`##vso[`, `::error`).
+    """The same JSON without commands that a CI runner obeys anywhere in a line (`##vso[`, `::error`).
 
-    Both can only stand inside a string, where the escape is the same character.
+    Both can only stand inside a string, where an escape means the same character.
     """
     return json_text.replace(b"##", b"#\\u0023").replace(b"::", b":\\u003a")
 
@@ -130,7 +130,7 @@ def _lists(steps: Sequence[Step], digests: Sequence[str]) -> tuple[list[bytes], 
 
 
 def is_whole(text: bytes, checksum: str) -> bool:
-    """Whether the JSON text of a plan has this checksum: byte for byte as it was written, else in another layout."""
+    """Whether the JSON text of a plan has this checksum: as it was written, byte for byte, or in another layout."""
     own = f'"checksum":"{checksum}",'.encode()
     at = text.rfind(own)
     if at >= 0 and text.endswith(b"}\n"):
@@ -147,7 +147,7 @@ def _with_commands(json_text: bytes) -> bytes:
 
 
 def checksum_of(document: Mapping[str, Any]) -> str:
-    """The checksum of a plan document over everything but itself: tells an edited file."""
+    """The checksum of a plan document over everything but itself: it detects an edited file."""
     own = {name: value for name, value in document["exolink"].items() if name != "checksum"}
     return hashlib.sha256(canonical({**document, "exolink": own}).encode()).hexdigest()
 

@@ -52,7 +52,7 @@ def test_wave_after_wave(world: World) -> None:
         told: list[tuple[list[str], tuple[str, ...], tuple[Exit, ...]]] = []
         for patterns in (("acme/charger/A-*", "acme/charger/OLD"), ("acme/charger/OLD",), ("*/B-*",), ("*",)):
             part = wave_of(run, saved, desired, *patterns)
-            result = part.told(run.apply(desired, part.plan))
+            result = part.result(run.apply(desired, part.plan))
             told.append((names(part), result.notes[-1:], result.exit_codes))
     left = (Exit.INCOMPLETE,)
     assert told == [
@@ -67,7 +67,7 @@ def test_a_wave_is_a_part(world: World) -> None:
         desired = run.desired(YAML)
         saved = saved_of(run.plan(desired))
         part = wave_of(run, saved, desired, "acme/charger/OLD")
-        result = part.told(run.apply(desired, part.plan))
+        result = part.result(run.apply(desired, part.plan))
         assert list(text.summary(part.plan))[0] == "No changes in the part that --wave leaves."
         assert any(note.startswith("waits: delete acme/charger/OLD: ") for note in result.notes)
         assert "\nNext: the same plan with --wave for other addresses" in result_text.result(result, part.plan)
@@ -94,7 +94,7 @@ def test_what_changed_since_is_skipped(world: World) -> None:
         other = wave_of(run, saved, desired, "acme/charger/B-*")
         assert (names(other), other.moved) == (["B-1", "B-2"], ())
         part = wave_of(run, saved, desired, "acme/charger/A-*")
-        result = part.told(run.apply(desired, part.plan))
+        result = part.result(run.apply(desired, part.plan))
     assert [(o.step.address.name, o.code) for o in result.outcomes] == [("A-2", ""), ("A-1", "E-STALE")]
     assert result.exit_codes == (Exit.INCOMPLETE,) and "4 of 5 steps left." in result.notes
 
@@ -146,7 +146,7 @@ def test_what_is_not_to_do_any_more_is_told(world: World) -> None:
         assert (other.vanished, other.open, other.total) == ((), 5, 5)
         part = wave_of(run, saved, fewer, "*/A-*")
         assert (names(part), part.vanished) == (["A-1"], ("create acme/charger/A-2",))
-        result = part.told(run.apply(fewer, part.plan))
+        result = part.result(run.apply(fewer, part.plan))
     skipped = "skipped create acme/charger/A-2: changed since it was reviewed (E-STALE)"
     assert (result.notes[-2:], result.exit_codes) == ((skipped, "4 of 5 steps left."), (Exit.INCOMPLETE,))
 
@@ -157,7 +157,7 @@ def test_only_what_vanished_is_left(world: World) -> None:
         saved = saved_of(run.plan(document("acme", chargers=[{"identity": "A-1", **CHARGER}])))
         nothing = run.desired("tenant: acme\nchargers: []\n")
         part = wave_of(run, saved, nothing, "*")
-        result = part.told(run.apply(nothing, part.plan))
+        result = part.result(run.apply(nothing, part.plan))
     assert (names(part), part.open, part.plan.waves) == ([], 1, ())
     assert (result.notes[-1], result.exit_codes) == ("1 of 1 steps left.", (Exit.INCOMPLETE,))
 
@@ -185,10 +185,10 @@ def test_a_step_that_did_not_end_well_is_left(world: World) -> None:
         Outcome(fourth, Status.UNKNOWN, exit_code=Exit.UNKNOWN),
         Outcome(fifth, Status.SKIPPED),
     )
-    result = part.told(Result(outcomes, notes=("a note",), exit_codes=(Exit.UNKNOWN,)))
+    result = part.result(Result(outcomes, notes=("a note",), exit_codes=(Exit.UNKNOWN,)))
     assert result.notes == ("a note", "4 of 5 steps left.") and result.outcomes == outcomes
     assert result.exit_codes == tuple(sorted((Exit.INCOMPLETE, Exit.UNKNOWN)))
-    whole = part.told(Result(tuple(Outcome(step, Status.DONE) for step in part.plan.steps)))
+    whole = part.result(Result(tuple(Outcome(step, Status.DONE) for step in part.plan.steps)))
     assert (whole.notes, whole.exit_codes) == ((), ())
 
 
