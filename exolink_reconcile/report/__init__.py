@@ -1,7 +1,7 @@
 """Values to text: one file a format.
 
-`FORMATS` names what a plan can be shown as, and the module whose `render` does it. A module is imported when it is
-used: the names are needed for `--help`, which must not wait for the rest.
+`FORMATS` names the formats of a plan, and for each the module whose `render` writes it. A module is imported when it is
+used: `--help` needs the names, and must not wait for the rest.
 """
 
 FORMATS = {

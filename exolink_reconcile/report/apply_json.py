@@ -1,12 +1,11 @@
 """An apply to events in the shape of `terraform apply -json`, with a final `result` on every ending.
 
-Terraform's events, in its order: `version`, `planned_change` for each step, `change_summary` of the plan, our own `probe` for
-each handshake of --probe, then
-`apply_start`, `apply_progress` (answered, not verified yet), `apply_complete` or `apply_errored` for each step,
-`diagnostic` wherever something is wrong, and `change_summary` of the apply. The last one, `result`, is our own: it is
-there also when nothing began, so that a reader who finds none knows that the process was killed.
+Terraform's events, in its order: `version`, `planned_change` for each step, `change_summary` of the plan, our own `probe`
+for each handshake of --probe, then `apply_start`, `apply_progress` (answered, not verified yet), `apply_complete` or
+`apply_errored` for each step, `diagnostic` wherever something is wrong, and `change_summary` of the apply. The last one,
+`result`, is our own: it is there even if nothing began, so that a reader who finds none knows that the process was killed.
 
-An event is a value; `text` makes a line of it. The time is given, because nothing here looks at a clock.
+An event is a value; `text` makes a line of it. The caller gives the time, because nothing here reads a clock.
 """
 
 import json
@@ -30,8 +29,8 @@ _ACTIONS = {Action.CREATE: "create", Action.UPDATE: "update", Action.REPLACE: "r
 def text(event: Event, at: str) -> str:
     """One line. `at` is the time, RFC 3339.
 
-    ASCII, so that no character of a name can hide or steer; and what a CI runner would take for a command anywhere in a
-    line (`##vso[`, `::error`) is escaped: the same value to a JSON reader, nothing to the runner.
+    It is ASCII, so that no character of a name can hide or steer anything. Commands that a CI runner obeys anywhere in a line
+    (`##vso[`, `::error`) are escaped: a JSON reader sees the same value, the runner sees nothing.
     """
     head = {name: event[name] for name in ("@level", "@message", "@module")}
     line = json.dumps({**head, "@timestamp": at, **event}, ensure_ascii=True)
@@ -44,7 +43,7 @@ def version(number: str) -> Event:
 
 
 def plan(plan: Plan, digest: str) -> Iterator[Event]:
-    """One event for each step, then the counts, what is held back and the digest."""
+    """One event for each step, then the counts with what is held back and the digest."""
     for step in plan.steps:
         planned = {"resource": _resource(step.address), "action": _ACTIONS[step.action]}
         yield _event("planned_change", f"{step.address}: Plan to {_ACTIONS[step.action]}", change=planned)
@@ -55,7 +54,7 @@ def plan(plan: Plan, digest: str) -> Iterator[Event]:
         for held_back in plan.held_back
     ]
     event = _event("change_summary", "", changes=_changes(plan.counts, "plan"), digest=digest, held_back=held)
-    yield {**event, "@message": sentence}  # our own sentence: nothing in it is from outside
+    yield {**event, "@message": sentence}  # our own sentence: nothing in it comes from outside
     for probe in plan.probes or ():
         facts = {name: getattr(probe, name) for name in ("reachable", "status", "subprotocol", "reason")}
         level = "info" if probe.reachable else "warn"
@@ -68,12 +67,12 @@ def started(step: Step) -> Event:
 
 
 def answered(step: Step, seconds: int) -> Event:
-    """A write was answered; what became of it is read afterwards."""
+    """A write was answered; its effect is read afterwards."""
     return _event("apply_progress", f"{step.address}: answered", hook=_hook(step, elapsed_seconds=seconds))
 
 
 def result(result: Result, seconds: Mapping[int, int]) -> Iterator[Event]:
-    """One event for each outcome, then what the verifying read still found, and notes. `seconds` by `id` of the step."""
+    """One event for each outcome, then the differences that the last read still found, and notes. `seconds` by `id(step)`."""
     for outcome in result.outcomes:
         yield _outcome(outcome, seconds.get(id(outcome.step), 0))
     for difference in result.left:
@@ -96,7 +95,7 @@ def failure(error: BaseException) -> Iterator[Event]:
             yield from diagnostics(error.diagnostics)
         case ReconcileError():
             yield _diagnostic(Diagnostic(error.code, error.summary, error.source))
-        case Exception():  # its text may quote anything: it is not shown
+        case Exception():  # its text may quote anything, so it is not shown
             yield _diagnostic(Diagnostic("E-BUG", f"this is a bug in exolink-reconcile: {type(error).__name__}"))
         case _:
             yield _diagnostic(Diagnostic("E-INTERRUPTED", "interrupted"))
@@ -117,10 +116,9 @@ def ending(
     left_open: Sequence[str] = (),
     errors: Sequence[str] = (),
 ) -> Event:
-    """The last event of every apply: the exit code, and all that it stands for.
+    """The last event of every apply: the exit code, and everything that it stands for.
 
-    `left_open` are the addresses of writes of earlier runs that this one leaves open, `errors` the codes of
-    what went wrong beside its steps.
+    `left_open` are the addresses of earlier writes that this run leaves open, `errors` the codes of errors beside its steps.
     """
     outcomes = result.outcomes if result is not None else ()
     counted = Counter(outcome.status for outcome in outcomes)
@@ -143,7 +141,7 @@ def ending(
 
 
 def _codes(plan: Plan | None, result: Result | None, error: BaseException | None) -> list[str]:
-    """The stable words of all that went wrong or was held back, each once, sorted."""
+    """The codes of everything that went wrong or was held back, each once, sorted."""
     codes = {held.code for held in plan.held_back} if plan is not None else set()
     if result is not None:
         codes |= {outcome.code for outcome in result.outcomes} | {difference.code for difference in result.left}
@@ -183,7 +181,7 @@ def _hook(step: Step, **more: Any) -> dict[str, Any]:
 
 
 def _resource(address: Address) -> dict[str, str]:
-    """Terraform's names for it, and our own `address`."""
+    """Terraform's names for an object, and our own `address`."""
     terraform_address = resource_address(address)
     return {
         "addr": terraform_address,

@@ -1,4 +1,4 @@
-"""Contract to text and JSON: what the API lets us do, field by field; and what differs from another contract."""
+"""Contract to text and JSON: what the API lets us do, field by field, and how that differs from another contract."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -32,13 +32,13 @@ def _kind(kind: Kind, offer: Offer) -> Iterator[str]:
 
 
 def _operations(kind: Kind, offer: Offer) -> dict[str, Operation | None]:
-    """Its operations by name, None for those that are not offered; a tenant is never listed nor deleted."""
+    """The operations of a kind by name, None for those that are not offered; a tenant is never listed or deleted."""
     names = ("get", "create", "update") if kind.is_tenant() else ("list", "get", "create", "update", "delete")
     return {name: getattr(offer, name) for name in names}
 
 
 def as_json(contract: Contract, since: Contract | None = None) -> str:
-    """The same as one JSON document; with `since`, also the changes from that contract to this one."""
+    """The capabilities as one JSON document; with `since`, also the changes from that contract to this one."""
     document: dict[str, Any] = {
         "format_version": "1.0",
         "kinds": [
@@ -75,7 +75,7 @@ def _operation(name: str, operation: Operation) -> dict[str, Any]:
 
 
 def since(before: Contract, after: Contract) -> str:
-    """What the second contract offers otherwise than the first, a line each."""
+    """The differences between what two contracts offer, one a line."""
     lines = [
         inert(f"{' '.join(filter(None, (kind, operation, field)))}: {was or 'not offered'} -> {now or 'not offered'}")
         for kind, operation, field, was, now in _changes(before, after)
@@ -89,7 +89,7 @@ _Change = tuple[str, str, str, str | None, str | None]
 
 
 def _changes(before: Contract, after: Contract) -> list[_Change]:
-    """Kind, operation, field (empty for the operation as a whole), how it was and is; None: not offered."""
+    """Kind, operation, field (empty for the whole operation), evidence before and after; None: not offered."""
     from deepdiff import DeepDiff
 
     tree = DeepDiff(_facts(before), _facts(after), view="tree")
@@ -103,7 +103,7 @@ def _changes(before: Contract, after: Contract) -> list[_Change]:
 
 
 def _facts(contract: Contract) -> dict[str, dict[str, dict[str, str]]]:
-    """By kind, operation and field how it is offered; the operation itself is the field without a name."""
+    """How each field is offered, by kind, operation and field; the operation itself is the field without a name."""
     return {
         kind.kind: {name: dict(_offered(name, operation)) for name, operation in _operations(kind, offer).items()}
         for kind, offer in contract.offers.items()

@@ -1,6 +1,6 @@
 """Diagnostics to a GitLab Code Quality report.
 
-GitLab stops reading at the first entry that is not as it should be, and takes two entries with one fingerprint for one.
+GitLab stops reading at the first malformed entry, and takes two entries with the same fingerprint for one.
 """
 
 import json
@@ -11,7 +11,7 @@ from exolink_reconcile.model import Diagnostic
 from exolink_reconcile.report.fingerprints import fingerprints
 
 _SEVERITY = {"error": "critical", "warning": "minor"}
-NO_PLACE = "exolink.yaml"  # every entry needs a file: where a problem has none, the one that is read by default
+NO_PLACE = "exolink.yaml"  # every entry needs a file: a problem without one gets the file that is read by default
 
 
 def diagnostics(findings: Sequence[Diagnostic], path_from_root: Callable[[str], str]) -> str:

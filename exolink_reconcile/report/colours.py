@@ -1,7 +1,7 @@
-"""The text of a plan to the same text in colour: weight where the danger is, what only helps to find a line dim.
+"""The text of a plan to the same text in colour: danger is bold, places are dim.
 
-It reads finished lines, so that colour can change nothing but the looks: without its escapes the text is the same, byte for
-byte. A name that looks like something else is at worst painted like it.
+It reads finished lines, so that colours can change nothing else: without the escapes the text is the same, byte for byte.
+At worst, a name that looks like something else is painted like it.
 """
 
 import re
@@ -40,7 +40,7 @@ def _line(line: str) -> str:
 
 
 def _entry(line: str, mark: str, start: int) -> str:
-    """Mark and address in the tone of the action, and bold where something goes; what happens; the place dim."""
+    """Mark and address in the action's colour, bold if something is deleted; what happens; the place dim."""
     tone = _TONES[mark]
     weight = f"{_BOLD};{tone}" if mark in _DANGEROUS else tone
     rest, place = _without_place(line[start:])
@@ -63,13 +63,13 @@ def _without_place(text: str) -> tuple[str, str]:
 
 
 def _change(what: str) -> str:
-    """What was there dim, what will be there plain and bold."""
+    """The value before dim, the value after plain and bold."""
     before, arrow, after = what.partition(_ARROW)
     if not arrow:
         if what.startswith("-> "):
             return f"{_in(_DIM, '->')} {_in(_BOLD, what[3:])}"
         return what
-    if _ARROW in after:  # of several changes only the arrows are told apart
+    if _ARROW in after:  # of several changes only the arrows are painted
         return what.replace(_ARROW, f" {_in(_DIM, '->')} ")
     name, colon, value = before.partition(": ")
     value = _in(_DIM, f"{value} ->") if colon else _in(_DIM, "->")

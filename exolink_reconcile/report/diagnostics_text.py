@@ -1,4 +1,4 @@
-"""Diagnostics to text: the place, the code, the sentence, and what to do; on a terminal the line itself too."""
+"""Diagnostics to text: the place, the code, the sentence, and what to do; on a terminal also the line of the file."""
 
 import re
 import unicodedata
@@ -13,14 +13,14 @@ from exolink_reconcile.report.lines import broken
 _RED, _YELLOW, _BOLD, _DIM = "1;31", "1;33", "1", "2"
 _TOKEN = re.compile(r"""\"(?:[^\"\\]|\\.)*\"?|'[^']*'?|[^\s,:{}\[\]#][^\s,{}\[\]]*|\S""")
 _URL = re.compile(r"(?P<scheme>\b[A-Za-z][A-Za-z0-9+.-]{0,19}://)(?P<rest>[^\s\"',}]*)")
-_BEFORE_AT = re.compile(r"[^\s\"',{}]+@")  # of a URL that lacks its beginning
+_BEFORE_AT = re.compile(r"[^\s\"',{}]+@")  # in a URL that lacks its beginning
 _QUERY = re.compile(r"\?[^\s\"',}=]*=[^\s\"',}]*")
-_LONGEST = 400  # characters of a source line that are looked at
+_LONGEST = 400  # characters of a source line that are read
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How to show diagnostics. `line_at` gives the line of a place, where the file can still be read."""
+    """How to show diagnostics. `line_at` gives the line of a place, if the file can still be read."""
 
     width: int | None = None  # None: no line is broken
     colours: bool = False
@@ -74,7 +74,7 @@ def _in_view(before: str, marked: str, after: str, room: int) -> tuple[str, str,
     if _columns(before + marked + after) <= room:
         return before, marked, after
     marked = _cut(marked, room - 2)
-    kept = max(room // 3, room - 2 - _columns(marked + after))  # of what stands before it
+    kept = max(room // 3, room - 2 - _columns(marked + after))  # columns for the text before the mark
     if _columns(before + marked) > room - 1:
         kept = min(kept, room - 2 - _columns(marked))
         before = f"…{_cut(before[::-1], kept, mark='')[::-1]}"
@@ -82,7 +82,7 @@ def _in_view(before: str, marked: str, after: str, room: int) -> tuple[str, str,
 
 
 def _cut(text: str, room: int, *, mark: str = "…") -> str:
-    """The beginning of `text` that fits, with a mark for the rest."""
+    """The beginning of `text` that fits into `room` columns, with a mark for the rest."""
     if _columns(text) <= room:
         return text
     ends = accumulate(map(_columns, text))
@@ -97,7 +97,7 @@ def _columns(text: str) -> int:
 
 
 def _masked(text: str) -> str:
-    """`text` with nothing that may be the secret of a URL: all but its scheme and host."""
+    """`text` with each URL reduced to its scheme and host: everything else in it may be secret."""
     text = _URL.sub(lambda match: f"{match['scheme']}{_host(match['rest'])}", text)
     return _QUERY.sub("?***", _BEFORE_AT.sub("***@", text))
 
@@ -107,7 +107,7 @@ def _host(rest: str) -> str:
     _user, at, host = authority.rpartition("@")
     path = rest[len(authority) :]
     if (not at and "@" in rest) or not re.fullmatch(r"(\[[0-9A-Fa-f:.]*\]|[^:\[\]]*)(:[0-9]*)?", host):
-        return "***"  # nobody knows where the password ends
+        return "***"  # where the password ends is not certain
     return f"{'***@' if at else ''}{host}{'/***' if len(path) > 1 else path}"
 
 

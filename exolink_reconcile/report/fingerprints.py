@@ -1,4 +1,4 @@
-"""Diagnostics to fingerprints: what a host of code knows a finding by when its line has moved."""
+"""Diagnostics to fingerprints, by which a code host recognizes a finding whose line has moved."""
 
 import hashlib
 import re
@@ -11,9 +11,9 @@ _PLACE = re.compile(r":\d+:\d+")
 
 
 def fingerprints(findings: Sequence[Diagnostic], path_from_root: Callable[[str], str]) -> list[str]:
-    """One for each diagnostic, all different: of its word, its file and its sentence, never of a line.
+    """A fingerprint for each diagnostic, all different: made of its code, its file and its sentence, never of a line.
 
-    What is the same in all three is told apart by its order in the file.
+    Diagnostics that agree in all three get a number, by their order in the file.
     """
     counts: Counter[str] = Counter()
     hashes = []

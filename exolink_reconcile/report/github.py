@@ -1,9 +1,9 @@
 """Diagnostics, a plan or a failure to GitHub annotations: workflow commands that show up on the lines of a pull request.
 
-GitHub takes ten of a kind (errors, warnings, notices) from one step and drops the rest without a word. So there is one
-annotation a line of YAML, however many objects the line changes; where that is more than ten, lines that follow each
-other and do the same are one; the most dangerous come first; and where there are still more than ten, the tenth says
-what is not shown. The log of the step always has everything, as ordinary text.
+GitHub takes ten annotations of each level (error, warning, notice) from a step and drops the rest in silence. So each line
+of YAML has one annotation, however many objects it changes. If that makes more than ten, lines that follow each other and do
+the same share one. The most dangerous come first, and if there are still more than ten, the tenth says what is not shown.
+The log of the step always has everything, as ordinary text.
 """
 
 from collections import Counter, defaultdict
@@ -26,7 +26,7 @@ _SAMPLE = 3
 _Level = Literal["error", "warning", "notice"]
 _LEVELS: tuple[_Level, ...] = ("error", "warning", "notice")
 _HELD = "held back"
-# What is said of it, most dangerous first, and how loudly.
+# The words for what a line does, most dangerous first, and their level.
 _ORDER: Mapping[str, _Level] = {
     Action.DELETE.word: "warning",
     Action.REPLACE.word: "warning",
@@ -39,7 +39,7 @@ _PathFromRoot = Callable[[str], str]
 
 @dataclass(frozen=True, slots=True)
 class _Annotation:
-    """One annotation: texts are inert already. `about` says in a few words what is lost where it is not shown."""
+    """One annotation; its texts are inert already. `about` says in a few words what is missing if it is not shown."""
 
     level: _Level
     title: str
@@ -64,7 +64,7 @@ def failure(error: ReconcileError, path_from_root: _PathFromRoot) -> str:
 def plan(plan: Plan, caused: Sequence[Caused], path_from_root: _PathFromRoot) -> str:
     """A notice for each line that changes or creates, a warning for deletes, replaces and what is held back.
 
-    What apply would refuse is an error. `caused` are the differences of the plan with the places that cause them.
+    A refusal of `apply` is an error. `caused` are the differences of the plan with the places that cause them.
     """
     refusals = [
         _Annotation("error", refusal.code, inert(f"Apply will refuse: {refusal.summary}.")) for refusal in plan.refusals
@@ -79,19 +79,19 @@ def plan(plan: Plan, caused: Sequence[Caused], path_from_root: _PathFromRoot) ->
             continue
         word = _HELD if isinstance(difference.item, HeldBack) else difference.item.action.word
         cause = difference.causes[0] if difference.causes else None
-        # Without a place each object is by itself; with one, all that the line does is one annotation.
+        # Without a place each object has an annotation of its own; with one, everything that the line does shares one.
         line: object = (cause.source.path, cause.source.line) if cause else id(difference.item)
         groups.setdefault((word, line), _Group(plan, word, cause)).add(difference)
     merged = [group for level in _LEVELS for group in _merged([g for g in groups.values() if _ORDER[g.word] == level])]
     merged.sort(key=lambda group: (list(_ORDER).index(group.word), -len(group.objects)))
     besides, notes = _drift([each.item for each in drift]), _notes(plan)
-    # The log of the step has all of them; of what GitHub shows, a few notes may not crowd out the changes.
+    # The log of the step has all notes; in what GitHub shows, notes must not crowd out the changes.
     changes = (group.annotation() for group in merged)
     return _lines([*refusals, *besides, *notes[:_SAMPLE], *changes, *notes[_SAMPLE:]], path_from_root)
 
 
 def _drift(items: Sequence[Step | HeldBack]) -> Iterator[_Annotation]:
-    """One notice for all that differs besides this change."""
+    """One notice for everything that differs besides this change."""
     addresses = list(dict.fromkeys(str(item.address) for item in items))
     if addresses:
         objects = "1 object differs" if len(addresses) == 1 else f"{len(addresses)} objects differ"
@@ -99,7 +99,7 @@ def _drift(items: Sequence[Step | HeldBack]) -> Iterator[_Annotation]:
 
 
 def _notes(plan: Plan) -> list[_Annotation]:
-    """A notice for each note, at the line of the new object that it is about where there is one."""
+    """A notice for each note, at the line of the new object that it is about, if there is one."""
     places = {step.address: step.source for step in plan.steps if step.creates} if plan.notes else {}
     return [
         _Annotation(
@@ -118,7 +118,7 @@ def _diagnostic(finding: Diagnostic) -> _Annotation:
 
 
 class _Group:
-    """All that one line of YAML (or a run of lines) does in one way: the objects, and the differences of each."""
+    """Everything of one action that a line of YAML (or a run of lines) causes: the objects and their differences."""
 
     def __init__(self, plan: Plan, word: str, cause: Cause | None) -> None:
         self.plan = plan
@@ -128,18 +128,18 @@ class _Group:
         self.objects: dict[int, list[Caused]] = defaultdict(list)
 
     def add(self, caused: Caused) -> None:
-        """Take in one more difference."""
+        """Add a difference."""
         self.objects[id(caused.item)].append(caused)
 
     def follows(self, before: "_Group") -> bool:
-        """Whether this is the next line of the same section, and does the same as the line before."""
+        """Whether this is the line after `before` in the same section, and does the same."""
         first, second = before.cause, self.cause
         if first is None or second is None or (before.word, first.section) != (self.word, second.section):
             return False
         return (first.source.path, first.source.line + before.lines) == (second.source.path, second.source.line)
 
     def take(self, other: "_Group") -> None:
-        """Make the lines of a group that follows part of this one."""
+        """Merge a group that follows into this one."""
         self.lines += other.lines
         for item, rows in other.objects.items():
             self.objects[item] += rows
@@ -150,7 +150,7 @@ class _Group:
         return [rows[0].item for rows in self.objects.values()]
 
     def annotation(self) -> _Annotation:
-        """What the line does, in words."""
+        """The annotation that says what the line does."""
         items = self.items
         message = f"{self._one(items[0])}{self._other_hand(items[0])}" if len(items) == 1 else self._many(items)
         about = tuple(
@@ -195,11 +195,11 @@ class _Group:
                 return f"will change {address}: {changes}{self._through()}"
 
     def _other_hand(self, item: Step | HeldBack) -> str:
-        said = text.other_hand(item, self.plan) if isinstance(item, Step) else ""
-        return f"\n{inert(said)}" if said else ""
+        sentence = text.other_hand(item, self.plan) if isinstance(item, Step) else ""
+        return f"\n{inert(sentence)}" if sentence else ""
 
     def _goes(self, item: Step | HeldBack) -> str:
-        """The other fields that go with an object."""
+        """The other fields that are lost with an object."""
         if not isinstance(item, Step) or not item.goes_with:
             return ""
         values = ((change.name, text.named(change.before, self._names(item, change))) for change in item.goes_with)
@@ -233,7 +233,7 @@ class _Group:
                 return f"{subject} {verb} {counted}{self._fields(items)}\n{_few(addresses)}"
 
     def _fields(self, items: Sequence[Step | HeldBack]) -> str:
-        """The changes of fields, the commonest first, each with its number of objects where that is not all of them."""
+        """The changes of fields, the most common first, each with its number of objects unless it is all of them."""
         counts = Counter(
             f"{row.field.name} {self._change(item, row.field)}"
             for item in items
@@ -259,7 +259,7 @@ class _Group:
 
 
 def _merged(groups: Sequence[_Group]) -> list[_Group]:
-    """The groups of one level; where they are more than GitHub takes, lines that follow each other are one."""
+    """The groups of one level; if they are more than GitHub takes, lines that follow each other become one."""
     if len(groups) <= LIMIT:
         return list(groups)
     placed = [group for group in groups if group.cause]
@@ -295,7 +295,7 @@ def _id(item: Step | HeldBack) -> str:
 
 
 def _with_reminder(sentence: str, kinds: Iterable[Kind]) -> str:
-    """With what to check before an object of these kinds goes."""
+    """The sentence, with what to check before an object of these kinds is deleted."""
     return "\n".join([sentence, *dict.fromkeys(inert(kind.when_gone) for kind in kinds if kind.when_gone)])
 
 
@@ -303,7 +303,7 @@ def _with_reminder(sentence: str, kinds: Iterable[Kind]) -> str:
 
 
 def _lines(annotations: Sequence[_Annotation], path_from_root: _PathFromRoot) -> str:
-    """The commands, a line each: errors, warnings, notices, of each no more than GitHub takes."""
+    """The commands, one a line: errors, warnings, notices, of each no more than GitHub takes."""
     limited = [
         annotation
         for level in _LEVELS
@@ -319,9 +319,9 @@ def _within_limit(level: _Level, annotations: Sequence[_Annotation]) -> Iterator
     yield from annotations[: LIMIT - 1]
     not_shown = annotations[LIMIT - 1 :]
     counts = Counter(about for annotation in not_shown for about in annotation.about)
-    said = f"{len(not_shown)} more {level}s are not shown here: GitHub takes {LIMIT} of a kind. The log of this step has all."
+    rest = f"{len(not_shown)} more {level}s are not shown here: GitHub takes {LIMIT} of a kind. The log of this step has all."
     counted = [about if count == 1 else f"{about} ({count} objects)" for about, count in counts.items()]
-    message = f"{said}\nAmong them: {', '.join(counted)}" if counted else said
+    message = f"{rest}\nAmong them: {', '.join(counted)}" if counted else rest
     yield _Annotation(level, "exolink-reconcile", message)
 
 
@@ -339,7 +339,7 @@ def _command(annotation: _Annotation, path_from_root: _PathFromRoot) -> str:
 
 
 def _cut(message: str) -> str:
-    """A message that GitHub takes: cut after a line or an item where it is too long, and saying so."""
+    """A message that GitHub takes: if it is too long, it is cut after a line or an item, and says so."""
     if len(message.encode()) <= _LONGEST:
         return message
     kept = message.encode()[:_LONGEST].decode(errors="ignore")
@@ -348,16 +348,16 @@ def _cut(message: str) -> str:
 
 
 def _data(message: str) -> str:
-    """A message as the official toolkit writes it."""
+    """A message, escaped like GitHub's own toolkit does it."""
     return message.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def _property(value: str) -> str:
-    """The value of a property as the official toolkit writes it."""
+    """The value of a property, escaped like GitHub's own toolkit does it."""
     return _data(value).replace(":", "%3A").replace(",", "%2C")
 
 
 def render(view: PlanView) -> tuple[str, ...]:
-    """Annotations on the lines that cause a plan (without documents, on the places it recorded), then its text."""
+    """Annotations on the lines that cause a plan (without documents, on the places that it recorded), then its text."""
     caused = sources.find(view.plan, view.documents) if view.documents else sources.recorded(view.plan)
     return (plan(view.plan, caused, view.path_from_root), *text.render(view))

@@ -11,7 +11,7 @@ _MOST = 999_999  # GitLab reads no more than six digits
 def plan(plan: Plan) -> str:
     """`create`, `update`, `delete`, as in the `Plan:` sentence: a replace counts as a create and a delete.
 
-    Where a base tells whose change it is, only what this change does is counted.
+    If a base tells whose change a step is, only this change's steps count.
     """
     counts = zip(("create", "update", "delete"), plan.without_drift.counts, strict=True)
     return json.dumps({word: min(count, _MOST) for word, count in counts}) + "\n"

@@ -1,11 +1,11 @@
 """Plan to one HTML file that needs nothing else: no network, no inline handler, readable without JavaScript and on paper.
 
-Every object is a `_Row`. The rows are written twice. As plain HTML, where only long runs of alike creates and updates are
-folded: what a browser without JavaScript shows, and what is printed. And as JSON, from which `plan.js` builds only what is
-on the screen, so that 100,000 rows can be searched. Both come from the same rows, so they cannot tell different stories.
+Every object is a `_Row`, and the rows are written twice. First as plain HTML, in which only long runs of similar creates and
+updates are folded: that is what a browser without JavaScript shows, and what is printed. Then as JSON, from which `plan.js`
+builds only what is on the screen, so that 100,000 rows can be searched. Both come from the same rows, so they always agree.
 
-Names and values are data: inert first, then escaped here or put in place with `textContent` there. The Content Security
-Policy names the hash of the one style and the one script; nothing else may load, run, or be sent.
+Names and values are data: made inert first, then escaped here or inserted with `textContent` there. The Content Security
+Policy names the hashes of the style and the script; nothing else may load, run, or be sent.
 """
 
 import base64
@@ -33,8 +33,8 @@ from exolink_reconcile.report.view import PlanView
 from exolink_reconcile.resource import Kind, Row, key, name_of_row
 from exolink_reconcile.secret_url import SecretUrl
 
-PLAIN_ROWS = 300  # a section of creates, updates or unmanaged objects up to this long is plain HTML row by row
-_LONG = 200  # characters: a name or value beyond this is cut in its line and whole below it
+PLAIN_ROWS = 300  # a section of creates, updates or unmanaged objects up to this long is not folded
+_LONG = 200  # characters: a longer name or value is cut in its line and complete below it
 _CODE = re.compile("`([^`]+)`")
 _NAME = re.compile(r"(?<![\w/])--[a-z]+(?:-[a-z]+)*|(?<![\w/])[EW](?:-[A-Z]+)+")
 _INFERRED = "Inferred from the documentation, not documented."
@@ -42,10 +42,10 @@ _SECRET = "a secret in it changes"
 
 
 class _Row(NamedTuple):
-    """One object, ready to show: every text inert. `sentence` stands in for the changes on its line where it is not empty.
+    """One object, ready to show, with inert texts. A `sentence`, if it has one, replaces the changes on its line.
 
-    `fields` are (name, before, after), None where there is no value; `says` are sentences, `ways` the ways out. `besides`
-    is what another hand did as well: it stands on the line too.
+    `fields` are (name, before, after), None for no value; `says` are sentences, `ways` the ways out. `besides` is what
+    another hand did as well; it is on the line too.
     """
 
     tenant: str
@@ -61,7 +61,7 @@ class _Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Section:
-    """All rows of one action. If it is `dangerous`, each row with all its facts, never folded."""
+    """All rows of one action. A `dangerous` section shows each row with all its facts, and is never folded."""
 
     word: str
     mark: str
@@ -73,7 +73,7 @@ class _Section:
 
 
 class _Run(NamedTuple):
-    """Alike rows that follow each other: where they start, how many, what they share, what each has of its own, their names."""
+    """Similar rows in a row: where they start, how many there are, what they share, what differs, their names."""
 
     start: int
     size: int
@@ -93,9 +93,9 @@ def plan(
     links: Links = NO_LINKS,
     provenance: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
-    """The whole page: the same plan gives the same bytes. `paths` and `options` are those it was made with.
+    """The complete page: the same plan gives the same bytes. `paths` and `options` are those that it was made with.
 
-    `full` writes out long runs also where the page is printed or has no JavaScript.
+    `full` writes out long runs even in print and without JavaScript.
     """
     rows_of = _Shown(plan, links)
     sections = _sections(plan, rows_of, show_unmanaged)
@@ -159,7 +159,7 @@ def _headline(plan: Plan, sections: Sequence[_Section]) -> str:
 
 
 def _header(plan: Plan, headline: str, sections: Sequence[_Section]) -> Iterator[str]:
-    """What decides whether to read on: totals, what apply will refuse, what is dangerous."""
+    """What a reader must know first: totals, what apply will refuse, what is dangerous."""
     yield "<header>"
     for line in text.compared(plan):
         yield f'<p class="from">{_bdi(line)}</p>'
@@ -179,7 +179,7 @@ def _header(plan: Plan, headline: str, sections: Sequence[_Section]) -> Iterator
 
 
 def _notes(plan: Plan) -> Iterator[str]:
-    """What to know that is neither a change nor a danger. A small screen has it below the changes."""
+    """Notes that are neither a change nor a danger. A small screen shows them below the changes."""
     if notes := [*text.notes(plan), *text.inferred(plan)]:
         yield '<ul class="notes">'
         yield from (f"<li>{_prose(note)}</li>" for note in notes)
@@ -187,7 +187,7 @@ def _notes(plan: Plan) -> Iterator[str]:
 
 
 def _approve(plan: Plan, digest: str, paths: Sequence[str], options: Mapping[str, Any]) -> Iterator[str]:
-    """What a reviewer approves, and the command that applies it. A small screen has it below the changes."""
+    """What a reviewer approves, and the command that applies it. A small screen shows it below the changes."""
     if not plan.differs:
         return
     yield '<dl class="approve">'
@@ -199,7 +199,7 @@ def _approve(plan: Plan, digest: str, paths: Sequence[str], options: Mapping[str
 
 
 def _nothing(plan: Plan) -> Iterator[str]:
-    """The page of a plan without differences: what was looked at, so that the sentence above can be believed."""
+    """The page of a plan without differences: what was compared, so that the sentence above can be believed."""
     yield '<div class="calm"><p class="tick" aria-hidden="true">✓</p>'
     part = "What this plan looked at is" if plan.partial else "Everything that the YAML declares is"
     yield f"<p>{part} live, with the values it says. An apply would write nothing.</p>"
@@ -222,20 +222,20 @@ def _footer(plan: Plan, paths: Sequence[str], provenance: Mapping[str, str]) -> 
 
 
 def _fact(fact: str) -> str:
-    """A fact, inert; one that is an address of the web is a link."""
+    """A fact, inert; a web address becomes a link."""
     shown = _bdi(_cut(inert(fact)))
     return f'<a href="{_escaped(fact)}" rel="noreferrer">{shown}</a>' if is_base(fact) else shown
 
 
 def _command(digest: str, paths: Sequence[str], options: Mapping[str, Any]) -> list[str]:
-    """The words that apply this plan and no other; without its paths where showing them would change them."""
+    """The words that apply this plan and no other; without its paths if they cannot be shown unchanged."""
     start = ["exolink-reconcile", "apply", "--expect", digest]
     words = [*start, *map(shlex.quote, again.arguments(paths, options))]
     return words if all(inert(word) == word for word in words) else [*start, " # and this plan's options"]
 
 
 def _toolbar(sections: Sequence[_Section]) -> Iterator[str]:
-    """Search and filters: they need the script, so it is the script that shows them."""
+    """Search and filters, hidden: they need the script, so the script shows them."""
     yield '<div class="toolbar" id="toolbar" role="search" aria-label="Filter the changes" hidden>'
     yield (
         '<input type="search" id="search" placeholder="Search address, field, value, file" '
@@ -261,7 +261,7 @@ def _toolbar(sections: Sequence[_Section]) -> Iterator[str]:
 
 @functools.cache
 def _asset(name: str) -> str:
-    """The style or the script as it goes into the page. What is in the package is trusted, so it is not escaped."""
+    """The style or the script for the page. The package's own files are trusted, so they are not escaped."""
     return resources.files(__package__).joinpath(name).read_text("utf-8").replace("\r\n", "\n")
 
 
@@ -273,7 +273,7 @@ def _hash(name: str) -> str:
 
 
 def _sections(plan: Plan, rows_of: "_Shown", show_unmanaged: bool) -> list[_Section]:
-    """What there is to show, most dangerous first. Without anything in it a section is left out."""
+    """The sections that have rows, most dangerous first."""
     by_action: dict[tuple[str, Action], list[Step]] = defaultdict(list)
     for step in plan.steps:
         by_action[text.whose(step) if plan.base else "", step.action].append(step)
@@ -304,14 +304,14 @@ def _sections(plan: Plan, rows_of: "_Shown", show_unmanaged: bool) -> list[_Sect
 class _Shown:
     """Makes the rows of one plan: values as text, numbers with their readable names.
 
-    What comes again and again (a tenant, a path, a profile) is made inert once.
+    Texts that repeat (a tenant, a path, a profile) are made inert once.
     """
 
     def __init__(self, plan: Plan, links: Links) -> None:
         self.plan = plan
         self.names = plan.names
         self.links = links
-        self.hrefs: dict[str, str] = {}  # the address of a file, by its path as it is shown
+        self.hrefs: dict[str, str] = {}  # the web address of a file, by its path as shown
         self.inert = functools.cache(inert)
         self.number = functools.cache(self._number)
         self.path = functools.cache(self._path)
@@ -335,7 +335,7 @@ class _Shown:
         return _Row(*self.where(step), sentence, changes, (), besides=self.besides(step))
 
     def goes(self, tenant: str, changes: Iterable[FieldChange]) -> Iterator[tuple[str, str | None, str | None]]:
-        """What a replace takes beside its differences, and what of it it puts back."""
+        """The fields that a replace takes away beside its differences, and which of them it puts back."""
         for name, before, after in changes:
             put_back = None if after is None else self.value(tenant, name, after)
             yield name, self.value(tenant, name, before), put_back
@@ -348,7 +348,7 @@ class _Shown:
         return _Row(*self.where(step), "", changes, says, besides=self.besides(step))
 
     def besides(self, step: Step) -> str:
-        """What another hand did to the same object, where it did."""
+        """What another hand did to the same object; empty if it did nothing."""
         return inert(text.other_hand(step, self.plan))
 
     def create(self, step: Step) -> _Row:
@@ -370,14 +370,14 @@ class _Shown:
         return self.inert(tenant), kind, inert(name), place
 
     def _path(self, path: str) -> str:
-        """A path as it is shown; on the way it gets its address, unless another path looks the same."""
+        """A path as it is shown; notes its web address, unless another path looks the same."""
         shown, href = inert(path), self.links.file(path)
         if href and self.hrefs.setdefault(shown, href) != href:
             self.hrefs[shown] = ""
         return shown
 
     def changes(self, tenant: str, changes: Iterable[FieldChange]) -> tuple[tuple[str, str | None, str | None], ...]:
-        """Before and after of each change. A secret that alone changes says so: both sides look the same."""
+        """Before and after of each change. If only a secret changes, it says so, because both sides look the same."""
         rows = []
         for change in changes:
             field = change.field
@@ -429,12 +429,12 @@ def _plain(section: _Section, full: bool, hrefs: Mapping[str, str]) -> Iterator[
 
 
 def _anchor(section: _Section, row: _Row) -> str:
-    """The fragment that leads to a row: the same in each plan that does this to this object."""
+    """The fragment that leads to a row: the same in every plan with this action on this object."""
     return f"{section.word}-{zlib.crc32(f'{row.tenant}/{row.kind}/{row.name}'.encode()):08x}"
 
 
 def _plain_row(section: _Section, row: _Row, anchor: str, hrefs: Mapping[str, str]) -> str:
-    """One object. A row that is not dangerous has all that a reviewer needs on its line, unless something is too long."""
+    """One object. A row that is not dangerous has everything a reviewer needs on its line, unless something is too long."""
     more = _more(row) if section.dangerous or _is_long(row) else ""
     return f'<div class="row"{anchor}><div class="line">{_line(section, row, hrefs)}</div>{more}</div>'
 
@@ -453,7 +453,7 @@ def _line(section: _Section, row: _Row, hrefs: Mapping[str, str]) -> str:
 
 
 def _place(place: str, hrefs: Mapping[str, str]) -> str:
-    """The place of a row, a link where its file has an address."""
+    """The place of a row, as a link if its file has a web address."""
     if not place:
         return ""
     path, line, _ = place.rsplit(":", 2)
@@ -463,7 +463,7 @@ def _place(place: str, hrefs: Mapping[str, str]) -> str:
 
 
 def _more(row: _Row) -> str:
-    """What does not fit on the line: whole long texts, changes that are not on it, sentences, ways out."""
+    """What does not fit on the line: long texts in full, changes that are not on it, sentences, ways out."""
     parts = []
     for label, full_text in (("Name", row.name), ("Place", row.place), ("Reason", row.sentence)):
         if len(full_text) > _LONG:
@@ -488,7 +488,7 @@ def _changes(row: _Row, tag: str, *, cut: bool) -> str:
 
 
 def _arranged(rows: Sequence[_Row]) -> tuple[list[_Row], list[_Run]]:
-    """The rows tenant by tenant, kind by kind, alike ones together; and where runs of them are."""
+    """The rows by tenant and kind, similar ones together; and the runs of similar rows."""
     arranged: list[_Row] = []
     runs: list[_Run] = []
     by_kind: dict[Any, list[_Row]] = defaultdict(list)
@@ -503,7 +503,7 @@ def _arranged(rows: Sequence[_Row]) -> tuple[list[_Row], list[_Run]]:
 
 
 def _alike(rows: Sequence[_Row]) -> Iterable[list[_Row]]:
-    """Runs of rows with the very same changes, then of rows that change the same fields, then single rows."""
+    """Runs of rows with the same changes, then of rows that change the same fields, then single rows."""
     same: dict[Any, list[_Row]] = defaultdict(list)
     for row in rows:
         same[row.fields, row.besides].append(row)
@@ -519,7 +519,7 @@ def _alike(rows: Sequence[_Row]) -> Iterable[list[_Row]]:
 
 
 def _run(start: int, rows: Sequence[_Row]) -> _Run:
-    """How many, what they share, what is each its own, their names as far as they fit."""
+    """The run of these rows: their number, what they share, what differs, and as many names as fit."""
     shared = tuple(change for change in rows[0].fields if all(change in row.fields for row in rows))
     own = [change[0] for change in rows[0].fields if change not in shared]
     says = f"each its own {_cut(' and '.join(own))}" if own else ""
@@ -539,23 +539,23 @@ def _plain_run(section: _Section, first: _Row, run: _Run) -> str:
 
 
 def _is_long(row: _Row) -> bool:
-    """Whether anything of it is cut on its line."""
+    """Whether any text of a row is cut on its line."""
     parts = (row.name, row.place, row.sentence, *(part for change in row.fields for part in change))
     return any(part is not None and len(part) > _LONG for part in parts)
 
 
 def _cut(escaped_text: str) -> str:
-    """The start of a text that is too long for a line. The whole of it stands below."""
+    """A text, cut if it is too long for a line; the full text stands below the line."""
     return escaped_text if len(escaped_text) <= _LONG else f"{escaped_text[:_LONG]}… ({len(escaped_text):,} characters)"
 
 
 def _bdi(plain: str) -> str:
-    """A text that cannot reorder what stands beside it."""
+    """A text that cannot reorder the text beside it."""
     return f"<bdi>{_escaped(plain)}</bdi>"
 
 
 def _prose(sentence: str) -> str:
-    """A sentence, what stands in backticks as code; no line ends within the name of an option or a code."""
+    """A sentence, with text in backticks as code; no line breaks within the name of an option or a code."""
     return _NAME.sub(r'<span class="word">\g<0></span>', _CODE.sub(r"<code>\1</code>", _escaped(sentence)))
 
 
@@ -583,7 +583,7 @@ def _number(rows: Sequence[_Row]) -> str:
 
 
 def _data(sections: Sequence[_Section], hrefs: Mapping[str, str]) -> str:
-    """The rows for the script. No character in it can end the element that holds it or start another."""
+    """The rows for the script. No character in them can end the element that holds them or start another."""
     texts: dict[str, int] = {}
     numbers: dict[tuple[str, ...], list[int]] = {(): []}
     for section in sections:

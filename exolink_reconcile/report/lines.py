@@ -4,15 +4,15 @@ import re
 import textwrap
 
 _CODE = re.compile(r"`[^`]*`")
-_LEFT_ALONE = re.compile(r"\s*(\S*=\S+ )*exolink-reconcile |.*[\x1b\r]")  # a command is there to be copied
+_LEFT_ALONE = re.compile(r"\s*(\S*=\S+ )*exolink-reconcile |.*[\x1b\r]")  # a command must stay one line to be copied
 _HANGING = re.compile(r"\s*(?:\d+\. |\S+\s{2,})|\s*")  # a number or a first column, or the indent
-KEPT = "\xa0"  # a blank that no line is broken at
+KEPT = "\xa0"  # a space where a line must not break
 
 
 def broken(text: str, width: int, *, first: str = "", later: str = "") -> list[str]:
-    """The text in lines that fit, broken at blanks: not in a path, a URL or an option, nor in what is in code marks.
+    """The text in lines that fit, broken at spaces: never in a path, a URL, an option, or text in backticks.
 
-    `first` and `later` are what the lines begin with.
+    The first line begins with `first`, all others with `later`.
     """
     room = width - len(later)
     text = _CODE.sub(lambda code: code[0].replace(" ", KEPT) if len(code[0]) < room else code[0], text)
@@ -23,7 +23,7 @@ def broken(text: str, width: int, *, first: str = "", later: str = "") -> list[s
 
 
 def fitted(text: str, width: int) -> str:
-    """The text with its long lines broken; a line goes on below its second column, or a little to the right."""
+    """The text with its long lines broken; the rest of a line goes below its second column, or a little to the right."""
     return "\n".join("\n".join(_fitted(line, width)) for line in text.split("\n"))
 
 

@@ -1,4 +1,4 @@
-"""Places in YAML to addresses on the host of the code: what `--link-base` makes of them."""
+"""Places in YAML to addresses on the code host, below `--link-base`."""
 
 import posixpath
 import re
@@ -13,19 +13,19 @@ _BASE = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(?:/[A-Za-z0-9._~!$&'*+,;=:%/@-
 
 
 def is_base(url: str) -> bool:
-    """Whether links can begin with this text."""
+    """Whether a text can be the base of links."""
     return _BASE.fullmatch(url) is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """Links to lines of files: base, path from the root of the repository, `#L` and the line. Without a base there are none."""
+    """Links to lines of files: base, path from the repository's root, `#L` and the line. No links without a base."""
 
     base: str | None = None
     path_from_root: Callable[[str], str] = str
 
     def file(self, path: str) -> str | None:
-        """The address of a file, percent-encoded; None for what is not in the repository."""
+        """The address of a file, percent-encoded; None for a file outside of the repository."""
         from_root = posixpath.normpath(self.path_from_root(path))
         if self.base is None or from_root == "-" or from_root.startswith(("/", "../")):
             return None

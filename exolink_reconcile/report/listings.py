@@ -1,4 +1,4 @@
-"""What the state remembers to text and JSON: open writes, history, locks."""
+"""The content of the state to text and JSON: open writes, history, locks; and the checks of `doctor`."""
 
 import json
 from collections.abc import Container, Mapping, Sequence
@@ -16,9 +16,9 @@ MASK = "***"
 
 
 def unknowns(format: str, operations: Sequence[Operation], in_flight: Container[int] = (), options: str = "") -> str:
-    """The writes whose outcome is not known; `in_flight` are the numbers of those that an apply waits for right now.
+    """The writes whose outcome is not known; `in_flight` are the numbers of writes that an apply waits for right now.
 
-    `options` are those that commands to paste need.
+    `options` are the options that commands to paste need.
     """
     if format == "json":
         return _document("unknowns", [_unknown(op) for op in operations])
@@ -61,12 +61,12 @@ def history(format: str, writes: Sequence[Write], globs: Sequence[str] = ()) -> 
         if write.run != run:
             run = write.run
             lines.append(f"run {inert(run)}, {time_of(write.when)}, by {inert(write.who)}, at {inert(write.origin)}")
-        lines.append(f"  {write.action} {inert(str(write.address))}{_told(write)}")
+        lines.append(f"  {write.action} {inert(str(write.address))}{_in_words(write)}")
     return "\n".join(lines) + "\n"
 
 
-def _told(write: Write) -> str:
-    """What a write changed and what became of it."""
+def _in_words(write: Write) -> str:
+    """What a write changed, and its outcome."""
     outcome, detail = _outcome(write)
     fields = "; ".join(
         f"{inert(name)} {_shown(after)}"
@@ -82,7 +82,7 @@ def _shown(value: Any) -> str:
     return "nothing" if value is None else inert(str(value))
 
 
-# How a later run closed a write, in the words that a run has for its own.
+# How a later run closed a write, in the words that a run uses for its own.
 _SETTLED_LATER = {
     "applied": ("done", "settled by a later run: it had been applied"),
     "not applied": ("failed", "settled by a later run: it had not been applied"),
@@ -114,7 +114,7 @@ def _write(write: Write) -> dict[str, Any]:
 
 
 def _changes(write: Write) -> Mapping[str, tuple[Any, Any]]:
-    """What a write changed, by field: before and after. Of a secret only that it may have changed."""
+    """What a write changed, by field: before and after. For a secret, only that it may have changed."""
     names = write.before if write.action == "delete" else write.after
     changed = {}
     for name in names:
@@ -147,7 +147,7 @@ def locks(format: str, leases: Sequence[Lease]) -> str:
 
 
 def broken(lease: Lease) -> str:
-    """What was done when a lease was taken away."""
+    """The report on a lease that was taken away."""
     return (
         f"Took the lock of tenant {inert(lease.tenant)} away from {inert(lease.who)} on {inert(lease.host)} (run"
         f" {inert(lease.run)}). That run stops before its next write; the next apply waits for what it left open.\n"
@@ -186,7 +186,7 @@ _COLOURS = {"ok": "32", "warning": "33", "failed": "1;31"}
 
 
 def check(check: Check) -> str:
-    """One line."""
+    """A check as one line."""
     return f"{check.status:<8} {inert(check.name)}: {inert(check.detail)}\n"
 
 
@@ -196,7 +196,7 @@ def painted(text: str, status: str) -> str:
 
 
 def checks(checks: Sequence[Check]) -> str:
-    """All of them as JSON."""
+    """All checks as JSON."""
     return _document(
         "checks",
         [

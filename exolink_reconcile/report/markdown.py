@@ -1,11 +1,11 @@
-"""Plan to Markdown, for a pull-request comment or a step summary: what matters first, never more than it may be.
+"""Plan to Markdown, for a pull-request comment or a step summary: what matters first, and never larger than allowed.
 
-Whatever comes from YAML or the API stands inside a fence that is longer than any run of backticks in it, and is made
-still on top of inert: no mention, no reference, no link, also where a mail shows the fence as plain text.
+Everything from YAML or the API stands inside a fence that is longer than any run of backticks in it. It is made `still`
+on top of inert: no mention, no reference, no link, even where a mail shows the fence as plain text.
 
-What is held back, deleted or replaced is never left out. A plan over `max_size` loses creates, then updates, an object at a
-time, and says how many; then the details of the others, down to their addresses; then it is an error. A comment that
-hides a delete would be worse than none.
+What is held back, deleted or replaced is never left out. A plan over `max_size` first loses creates, then updates, one
+object at a time, and says how many; then the details of the others, down to their addresses. If that is still too large,
+it is an error: a comment that hides a delete would be worse than none.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ _WIDTH = 100  # about what a comment shows without scrolling
 _OPEN_LINES = 20
 _TENANTS_NAMED = 3
 _LINKS = 50  # below a section; the fence has every place
-_LONGEST_FACT = 200  # characters of what --provenance or a CI variable says
+_LONGEST_FACT = 200  # characters of a fact from --provenance or a CI variable
 _ZERO_WIDTH = "\u200b"
 _ACTIVE = re.compile(r"@(?=\S)|#(?=\w)|gh-(?=\d)|(?:https?|ftp)(?=://)|www(?=\.)|<(?=!--)|--(?=>)", re.IGNORECASE)
 _PLAIN_URL = re.compile(r"[\w.:/\[\]-]+", re.ASCII)
@@ -48,13 +48,13 @@ def plan(
     links: Links = NO_LINKS,
     provenance: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
-    """The plan as Markdown of at most `max_size` bytes. `paths` and `options` are those it was made with.
+    """The plan as Markdown of at most `max_size` bytes. `paths` and `options` are those that it was made with.
 
-    Bytes of UTF-8, because a step summary is measured in them, and a comment's characters are never more. Links are the
-    first to give way.
+    The size is in bytes of UTF-8: a step summary is measured in them, and a comment never has more characters than bytes.
+    Links are left out first.
 
     Raises:
-        InputError: what may not be left out does not fit.
+        InputError: what must not be left out does not fit.
 
     """
     writer = Writer(plan, _WIDTH, terminal=True)
@@ -85,9 +85,9 @@ def plan(
 
 
 def still(text: str) -> str:
-    """Inert text that also pings nobody and links nowhere, by a zero-width space in what would. For showing only."""
+    """Inert text that also pings nobody and links nowhere: a zero-width space breaks what would. For display only."""
     low = text.lower()
-    # Most text has nothing of it: seven searches for a word are a tenth of one with the expression.
+    # Most text has nothing to break, and seven searches for a word cost a tenth of one with the expression.
     if "@" in low or "#" in low or "://" in low or "www." in low or "gh-" in low or "<!" in low or "-->" in low:
         return _ACTIVE.sub(lambda match: match[0] + _ZERO_WIDTH, text)
     return text
@@ -97,7 +97,7 @@ def still(text: str) -> str:
 
 
 class _Entry(NamedTuple):
-    """A block of the text, its lines as one string; `objects` says how many it tells of."""
+    """A block of the text, its lines as one string; `objects` is the number of objects in it."""
 
     text: str
     objects: int
@@ -117,7 +117,7 @@ class _Part:
     links: str = ""
 
     def linked(self, links: Links) -> "_Part":
-        """The same with links to its places below."""
+        """The section with links to its places below."""
         return replace(self, links=_links(self.places, links))
 
     @property
@@ -125,7 +125,7 @@ class _Part:
         return _objects(self.entries)
 
     def written(self, entries: Sequence[_Entry]) -> Iterator[str]:
-        """The section with these of its entries, and how many objects of it that leaves out."""
+        """The section with these entries only, and the number of objects that are left out."""
         missing = self.objects - _objects(entries)
         heading = f"{self.heading}, {missing} of them not shown" if missing else self.heading
         yield f"<details><summary>{heading}</summary>\n\n" if self.folded else f"#### {heading}\n\n"
@@ -169,7 +169,7 @@ def _part(heading: str, word: str, blocks: Sequence[Block], *, must: bool = Fals
 
 
 def _links(places: Sequence[Source], links: Links) -> str:
-    """The places as links, each once; the fence above cannot hold any."""
+    """The places as links, each once; a fence cannot hold links."""
     addresses = {str(place): address for place in places if (address := links.line(place))}
     shown = [f"[{_code(place)}]({address})" for place, address in list(addresses.items())[:_LINKS]]
     more = [f"and {len(addresses) - _LINKS} more"] if len(addresses) > _LINKS else []
@@ -177,7 +177,7 @@ def _links(places: Sequence[Source], links: Links) -> str:
 
 
 def _addresses(plan: Plan) -> list[_Part]:
-    """What may never be left out, as addresses alone."""
+    """The sections that must never be left out, as addresses only."""
     held = [
         Block(
             [f"  ! {inert(str(held.address))}  {held.field.name if held.field else held.action.word}: {held.code}"], 1
@@ -194,7 +194,7 @@ def _addresses(plan: Plan) -> list[_Part]:
 
 
 def _filled(parts: Sequence[_Part], room: int) -> list[_Part]:
-    """As many entries of the parts, from the first, as fit into `room` bytes."""
+    """The parts with as many entries, from the first on, as fit into `room` bytes."""
     filled = []
     for part in parts:
         room -= _size(part.written([]))
@@ -223,11 +223,11 @@ class _Page:
     tail: Sequence[str]
 
     def short(self, digest: str) -> "_Page":
-        """The same without the command, which may be long."""
+        """The page without the command, which may be long."""
         return _Page(self.head, self.middle, [_digest(digest)])
 
     def written(self, parts: Sequence[_Part], kept: Sequence[_Part]) -> list[str]:
-        """The page with all that must be there, and of the rest what `kept` has; it says what that leaves out."""
+        """The page with everything that must be there, and of the rest what `kept` has; it says what is left out."""
         entries = {part.word: part.entries for part in kept}
         missing = {part.word: part.objects - _objects(entries.get(part.word, ())) for part in parts if not part.must}
         lines = [*self.head, *_cut(missing)]
@@ -265,14 +265,14 @@ def _head(plan: Plan, paths: Sequence[str], options: Mapping[str, Any]) -> Itera
 
 
 def _compared(plan: Plan) -> Iterator[str]:
-    """Which API was compared, as code: the address links nowhere, and the sentence stays one to search for."""
+    """Which API was compared; its address is code, so that it is not a link."""
     first, *rest = text.compared(plan)
     yield f"`{first}`\n" if _PLAIN_URL.fullmatch(plan.origin) else f"{_code(first)}\n"
     yield from (f"\n{line}\n" for line in rest)
 
 
 def _identity(plan: Plan, paths: Sequence[str], options: Mapping[str, Any]) -> str:
-    """What tells this plan's comment from another's: where it goes and what it covers, not what it says."""
+    """What identifies the comment of this plan: where it goes and what it covers, not its content."""
     scope = [
         plan.origin, sorted(plan.tenants), sorted(map(posixpath.normpath, paths)),
         sorted(options.get("target") or ()), sorted(options.get("exclude") or ()),
@@ -281,7 +281,7 @@ def _identity(plan: Plan, paths: Sequence[str], options: Mapping[str, Any]) -> s
 
 
 def _refusals(writer: Writer) -> Iterator[str]:
-    """The rails and notes: they name addresses, so they stand in a fence."""
+    """The guardrails and notes; they name addresses, so they stand in a fence."""
     sentences = [*text.refusals(writer.plan), *text.notes(writer.plan)]
     lines = [still(line) for sentence in sentences for line in writer.broken(sentence, "")]
     if writer.plan.refusals:
@@ -314,7 +314,7 @@ def _digest(digest: str) -> str:
 
 
 def _command(digest: str, paths: Sequence[str], options: Mapping[str, Any]) -> str:
-    """The command that applies this plan; paths and options only where showing them changes none."""
+    """The command that applies this plan; with paths and options only if they can be shown unchanged."""
     arguments = again.arguments(paths, options)
     command = f"exolink-reconcile apply --expect {digest}"
     line = " ".join([command, *map(shlex.quote, arguments)])
@@ -336,7 +336,7 @@ def _fenced(language: str, lines: Sequence[str]) -> Iterator[str]:
 
 
 def _ticks(lines: Iterable[str]) -> int:
-    """How many backticks nothing in these lines can close."""
+    """How many backticks a fence needs so that nothing in these lines can close it."""
     return max([3, *(len(run) + 1 for line in lines if "`" in line for run in re.findall("`+", line))])
 
 
@@ -359,7 +359,7 @@ def _size(texts: Iterable[str]) -> int:
 
 
 def render(view: PlanView) -> tuple[str]:
-    """A plan as Markdown. Raises InputError where what must be shown does not fit."""
+    """A plan as Markdown. Raises InputError if what must be shown does not fit."""
     page = plan(
         view.plan, view.digest, paths=view.paths, options=view.options,
         full=view.full, show_unmanaged=view.show_unmanaged, max_size=view.max_size,

@@ -1,4 +1,4 @@
-"""What an apply did, and what earlier ones left open, to text: what went wrong first, then what to do next."""
+"""The result of an apply to text: what went wrong first, then what to do next."""
 
 import shlex
 from collections import defaultdict
@@ -14,9 +14,9 @@ _COMMANDS = 3
 
 
 def result(result: Result, plan: Plan, code: Exit | None = None, state: str = "") -> str:
-    """What happened: `Apply complete!` only if everything did; else what did not, and what to do next.
+    """`Apply complete!` if everything happened; otherwise what did not, and what to do next.
 
-    `code` is the exit code, where more than this result decides it. `state` is the option that commands to paste need.
+    `code` is the exit code, if more than this result decides it. `state` is the option that commands to paste need.
     """
     troubled = [outcome for outcome in result.outcomes if outcome.exit_code]
     lines: list[str] = []
@@ -44,7 +44,7 @@ def result(result: Result, plan: Plan, code: Exit | None = None, state: str = ""
 
 
 def _what_now(troubled: Sequence[Outcome], result: Result, plan: Plan, code: Exit | None, state: str) -> Iterator[str]:
-    """What the user at 2 a.m. does next."""
+    """What the user should do next, readable at 2 a.m."""
     statuses = {outcome.status for outcome in troubled}
     codes = {outcome.code for outcome in troubled}
     if blind := [o.step.address for o in troubled if o.code == "E-LIST-BLIND" and o.status is Status.UNKNOWN]:
@@ -86,7 +86,7 @@ def _what_now(troubled: Sequence[Outcome], result: Result, plan: Plan, code: Exi
 
 
 def forget(addresses: Iterable[Address], options: str = "", rest: str = "see `unknowns`") -> Iterator[str]:
-    """The commands that drop what is open at some addresses; of many the first few."""
+    """The commands that drop open writes at these addresses; of many, the first few."""
     lines = list(
         dict.fromkeys(
             f"  exolink-reconcile unknowns --forget {shlex.quote(inert(str(a)))}{inert(options)}" for a in addresses
@@ -98,7 +98,7 @@ def forget(addresses: Iterable[Address], options: str = "", rest: str = "see `un
 
 
 def _outcomes(outcomes: Sequence[Outcome], status: Status) -> list[str]:
-    """The outcomes of one status, half-done replaces first; a long run of one reason is counted."""
+    """The outcomes of one status, half-done replaces first; many with the same reason are counted."""
     outcomes = sorted(outcomes, key=lambda o: (not (o.step.action is Action.REPLACE and o.destroyed), o.step.address))
     by_reason: dict[str, list[Outcome]] = defaultdict(list)
     for outcome in outcomes:

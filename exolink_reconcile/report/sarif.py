@@ -11,11 +11,11 @@ from exolink_reconcile.model import Diagnostic, Source
 from exolink_reconcile.report.fingerprints import fingerprints
 
 MAX_RESULTS = 25_000  # GitHub refuses a file with more
-_HOME = "https://pypi.org/project/exolink-reconcile/"  # validators want an address of the tool
+_HOME = "https://pypi.org/project/exolink-reconcile/"  # validators require the tool's web address
 _ROOT = "%SRCROOT%"
 _RULES: dict[str, int] = {code: index for index, code in enumerate(READING)}
 _LEVELS = {"E": "error", "W": "warning"}
-_NO_PLACE = Source("exolink.yaml", 1, 1)  # GitHub wants a place: where a problem has none, the file read by default
+_NO_PLACE = Source("exolink.yaml", 1, 1)  # GitHub requires a place: a problem without one gets the default file
 
 
 def diagnostics(findings: Sequence[Diagnostic], path_from_root: Callable[[str], str], *, version: str) -> str:
@@ -83,12 +83,12 @@ def _result(finding: Diagnostic, fingerprint: str, path_from_root: Callable[[str
 
 
 def _message(finding: Diagnostic) -> str:
-    """Sentences, each with its full stop. `](` would make a link of a name."""
+    """Sentences, each with its full stop; `](` is broken up, because it would turn a name into a link."""
     message = f"{finding.summary.rstrip('.')}. {finding.detail}".rstrip()
     return inert(message).replace("](", "\\](")
 
 
 def _artifact(path: str) -> dict[str, str]:
-    """The path as a URI: from the root of the repository, or absolute where it is outside."""
+    """The path as a URI: from the repository's root, or absolute if it is outside."""
     uri = quote(path.encode("utf-8", "surrogateescape"), safe="/")
     return {"uri": f"file://{uri}"} if path.startswith("/") else {"uri": uri, "uriBaseId": _ROOT}

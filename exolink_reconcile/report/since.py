@@ -1,4 +1,4 @@
-"""Two saved plans to text: what the later one does that the earlier one did not, and the reverse."""
+"""Two saved plans to text: what the later one does and the earlier one did not, and the reverse."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -11,7 +11,7 @@ Facts = Mapping[str, Mapping[str, str]]
 
 
 def since(earlier: PlanDocument, later: PlanDocument, *, most: int | None = None) -> str:
-    """A line for each address whose change is new, is gone or is another one, `most` of them; then a count."""
+    """A line for each address whose change is new, gone or different, at most `most` of them; then a count."""
     before, after = _facts(earlier), _facts(later)
     lines = [
         f"{title}: {inert(was)} -> {inert(now)}"
@@ -44,7 +44,7 @@ def _lines(before: Facts, after: Facts) -> Iterator[str]:
 
 
 def _differences(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
-    """Each fact that is not the same in both plans."""
+    """Each fact that differs between the plans."""
     if before == after:
         return []
     from deepdiff import DeepDiff  # slow to import, and only this option needs it

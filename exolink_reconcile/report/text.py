@@ -1,4 +1,4 @@
-"""Plan to text for people: the most dangerous first, one line an object where that is enough."""
+"""Plan to text for people: the most dangerous first, one line for each object if that is enough."""
 
 import re
 import shlex
@@ -32,7 +32,7 @@ FOLD_ALIKE = 10
 FOLD_SIMILAR = 20
 _TOOL = "exolink-reconcile "
 _HELD_MARK = "!"
-# Whose change a step is, where a base tells it, and the words of a heading for it, in the order of the sections.
+# Whose change a step is, if there is a base, and the words for it in a heading; in the order of the sections.
 WHOSE: Mapping[str, str] = {
     "change": ", by this change",
     "unknown": ", not known whose change",
@@ -41,9 +41,9 @@ WHOSE: Mapping[str, str] = {
 
 
 class Block(NamedTuple):
-    """What one object, one fold or one reason to hold back says; `objects` says how many it tells of.
+    """The lines of one object, one fold or one reason to hold back; `objects` is the number of objects in them.
 
-    `tenant` is inert; `places` are where the YAML says it, for a fold the first.
+    `tenant` is inert; `places` are the places in the YAML, for a fold only the first.
     """
 
     lines: Sequence[str]
@@ -53,7 +53,7 @@ class Block(NamedTuple):
 
 
 class Section(NamedTuple):
-    """What is held back (`action` None), or the steps of one action; `whose` change they are, a key of `WHOSE`."""
+    """What is held back (`action` None), or the steps of one action; `whose` change they are is a key of `WHOSE`."""
 
     action: Action | None
     heading: str
@@ -73,9 +73,9 @@ def plan(
     terminal: bool = False,
     show_unmanaged: bool = False,
 ) -> str:
-    """The whole plan. Deletes and replaces are always written out; alike creates and updates fold unless `full`.
+    """The complete plan. Deletes and replaces are always written out; similar creates and updates fold unless `full`.
 
-    A change that is wider than `width` is broken only on a `terminal`: in a pipe it stays one line, to be found.
+    A change that is wider than `width` is broken only on a `terminal`: in a pipe it stays one line, so that `grep` finds it.
     """
     writer = Writer(plan, width, terminal=terminal)
     lines = [line for text in compared(plan) for line in (writer.broken(text, "") if terminal else [text])]
@@ -89,7 +89,7 @@ def plan(
 
 
 def _by_tenant(section: Section, terminal: bool) -> Iterator[str]:
-    """The lines of a section; on a terminal each tenant has a heading, where there are several."""
+    """The lines of a section; on a terminal each tenant has a heading, if there are several."""
     several = terminal and len({block.tenant for block in section.blocks}) > 1
     tenant = None
     for block in section.blocks:
@@ -100,7 +100,7 @@ def _by_tenant(section: Section, terminal: bool) -> Iterator[str]:
 
 
 def value(scalar: Any) -> str:
-    """One value on one line; secrets masked, text quoted only where it would be misread."""
+    """One value on one line; secrets masked, text quoted only if it would be misread."""
     match scalar:
         case None:
             return "(none)"
@@ -129,7 +129,7 @@ def whose(step: Step) -> str:
 
 
 def other_hand(step: Step, plan: Plan) -> str:
-    """What another hand did to an object that this change is about as well, as a sentence; else empty.
+    """A sentence on what another hand did to an object of this change; empty if it did nothing.
 
     What another checkout declares may never have been applied; what the state remembers was.
     """
@@ -147,12 +147,12 @@ def other_hand(step: Step, plan: Plan) -> str:
 
 
 def named(number: Any, names: Mapping[Any, str]) -> str:
-    """A value, a number with its readable name."""
+    """A value; a number with its readable name."""
     return f"{number} ({inert(names[number])})" if isinstance(number, int) and number in names else value(number)
 
 
 class Head(NamedTuple):
-    """The first line of an entry before it is set: mark and address, what happens (in parts), the place."""
+    """The first line of an entry before it is laid out: mark and address, what happens (in parts), the place."""
 
     first: str
     what: Sequence[str]
@@ -160,28 +160,28 @@ class Head(NamedTuple):
     hang: bool = True
 
     @property
-    def said(self) -> str:
+    def sentence(self) -> str:
         """What happens, as one text."""
         return " ".join(self.what)
 
 
 class Columns(NamedTuple):
-    """Where what happens begins (2 behind `address`), and where the place does (2 behind `place`); 0: on no such line."""
+    """The columns of a section: what happens begins 2 behind `address`, the place 2 behind `place`; 0: not aligned."""
 
     address: int
     place: int
 
     @staticmethod
     def of(heads: Sequence[Head], width: int) -> "Columns":
-        """The columns in which most of these fit; too long an address counts for nobody else."""
+        """The columns in which most of these fit; an address that is too long does not widen them."""
         address = max((len(head.first) for head in heads if len(head.first) <= width // 2), default=0)
-        ends = [(max(address, len(head.first)) + 2 + len(head.said), len(head.place)) for head in heads]
+        ends = [(max(address, len(head.first)) + 2 + len(head.sentence), len(head.place)) for head in heads]
         fitting = [end for end, place in ends if end + 2 + place <= width]
         return Columns(address, max(fitting) if len(fitting) * 2 > len(heads) else 0)
 
 
 class Draft(NamedTuple):
-    """A block whose first lines are not set in columns yet."""
+    """A block whose first lines are not laid out in columns yet."""
 
     lines: Sequence[str | Head]
     objects: int
@@ -199,9 +199,9 @@ class Writer:
         self.terminal = terminal
 
     def sections(self, *, full: bool) -> Iterator[Section]:
-        """Held back; what this change does, then what differs besides it; each deletes, replaces, updates, creates.
+        """Held back; then this change, then what differs besides it, each as deletes, replaces, updates, creates.
 
-        Within a section each tenant is by itself, in the order of their names.
+        Within a section the tenants follow each other in the order of their names.
         """
         if held_back := sorted(self.plan.held_back, key=_tenant):
             groups = _grouped(held_back, lambda held: (_tenant(held), held.code, held.reason, len(held.ways_out)))
@@ -216,7 +216,7 @@ class Writer:
             yield Section(action, f"To {action.word} ({len(steps)}){WHOSE.get(cause, '')}", blocks, cause)
 
     def set(self, drafts: Iterable[Draft]) -> list[Block]:
-        """The blocks of a section. On a terminal the columns of a tenant's objects of one kind are aligned."""
+        """The blocks of a section. On a terminal the objects of one tenant and kind share columns."""
         if not self.terminal:
             return [self._block(draft, self.line) for draft in drafts]
         blocks = []
@@ -231,7 +231,7 @@ class Writer:
         return Block(lines, draft.objects, draft.tenant, draft.places)
 
     def held(self, alike: Sequence[HeldBack]) -> Draft:
-        """The entries that one reason holds back, each by itself, then the reason and the ways out."""
+        """The entries that one reason holds back, one by one, then the reason and the ways out."""
         return Draft(list(self._held(alike)), len(alike), inert(_tenant(alike[0])), alike[0].kind.kind, _sources(alike))
 
     def _held(self, alike: Sequence[HeldBack]) -> Iterator[str | Head]:
@@ -243,17 +243,17 @@ class Writer:
         end = (" Ways out:" if same else " Ways out, here for the first of them:") if ways else ""
         yield from self.wrapped(inert(f"{alike[0].code}: {alike[0].reason}.{end}"))
         for way in ways:
-            said, tool, command = inert(way).partition(_TOOL)
-            if tool and self.terminal and len(way) + 8 > self.width:  # a command is pasted: it stays one line
-                yield from self.wrapped(said.rstrip(), "        ")
+            intro, tool, command = inert(way).partition(_TOOL)
+            if tool and self.terminal and len(way) + 8 > self.width:  # a command is pasted, so it stays one line
+                yield from self.wrapped(intro.rstrip(), "        ")
                 yield f"          {tool}{command}"
             elif tool:
-                yield f"        {said}{tool}{command}"
+                yield f"        {intro}{tool}{command}"
             else:
                 yield from self.wrapped(inert(way), "        ")
 
     def step(self, step: Step) -> Draft:
-        """One step: a line if it fits, else a line and one for each field."""
+        """One step: one line if it fits, else one line and one more for each field."""
         return Draft(list(self._step(step)), 1, inert(_tenant(step)), step.kind.kind, _sources([step]))
 
     def _step(self, step: Step) -> Iterator[str | Head]:
@@ -280,18 +280,18 @@ class Writer:
         yield from self.besides(step)
 
     def besides(self, step: Step) -> Iterator[str]:
-        """What another hand did to an object that this change is about as well."""
-        if said := other_hand(step, self.plan):
-            yield from self.wrapped(said)
+        """What another hand did to the object of a step, broken into lines."""
+        if sentence := other_hand(step, self.plan):
+            yield from self.wrapped(sentence)
 
     def lost(self, step: Step, change: FieldChange) -> list[str]:
-        """What a replace takes and puts back as it is, or does not put back because the YAML does not write it."""
+        """A field that a replace takes away: it is put back, or not, because the YAML does not write it."""
         before = f"{change.name}: {self.named(step, change.before, change)}"
         return [before] if change.after == change.before else [before, "-> (not set: the YAML does not write it)"]
 
     def aligned(self, head: Head, columns: Columns) -> Iterator[str]:
-        """Mark, address, what and place in columns; where most have no room for that, what happens is on its own line."""
-        start = f"{head.first:{columns.address}}  {head.said}"
+        """Mark, address, what happens and place in columns; if most have no room, what happens is on its own line."""
+        start = f"{head.first:{columns.address}}  {head.sentence}"
         line = f"{start:{columns.place}}  {head.place}".rstrip()
         if columns.place and len(line) <= self.width:
             yield line
@@ -299,8 +299,8 @@ class Writer:
             yield from self._apart(head, columns.address)
 
     def line(self, head: Head) -> Iterator[str]:
-        """Mark, address, what and place on one line where they fit, else the place, then what, on the next ones."""
-        first, sentence, place = head.first, head.said, head.place
+        """Mark, address, what happens and place on one line if they fit, else the place, then the rest, on more lines."""
+        first, sentence, place = head.first, head.sentence, head.place
         one_line = "  ".join(part for part in (first, sentence, place) if part)
         if len(one_line) <= self.width or not (sentence or place):
             yield one_line
@@ -312,7 +312,7 @@ class Writer:
             yield from self._apart(head)
 
     def _apart(self, head: Head, address: int = 0) -> Iterator[str]:
-        """The place behind the address where it fits, and what happens below."""
+        """The place behind the address if it fits, and what happens below."""
         line = "  ".join(part for part in (f"{head.first:{address}}", head.place) if part)
         fits = len(line) <= self.width
         yield line if fits else head.first
@@ -321,7 +321,7 @@ class Writer:
             yield f"      {head.place}"
 
     def parts(self, parts: Sequence[str], *, hang: bool = True) -> Iterator[str]:
-        """What changes on a line of its own; where a terminal has no room, a line a part, the later ones hanging."""
+        """What changes, on a line of its own; if a terminal has no room, a line for each part, the later ones indented."""
         line = f"      {' '.join(parts)}"
         if len(line) <= self.width or not self.terminal:
             yield from ([line] if parts else [])
@@ -335,7 +335,7 @@ class Writer:
         return self.broken(indent + text, indent)
 
     def broken(self, text: str, indent: str) -> Iterator[str]:
-        """A line as it is where it fits, else broken at spaces, the later ones indented."""
+        """A line as it is if it fits, else broken at spaces, the later lines indented."""
         line, *words = text[len(indent) :].split(" ")
         line = indent + line
         for word in words:
@@ -347,10 +347,7 @@ class Writer:
         yield line
 
     def folded(self, steps: Sequence[Step]) -> Iterator[Draft]:
-        """Long runs of alike steps as one line with a count, then long runs that change the same fields, then the rest.
-
-        Tenant by tenant, kind by kind.
-        """
+        """For each tenant and kind: long runs of similar steps as one line, then runs that change the same fields, then the rest."""
         for of_kind in _grouped(steps, lambda step: (_tenant(step), step.kind)):
             folded: set[int] = set()
             for alike in _grouped(of_kind, self._alike):
@@ -366,7 +363,7 @@ class Writer:
                     yield from map(self.step, similar)
 
     def fold(self, steps: Sequence[Step], sentence: str) -> Draft:
-        """`500 chargers: profileId 1 -> 2`, with their names as far as they fit on a line."""
+        """`500 chargers: profileId 1 -> 2`, with as many names as fit on a line."""
         first = steps[0]
         tenant, kind = inert(first.address.tenant), first.kind
         many = kind.entries or kind.kind
@@ -377,7 +374,7 @@ class Writer:
         return Draft(lines, len(steps), tenant, kind.kind, _sources(steps)[:1])
 
     def _example(self, steps: Sequence[Step]) -> Draft:
-        """A run whose steps change the same fields, each in its own way: the first of them as an example."""
+        """A run whose steps change the same fields to different values, with the first step as an example."""
         fold = self.fold(
             steps, f"{' and '.join(change.name for change in steps[0].fields)}, each its own; for example:"
         )
@@ -385,7 +382,7 @@ class Writer:
         return fold._replace(lines=[*fold.lines, *(f"      {line[2:]}" for line in example)])
 
     def _alike(self, step: Step) -> Any:
-        """What makes two steps alike: the same changes; for creates (and where values all differ) the same fields."""
+        """A key that is equal for similar steps: the same changes; for creates (and values that all differ) the same fields."""
         return (
             step.address.tenant,
             step.kind,
@@ -404,7 +401,7 @@ class Writer:
         return ", ".join([*same, f"each its own {' and '.join(own)}"] if own else same)
 
     def change(self, tenant: str, change: FieldChange) -> list[str]:
-        """`field: before` and `-> after`, with readable names; to be joined by a space, or broken there."""
+        """`field: before` and `-> after`, with readable names; joined by a space, or broken there."""
         return _change_parts(change, self.names(tenant, change), f"{change.name}: ")
 
     def named(self, step: Step, value: Any, change: FieldChange) -> str:
@@ -437,7 +434,7 @@ def _grouped(items: Iterable[_T], alike: Callable[[_T], Any]) -> Iterable[list[_
 
 
 def _places(steps: Sequence[Step]) -> str:
-    """Where a run was declared: one place, or the lines of one file, or a number of files."""
+    """Where a run was declared: one place, the lines of one file, or a number of files."""
     sources = [step.source for step in steps if step.source]
     paths = sorted({source.path for source in sources})
     if len(paths) == 1:
@@ -452,7 +449,7 @@ _NUMBERED = re.compile("(.*?)([0-9]+)", re.DOTALL)
 
 
 def names(names: Sequence[str]) -> str:
-    """Names on one line: `A-01 … A-40` only where every number between the two is among them, else the first and a count."""
+    """Names on one line: `A-01 … A-40` only if every number between is among them, else the first names and a count."""
     runs: list[list[str]] = []
     for name in sorted(names, key=_by_number):
         if runs and _follows(runs[-1][-1], name):
@@ -479,7 +476,7 @@ def _follows(before: str, name: str) -> bool:
 
 
 def _listed(head: str, items: Sequence[str]) -> list[str]:
-    """A head, and what follows after a semicolon, separated by commas; to be joined by a space, or broken there."""
+    """A head, a semicolon, and items separated by commas; joined by a space, or broken there."""
     return [f"{head};", *(f"{item}," for item in items[:-1]), items[-1]] if items else [head]
 
 
@@ -503,7 +500,7 @@ def _ending(plan: Plan, digest: str) -> Iterator[str]:
 
 
 def compared(plan: Plan) -> Iterator[str]:
-    """Which API, how many objects of which tenants were compared; and what leaves a part out."""
+    """Which API and how many objects were compared, and which options leave a part out."""
     counts = [f"{count} {_many(kind, count)}" for kind, count in plan.compared.items()] or ["nothing"]
     yield inert(f"Compared {_and(counts)} with {plan.origin}.")
     if plan.partial:
@@ -544,7 +541,7 @@ def summary(plan: Plan) -> Iterator[str]:
 
 
 def notes(plan: Plan) -> Iterator[str]:
-    """What to know that is no step, a sentence each."""
+    """Notes that are not steps, a sentence each."""
     for code, notes in _by_code(plan.notes).items():
         yield from (inert(f"Note: {note.summary} ({code}).") for note in notes[:_SHOWN_NOTES])
         if (more := len(notes) - _SHOWN_NOTES) > 0:
@@ -560,24 +557,24 @@ def _by_code(notes: Iterable[Note]) -> Mapping[str, list[Note]]:
 
 
 def whose_change(plan: Plan) -> str:
-    """`2 by this change, 1 drift`; empty where no cause is claimed."""
+    """`2 by this change, 1 drift`; empty if no cause is claimed."""
     counts = {"by this change": plan.by_this_change, "drift": plan.drift}
     return ", ".join(f"{count} {whose}" for whose, count in counts.items() if count) if plan.base else ""
 
 
 def refusals(plan: Plan) -> Iterator[str]:
-    """The rails that the plan runs into, a sentence each."""
+    """The guardrails that refuse the plan, a sentence each."""
     return (inert(f"Apply will refuse: {refusal.summary} ({refusal.code}).") for refusal in plan.refusals)
 
 
 def reminders(plan: Plan) -> Iterator[str]:
-    """What to think of before saying yes. No name of anybody's is in these sentences."""
+    """What to think of before saying yes. These sentences hold no name from outside."""
     yield from dangers(plan)
     yield from inferred(plan)
 
 
 def dangers(plan: Plan) -> Iterator[str]:
-    """What goes with what the plan deletes, and cannot be seen from here."""
+    """What may be lost with what the plan deletes, and is not visible from here."""
     yield from dict.fromkeys(step.kind.when_gone for step in plan.steps if step.deletes and step.kind.when_gone)
 
 
@@ -607,7 +604,7 @@ def render(view: PlanView) -> tuple[str]:
 
 
 def saved(view: PlanView) -> Iterator[str]:
-    """What a plan file would do where, before what it says of itself: the file may be forged."""
+    """Which API and tenants a plan file is for; shown before its content, because the file may be forged."""
     yield f"Saved plan for {inert(view.plan.origin)}"
     yield f"Tenants: {inert(', '.join(view.plan.tenants)) or '(none)'}"
     yield f"Digest: {view.digest}"

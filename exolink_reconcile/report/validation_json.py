@@ -22,7 +22,7 @@ def diagnostics(findings: Sequence[Diagnostic]) -> str:
 
 
 def diagnostic(finding: Diagnostic) -> dict[str, Any]:
-    """One diagnostic. `range` is left out where it has no place."""
+    """One diagnostic. `range` is left out if it has no place."""
     document: dict[str, Any] = {
         "severity": finding.severity,
         "code": finding.code,

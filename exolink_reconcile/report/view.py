@@ -13,12 +13,11 @@ from exolink_reconcile.report.links import NO_LINKS, Links
 
 @dataclass(frozen=True, slots=True)
 class PlanView:
-    """What the renderers of `FORMATS` are given; each takes what it needs.
+    """What the renderers of `FORMATS` get; each uses what it needs.
 
     `paths` and `options` are those that the plan was made with, `document` makes its JSON. `documents` is the YAML that
-    it was made from; a saved plan has none, only the places that it recorded. `is_saved`: it comes from a file; `left` says what
-    earlier runs have left of it.
-    `provenance` says where the plan comes from: facts by name, as they were given.
+    it was made from; a saved plan has none, only the places that it recorded. `is_saved`: it comes from a file; `left` says
+    how much of it earlier runs have left. `provenance` says where the plan comes from: facts by name, as given.
     """
 
     plan: Plan
