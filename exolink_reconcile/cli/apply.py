@@ -1,4 +1,4 @@
-"""A reviewed or approved plan to a finished apply: the whole command but its options."""
+"""The apply command without its options: from a reviewed or approved plan to a finished apply."""
 
 import os
 import shlex
@@ -38,12 +38,12 @@ from exolink_reconcile.saved_plan.wave import Wave
 from exolink_reconcile.state import homes
 from exolink_reconcile.state.store import Base, Store
 
-_MOST_TOLD = 20
+_MOST_SHOWN = 20
 
 
 @dataclass(slots=True)
 class Apply:
-    """The apply command: how it was approved, and how it shows itself."""
+    """One run of the apply command: how it was approved, and how it is shown."""
 
     console: Console
     auto_approve: bool
@@ -64,16 +64,16 @@ class Apply:
 
     @property
     def reviewed(self) -> bool:
-        """Whether somebody approved a certain plan beforehand."""
+        """Whether somebody approved this plan beforehand."""
         return self.expect is not None or self.plan_path is not None
 
     @property
     def _state(self) -> str:
-        """The option that a command to paste needs to find the same state."""
+        """The option with which a command to paste finds the same state."""
         return homes.option(self.options.state, os.environ)
 
     def run(self, options: Options, names_given: Collection[str]) -> Exit:
-        """The whole command; its exit code. `names_given` are the options that the user gave, in whatever way.
+        """Run the command; returns its exit code. `names_given` are the options that the user gave, in any way.
 
         Raises:
             ReconcileError: nothing was written.
@@ -89,7 +89,7 @@ class Apply:
         return code
 
     def _outcome(self, options: Options, names_given: Collection[str]) -> tuple[Exit, BaseException | None]:
-        """How the run ended, told in text. From there on no signal changes anything: there is one result."""
+        """How the run ended, shown as text. From then on no signal changes anything: there is one result."""
         try:
             try:
                 code = self._run(options, names_given)
@@ -128,7 +128,7 @@ class Apply:
                 start.tell_unprobed(run, self.options, self.console)
                 METRICS.planned(run.plan, run.lists, len(blind))
                 self._show(run)
-                self._check_rails(run)
+                self._check_guardrails(run)
                 journal.saw(_counts(run.live))
                 if not run.plan.waves and self.wave is not None:
                     self._tell_open(blind)
@@ -138,7 +138,7 @@ class Apply:
                     return self._nothing_to_do(run, blind)
                 self._approve(run)
             result, code = self._apply(wanted, run, whole_run, api, journal, blind)
-        # The lock is free: a reader that takes its time for the result keeps nobody waiting.
+        # The lock is free: a slow reader of the result keeps nobody waiting.
         self._tell_open(blind)
         METRICS.applied(result)
         self.events.result(result, code)
@@ -148,7 +148,7 @@ class Apply:
         return code
 
     def _reviewed(self, saved: SavedPlan, run: PlannedRun) -> PlannedRun:
-        """The run, or the wave of it, if it is what was reviewed. Raises PlanStale, having told what differs."""
+        """The run, or its wave, if it is what was reviewed. Raises PlanStale after it has shown what differs."""
         try:
             if self.waves:
                 self.wave = waves.of(saved, run.plan, run.digests, run.desired, run.live, self.waves)
@@ -161,7 +161,7 @@ class Apply:
         return run
 
     def _tell_difference(self, saved: SavedPlan, run: PlannedRun) -> None:
-        """What the plan would do now that the reviewed one did not, and the reverse: as `show --since` says it."""
+        """Show what the plan would do now and the reviewed one would not, and the reverse, like `show --since`."""
         pieces = writer.plan(
             run.plan,
             run.digests,
@@ -170,10 +170,10 @@ class Apply:
             options=self.options.recorded,
         )
         now = reader.read(b"".join(pieces))
-        self.console.err(f"Since the review:\n{since.since(saved.document, now.document, most=_MOST_TOLD)}")
+        self.console.err(f"Since the review:\n{since.since(saved.document, now.document, most=_MOST_SHOWN)}")
 
     def _keep_base(self, store: Store, wanted: Wanted, run: PlannedRun, result: Result | None = None) -> None:
-        """Remember what is declared and verified to be so, for each tenant of the run."""
+        """Remember what is declared and verified, for each tenant of the run."""
         not_verified = verified.NotVerified(run.plan, wanted.choices, result)
         for tenant in run.desired.tenants:
             if tenant.name in run.plan.tenants:
@@ -187,7 +187,7 @@ class Apply:
 
     @contextmanager
     def _left_open(self, wanted: Wanted, store: Store) -> Iterator[None]:
-        """However the run ends before its first write: a write of an earlier run that it leaves open is its end (9)."""
+        """If the run ends before its first write and leaves a write of an earlier run open, exit code 9 says so."""
         try:
             yield
         except (ReconcileError, Interrupted) as error:
@@ -214,7 +214,7 @@ class Apply:
             raise problem("E-NO-APPROVAL", "--format json asks nobody: give --auto-approve, --plan or --expect")
 
     def _show(self, run: PlannedRun) -> None:
-        """Show what goes now. The digest is what was reviewed: of a wave that of the whole plan."""
+        """Show what goes now, with the reviewed digest: for a wave the digest of the whole plan."""
         digest = self._digest(run)
         self.events.plan(run.plan, digest)
         if self.format != "json":
@@ -230,7 +230,7 @@ class Apply:
     def _tell(self, sentence: str) -> None:
         self.console.err(f"{inert(sentence)}\n")
 
-    def _check_rails(self, run: PlannedRun) -> None:
+    def _check_guardrails(self, run: PlannedRun) -> None:
         if run.plan.refusals:
             first = run.plan.refusals[0]
             raise PlanRefused(first.code, f"{first.summary}. Nothing was written{self._how}")
@@ -245,7 +245,7 @@ class Apply:
 
     @property
     def _how(self) -> str:
-        """Where a permission must be given: a saved plan has the options that it was made with."""
+        """Where to give a missing permission: a saved plan has the options that it was made with."""
         return ". A saved plan keeps its options: make it again with the one it lacks" if self.plan_path else ""
 
     def _nothing_to_do(self, run: PlannedRun, blind: Sequence[Operation]) -> Exit:
@@ -268,7 +268,7 @@ class Apply:
             raise PlanRefused("E-NOT-APPROVED", "not approved. Nothing was written")
 
     def _tell_result(self, result: Result, plan: Plan, blind: bool) -> Exit:
-        """Show how a wave went of which nothing could go."""
+        """Show the result of a wave without any step that can go."""
         code = Exit.worst((*result.exit_codes, *((Exit.UNKNOWN,) if blind else ())))
         self.events.result(result, code)
         if self.format != "json":
@@ -302,7 +302,7 @@ class Apply:
         )  # fmt: skip
         journal.digest = self.saved.digest if self.saved is not None else run.digest  # what somebody approved
         journal.started(bar.total)
-        # To the end: what a signal would stop from here on is the report of what was written.
+        # From here on a signal would only stop the report of what was written.
         SIGNALS.hand_to(stop.ask)
         with bar:
             result = applier.apply(run.plan, run.desired, run.contract, api, stop, settings, run.live, run.differing)
@@ -313,7 +313,7 @@ class Apply:
         return result, Exit.worst((code, Exit.UNKNOWN)) if blind else code
 
     def _gate(self, stop: Stop, variables: Container[str]) -> Callable[[int, Sequence[str]], str]:
-        """What is asked after each stage."""
+        """The gate that is asked after each stage."""
         if self.gate is None:
             return no_gate
         gate_environment = gates.environment(os.environ, variables)
@@ -322,24 +322,24 @@ class Apply:
         )
 
     def _tell_ways_on(self, store: Store) -> None:
-        """After a gate that stopped the run: how to go on, and how to go back."""
+        """After a gate stopped the run: say how to put back what it did."""
         self._tell("To put back what this run did, look at")
         self._tell(f"  exolink-reconcile history --run {store.run} --format yaml{self._state}")
 
     @contextmanager
     def _locked(self, wanted: Wanted) -> Iterator[Store]:
-        """The journal, with the tenants of the run locked: before anything is read."""
+        """The store, with the tenants of the run locked, before anything is read."""
         options = self.options
         origin = connection.origin(options.api_url)
         with (
             homes.home(options.state, os.environ).open(origin) as store,
             store.hold(wanted.tenants, options.lock_timeout, self._tell),
-            self.console.not_waiting(),  # who pauses a pager would keep the lock
+            self.console.not_waiting(),  # a paused pager would keep the lock
         ):
             yield store
 
     def _settled_plan(self, wanted: Wanted, api: Api, store: Store) -> tuple[PlannedRun, Sequence[Operation]]:
-        """The plan, after what earlier runs left open is settled; and the creates that a blind list keeps open."""
+        """The plan, made after the writes of earlier runs are settled; and the creates that a blind list keeps open."""
         settings = Settings(settle=self.options.settle, waiting=self._tell)
         settling = recovery.Recovery(api, wanted.contract, KINDS, store, wanted.tenants, settings)
         run, recovered = settling.run(lambda counts: self._plan(wanted, api, store, counts))
@@ -351,7 +351,7 @@ class Apply:
         return pipeline.hold_back(run, recovered.held), recovered.blind
 
     def _may_have_forgotten(self, store: Store, run: PlannedRun) -> bool:
-        """Whether an earlier run, whose state was lost with its machine, may have creates under way; says so."""
+        """Whether an earlier run, whose state was lost with its machine, may have creates under way; if so, say it."""
         if not (store.is_new and os.environ.get("CI")):
             return False
         where = store.where[:1].upper() + store.where[1:]
@@ -366,7 +366,7 @@ class Apply:
         return True
 
     def _remember(self, journal: Store, wanted: Wanted, run: PlannedRun, result: Result, code: Exit) -> Exit:
-        """Put the end of the run on record; a record that fails now is the exit code, the writes are done."""
+        """Put the end of the run on record. If that fails now, the exit code says so: the writes are done."""
         try:
             journal.saw(result.live_counts)
             self._keep_base(journal, wanted, run, result)
@@ -379,7 +379,7 @@ class Apply:
 
 
 def _named(operations: Sequence[Operation]) -> str:
-    """Writes in words, the first few of them."""
+    """The first few writes, in words."""
     listed = ", ".join(f"{op.action} {op.address}" for op in operations[:3])
     return f"{listed} and {len(operations) - 3} more" if len(operations) > 3 else listed
 
@@ -394,7 +394,7 @@ def _counts(live: LiveState) -> dict[ListKey, int]:
 
 
 def _code_of(result: Result, plan: Plan, stop: Stop) -> Exit:
-    """The exit code that asks for the most care. What a signal skipped is the signal's: it is not incomplete."""
+    """The exit code that asks for the most care. Steps that a signal skipped count for the signal, not as incomplete."""
     exits = {*result.exit_codes, *((Exit.INCOMPLETE,) if plan.held_back or result.left else ())}
     others = [o for o in result.outcomes if o.code != "E-INTERRUPTED" or o.status is not Status.SKIPPED]
     if stop.signal and len(others) < len(result.outcomes):
@@ -409,7 +409,7 @@ def _is_digest(text: str) -> bool:
 
 
 def _bases(store: Store, wanted: Wanted) -> dict[str, Base]:
-    """What earlier applies declared, where no other base was given."""
+    """What earlier applies declared, unless another base was given."""
     if wanted.base is not None:
         return {}
     bases = {tenant: store.base(tenant) for tenant in wanted.tenants}
@@ -420,7 +420,7 @@ def _check_origin(planned: str, options: Options, names_given: Collection[str]) 
     """Refuse a plan for another API than the operator's own: a plan file must not move the token.
 
     Raises:
-        PlanStale: before the token is read.
+        PlanStale: raised before the token is read.
 
     """
     if planned == options.api_url or ("api_url" not in names_given and connection.is_safe_ground(planned)):
@@ -432,7 +432,7 @@ def _check_origin(planned: str, options: Options, names_given: Collection[str]) 
 
 
 def _check_folder(options: Options) -> None:
-    """Say what is the matter where the paths of a plan are not there: they count from the folder it was made in."""
+    """Refuse a plan whose paths are not here: they count from the folder where it was made. Raises InputError."""
     paths = (*options.paths, *filter(None, [options.base]))
     missing = [path for path in paths if path != "-" and not os.path.exists(path)]
     if missing:
@@ -444,10 +444,10 @@ def _check_folder(options: Options) -> None:
 
 
 def _recorded_options(saved: SavedPlan, options: Options, names_given: Collection[str]) -> Options:
-    """The options of a saved plan; one that was given now and is different refuses.
+    """The options of a saved plan.
 
     Raises:
-        PlanStale: naming the option.
+        PlanStale: an option was given now with another value; the message names it.
 
     """
     recorded: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in saved.options.items()}

@@ -15,40 +15,40 @@ from exolink_reconcile.cli.signals import SIGNALS
 from exolink_reconcile.report.lines import fitted
 
 _PLAIN_WIDTH = 100
-_NARROW = 60  # columns: a terminal that has fewer breaks lines itself
-_LOOK = 0.1  # seconds between two looks whether a signal came
+_NARROW = 60  # columns: a terminal with fewer breaks lines itself
+_LOOK = 0.1  # seconds between two checks for a signal
 _FILE_PIECE = 1 << 20  # bytes; a file never makes us wait
-_PATIENCE = 5.0  # seconds for a reader that pauses, once a signal came
+_PATIENCE = 5.0  # seconds for a reader that pauses, after a signal
 
 
 class Console:
-    """The two streams of this process. A reader that went away (`| head`) never stops what is under way.
+    """The two streams of this process. A reader that went away (`| head`) never stops the command.
 
-    A reader that pauses (a pager, a log that stalls) is waited for, until a signal asks us to end: then not for long. An
-    apply that holds a lock does not wait: what the reader does not take is kept for it, and the apply goes on.
+    The console waits for a reader that pauses (a pager, a log that stalls); after a signal, only for a short time. An apply
+    that holds a lock does not wait: the console keeps what the reader does not take, and the apply goes on.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._gone: set[str] = set()  # the streams that nobody reads any more
-        # What a reader did not take yet.
+        # Text that a reader did not take yet.
         self._kept: dict[str, deque[memoryview]] = {"stdout": deque(), "stderr": deque()}
         self._waits = True
-        self.lost = ""  # why a result could not be written, where that is not because the reader had enough
+        self.lost = ""  # why a result could not be written, unless the reader went away
         self.quiet = False  # whether notes and progress are left out
-        self.annotating = False  # whether what stops the command is to be shown as a GitHub annotation too
-        # A stream that was closed before we started is None to Python: what goes there goes nowhere.
+        self.annotating = False  # whether an error that ends the command is shown as a GitHub annotation too
+        # Python has None for a stream that was closed before we started; its text is dropped.
         sys.stdout = sys.stdout or _nowhere()
         sys.stderr = sys.stderr or _nowhere()
 
     def begin(self) -> None:
-        """Forget what an earlier run in this process left."""
+        """Forget an earlier run of this process."""
         self._waits = True
         self.lost, self.annotating, self.quiet = "", False, False
 
     @contextmanager
     def not_waiting(self) -> Iterator[None]:
-        """Meanwhile no reader is waited for; what was kept for one is written when there is time for it, or at the end."""
+        """Wait for no reader meanwhile; text that is kept for one is written when it reads again, or at the end."""
         self._waits = False
         try:
             yield
@@ -56,18 +56,18 @@ class Console:
             self._waits = True
 
     def finish(self) -> None:
-        """Write what was kept for a reader that paused."""
+        """Write the text that was kept for a reader that paused."""
         for name in self._kept:
             self._write(name, ())
 
     @property
     def terminal(self) -> bool:
-        """Whether somebody sees results as they come."""
+        """Whether results go to a terminal."""
         return sys.stdout.isatty()
 
     @property
     def width(self) -> int:
-        """Columns to write for: the terminal's, or 100 where there is none."""
+        """Columns to write for: the terminal's, or 100 without a terminal."""
         if not self.terminal:
             return _PLAIN_WIDTH
         return _columns()
@@ -84,7 +84,7 @@ class Console:
 
     @property
     def can_ask(self) -> bool:
-        """Whether somebody is there to answer."""
+        """Whether a user is there to answer."""
         return sys.stdin is not None and sys.stdin.isatty()
 
     def out(self, text: str) -> None:
@@ -100,11 +100,11 @@ class Console:
         return fitted(text, self.width) if self.terminal else text
 
     def shown(self, text: str, format: str) -> None:
-        """A result in a format; what a program reads stays as it is."""
+        """A result in a format; formats that programs read stay as they are."""
         (self.prose if format == "text" else self.out)(text)
 
     def result(self, pieces: Iterable[str] | Sequence[bytes]) -> None:
-        """What a renderer gives: texts, or the pieces of a long result in ASCII."""
+        """The output of a renderer: texts, or the pieces of a long result in ASCII."""
         self._write("stdout", pieces)
 
     def err(self, text: str) -> None:
@@ -112,12 +112,12 @@ class Console:
         self._write("stderr", (_for_errors(text),))
 
     def note(self, text: str) -> None:
-        """Progress or a note: what nobody needs who asked for quiet."""
+        """Progress or a note; left out by --quiet."""
         if not self.quiet:
             self._write("stderr", (_for_errors(text),))
 
     def ask(self, question: str) -> str:
-        """What the user answers; empty at the end of the input. The question goes to the terminal, wherever stderr goes."""
+        """The user's answer; empty at the end of the input. The question goes to the terminal, wherever stderr goes."""
         waits, self._waits = self._waits, True
         self.finish()
         if sys.stderr.isatty():
@@ -153,9 +153,9 @@ class Console:
                     self.lost = error.strerror or type(error).__name__
 
     def _send(self, name: str, descriptor: int, look: float) -> None:
-        """Write what is kept, all of it where we wait, unless nobody reads and a signal asked us to end.
+        """Write the kept text; all of it if we wait, unless nobody reads and a signal asked us to end.
 
-        A pipe that can be written takes PIPE_BUF bytes at once: so this never stands still where no signal is looked at.
+        A writable pipe takes PIPE_BUF bytes at once, so this never blocks where it cannot notice a signal.
         """
         kept, patience = self._kept[name], _PATIENCE
         most = _FILE_PIECE if stat.S_ISREG(os.fstat(descriptor).st_mode) else select.PIPE_BUF
@@ -178,7 +178,7 @@ def _encoded(text: str, encoding: str | None) -> bytes:
 
 
 def _for_errors(text: str) -> str:
-    """The text as it fits a terminal on stderr."""
+    """The text, broken to fit a terminal on stderr."""
     if not sys.stderr.isatty():
         return text
     return fitted(text, _columns())
@@ -202,7 +202,7 @@ def _nowhere() -> TextIO:
 
 
 def leave(code: int) -> NoReturn:
-    """End the process now: no thread that waits for an answer is waited for, no memory is tidied up first."""
+    """End the process now, without waiting for threads and without cleaning up memory."""
     os._exit(code)
 
 

@@ -1,4 +1,4 @@
-"""The whole story in a scratch folder, on the emulator inside the process: what `demo` shows."""
+"""The story that `demo` tells, in a scratch folder, on the emulator inside the process."""
 
 import os
 import tempfile
@@ -26,7 +26,7 @@ chargers:
 
 
 def run(console: Console, command: Callable[[Sequence[str]], Exit]) -> Exit:
-    """Tell the story. `command` runs one command line and returns its exit code; 0 when every step ended as it should."""
+    """Tell the story. `command` runs a command line and returns its exit code. The result is 0 if every step went well."""
     with _scratch_folder():
         _say(console, "1. A tenant in YAML: exolink.yaml")
         console.out(_YAML)
@@ -70,7 +70,7 @@ def _say(console: Console, title: str) -> None:
 
 
 def _drift() -> None:
-    """Another hand: the same API, and none of this tool's own client."""
+    """Act as another hand: use the same API without this tool's own client."""
     app = emulator.application(Path("exolink.db"), files.bundled("exolink-api.openapi.yaml"), tenants=None, token=None)
     with httpx.Client(transport=httpx.WSGITransport(app=app), base_url="http://emulator.invalid") as client:
         rows = client.get("/tenant/acme/charger").json()
@@ -81,7 +81,7 @@ def _drift() -> None:
 
 @contextmanager
 def _scratch_folder() -> Iterator[None]:
-    """A folder of its own to stand in, and none of the user's options: the story is the same everywhere."""
+    """A new working folder, without the user's options, so that the story is the same everywhere."""
     before = tempfile.gettempdir()
     with suppress(FileNotFoundError):  # the folder we stand in may have been deleted
         before = os.getcwd()

@@ -1,4 +1,4 @@
-"""Options to a diagnosis: what a plan needs, checked one thing at a time. Nothing is written, here or at the API."""
+"""Options to a diagnosis: what a plan needs, checked one thing at a time. It writes nothing, here or at the API."""
 
 import json
 import os
@@ -31,12 +31,12 @@ from exolink_reconcile.state import homes
 
 _CLOCK_OFF = 60.0  # seconds
 _SOON = 14 * 86_400.0
-_ROWS = 100  # of each list are looked at for fields
+_ROWS = 100  # rows of each list that are searched for unknown fields
 
 
 @dataclass(slots=True)
 class Doctor:
-    """The checks in their order; each needs what the ones before it found, or says that it was not made."""
+    """The checks in their order; each uses the results of those before it, or says that it was not made."""
 
     options: ApiOptions
     paths: Sequence[str]
@@ -138,7 +138,7 @@ class Doctor:
     # --------------------------------------------------------------------------------------------------------- online
 
     def _api(self, stack: ExitStack) -> Api | None:
-        """The API, open; None where it cannot be: a check before this one says why."""
+        """The API, open; None if it cannot be opened: an earlier check says why."""
         try:
             api = stack.enter_context(start.connected(self.options, self.contract_text, self.console))
         except ReconcileError:
@@ -248,7 +248,7 @@ def _count(number: int, noun: str) -> str:
 
 
 def _not_writable(folder: Path) -> Path | None:
-    """The folder that keeps `apply` from writing its state there; None where it may. Nothing is written to find out."""
+    """The folder in which `apply` must not write its state; None if it may. Writes nothing to find out."""
     existing = next((ancestor for ancestor in (folder, *folder.absolute().parents) if ancestor.exists()), folder)
     return None if os.access(existing, os.W_OK | os.X_OK) else existing
 

@@ -18,29 +18,29 @@ from exolink_reconcile.codes import Exit
 
 def run(command: Callable[[], Exit | None]) -> NoReturn:
     """Run a command and end the process."""
-    # Bulk loading makes millions of objects that live to the end: looking for cycles among them only costs time.
+    # Bulk loading makes millions of objects that live to the end: a search for cycles among them only costs time.
     gc.disable()
-    # A thread whose answer has come waits this long for one that is busy with another's: 5 ms would be a quarter of a request.
+    # A thread with an answer waits this long for a thread that is busy with another: 5 ms would be a quarter of a request.
     sys.setswitchinterval(0.0005)
     leave(exit_code(command))
 
 
 def exit_code(command: Callable[[], Exit | None]) -> Exit:
-    """The exit code of a command. Every failure on purpose becomes a message; anything else is a bug and says so."""
+    """The exit code of a command. Every expected failure becomes a message; anything else is a bug and says so."""
     CONSOLE.begin()
     RUN.begin()
     code, failure = _outcome(command)
     if failure is not None:
-        code = _told(failure)
+        code = _reported(failure)
     CONSOLE.finish()
-    if CONSOLE.lost:  # what was asked for could not be shown
+    if CONSOLE.lost:  # the result could not be shown
         CONSOLE.err(f"error: E-STORAGE: the result could not be written: {CONSOLE.lost}.\n")
         code = Exit.worst((code, Exit.STORAGE))
     return _measured(code)
 
 
 def _measured(code: Exit) -> Exit:
-    """The exit code, once the metrics of the run are written where somebody wants them."""
+    """The exit code, after the metrics of the run are written, if somebody wants them."""
     if RUN.metrics_file is None:
         return code
     from exolink_reconcile.cli.metrics import METRICS
@@ -56,7 +56,7 @@ def _measured(code: Exit) -> Exit:
 
 
 def _outcome(command: Callable[[], Exit | None]) -> tuple[Exit, BaseException | None]:
-    """How a command ended. From there on no signal changes anything."""
+    """How a command ended. From then on no signal changes anything."""
     try:
         try:
             SIGNALS.listen()
@@ -70,8 +70,8 @@ def _outcome(command: Callable[[], Exit | None]) -> tuple[Exit, BaseException | 
         return Exit.BUG, failure
 
 
-def _told(failure: BaseException) -> Exit:
-    """The exit code of what ended a command, told on stderr."""
+def _reported(failure: BaseException) -> Exit:
+    """Report on stderr what ended a command; returns its exit code."""
     match failure:
         case click.exceptions.NoArgsIsHelpError():
             CONSOLE.err(f"{failure.format_message()}\n")
@@ -121,7 +121,7 @@ def _failed(error: Exception) -> Exit:
     if isinstance(error, OSError) and not _stands_somewhere():
         findings.failure(StorageFailed("E-STORAGE", "the working folder was deleted: change into one that is there"))
         return Exit.STORAGE
-    # Where, but no values: a local may hold a token.
+    # Say where, but show no values: a local may hold a token.
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

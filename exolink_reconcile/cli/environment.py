@@ -1,11 +1,11 @@
-"""Environment variables that start with EXOLINK_ and mean nothing: a warning with the nearest name."""
+"""Unknown environment variables that start with EXOLINK_ to warnings with the nearest name."""
 
 import os
 from collections.abc import Callable
 
 from exolink_reconcile.cli.console import CONSOLE
 
-# Variables that are not an option's: the token, and what the pipelines that this project ships hand around.
+# Variables without an option: the token, and those that the pipelines of this project use.
 _OTHERS = {
     "EXOLINK_TOKEN", "EXOLINK_READ_TOKEN", "EXOLINK_WRITE_TOKEN", "EXOLINK_IMAGE", "EXOLINK_PATH", "EXOLINK_DIGEST",
     "EXOLINK_STAGE", "EXOLINK_ADDRESSES",
@@ -13,7 +13,7 @@ _OTHERS = {
 
 
 def warn(known_names: Callable[[], set[str]]) -> None:
-    """Warn of each variable that no option has: a mistyped guardrail protects nothing. `known_names` is asked if there is any."""
+    """Warn about each variable without an option: a mistyped guardrail protects nothing. Calls `known_names` only if needed."""
     names = sorted(name for name, value in os.environ.items() if name.startswith("EXOLINK_") and value)
     strange = [name for name in names if name not in _OTHERS]
     options = known_names() if strange else set()

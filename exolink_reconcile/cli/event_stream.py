@@ -13,9 +13,9 @@ from exolink_reconcile.report import apply_json
 
 
 class EventStream:
-    """Where an apply tells what it does. A quiet one tells nothing: the text format has its own words.
+    """The events of one apply. A quiet stream writes none: the text format has its own words.
 
-    It remembers what it was told, because the final result is needed most where the run ends unforeseen.
+    It remembers what happened, because the final result matters most if the run ends unexpectedly.
     """
 
     def __init__(self, console: Console, *, quiet: bool) -> None:
@@ -35,13 +35,13 @@ class EventStream:
         self._say([apply_json.version(number)])
 
     def diagnostics(self, findings: Iterable[Diagnostic]) -> None:
-        """Warnings that stop nothing, and errors that came too late to."""
+        """Warnings that stop nothing, and errors that came too late to stop anything."""
         diagnostics = tuple(findings)
         self._errors += [diagnostic.code for diagnostic in diagnostics if diagnostic.severity == "error"]
         self._say(apply_json.diagnostics(diagnostics))
 
     def plan(self, plan: Plan, digest: str) -> None:
-        """What will be done."""
+        """The planned steps."""
         self._plan, self._digest = plan, digest
         self._say(apply_json.plan(plan, digest))
 
@@ -56,7 +56,7 @@ class EventStream:
         self._say([apply_json.answered(step, self._took[id(step)])])
 
     def result(self, result: Result, exit_code: Exit) -> None:
-        """What became of each step, and the counts."""
+        """The outcome of each step, and the counts."""
         self._result = result
         self._say(apply_json.result(result, self._took))
         self._say([apply_json.summary(result, complete=exit_code is Exit.DONE)])
@@ -66,7 +66,7 @@ class EventStream:
         self._left_open = [str(operation.address) for operation in operations]
 
     def end(self, exit_code: Exit, error: BaseException | None = None) -> None:
-        """The last line. Later events, of a thread that still waits for an answer, are dropped."""
+        """The last line. Later events, from a thread that still waits for an answer, are dropped."""
         if error is not None:
             self._say(apply_json.failure(error))
         ending = apply_json.ending(
@@ -85,7 +85,7 @@ class EventStream:
 
 
 def exit_code_of(error: BaseException) -> Exit:
-    """The exit code of a run that ends with this error: what the command line makes of it."""
+    """The exit code of a run that ends with this error."""
     if isinstance(error, ReconcileError):
         return error.exit_code
     if isinstance(error, KeyboardInterrupt):

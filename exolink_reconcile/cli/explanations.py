@@ -1,4 +1,4 @@
-"""A word that users meet to what it means: an error code, an exit code, a kind, or a key of the YAML."""
+"""A word to its explanation: an error code, an exit code, a kind, or a key of the YAML."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,7 +11,7 @@ from exolink_reconcile.resource import Kind, fields, key
 
 
 def explain(word: str, kinds: Sequence[Kind], contract: Contract) -> str | None:
-    """What it means; None where nobody knows it."""
+    """The explanation of a word; None if it is unknown."""
     code = next((code for code in Code if code == word.upper()), None)
     if code is not None:
         return "".join(_code(code))
@@ -28,7 +28,7 @@ def explain(word: str, kinds: Sequence[Kind], contract: Contract) -> str | None:
 
 
 def words(kinds: Sequence[Kind]) -> list[str]:
-    """Every word that can be explained: for completion and for the nearest one."""
+    """Every word with an explanation, for completion and for hints."""
     properties = schema.config(kinds)["properties"]
     named = [f"{kind.kind}.{name}" for kind in kinds for name in _entry(kind, properties)]
     return [*Code, *(str(int(exit)) for exit in Exit), *(kind.kind for kind in kinds), *named, *_paths(properties)]
@@ -93,7 +93,7 @@ def _key(word: str, kinds: Sequence[Kind], properties: Mapping[str, Any], contra
 
 
 def _bare(word: str, kinds: Sequence[Kind], properties: Mapping[str, Any], contract: Contract) -> Iterator[str]:
-    """A key without the name of what it stands in: in every kind that has it, else in every other mapping."""
+    """A key alone, explained for every kind that has it, else for every other mapping that has it."""
     of_kinds = [f"{kind.kind}.{word}" for kind in kinds if word in _entry(kind, properties) or word in kind.reported]
     for path in of_kinds or [path for path in _paths(properties) if path.rpartition(".")[2] == word]:
         yield "".join(_key(path, kinds, properties, contract))
@@ -129,5 +129,5 @@ def _evidence(operation: Operation | None) -> str:
 
 
 def _first_line(kind: Kind) -> str:
-    """The sentence that a kind says of itself, without the page of the API that it is from."""
+    """The first sentence of a kind's docstring, without the API page that it comes from."""
     return re.sub(r" \(API page [^)]*\)", "", (kind.__doc__ or kind.kind).strip().splitlines()[0])

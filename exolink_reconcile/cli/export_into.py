@@ -1,4 +1,4 @@
-"""`export --into`: live values into the YAML and CSV that is there."""
+"""`export --into`: live values into the existing YAML and CSV."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -25,7 +25,7 @@ from exolink_reconcile.planning import differ
 def run(
     tenants: Sequence[str], path: str, *, write: bool, add: str | None, env_allow: Sequence[str], options: ApiOptions
 ) -> Exit:
-    """Show what would change in the files, and write it if that is wanted. Raises InputError, ApiError, StorageFailed."""
+    """Show what would change in the files, and write it if asked to. Raises InputError, ApiError, StorageFailed."""
     if write and path == "-":
         raise problem("E-USAGE", "--write needs files: standard input cannot be written")
     if add is not None:
@@ -62,7 +62,7 @@ def run(
 
 
 def _check_place(add: str, path: str) -> None:
-    """A file that the next plan of the same PATH would not read is of no use."""
+    """Refuse a file that the next plan of the same PATH would not read. Raises InputError."""
     inside = os.path.isdir(path) and os.path.realpath(add).startswith(os.path.realpath(path) + os.sep)
     same = os.path.exists(add) and os.path.realpath(add) == os.path.realpath(path)
     if not (inside or same) or not add.lower().endswith((".yaml", ".yml")):
@@ -84,7 +84,7 @@ def _only(desired: DesiredState, tenants: Sequence[str], path: str) -> DesiredSt
 
 
 def _addition(changes: Changes, contract: Contract) -> str:
-    """The documents of what is live and not declared."""
+    """The documents that declare what is live and not declared yet."""
     rows: dict[str, dict[type, Sequence[object]]] = {}
     for unmanaged in changes.unmanaged:
         rows.setdefault(unmanaged.tenant, {})[unmanaged.kind] = unmanaged.rows
@@ -95,7 +95,7 @@ def _addition(changes: Changes, contract: Contract) -> str:
 
 
 def _diff_of_addition(add: str, addition: str) -> Iterator[str]:
-    """The lines of a unified diff: what goes to the end of a file, or makes a new one."""
+    """The lines of a unified diff that appends to a file or makes a new one."""
     is_new = not os.path.exists(add)
     end = 0 if is_new else len(files.read_text(add, "the file of --add").splitlines())
     lines = (_of_new_file(addition) if is_new else addition).splitlines()

@@ -1,4 +1,4 @@
-"""Errors and warnings to stderr: on a terminal with colour and the line that they are about."""
+"""Errors and warnings to stderr; on a terminal in colour, with the line that they are about."""
 
 import os
 import shutil
@@ -16,7 +16,7 @@ _MOST_BYTES = 64 * 1024 * 1024
 
 
 def tell(findings: Iterable[Diagnostic], console: Console = CONSOLE) -> None:
-    """Show diagnostics, in the order given."""
+    """Show diagnostics, in their order."""
     findings = variables.without_values(findings)
     if not sys.stderr.isatty():
         console.err(diagnostics(findings, Look(colours=console.error_colours)))
@@ -26,14 +26,14 @@ def tell(findings: Iterable[Diagnostic], console: Console = CONSOLE) -> None:
 
 
 def failure(error: ReconcileError, console: Console = CONSOLE) -> None:
-    """Show what ended a command. What an API error does not say of what to do, its code does."""
+    """Show the error that ended a command. If an API error does not say what to do, the help of its code does."""
     end = "" if error.summary.endswith("?") else "."
     detail = error.code.help if isinstance(error, ApiError) and not error.says_what_now else ""
     tell([Diagnostic(error.code, f"{error.summary.rstrip('.')}{end}", error.source, detail=detail)], console)
 
 
 class _Lines:
-    """The lines of files, each file read once; nothing where it cannot be read any more."""
+    """The lines of files, each file read once; none if a file cannot be read any more."""
 
     def __init__(self) -> None:
         self._files: dict[str, list[str]] = {}

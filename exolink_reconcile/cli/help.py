@@ -10,7 +10,7 @@ import click
 from exolink_reconcile.cli.console import CONSOLE
 from exolink_reconcile.report.lines import broken
 
-# Where the help shows an option that is not about its command alone. What is named nowhere stands first, under Options.
+# The groups of options that several commands share. Options that are in no group come first, under Options.
 _GROUPS = {
     "Which part": ("target", "exclude", "only", "base", "wave", "prune", "env_allow"),
     "Guardrails": (
@@ -26,14 +26,14 @@ _GROUPS = {
 _EXIT_CODES = (
     "Exit codes: `exolink-reconcile explain 5` says what one means; all of them: docs/reference/exit-codes.md."
 )
-_NARROW = 70  # columns: below, options take less of them
+_NARROW = 70  # columns: on a narrower terminal the options get fewer of them
 
 
 class _Formatter(click.HelpFormatter):
-    """Breaks lines at blanks only: not in a path, a URL, an option, or what is in code marks."""
+    """Breaks lines at spaces only: not in a path, a URL, an option, or text in backticks."""
 
     def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
-        """The rows as two columns; on a narrow terminal the second one keeps the larger part."""
+        """The rows in two columns; on a narrow terminal the second column keeps the larger part."""
         rows = list(rows)
         room = col_max if self.width >= _NARROW else self.width // 3
         column = max((len(first) for first, _ in rows if len(first) <= room), default=room) + col_spacing
@@ -50,7 +50,7 @@ class _Formatter(click.HelpFormatter):
             self.write_lines(broken(" ".join(paragraph.split()), max(self.width - self.current_indent, 11)))
 
     def write_lines(self, lines: Iterable[str]) -> None:
-        """Lines at the present indent."""
+        """Lines at the current indent."""
         for line in lines:
             self.write(f"{'':<{self.current_indent}}{line}".rstrip() + "\n")
 
@@ -96,7 +96,7 @@ class Command(click.Command):
 
 
 def command(*examples: str) -> Callable[[Callable[..., Any]], Command]:
-    """Make a function a command; `examples` are what a user could type after the program's name."""
+    """Make a function a command; `examples` are what a user may type after the program's name."""
     return click.command(cls=Command, examples=examples)
 
 
@@ -112,7 +112,7 @@ def _through_the_console(option: click.Option | None) -> click.Option | None:
 
 
 class Group(click.Group):
-    """A group whose help goes through the console too, as that of its commands."""
+    """A group whose help goes through the console, like that of its commands."""
 
     command_class = Command
     context_class = _Context

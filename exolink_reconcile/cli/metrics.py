@@ -1,6 +1,6 @@
 """A run to a file of metrics in Prometheus' text format, for a node exporter's textfile collector.
 
-Written by hand: a dozen gauges without a library's registry, and every name stands here.
+It is written by hand: a dozen gauges need no library, and every name stands here.
 """
 
 import os
@@ -17,14 +17,14 @@ from exolink_reconcile.model import Action, Plan, Result, Status
 from exolink_reconcile.resource import Address, ListKey
 
 _SUCCESS = "exolink_last_success_timestamp_seconds"
-_LOOKED_AT = 10_000  # characters of a file that would be written over
+_LOOKED_AT = 10_000  # characters that are read of a file before it is overwritten
 _METRIC = re.compile(r"[A-Za-z_:][A-Za-z0-9_:]*(\{.*\})? [-+0-9.eEinfaNI]+( -?[0-9]+)?$")
 _CAUSES = ("edit", "drift", "both", "none")  # none: no base says whose change it is
 _Labels = Mapping[str, str]
 
 
 class Metrics:
-    """What a run will say of itself at its end."""
+    """What a run reports about itself at its end."""
 
     def __init__(self) -> None:
         self.begin()
@@ -37,21 +37,21 @@ class Metrics:
         self._lists: set[ListKey] = set()
 
     def planned(self, plan: Plan, lists: Iterable[ListKey], unknown: int = 0) -> None:
-        """What a plan shows: differences by list (`lists` are all that were read), held back, writes still open."""
+        """Note a plan: differences by list (`lists` are all that were read), held back, writes still open."""
         self.begin()
         self._held_back, self._unknown = len(plan.held_back), unknown
         self._lists = set(lists)
         self._differences = dict(_causes(plan))
 
     def applied(self, result: Result) -> None:
-        """What became of the steps. What is done differs no more."""
+        """Note the outcomes of the steps; what is done does not differ any more."""
         done = {outcome.step.address for outcome in result.outcomes if not outcome.exit_code}
         self._differences = {a: cause for a, cause in self._differences.items() if a not in done}
         self._steps = Counter((outcome.step.action.word, outcome.status.value) for outcome in result.outcomes)
         self._unknown += sum(outcome.status is Status.UNKNOWN for outcome in result.outcomes)
 
     def text(self, code: Exit, now: float, before: str) -> str:
-        """The whole file. `before` is what it held so far: the last success is kept from there."""
+        """The content of the file. `before` is its old content: the last success is kept from there."""
         success = now if code in (Exit.DONE, Exit.DIFFERS) else _earlier(before)
         steps = [(action.word, status.value) for action in Action for status in Status]
         counts = Counter((address.tenant, address.kind, cause) for address, cause in self._differences.items())
@@ -75,7 +75,7 @@ class Metrics:
         return "".join(_metric(name, help, values) for (name, help), values in metrics.items())
 
     def write(self, path: str, code: Exit) -> None:
-        """Write the file, whole. Raises StorageFailed."""
+        """Write the file, completely or not at all. Raises StorageFailed."""
         before = ""
         if os.path.isfile(path):
             with suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:
@@ -84,7 +84,7 @@ class Metrics:
 
 
 def _causes(plan: Plan) -> Iterator[tuple[Address, str]]:
-    """Each difference and whose change it is (none: no base says); what is held back at one address is one."""
+    """Each difference and whose change it is (none: no base says it); everything held back at an address is one."""
     for held in plan.held_back:
         yield held.address, getattr(held, "cause", None) or "none"
     for step in plan.steps:  # a step has the last word on its address
@@ -92,7 +92,7 @@ def _causes(plan: Plan) -> Iterator[tuple[Address, str]]:
 
 
 def _earlier(text: str) -> float:
-    """The last success that a file tells of; 0 where it tells of none."""
+    """The last success in a file of metrics; 0 if it has none."""
     match = re.search(rf"(?m)^{_SUCCESS} (\d{{1,15}}(?:\.\d{{1,9}})?)$", text)
     return float(match[1]) if match else 0.0
 
@@ -117,7 +117,7 @@ def _escaped(text: str) -> str:
 
 
 def is_something_else(path: str) -> bool:
-    """Whether a file is there that holds anything but Prometheus text, such as YAML that somebody wrote."""
+    """Whether a file exists and holds anything but Prometheus text, such as YAML that somebody wrote."""
     try:
         if not os.path.isfile(path):
             return False

@@ -1,4 +1,4 @@
-"""Writes that are still open: which there are, and how to drop one."""
+"""Writes that are still open: to list them, and to drop one."""
 
 from exolink_reconcile.cli.console import Console
 from exolink_reconcile.errors import problem
@@ -9,7 +9,7 @@ from exolink_reconcile.state.homes import Home
 
 
 def read(home: Home, origin: str | None) -> tuple[list[Operation], set[int]]:
-    """The open writes, of one API or of all; and the numbers of those that an apply is at work on right now."""
+    """The open writes, of one API or of all; and the numbers of those that an apply is working on right now."""
     reading = home.read()
     if reading is None:
         return [], set()
@@ -20,7 +20,7 @@ def read(home: Home, origin: str | None) -> tuple[list[Operation], set[int]]:
 
 
 def forget(console: Console, home: Home, operations: list[Operation], address: str) -> int:
-    """Drop what is open at an address of one API, while no apply of its tenant is at work; how many there were."""
+    """Drop the open writes at an address of one API, while no apply of its tenant works; returns how many there were."""
     parsed = Address.parse(address)
     origins = sorted({op.origin for op in operations if op.address == parsed})
     if parsed is None or not origins:

@@ -1,4 +1,4 @@
-"""The options of the commands: names, types, defaults, environment variables; and the values that they fill."""
+"""The options of the commands: names, types, defaults, environment variables, and the values that they fill."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,7 +18,7 @@ DEFAULT_API_URL = "https://api.exolink.cloud"
 _DAY = 86_400.0
 _F = TypeVar("_F", bound=Callable[..., Any])
 
-# The options that shape a plan: they are recorded in a saved plan, and a different one refuses to apply it.
+# The options that shape a plan: a saved plan records them, and `apply --plan` refuses other values.
 PLAN_OPTIONS = (
     "api_url", "contract", "target", "exclude", "prune", "allow_replace", "allow_deletes", "allow_shrunk", "allow_inferred",
     "base", "only",
@@ -62,34 +62,34 @@ class Options(ApiOptions):
 
     @property
     def recorded(self) -> dict[str, Any]:
-        """What a saved plan keeps of them."""
+        """The options that a saved plan keeps."""
         values = {name: getattr(self, name) for name in PLAN_OPTIONS}
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
 class _Lines(click.types.StringParamType):
-    """Text; its environment variable holds one value a line."""
+    """Text; its environment variable holds one value on each line."""
 
     def split_envvar_value(self, rv: str) -> Sequence[str]:
         return [line.strip() for line in rv.splitlines() if line.strip()]
 
 
-# What a shell completes for an option, by the word its help has for the value.
+# What a shell completes for an option, by the word for its value in the help.
 _PLACES: dict[str, Literal["file", "dir"]] = {"FILE": "file", "DIR": "dir", "FOLDER": "dir"}
 
 
 def names_of(
     file_type: Literal["file", "dir"],
 ) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
-    """For `shell_complete`: let the shell offer names of files (and folders on the way), or of folders."""
+    """For `shell_complete`: lets the shell offer names of files (and folders on the way), or of folders."""
     return lambda context, parameter, incomplete: [CompletionItem(incomplete, type=file_type)]
 
 
 class _Option(click.Option):
-    """An option that refuses an empty text on the command line: a variable in a script had no value."""
+    """An option that refuses an empty text on the command line: most likely a variable in a script had no value."""
 
     def consume_value(self, ctx: click.Context, opts: Mapping[str, click.Parameter]) -> tuple[Any, ParameterSource]:
-        """The value and where it comes from. An environment variable that is empty counts as unset."""
+        """The value and where it comes from. An empty environment variable counts as unset."""
         value, source = super().consume_value(ctx, opts)
         if source is ParameterSource.COMMANDLINE and (
             value == "" or (isinstance(value, (list, tuple)) and "" in value)
@@ -98,7 +98,7 @@ class _Option(click.Option):
         return value, source
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
-        """The option, and what it does; its variable and its default, each in one piece."""
+        """The option and its help, with its variable and its default, each in one piece."""
         if self.hidden:
             return None
         extra = self.get_help_extra(ctx)
@@ -122,14 +122,14 @@ def option(name: str, *short_forms: str, **settings: Any) -> Callable[[_F], _F]:
     return click.option(name, *short_forms, cls=_Option, envvar=variable(name), show_envvar=True, **settings)
 
 
-PLAN_FORMATS = tuple(name for name in FORMATS if name != "gitlab")  # its counts are of a plan that was saved
+PLAN_FORMATS = tuple(name for name in FORMATS if name != "gitlab")  # its counts are for a saved plan
 APPLY_FORMATS = ("text", "json")
 FINDINGS_FORMATS = ("text", "json", "github", "sarif", "codequality")
 EXPORT_FORMATS = ("yaml", "csv")
 
 
 class _Format(click.Choice[str]):
-    """One of the formats of a command. EXOLINK_FORMAT is for all of them: what another command offers is not a mistake."""
+    """One of the formats of a command. EXOLINK_FORMAT is for all commands: a format of another command is not an error."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         source = ctx.get_parameter_source(param.name or "") if ctx is not None and param is not None else None
@@ -143,7 +143,7 @@ class _Format(click.Choice[str]):
 
 
 def formats(names: Iterable[str]) -> Callable[[_F], _F]:
-    """The option that says how to show the result; by default in the first of these formats."""
+    """The option that says how to show the result; the default is the first of these formats."""
     choices = tuple(names)
     return option("--format", type=_Format(choices), default=choices[0], show_default=True, help="How to show it.")
 
@@ -192,8 +192,8 @@ def seconds(name: str, default: float, least: float, help: str) -> Callable[[_F]
 
 
 def one_spelling(ctx: click.Context, parameter: click.Parameter, url: str | None) -> str | None:
-    """The URL as it is compared, locked and remembered: scheme and host in small letters, no default port, no slash
-    at the end. What is not a URL stays as it is, to be refused where it is used.
+    """The URL as it is compared, locked and remembered: scheme and host in lower case, no default port, no slash
+    at the end. A text that is not a URL stays as it is, and is refused where it is used.
     """
     from urllib.parse import urlsplit
 
@@ -286,7 +286,7 @@ reach = _together(
 
 
 def _no_password(ctx: click.Context, parameter: click.Parameter, state: str | None) -> str | None:
-    """A state whose URL has no password, unless it comes from the environment: others see the command line."""
+    """Refuse a state URL with a password, unless it comes from the environment: other users see the command line."""
     source = ctx.get_parameter_source(parameter.name or "")
     if state is not None and source is ParameterSource.COMMANDLINE:
         from exolink_reconcile.state import database_url

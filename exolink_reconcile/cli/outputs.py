@@ -1,4 +1,4 @@
-"""Where results may be written: never over what the same command reads."""
+"""Where results may be written: never over an input of the same command."""
 
 import os
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ _INPUT_SUFFIXES = (".yaml", ".yml", ".csv")
 
 
 def refuse_input(out: str, options: Options, files: Iterable[str]) -> None:
-    """Refuse a file that is an input of the plan, or would be one of the next. Raises InputError."""
+    """Refuse a file that is an input of this plan, or would be one of the next. Raises InputError."""
     inputs = (options.contract, options.token_file, options.ca_file, *options.paths, *files)
     if any(path is not None and _same(path, out) for path in inputs):
         raise problem(

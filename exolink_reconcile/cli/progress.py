@@ -1,4 +1,4 @@
-"""How far a run is, on stderr: a line that is drawn anew on a terminal, lines and a heartbeat elsewhere."""
+"""The progress of a run on stderr: a line that is redrawn on a terminal, lines and a heartbeat elsewhere."""
 
 import os
 import shutil
@@ -14,16 +14,16 @@ from exolink_reconcile.inert import inert
 from exolink_reconcile.model import Outcome, Status, Step
 from exolink_reconcile.pipeline import Wanted
 
-_TICK = 0.2  # seconds between two looks
-_HEARTBEAT = 30.0  # seconds without a line, after which a log gets one: a CI system takes silence for a hang
+_TICK = 0.2  # seconds between two updates
+_HEARTBEAT = 30.0  # seconds of silence after which a log gets a line: a CI system takes more for a hang
 _LONG = 5.0  # seconds after which a write in flight is named
-_SETTLING_IN = 3.0  # seconds before a time left is more than a guess
+_SETTLING_IN = 3.0  # seconds before the time left can be estimated
 _BAR = 24
 STOPPING = "Stopping: no new write starts; waiting up to 5 s for what is in flight."
 
 
 class Ticker:
-    """Calls `tick` every moment until the end, from a thread of its own."""
+    """Calls `tick` regularly until the end, from a thread of its own."""
 
     def __init__(self, tick: Callable[[], None]) -> None:
         self._tick = tick
@@ -46,7 +46,7 @@ class Ticker:
 
 
 class Line:
-    """A line of a terminal that is drawn anew, or elsewhere a heartbeat."""
+    """A line that is redrawn on a terminal, or a heartbeat elsewhere."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -56,11 +56,11 @@ class Line:
 
     @property
     def live(self) -> bool:
-        """Whether the line is drawn anew."""
+        """Whether the line is redrawn."""
         return self._live
 
     def draw(self, text: str) -> None:
-        """Show the state: at once on a terminal, elsewhere when nothing was said for long."""
+        """Show the state: at once on a terminal, elsewhere only after a long silence."""
         if self._live:
             room = shutil.get_terminal_size().columns - 1
             text = text if len(text) <= room else f"{text[: room - 1]}…"
@@ -71,13 +71,13 @@ class Line:
             self.say(f"{text}\n")
 
     def say(self, text: str) -> None:
-        """Write whole lines, above the line that is drawn."""
+        """Write complete lines, above the drawn line."""
         self.clear()
         self._console.note(text)
         self._spoke = time.monotonic()
 
     def clear(self) -> None:
-        """Take the drawn line away."""
+        """Remove the drawn line."""
         if self._drawn:
             self._console.note("\r\x1b[K")
             self._drawn = ""
@@ -85,7 +85,7 @@ class Line:
 
 @contextmanager
 def reading(console: Console, wanted: Wanted) -> Iterator[None]:
-    """Say what is being read while it is read."""
+    """Show what is being read, while it is read."""
     count = len(wanted.tenants)
     subject = f"tenant {wanted.tenants[0]}" if count == 1 else f"{count} tenants"
     subject = f"{subject} at {wanted.api_url}"
@@ -101,9 +101,9 @@ def reading(console: Console, wanted: Wanted) -> Iterator[None]:
 
 
 class Progress:
-    """How far an apply is: what is done, what failed (at once), what is in flight for long, and the time left.
+    """The progress of an apply: what is done, what failed (at once), what is in flight for long, and the time left.
 
-    Used by `with`, around the writes; its methods are called from several threads.
+    Use it in a `with` statement around the writes; its methods are called from several threads.
     """
 
     def __init__(self, console: Console, total: int) -> None:
@@ -123,12 +123,12 @@ class Progress:
         return time.monotonic() - self._began
 
     def __enter__(self) -> None:
-        """The first write is about to go."""
+        """The first write is about to leave."""
         self._began = time.monotonic()
         self._ticker.begin()
 
     def started(self, step: Step) -> None:
-        """The write of a step is about to go."""
+        """The write of a step is about to leave."""
         with self._lock:
             self._in_flight[id(step)] = (_named(step), time.monotonic())
 
@@ -150,7 +150,7 @@ class Progress:
                 self._line.say(f"{status} {_named(outcome.step)}: {inert(outcome.detail)} ({outcome.code})\n")
 
     def note(self, sentence: str) -> None:
-        """Say something that is not about one step."""
+        """Show a sentence that is not about one step."""
         with self._lock:
             self._line.say(f"{inert(sentence)}\n")
 
@@ -187,7 +187,7 @@ class Progress:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people say them: `0.4 s`, `22 s`, `1 m 30 s`, `2 h 5 m`."""
+    """Seconds in people's units: `0.4 s`, `22 s`, `1 m 30 s`, `2 h 5 m`."""
     if seconds < 10:
         return f"{seconds:.1f} s"
     if seconds < 60:

@@ -11,7 +11,7 @@ from exolink_reconcile.state.homes import FolderHome
 
 
 def left(saved: SavedPlan, state: str | None) -> str:
-    """What is left of the plan, as far as the state knows; empty where it knows of no run of it."""
+    """How much of the plan is left, as far as the state knows; empty if it knows no run of the plan."""
     own = saved.document.exolink
     path = own.api_url.removeprefix(connection.EMULATOR)
     if path != own.api_url and not os.path.isfile(path):

@@ -1,4 +1,4 @@
-"""Where a plan comes from, for those who read it later: commit, who, when, run. From options, else from CI's variables."""
+"""Options, else CI's variables, to where a plan comes from: commit, who, when, run."""
 
 from collections.abc import Mapping, Sequence
 
@@ -16,7 +16,7 @@ _GITHUB_RUN = ("GITHUB_SERVER_URL", "GITHUB_REPOSITORY", "GITHUB_RUN_ID")
 
 
 def facts(stated: Sequence[str], environment: Mapping[str, str]) -> dict[str, str]:
-    """The facts that are known, by name. `stated` are `NAME=TEXT`, as --provenance has them; an empty text hides a fact.
+    """The known facts, by name. `stated` are `NAME=TEXT`, from --provenance; an empty text hides a fact.
 
     Raises:
         InputError: one is not of this form.

@@ -1,4 +1,4 @@
-"""Each request to a line: of JSON in a file (`--log`), in words on stderr (`-v`). No body, token or query is ever in it."""
+"""Each request to a line: JSON in a file (`--log`), words on stderr (`-v`). It never holds a body, token or query."""
 
 import json
 import os
@@ -17,7 +17,7 @@ Trace = Callable[[Exchange], object]
 
 @contextmanager
 def trace(log: str | None, verbose: bool, console: Console) -> Iterator[Trace | None]:
-    """What is reported of each request, or None where nobody asked. The lines of a file that is there stay.
+    """The function that reports each request; None if the user asked for no report. Lines of an existing file stay.
 
     Raises:
         InputError: the file is there and is not a log.
@@ -39,7 +39,7 @@ def trace(log: str | None, verbose: bool, console: Console) -> Iterator[Trace | 
 
 class _RequestLog:
     def __init__(self, file: int | None, verbose: bool, console: Console) -> None:
-        self.lost = ""  # why a line could not be written: an apply goes on without its log
+        self.lost = ""  # why a line could not be written; an apply goes on without its log
         self._file = file
         self._verbose = verbose
         self._console = console
@@ -58,7 +58,7 @@ class _RequestLog:
             self._write(json_without_commands(json.dumps(line, ensure_ascii=True)).encode() + b"\n")
 
     def close(self) -> None:
-        """Close the file. A request that ends later is not logged: its number may be another file's by then."""
+        """Close the file. Later requests are not logged: the descriptor may belong to another file by then."""
         with self._lock:
             if self._file is not None:
                 os.close(self._file)

@@ -1,4 +1,4 @@
-"""What is known of this run from its first moment: when it began, where its metrics go, which variables its YAML named."""
+"""Facts about this run: when it began, where its metrics go, which variables its YAML named."""
 
 import time
 
@@ -10,7 +10,7 @@ class Run:
         self.began = time.monotonic()
         self.metrics_file: str | None = None
         self.variables: dict[str, str] = {}
-        self.wrote = False  # whether a command that is not apply may have written something by now
+        self.wrote = False  # whether a command other than apply may have written something by now
 
     def begin(self) -> None:
         """Begin a run; an earlier one of this process is over."""
@@ -21,7 +21,7 @@ class Run:
 
     @property
     def seconds(self) -> float:
-        """How long it took so far."""
+        """How long the run took so far."""
         return time.monotonic() - self.began
 
 

@@ -3,8 +3,8 @@
 A handler runs between any two instructions of the main thread, with whatever locks that holds. So it only remembers
 the signal, and
 - before the first write it raises `Interrupted`, once: what was read is thrown away;
-- from the first write on it hands the wish to whoever applies, who looks at it before each write;
-- once the result is being told it does nothing: the exit code of the result stands.
+- from the first write on it passes the wish to the apply, which checks it before each write;
+- while the result is shown it does nothing: the exit code of the result stands.
 """
 
 import signal
@@ -22,7 +22,7 @@ class Interrupted(BaseException):
 
 
 class Signals:
-    """The signals of this process. `number` is the first that came in this run, 0 while there was none."""
+    """The signals of this process. `number` is the first signal of this run, 0 if there was none."""
 
     def __init__(self) -> None:
         self.number = 0
@@ -36,11 +36,11 @@ class Signals:
                 signal.signal(number, self._handle)
 
     def hand_to(self, wish: Callable[[int], None]) -> None:
-        """From now on a signal interrupts nothing: it is a wish. `wish` may take no lock and print nothing."""
+        """From now on a signal interrupts nothing but calls `wish`, which must take no lock and print nothing."""
         self._wish = wish
 
     def finish(self) -> None:
-        """From now on a signal changes nothing any more."""
+        """From now on signals change nothing."""
         self._wish = _nothing
 
     def _handle(self, number: int, frame: object) -> None:

@@ -1,4 +1,4 @@
-"""Options to the start of a run: the files read, the API open, the memory of earlier runs. Shows the warnings."""
+"""Options to the start of a run: the files read, the API open, the memory of earlier runs. It shows warnings."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -27,7 +27,7 @@ def wanted(
     saved: ReviewedPlan | None = None,
     keep_documents: bool = False,
 ) -> Wanted:
-    """What the files and options want. Raises InputError with every problem."""
+    """What the files and options ask for. Raises InputError with every problem."""
     wanted = pipeline.wanted(
         options.paths, variables.watched(os.environ), api_url=options.api_url, contract_path=options.contract,
         choices=choices(options, reviewed=reviewed, saved=saved), env_allow=allowed_variables(options.env_allow),
@@ -40,7 +40,7 @@ def wanted(
 def allowed_variables(env_allow: Sequence[str]) -> Sequence[str] | None:
     """Globs on the environment variables that YAML may name; None for all but our own.
 
-    In CI none, where nothing was said: whoever may open a pull request would read every secret of the job.
+    Without --env-allow, CI allows none: a pull request could otherwise read every secret of the job.
     """
     return env_allow if env_allow or os.environ.get("CI") else None
 
@@ -71,7 +71,7 @@ def connected(options: ApiOptions, contract_text: str, console: Console) -> Iter
 
 
 def probed(run: PlannedRun, options: Options) -> PlannedRun:
-    """The run with what --probe finds out about the URLs of its plan; as it is without --probe. Raises InputError."""
+    """The run with the results of --probe for the URLs of its plan; unchanged without --probe. Raises InputError."""
     if not options.probe:
         return run
     from exolink_reconcile.live import probe
@@ -81,7 +81,7 @@ def probed(run: PlannedRun, options: Options) -> PlannedRun:
 
 
 def tell_unprobed(run: PlannedRun, options: Options, console: Console) -> None:
-    """Say which --allow-unreachable allowed nothing, because nothing was probed there."""
+    """Say which --allow-unreachable has no effect, because nothing was probed there."""
     probed = {str(probe.address) for probe in run.plan.probes or ()}
     for address in options.allow_unreachable:
         if address not in probed:
@@ -90,5 +90,5 @@ def tell_unprobed(run: PlannedRun, options: Options, console: Console) -> None:
 
 
 def memory(options: Options, tenants: Sequence[str] = ()) -> Memory:
-    """What earlier runs left, for a command that may not write; `tenants` are those whose base is wanted."""
+    """What earlier runs left, for a command that must not write; `tenants` are the tenants whose base is wanted."""
     return homes.home(options.state, os.environ).memory(connection.origin(options.api_url), tenants)

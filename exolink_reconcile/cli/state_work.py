@@ -35,11 +35,11 @@ def history(home: Home, globs: Sequence[str], run: str | None, limit: int | None
 
 
 def break_lease(home: Home, tenant: str, token: int, reason: str, origin: str | None) -> Lease:
-    """Take a lease away from the one who holds it by this token.
+    """Take a lease away from its holder, who has it with this token.
 
     Raises:
         InputError: the state is a folder, or several APIs have such a lease.
-        PlanRefused: nobody holds it, or by another token.
+        PlanRefused: nobody holds it, or with another token.
 
     """
     if not isinstance(home, DatabaseHome):
@@ -62,7 +62,7 @@ def break_lease(home: Home, tenant: str, token: int, reason: str, origin: str | 
 
 
 def init(home: Home) -> str:
-    """Make or migrate the tables; what was done, as a sentence."""
+    """Make or migrate the tables; returns a sentence that says what was done."""
     from exolink_reconcile.state import upkeep
 
     database = _database(home, "store init makes the tables of a database")
@@ -74,7 +74,7 @@ def init(home: Home) -> str:
 
 
 def status(home: Home) -> tuple[str, Sequence[str]]:
-    """How the state is, in lines; and what to worry about."""
+    """The status of the state, in lines; and what to worry about."""
     if isinstance(home, DatabaseHome):
         from exolink_reconcile.state import upkeep
 
@@ -93,7 +93,7 @@ def status(home: Home) -> tuple[str, Sequence[str]]:
 
 
 def prune(home: Home, days: int) -> str:
-    """Throw away what is closed and older; how much that was, as a sentence."""
+    """Drop what is closed and older than `days`; returns a sentence that says how much."""
     if isinstance(home, DatabaseHome):
         from exolink_reconcile.state import upkeep
 
@@ -109,7 +109,7 @@ def prune(home: Home, days: int) -> str:
 
 
 def import_folder(home: Home, folder: str) -> str:
-    """Take a folder into a shared state; what was new, as a sentence."""
+    """Import a folder into a shared state; returns a sentence that says what was new."""
     from exolink_reconcile.state import upkeep
 
     database = _database(home, "store import fills a database")

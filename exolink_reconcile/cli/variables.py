@@ -1,4 +1,4 @@
-"""What YAML took from the environment, kept out of every error text: `${env:NAME}` stands there instead."""
+"""Values that YAML took from the environment, kept out of every error text: it shows `${env:NAME}` instead."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -9,16 +9,16 @@ from exolink_reconcile.errors import InputError, ReconcileError
 from exolink_reconcile.inert import inert
 from exolink_reconcile.model import Diagnostic
 
-_SHORT = 4  # characters; a shorter value is part of too many words, and hidden only where it is a whole name
+_SHORT = 4  # characters; a shorter value is part of too many words, so it is hidden only as a complete name
 
 
 def watched(environment: Mapping[str, str]) -> Mapping[str, str]:
-    """The environment; what is asked of it is hidden from the error texts of this run."""
+    """The environment; values that are read from it are hidden from the error texts of this run."""
     return _Watched(environment)
 
 
 def hide(text: str) -> str:
-    """An error text without the values, whoever quotes them: a check, a guardrail or the API."""
+    """An error text without the values, whether a check, a guardrail or the API quotes them."""
     names = {form: name for name, value in RUN.variables.items() for form in (inert(value), value)}
     if not names:
         return text
@@ -27,14 +27,14 @@ def hide(text: str) -> str:
 
 
 def without_values(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
-    """Errors and warnings of the YAML, in the same way."""
+    """Errors and warnings of the YAML, without the values."""
     if not RUN.variables:
         return tuple(diagnostics)
     return tuple(replace(each, summary=hide(each.summary), detail=hide(each.detail)) for each in diagnostics)
 
 
 def clean(failure: BaseException) -> None:
-    """What ends a run, in the same way."""
+    """Take the values out of the error that ends a run."""
     if isinstance(failure, ReconcileError):
         failure.summary = hide(failure.summary)
     if isinstance(failure, InputError):
@@ -48,7 +48,7 @@ def _pattern(form: str) -> str:
 
 
 class _Watched(Mapping[str, str]):
-    """An environment that remembers in RUN what was asked of it."""
+    """An environment that remembers in RUN which of its variables were read."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment

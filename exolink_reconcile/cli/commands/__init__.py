@@ -1,7 +1,6 @@
 """The commands by name, one module each, imported when somebody asks for it.
 
-A command's module declares its options, and imports what it needs inside of its function: `--help` must not wait for
-pydantic.
+A command's module declares its options, and imports what it needs inside its function: `--help` must not wait for pydantic.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,7 +12,7 @@ import click
 from exolink_reconcile.cli import ending, environment, help
 from exolink_reconcile.codes import Exit
 
-# Each is the function of its name in the module of its name; its help here is the first line of its own.
+# Each command is a function in the module of the same name; its help here is the first line of the function's docstring.
 COMMANDS = {
     "validate": "Check the YAML, offline.",
     "plan": "Show what apply would do.",
@@ -35,7 +34,7 @@ COMMANDS = {
 }
 
 
-# What users of other tools look for here, and where it is.
+# Commands of other tools that users may try, and what to use instead.
 _ELSEWHERE = {
     "destroy": "List under `removed` what must go, then plan and apply.",
     "delete": "List under `removed` what must go, then plan and apply.",
@@ -58,7 +57,7 @@ class _Lazy(help.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of a name; None where there is none."""
+        """The command of a name; None if there is none."""
         return command(cmd_name) if cmd_name in COMMANDS else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -69,7 +68,7 @@ class _Lazy(help.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As ever; a name that is not a command gets suggestions from the table."""
+        """Like click; a name that is not a command gets a suggestion."""
         try:
             return super().resolve_command(ctx, args)
         except click.exceptions.NoSuchCommand as error:
@@ -109,7 +108,7 @@ def _variables() -> set[str]:
 
 
 def leaves() -> Iterator[tuple[str, click.Command]]:
-    """Every command that does something, with the words that call it."""
+    """Every command that can run, with the words that call it."""
     for name in COMMANDS:
         called = command(name)
         if isinstance(called, click.Group):
@@ -124,7 +123,7 @@ def run(arguments: Sequence[str]) -> NoReturn:
 
 
 def exit_code(arguments: Sequence[str]) -> Exit:
-    """Run a command; its exit code. What fails has its message on stderr."""
+    """Run a command; returns its exit code. A failure has a message on stderr."""
     return ending.exit_code(lambda: _invoke(arguments))
 
 

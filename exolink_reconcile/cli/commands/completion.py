@@ -19,6 +19,6 @@ def completion(shell: str) -> Exit:
 
     kind = get_completion_class(shell)
     assert kind is not None  # click has all three
-    # Not its own `source`: that of bash runs the bash that is here, and the script may be for another machine.
+    # Not click's own `source`: for bash it runs this machine's bash, and the script may be for another machine.
     CONSOLE.out(ShellComplete.source(kind(commands.main, {}, _PROGRAM, "_EXOLINK_RECONCILE_COMPLETE")) + "\n")
     return Exit.DONE

@@ -63,6 +63,6 @@ def _url(host: str, port: int) -> str:
 
 
 def _token_variable(token: str) -> str:
-    """What goes before a command that needs the token: nothing where the environment has it, which may be a real one."""
+    """The prefix for a command that needs the token; empty if the token is from the environment: it may be a real one."""
     source = click.get_current_context().get_parameter_source("token")
     return "" if source is ParameterSource.ENVIRONMENT else f"EXOLINK_TOKEN={shlex.quote(token)} "

@@ -69,7 +69,7 @@ def export(
 
 
 def _refuse_without_use(overwrite: bool) -> None:
-    """With --into there is nothing that --format or --overwrite could say."""
+    """Refuse --format and --overwrite together with --into: they would have no effect. Raises InputError."""
     from exolink_reconcile.errors import problem
 
     given = click.get_current_context().get_parameter_source("format")
@@ -80,7 +80,7 @@ def _refuse_without_use(overwrite: bool) -> None:
 
 
 def _refuse_no_folder(folder: str) -> None:
-    """A file that stands where the folder, or a folder above it, has to be."""
+    """Refuse a folder if a file stands in its place, or in that of a folder above it. Raises InputError."""
     from exolink_reconcile.errors import problem
 
     path = os.path.abspath(folder)

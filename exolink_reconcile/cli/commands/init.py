@@ -41,7 +41,7 @@ chargers:
 # removed:
 #   - {charger: CP-0001, reason: "sold, OPS-7"}
 """
-# What a pipeline is made of: where a file goes, and the template that it is made from.
+# The files of a pipeline: where each goes, and its template.
 _PIPELINES = {
     "github": {
         ".github/workflows/exolink-plan.yml": "github/exolink-plan.yml",
@@ -54,7 +54,7 @@ _INFERRED = (
     "Charger writes are inferred, not documented. Once you have tried one by hand, give the plan of the pipeline"
     " --allow-inferred: {place}.\n"
 )
-# What only the user can set, at the host of the code.
+# Settings that only the user can make, at the code host.
 _SETTINGS = {
     "github": [
         "On GitHub: the secret EXOLINK_READ_TOKEN; and the environment exolink-production, with required reviewers, only the"
@@ -102,7 +102,7 @@ def init(from_live: str | None, ci: str | None, action: str | None, **reach: Any
 
 
 def _check_action(action: str | None, ci: str | None) -> None:
-    """Raises UsageError for what no workflow could use."""
+    """Raises UsageError for an --action that no workflow could use."""
     if action is not None and ci != "github":
         raise click.UsageError("--action goes with --ci github.")
     if action is not None and not re.fullmatch(r"[A-Za-z0-9._-]+/[A-Za-z0-9._/-]+@[0-9a-f]{40}", action):
@@ -110,7 +110,7 @@ def _check_action(action: str | None, ci: str | None) -> None:
 
 
 def _pipelines(ci: str | None, action: str | None) -> dict[str, str]:
-    """The files of a pipeline; they plan the file that is written here."""
+    """The files of a pipeline that plans the new configuration."""
     from exolink_reconcile import files
 
     texts = {path: files.template(name) for path, name in _PIPELINES.get(ci or "", {}).items()}
@@ -145,7 +145,7 @@ def _refuse_existing(paths: Mapping[str, str]) -> None:
 
 
 def _live(tenant: str, options: ApiOptions) -> str:
-    """The YAML of what is live of a tenant."""
+    """The YAML that declares what is live of a tenant."""
     from exolink_reconcile import export as exporter
     from exolink_reconcile import pipeline
     from exolink_reconcile.cli import start

@@ -62,7 +62,7 @@ def plan(
     if out:
         RUN.wrote = True
         files.write(out, document(run.plan))
-    probed = start.probed(run, options).plan  # a saved plan has no probes: they are true at one moment, from one place
+    probed = start.probed(run, options).plan  # a saved plan has no probes: they are only true now, and from here
     from_root = checkout.from_root(os.environ)
     start.tell_unprobed(replace(run, plan=probed), options, CONSOLE)
     view = PlanView(
@@ -77,7 +77,7 @@ def plan(
 
 
 def _tell(unknown: str, open_writes: int) -> None:
-    """Say why earlier runs are not known, and what they left open."""
+    """Say why nothing is known about earlier runs, or what they left open."""
     from exolink_reconcile.inert import inert
 
     if unknown:

@@ -1,4 +1,4 @@
-"""The store command: the tables of a shared state, how it is, and how it stays small."""
+"""The store command: make, inspect, prune and fill the state."""
 
 import os
 
