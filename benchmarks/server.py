@@ -3,8 +3,9 @@
     python -m benchmarks.server LATENCY_MS [COLLECTION=FILE ...]        e.g. charger=.cache/.../same.json
 
 Written from schemas/exolink-api.openapi.yaml; shares no code with the client. One thread a connection: a thread that
-sleeps wakes within 0.1 ms, an event loop only on whole milliseconds. A list is sent as the bytes it was prepared as
-until something is written to it. The latency goes before every answer and counts from the last byte of the request.
+sleeps wakes within 0.1 ms, an event loop only on whole milliseconds. A list is sent as the bytes it was prepared as,
+after a write as the texts of its rows, of which one is new. The latency goes before every answer and counts from the
+last byte of the request.
 
 On stdout: its port. `GET /-/counts` answers what it was asked since the last `POST /-/reset`, as `{"METHOD /path": n}`;
 `GET /-/window` the seconds from the first write received to the last answer sent.
@@ -34,6 +35,7 @@ class Collection:
         self.kind = kind
         self.prepared: bytes | None = prepared
         self.rows: dict[int, dict[str, Any]] | None = None
+        self.texts: dict[int, bytes] = {}
         self.next_id = 1
         self.lock = threading.Lock()
 
@@ -42,7 +44,7 @@ class Collection:
         with self.lock:
             if self.prepared is None:
                 assert self.rows is not None
-                self.prepared = json.dumps(list(self.rows.values()), separators=(",", ":")).encode()
+                self.prepared = b"[%s]" % b",".join(self.texts.values())
             return self.prepared
 
     def get(self, identifier: int) -> dict[str, Any] | None:
@@ -56,9 +58,8 @@ class Collection:
             return 400
         with self.lock:
             rows = self._open()
-            rows[self.next_id] = {"id": self.next_id, "tenantId": 1, **body, "deletedAt": None}
+            self._put(rows, {"id": self.next_id, "tenantId": 1, **body, "deletedAt": None})
             self.next_id += 1
-            self.prepared = None
         return 201
 
     def change(self, identifier: int, body: dict[str, Any] | None) -> int:
@@ -70,17 +71,26 @@ class Collection:
             if identifier not in rows:
                 return 404
             if body is None:
-                del rows[identifier]
+                del rows[identifier], self.texts[identifier]
+                self.prepared = None
             else:
-                rows[identifier] = {**rows[identifier], **body}
-            self.prepared = None
+                self._put(rows, {**rows[identifier], **body})
         return 200
+
+    def _put(self, rows: dict[int, dict[str, Any]], row: dict[str, Any]) -> None:
+        rows[row["id"]], self.texts[row["id"]] = row, _text(row)
+        self.prepared = None
 
     def _open(self) -> dict[int, dict[str, Any]]:
         if self.rows is None:
             self.rows = {row["id"]: row for row in json.loads(self.prepared or b"[]")}
+            self.texts = {number: _text(row) for number, row in self.rows.items()}
             self.next_id = max(self.rows, default=0) + 1
         return self.rows
+
+
+def _text(row: dict[str, Any]) -> bytes:
+    return json.dumps(row, separators=(",", ":")).encode()
 
 
 class Server:
