@@ -117,6 +117,7 @@ class Apply:
         self.events.diagnostics(variables.without_values(wanted.desired.warnings))
         with start.connected(options, wanted.contract_text, self.console) as api, self._locked(wanted) as journal:
             journal.api_now = api.now
+            api.keep_lists()
             with self._left_open(wanted, journal):
                 run, blind = self._settled_plan(wanted, api, journal)
                 whole_run = run

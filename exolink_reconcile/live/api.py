@@ -22,6 +22,7 @@ from exolink_reconcile.errors import ApiRejected, ApiSurprise, ApiUnreachable, N
 from exolink_reconcile.live import answers, trust, urls
 from exolink_reconcile.live.pace import Pace
 from exolink_reconcile.live.quiet_httpx import httpx
+from exolink_reconcile.live.rereading import ReadLists
 from exolink_reconcile.live.transport import Deadline, OneConnection
 from exolink_reconcile.resource import Kind
 from exolink_reconcile.secret_url import SecretUrl
@@ -115,6 +116,7 @@ class Api:
         self._sleep = sleep
         self._trace = trace
         self.tenant_ids: dict[str, int] = {}  # by name, from the tenants' own answers
+        self.lists = ReadLists()
         self._threads = threading.local()
         self._transports: list[httpx.BaseTransport] = []
         self._lock = threading.Lock()
@@ -136,6 +138,10 @@ class Api:
         """From now on, give each request only this many seconds and one attempt."""
         self._timeout = min(self._timeout, timeout)
         self._in_a_hurry = True
+
+    def keep_lists(self) -> None:
+        """From now on keep the rows of each list with their text: most of them are the same when it is read again."""
+        self.lists.most_bytes = answers.MAX_ANSWER
 
     def close(self) -> None:
         """Close every connection, without waiting for threads that still wait for an answer."""

@@ -11,11 +11,12 @@ from pydantic import FailFast, TypeAdapter, ValidationError
 
 from exolink_reconcile.codes import Exit
 from exolink_reconcile.errors import ApiError, ApiRejected, ApiSurprise, ApiUnreachable, NoTenant
-from exolink_reconcile.live import answers
+from exolink_reconcile.live import answers, rereading
 from exolink_reconcile.live.answers import Listing
 from exolink_reconcile.live.api import Api
+from exolink_reconcile.live.rereading import RowTexts
 from exolink_reconcile.model import LiveState, LiveTenant, remote_id
-from exolink_reconcile.resource import Kind, Row, fields, name_of_row, row_model
+from exolink_reconcile.resource import Kind, ListKey, Row, fields, name_of_row, row_model
 
 _T = TypeVar("_T")
 _MOST_ROWS = 1_000_000
@@ -62,7 +63,7 @@ def read_list(api: Api, kind: Kind, tenant: str) -> list[Row]:
 def read_rows(
     api: Api, kind: Kind, tenant: str, raw_ids: Collection[int] = ()
 ) -> tuple[list[Row], Mapping[int, Mapping[str, Any]]]:
-    """`read_list`, and the rows with these ids as the API answered them, without nested objects."""
+    """`read_list`, and the rows with these ids as the API answered them; nested objects may be left out."""
     return answers.in_turn(lambda: _rows(api, kind, tenant, api.list(kind, tenant), raw_ids))
 
 
@@ -80,37 +81,68 @@ def _checked_rows(
         raise ApiSurprise(
             "E-BAD-LIST", f"{subject} is one page of several ({listing.next_page} header): not all of it came"
         )
-    data = listing.data
-    if data.count(b"{") > _MOST_ROWS:
-        raise ApiSurprise("E-BAD-LIST", f"{subject} has more than {_MOST_ROWS:,} objects")
-    if data.count(b",") > _MOST_VALUES:  # fields that no kind knows are read too
-        raise ApiSurprise("E-BAD-LIST", f"{subject} has more than {_MOST_VALUES:,} values")
-    try:
-        rows = _list_adapter(kind).validate_json(data, extra="ignore")
-    except ValidationError as error:
-        raise _bad(subject, error, data) from None
+    data, tenant_id = listing.data, api.tenant_ids.get(tenant)
+    row_texts = _read_again(api, kind, tenant, data, tenant_id, subject)
+    rows = row_texts.rows if row_texts is not None else _parsed(subject, kind, data)
     if listing.total is not None and listing.total > len(rows):
         raise ApiSurprise("E-BAD-LIST", f"{subject} is not all there: {len(rows)} of {listing.total} rows came")
     ids = {remote_id(row) for row in rows}
     if len(ids) != len(rows):
         raise ApiSurprise("E-BAD-LIST", f"{subject} has one id twice")
+    if row_texts is None:
+        _check_each(subject, kind, data, rows, tenant_id)
+    wanted_ids = ids.intersection(raw_ids)
+    if row_texts is None and (wanted_ids or api.lists.keeps(data)):
+        row_texts = rereading.row_texts(data, rows, tenant_id)
+    if row_texts is not None:
+        api.lists.keep(ListKey(tenant, kind.kind), row_texts)
+    return [row for row in rows if not row.deletedAt], _whole_rows(data, row_texts, wanted_ids)
+
+
+def _read_again(api: Api, kind: Kind, tenant: str, data: bytes, tenant_id: int | None, subject: str) -> RowTexts | None:
+    """The list, with the rows of the last read if their text is the same; None if all of it must be parsed."""
+    before = api.lists.get(ListKey(tenant, kind.kind))
+    if before is None:
+        return None
+
+    def read(new: bytes) -> Sequence[Row]:
+        rows = _parsed(subject, kind, new)
+        _check_each(subject, kind, new, rows, tenant_id)
+        return rows
+
+    try:
+        return rereading.read_again(before, data, tenant_id, read)
+    except ApiSurprise:  # parsing all of it tells which row it is
+        return None
+
+
+def _parsed(subject: str, kind: Kind, data: bytes) -> list[Row]:
+    """The rows of a list, each with an id and a key."""
+    if data.count(b"{") > _MOST_ROWS:
+        raise ApiSurprise("E-BAD-LIST", f"{subject} has more than {_MOST_ROWS:,} objects")
+    if data.count(b",") > _MOST_VALUES:  # fields that no kind knows are read too
+        raise ApiSurprise("E-BAD-LIST", f"{subject} has more than {_MOST_VALUES:,} values")
+    try:
+        return _list_adapter(kind).validate_json(data, extra="ignore")
+    except ValidationError as error:
+        raise _bad(subject, error, data) from None
+
+
+def _check_each(subject: str, kind: Kind, data: bytes, rows: Sequence[Row], tenant_id: int | None) -> None:
+    """Refuse a list with a row that is not right by itself."""
     if _says_twice(kind, data, rows):
         raise ApiSurprise("E-BAD-LIST", f"{subject} has a row that gives one field twice")
-    if _is_of_another_tenant(data, api.tenant_ids.get(tenant)):
+    if _is_of_another_tenant(data, tenant_id):
         raise ApiSurprise("E-BAD-LIST", f"{subject} has a row of another tenant (tenantId)")
-    return [row for row in rows if not row.deletedAt], _whole_rows(data, ids.intersection(raw_ids), len(rows))
 
 
-def _whole_rows(data: bytes, ids: Collection[int], count: int) -> dict[int, Mapping[str, Any]]:
-    """A few rows of a valid list of `count` rows, as answered; nothing of the other rows is kept while it is read."""
+def _whole_rows(data: bytes, row_texts: RowTexts | None, ids: Collection[int]) -> dict[int, Mapping[str, Any]]:
+    """A few rows of a valid list, as answered; nothing of the other rows is kept while it is read."""
     if not ids:
         return {}
-    if data.count(b"{") == data.count(b"}") == count:  # no nested objects: each brace begins or ends a row
-        places = [match.start() for number in ids for match in re.finditer(rb'"id"\s*:\s*"?%d\b' % number, data)]
-        cut = [data[data.rindex(b"{", 0, at) : data.index(b"}", at) + 1] for at in places]
-        whole_rows = {int(row["id"]): row for row in map(json.loads, cut)}
-        if whole_rows.keys() == set(ids):
-            return whole_rows
+    if row_texts is not None:
+        texts = (text for row, text in zip(row_texts.rows, row_texts.texts) if remote_id(row) in ids)
+        return {int(row["id"]): row for row in (json.loads(b"{%s}" % text) for text in texts)}
 
     def keep(row: dict[str, Any]) -> dict[str, Any] | None:
         try:

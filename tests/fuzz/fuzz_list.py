@@ -14,6 +14,7 @@ with atheris.instrument_imports(include=["exolink_reconcile"]):
     from exolink_reconcile.live import live_state
     from exolink_reconcile.live.answers import Listing
     from exolink_reconcile.live.api import Api
+    from exolink_reconcile.live.rereading import ReadLists
     from exolink_reconcile.model import remote_id
     from exolink_reconcile.resource import fields, key
 
@@ -27,6 +28,7 @@ class _Canned:
         self.data = data
 
         self.tenant_ids: dict[str, int] = {}
+        self.lists = ReadLists()
 
     def list(self, *args: Any) -> Listing:
         return Listing(self.data)
