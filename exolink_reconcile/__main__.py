@@ -1,4 +1,4 @@
-"""The command's front door: answers `--version` before anything is imported."""
+"""The entry point of the command: it answers `--version` before it imports anything."""
 
 import sys
 
@@ -8,7 +8,7 @@ def main() -> None:
     try:
         if sys.argv[1:] == ["--version"] and _show_version():
             return
-        if sys.platform == "win32":  # signals, locks and file modes, which the safety rests on, are others there
+        if sys.platform == "win32":  # it has other signals, locks and file modes, on which our safety depends
             print("error: exolink-reconcile needs Linux or macOS; on Windows, run it in WSL.", file=sys.stderr)
             sys.exit(3)
         from exolink_reconcile.cli import commands
@@ -19,7 +19,7 @@ def main() -> None:
 
 
 def _show_version() -> bool:
-    """Show it; False where that does not work: the command line tries again, and says why."""
+    """Show the version; False if that fails: then the command line tries again, and says why."""
     from exolink_reconcile import __version__
 
     try:

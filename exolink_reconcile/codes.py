@@ -1,7 +1,7 @@
 """The stable codes of errors and warnings, and the exit codes: what each means, and what to do about it.
 
-A code is never reused and never removed: people write rules and searches with them. A new one is one row of `Code`; the
-table in the documentation, the rules of the SARIF report and `explain` are made from it.
+A code is never reused and never removed: people write rules and searches with it. A new code is one row of `Code`, from
+which the table in the documentation, the rules of the SARIF report and `explain` are made.
 """
 
 from collections.abc import Iterable
@@ -74,18 +74,18 @@ class Exit(IntEnum):
 
     @classmethod
     def worst(cls, exits: "Iterable[Exit]") -> "Exit":
-        """The one that asks for the most care; DONE where there is none."""
+        """The exit that asks for the most care; DONE if there is none."""
         order = tuple(cls)
         return min(exits, key=order.index, default=cls.DONE)
 
     @classmethod
     def of_signal(cls, number: int) -> "Exit":
-        """How a run ends that this signal stopped."""
+        """The exit of a run that this signal stopped."""
         return cls(128 + number)
 
 
 class _Row(NamedTuple):
-    """What a code means, and what to do about it, a sentence each; how a run ends that fails with it alone."""
+    """A code's meaning and what to do about it, a sentence each; and how a run ends that fails with this code alone."""
 
     code: str
     means: str
@@ -95,12 +95,12 @@ class _Row(NamedTuple):
 
 
 def _input(code: str, means: str, help: str, *exits: Exit) -> _Row:
-    """A code that reading the YAML can report: what `validate` shows, and a rule of its SARIF. A `W-` is a warning."""
+    """A code of a problem in the YAML: `validate` shows it, and its SARIF has a rule for it. `W-` is a warning."""
     return _Row(code, means, help, exits if code.startswith("W-") else (Exit.INVALID, *exits), reading=True)
 
 
 def _later(code: str, means: str, help: str, *exits: Exit) -> _Row:
-    """A code of anything after that."""
+    """A code of anything that happens after the YAML was read."""
     return _Row(code, means, help, exits, reading=False)
 
 
@@ -115,7 +115,7 @@ class Code(StrEnum):
     exits: tuple[Exit, ...]
     reading: bool
 
-    # One line a code, sorted: that is easy to join when several people add one.
+    # One line a code, sorted: that merges easily when several people add one.
     # fmt: off
     E_ALIAS = _input("E-ALIAS", "A YAML alias is used.", "Write the value out, or put what entries share under `defaults`.")
     E_ANCHOR = _input("E-ANCHOR", "A YAML anchor is used.", "Write the value out, or put what entries share under `defaults`.")

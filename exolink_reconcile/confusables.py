@@ -1,7 +1,7 @@
-"""A name to its skeleton: two names of one skeleton look alike (Unicode Technical Standard 39).
+"""A name to its skeleton: two names with the same skeleton look alike (Unicode Technical Standard 39).
 
-The table has the characters that UTS 39 (confusables.txt, Unicode 15) takes for a printable ASCII character or for one
-another by way of it: that is where Cyrillic, Greek and Armenian letters pass for Latin ones.
+The table has the characters that UTS 39 (confusables.txt, Unicode 15) maps to a printable ASCII character, or to each other
+through one: there Cyrillic, Greek and Armenian letters pass for Latin ones.
 """
 
 import re
@@ -12,7 +12,7 @@ from exolink_reconcile.inert import HOSTILE
 
 
 def skeleton(name: str) -> str:
-    """What `name` looks like: equal for names that people cannot tell apart. To be compared, never to be shown."""
+    """What `name` looks like: equal for names that people cannot tell apart. Only for comparison, never for display."""
     if name.isascii():
         return name.translate(_ASCII).replace("m", "rn").replace('"', "''")
     visible = _INVISIBLE.sub("", unicodedata.normalize("NFD", name))
@@ -20,7 +20,7 @@ def skeleton(name: str) -> str:
 
 
 def skeletons(names: Sequence[str]) -> list[str]:
-    """The skeleton of each name. Of plain names all at once: that costs a fifth."""
+    """The skeleton of each name. Plain names are handled all at once, at a fifth of the cost."""
     text = "\n".join(names)
     if text.isascii() and text.count("\n") == len(names) - 1:
         return skeleton(text).split("\n")

@@ -1,4 +1,4 @@
-"""Every way to fail on purpose, by who must act. Exit codes live on the classes.
+"""Every expected failure, by who must act. The exit codes are on the classes.
 
     ReconcileError
     ├── InputError         3   the user who wrote the YAML, the command line, the contract or the plan file
@@ -27,7 +27,7 @@ from exolink_reconcile.model import Diagnostic, Source
 class ReconcileError(Exception):
     """A failure that somebody can act on: a stable code, and a sentence with what, where and what now.
 
-    `source` is the place in the YAML that it is about, where there is one.
+    `source` is the place in the YAML that it is about, if there is one.
     """
 
     exit_code: ClassVar[Exit] = Exit.BUG
@@ -40,7 +40,7 @@ class ReconcileError(Exception):
 
 
 class InputError(ReconcileError):
-    """The input is invalid; nothing was sent. Carries every diagnostic, also the warnings."""
+    """The input is invalid; nothing was sent. It carries every diagnostic, warnings included."""
 
     exit_code = Exit.INVALID
 
@@ -65,7 +65,7 @@ class ApiUnreachable(ApiError):
 
 
 class NoTenant(ApiUnreachable):
-    """A tenant is not live, and cannot be made. `live` are those that are."""
+    """A tenant is not live and cannot be made. `live` are the tenants that are."""
 
     def __init__(self, tenant: str, live: Sequence[str]) -> None:
         super().__init__(
@@ -90,13 +90,13 @@ class ApiDenied(ApiError):
 
 
 class ApiSurprise(ApiError):
-    """A redirect, a page, a cut or oversized answer: never to be read as data."""
+    """A redirect, a web page, a cut or oversized answer: it must never be read as data."""
 
 
 class NoClearAnswer(ApiError):
-    """A write may or may not have happened. Never to be sent again before reading tells.
+    """A write may or may not have happened. It must not be sent again before a read decides.
 
-    `retry_after` is what the answer asked for in its header, as it stands there.
+    `retry_after` is the text of that header in the answer.
     """
 
     exit_code = Exit.UNKNOWN
@@ -107,7 +107,7 @@ class NoClearAnswer(ApiError):
 
 
 class LeftOpen(ReconcileError):
-    """A write of an earlier run is still open, and this run ends without having settled it."""
+    """A write of an earlier run is still open, and this run ends before it could settle it."""
 
     exit_code = Exit.UNKNOWN
 
@@ -119,7 +119,7 @@ class PlanRefused(ReconcileError):
 
 
 class PlanStale(PlanRefused):
-    """What apply would do is not what was reviewed; nothing was written."""
+    """The plan is not the reviewed one; nothing was written."""
 
     exit_code = Exit.STALE
 

@@ -1,7 +1,7 @@
 """Live state to YAML or CSV text that plans to no changes.
 
-What is written may be shown by a CI runner. So in YAML, control characters and commands of a runner are written as escapes.
-CSV has none: what would need one is left out, with a warning.
+A CI runner may show what is written. So YAML has escapes for control characters and for a runner's commands. CSV has no
+escapes: a value that would need one is left out, with a warning.
 """
 
 import json
@@ -26,9 +26,9 @@ _LOOKS_TYPED = re.compile(r"(?i)[-+.0-9_:eox]+|0x[0-9a-f]+|null|true|false|yes|n
 def tenants(
     rows_by_tenant: Mapping[str, Mapping[Kind, Sequence[Row]]], contract: Contract
 ) -> tuple[dict[str, str], list[str]]:
-    """Each tenant as one document, and a warning for each thing that YAML cannot or may not say.
+    """Each tenant as one document, and a warning for everything that YAML cannot or must not say.
 
-    A variable that stands for a password has a name of its own among all of them.
+    Each variable that stands for a password has its own name, across all tenants.
     """
     texts: dict[str, str] = {}
     warnings: list[str] = []
@@ -42,7 +42,7 @@ def tenants(
 
 
 def table(tenant: str, kind: Kind, rows: Sequence[Row], contract: Contract) -> tuple[str, list[str]]:
-    """The rows of one list as CSV, for `LISTFrom`, and a warning for each thing that it cannot or may not say."""
+    """The rows of one list as CSV, for `LISTFrom`, and a warning for everything that it cannot or must not say."""
     writer = _Writer(tenant, contract, frozenset())
     names = (key(kind), *writer.writable(kind))
     lines = [",".join(names)]
@@ -60,7 +60,7 @@ def table(tenant: str, kind: Kind, rows: Sequence[Row], contract: Contract) -> t
 
 
 def refusal(contract: Contract, kind: Kind, name: str, value: Any) -> str:
-    """Why YAML may not declare a live value, in words; empty where it may."""
+    """Why YAML must not declare a live value, in words; empty if it may."""
     if not _declarable(kind, name, value):
         return "YAML may not declare its live value"
     if broken := broken_limit(contract.offer(kind), name, value):
@@ -92,7 +92,7 @@ def _tenant(name: str, rows: Mapping[Kind, Sequence[Row]], writer: "_Writer") ->
 
 
 class _Writer:
-    """Writes entries, and keeps what must be said beside them."""
+    """Writes entries, and collects the warnings and variables that go with them."""
 
     def __init__(self, tenant: str, contract: Contract, taken_variables: frozenset[str]) -> None:
         self.tenant = tenant
@@ -132,7 +132,7 @@ class _Writer:
         return [name for name in compared(kind) if name in writable]
 
     def fields(self, kind: Kind, row: Row, indent: str) -> list[str]:
-        """The fields that the contract can write; what it cannot would only be held back."""
+        """The lines of the fields that the contract can write; others would only be held back."""
         lines = []
         for name in self.writable(kind):
             value = getattr(row, name)
@@ -146,7 +146,7 @@ class _Writer:
         return lines
 
     def cell(self, kind: Kind, row: Row, name: str) -> str:
-        """The text of a cell; empty where there is nothing that it could say."""
+        """The text of a cell; empty if there is no value that it can hold."""
         value = getattr(row, name)
         if value is None or not self._may_declare(kind, row, name):
             return ""

@@ -1,4 +1,4 @@
-"""Small files to their bytes, and bytes to files that are old or new, never half."""
+"""Small files to their bytes, and bytes to files: each is the old or the new one, never half of it."""
 
 import os
 import tempfile
@@ -23,7 +23,7 @@ def read_text(path: str, purpose: str) -> bytes:
 
 
 def bundled(name: str) -> str:
-    """A file of `schemas/`: from the installed package, or from the checkout it is developed in."""
+    """A file of `schemas/`, from the installed package or from the development checkout."""
     inside = resources.files("exolink_reconcile") / "_schemas" / name
     if inside.is_file():
         return inside.read_text("utf-8")
@@ -31,7 +31,7 @@ def bundled(name: str) -> str:
 
 
 def template(name: str) -> str:
-    """A file of `examples/pipelines/`: from the installed package, or from the checkout it is developed in."""
+    """A file of `examples/pipelines/`, from the installed package or from the development checkout."""
     inside = resources.files("exolink_reconcile") / "_templates" / name
     if inside.is_file():
         return inside.read_text("utf-8")
@@ -39,7 +39,7 @@ def template(name: str) -> str:
 
 
 def write(path: str, pieces: Iterable[bytes], *, mode: int = 0o600) -> None:
-    """Write a file so that it is the old one or the new one whole, whatever happens: temporary file, fsync, rename.
+    """Write a file so that it is completely the old or the new one, whatever happens: temporary file, fsync, rename.
 
     Raises:
         StorageFailed: nothing was changed.
@@ -66,13 +66,13 @@ def write(path: str, pieces: Iterable[bytes], *, mode: int = 0o600) -> None:
 
 
 def replace_all(contents: Mapping[str, tuple[bytes, bytes]]) -> None:
-    """Replace the content of files that are there: each path with the bytes that it must still have, and the new ones.
+    """Replace the content of existing files: each path with the bytes that it must still have, and the new bytes.
 
-    All or nothing, as far as a disk allows: every new file is written beside the old one before the first is renamed. A
-    link stays one: what it leads to is replaced. The mode is kept.
+    All or nothing, as far as a disk allows: every new file is written beside the old one before the first rename. A link
+    stays a link, and its target is replaced. The mode is kept.
 
     Raises:
-        StorageFailed: a file is not as it was read, or cannot be written; nothing was changed.
+        StorageFailed: a file changed since it was read, or cannot be written; nothing was changed.
 
     """
     new_files: list[tuple[str, str]] = []
@@ -95,7 +95,7 @@ def replace_all(contents: Mapping[str, tuple[bytes, bytes]]) -> None:
 
 
 def _written_beside(target: str, data: bytes) -> str:
-    """A new file in the folder of the target, of its mode, safely on the disk."""
+    """A new file in the target's folder, with the target's mode, synced to disk."""
     mode = os.stat(target).st_mode & 0o7777
     handle, temporary = tempfile.mkstemp(prefix=f".{os.path.basename(target)}.", dir=os.path.dirname(target))
     with os.fdopen(handle, "wb") as file:
@@ -115,7 +115,7 @@ def make_folder(path: str) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make the rename durable. The content is whole either way, so a failure is not an error."""
+    """Make the rename durable. The content is complete either way, so a failure is not an error."""
     try:
         handle = os.open(folder, os.O_RDONLY)
     except OSError:

@@ -12,9 +12,9 @@ def matches(glob: str, text: str) -> bool:
 
 
 class Globs:
-    """Many globs at once. Finding those that match a text costs about the same however many there are.
+    """Many globs at once. To find those that match a text costs about the same, however many there are.
 
-    Each is kept by the plain text that it begins or ends with, whichever is longer: few texts have it.
+    Each glob is indexed by the plain text that it begins or ends with, whichever is longer: few texts have it.
     """
 
     def __init__(self, globs: Iterable[str]) -> None:
@@ -54,7 +54,7 @@ def literal_head(glob: str) -> str:
 
 
 def may_match_below(glob: str, prefix: str) -> bool:
-    """Whether some text that starts with `prefix` matches: so that what cannot match need not be read."""
+    """Whether any text that starts with `prefix` can match; if not, it need not be read."""
     if not _agree(literal_head(glob), prefix):
         return False
     reached, tokens = {0}, _tokens(glob)
@@ -76,14 +76,14 @@ def _regex(glob: str) -> re.Pattern[str]:
         else:
             parts[-1] += "." if token == "?" else re.escape(token[-1])
     head, *rest = parts
-    # The first place where a part fits is as good as any later one, so each is tried once: no glob can take long.
+    # The first place where a part fits is as good as any later place, so each is tried once: no glob can take long.
     middle = "".join(f"(?>.*?{part})" for part in rest[:-1] if part)
     return re.compile(head + (f"{middle}.*{rest[-1]}" if rest else ""), re.DOTALL)
 
 
 @functools.cache
 def _tokens(glob: str) -> tuple[str, ...]:
-    """`*`, `?`, and characters that stand for themselves; one that is escaped keeps its backslash before it."""
+    """`*`, `?`, and characters that stand for themselves; an escaped one keeps its backslash."""
     return tuple(re.findall(r"\\[*?\\]|.", glob, re.DOTALL))
 
 

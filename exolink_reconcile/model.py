@@ -13,7 +13,7 @@ from exolink_reconcile.resource import Address, Kind, ListKey, Resource, Row, co
 
 
 class Source(NamedTuple):
-    """A place in a file the user gave: 1-based line and column, the path as it was given."""
+    """A place in a file of the user: the path as given, 1-based line and column."""
 
     path: str
     line: int
@@ -25,7 +25,7 @@ class Source(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One thing to tell about the input: a stable word, one sentence, what to do now, and where."""
+    """One problem of the input: a stable code, one sentence, what to do now, and where."""
 
     code: str
     summary: str
@@ -38,7 +38,7 @@ class Diagnostic:
 
 
 class Declared(NamedTuple):
-    """A resource that the YAML declares. `resource` is an entry of its kind; what is set in it is managed."""
+    """A resource that the YAML declares. `resource` is an entry of its kind; the fields set in it are managed."""
 
     resource: Resource
     source: Source
@@ -64,7 +64,7 @@ class Removed(NamedTuple):
 
 
 class Pattern(NamedTuple):
-    """A glob on KIND/NAME of a policy, and where it stands."""
+    """A glob on KIND/NAME in a policy, and its place."""
 
     glob: str
     source: Source
@@ -81,7 +81,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class DesiredTenant:
-    """All that the documents say of one tenant. The mappings go by kind; `tables` by table name, then by name."""
+    """Everything that the documents say about one tenant. The mappings are by kind; `tables` by table, then by name."""
 
     name: str
     source: Source
@@ -96,7 +96,7 @@ class DesiredTenant:
 class DesiredState:
     """What the YAML declares, tenants sorted by name, and the digest of the configuration's bytes.
 
-    `unread` are things in the folders that could not be read: what they declare is not known.
+    `unread` are the places in the folders that could not be read: what they declare is not known.
     """
 
     tenants: tuple[DesiredTenant, ...]
@@ -110,7 +110,7 @@ class DesiredState:
 
 @dataclass(frozen=True, slots=True)
 class LiveTenant:
-    """What the API has for one tenant: rows by kind, soft-deleted ones left out. Not `exists`: the rows are empty."""
+    """What the API has for one tenant: rows by kind, without soft-deleted ones. If it does not exist, the rows are empty."""
 
     exists: bool
     rows: Mapping[Kind, Sequence[Row]]
@@ -118,7 +118,7 @@ class LiveTenant:
 
 @dataclass(frozen=True, slots=True)
 class LiveState:
-    """What the API has, by tenant. Only what was asked for; complete, or it would be an error."""
+    """What the API has, by tenant: only what was asked for, and all of that (anything less is an error)."""
 
     tenants: Mapping[str, LiveTenant]
 
@@ -132,7 +132,7 @@ def remote_id(row: Row) -> int:
 
 
 class FieldChange(NamedTuple):
-    """One managed field that differs. `before` is live, `after` desired; None where there is no value."""
+    """One managed field that differs. `before` is live, `after` desired; None means no value."""
 
     name: str
     before: Any
@@ -140,7 +140,7 @@ class FieldChange(NamedTuple):
 
     @property
     def field(self) -> str:
-        """The field itself, where `name` is a place inside of it: `flow` for `flow['a'][0]`."""
+        """The field itself, if `name` is a place inside it: `flow` for `flow['a'][0]`."""
         return self.name.partition("[")[0] if "[" in self.name else self.name
 
 
@@ -164,7 +164,7 @@ class Change(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Unclear:
-    """An address where desired and live cannot be matched for sure, and why. Never guessed, only reported."""
+    """An address where desired and live cannot be matched with certainty, and why. We report it and never guess."""
 
     address: Address
     kind: Kind
@@ -184,7 +184,7 @@ class Unmanaged:
 
 
 class Note(NamedTuple):
-    """Something to know that is not a step: a stable code, one sentence, and the addresses it is about."""
+    """A note beside the steps: a stable code, one sentence, and the addresses that it is about."""
 
     code: str
     summary: str
@@ -193,9 +193,9 @@ class Note(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """Every fact the differ found, in the order of tenants, kinds and names. `live_counts` by (tenant, kind word).
+    """Every fact that the differ found, in the order of tenants, kinds and names. `live_counts` are by list.
 
-    `live` is what was compared with.
+    `live` is the live state that was compared.
     """
 
     changes: tuple[Change, ...]
@@ -214,7 +214,7 @@ Cause = Literal["edit", "drift", "both"]
 
 @dataclass(frozen=True, slots=True)
 class BaseInfo:
-    """Where the base of the causes comes from: a path, or the state, where `when` is the time of its oldest part."""
+    """Where the base of the causes comes from: a path, or the state; then `when` is the time of its oldest part."""
 
     kind: Literal["path", "state"]
     path: str | None = None
@@ -222,9 +222,9 @@ class BaseInfo:
 
 
 class Action(enum.Enum):
-    """What a step does; the value is the mark shown, `word` the word for it: create, update, replace, delete.
+    """What a step does; the value is its mark, `word` its name: create, update, replace, delete.
 
-    `deletes`: a live object goes (in a replace it is the first half). `creates`: one comes (the second half).
+    `deletes`: it deletes a live object (the first half of a replace). `creates`: it creates one (the second half).
     """
 
     CREATE = "+"
@@ -239,12 +239,12 @@ class Action(enum.Enum):
 
 
 class Step(NamedTuple):
-    """One action at one address and why. It carries what to send, so that the applier asks nobody.
+    """One action at one address, and why. It carries what to send, so that the applier needs nothing else.
 
-    `sends` is the request body of a create, an update or the second half of a replace. `fields` are the differences
-    that the step settles. `inferred` says that the contract only infers the operation or a field it sends. `cause` says
-    whose change it is, and `was` what the base declares of the fields that another hand changed as well (of a create: of
-    all its fields), as JSON values, secrets masked; neither is a part of the digest.
+    `sends` are the fields in the request body of a create, an update or the second half of a replace. `fields` are the
+    differences that the step settles. `inferred` says that the contract only infers the operation or a field that it sends.
+    `cause` says whose change it is; `was` has the base's values of the fields that another hand changed too (for a create, of
+    all fields), as JSON values, secrets masked. Neither is part of the digest.
     """
 
     action: Action
@@ -263,9 +263,9 @@ class Step(NamedTuple):
 
     @property
     def goes_with(self) -> tuple[FieldChange, ...]:
-        """What a delete or replace takes beside its differences: the other fields of the live object, but its key.
+        """What a delete or replace takes away beside its differences: the other fields of the live object, except its key.
 
-        `after` is what a replace puts back; None where the YAML does not write the field.
+        `after` is what a replace puts back; None if the YAML does not write the field.
         """
         if self.before is None:
             return ()
@@ -280,19 +280,19 @@ class Step(NamedTuple):
 
     @property
     def deletes(self) -> bool:
-        """Whether a live object goes: a delete, or the first half of a replace."""
+        """Whether it deletes a live object: as a delete, or in the first half of a replace."""
         return self.action.deletes
 
     @property
     def creates(self) -> bool:
-        """Whether a live object comes: a create, or the second half of a replace."""
+        """Whether it creates a live object: as a create, or in the second half of a replace."""
         return self.action.creates
 
 
 def alike(steps: Sequence[Step]) -> list[list[int]]:
-    """The places of the steps, those of one kind and action that send the same fields together.
+    """The indexes of similar steps together: those of one kind and action that send the same fields.
 
-    For what is done column by column: of 100,000 steps nearly all are alike.
+    For work that is done column by column: of 100,000 steps nearly all are similar.
     """
     places: dict[tuple[Any, ...], list[int]] = defaultdict(list)
     for place, step in enumerate(steps):
@@ -302,7 +302,7 @@ def alike(steps: Sequence[Step]) -> list[list[int]]:
 
 @dataclass(frozen=True, slots=True)
 class HeldBack:
-    """A difference that the plan shows and apply will not settle. `code` is the stable word of why."""
+    """A difference that the plan shows and apply will not settle. `code` and `reason` say why."""
 
     address: Address
     kind: Kind
@@ -316,7 +316,7 @@ class HeldBack:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A rail that the plan runs into: `plan` says so, `apply` writes nothing and exits 7."""
+    """A guardrail that refuses the plan: `plan` says so, `apply` writes nothing and exits with 7."""
 
     code: str
     summary: str
@@ -324,9 +324,9 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What one handshake with the URL of a step found. It is shown, never saved, and no digest covers it.
+    """The result of one handshake with the URL of a step. It is shown, never saved, and no digest covers it.
 
-    `status` is that of an answer over HTTP; `reason` says in our own words why there was none, or what is odd about it.
+    `status` is the status of an answer over HTTP; `reason` says in our own words why there was none, or what is odd.
     """
 
     address: Address
@@ -345,11 +345,10 @@ class Probe:
 class Plan:
     """All steps in order, wave by wave, and what was held back. Show, save, approve, apply and count read this value.
 
-    A wave's steps may run at the same time; a wave starts when the one before has ended.
-    `names` gives the readable name of a number, by (tenant, field); `unmanaged_counts` goes by kind word; `tenants` are
-    those that were read. `compared` counts what is live in the part that the plan is about, by kind word, tenants first.
-    `partial` names the options that leave a part out, `left_out` the addresses of the steps that --only leaves out.
-    `base` is what the causes of the steps were judged by.
+    The steps of a wave may run at the same time; a wave starts after the one before has ended. `names` gives the readable
+    name of a number, by (tenant, field); `unmanaged_counts` are by kind name; `tenants` were read. `compared` counts the live
+    objects that the plan is about, by kind name, tenants first. `partial` names the options that leave a part out, `left_out`
+    the addresses of the steps that --only leaves out. `base` is what the steps' causes were judged by.
     """
 
     origin: str
@@ -363,13 +362,13 @@ class Plan:
     tenants: tuple[str, ...] = ()
     compared: Mapping[str, int] = field(default_factory=dict)
     partial: tuple[str, ...] = ()
-    probes: tuple[Probe, ...] | None = None  # None: nobody asked
+    probes: tuple[Probe, ...] | None = None  # None: not asked for
     left_out: tuple[Address, ...] = ()
     base: BaseInfo | None = None
 
     @property
     def complete(self) -> bool:
-        """Whether apply would settle every difference there is: nothing is held back, no part left out."""
+        """Whether apply would settle every difference: nothing is held back, no part left out."""
         return not self.held_back and not self.partial
 
     @property
@@ -383,7 +382,7 @@ class Plan:
         return bool(self.waves or self.held_back)
 
     def count(self, action: Action) -> int:
-        """How many steps do this."""
+        """How many steps have this action."""
         return sum(step.action is action for step in self.steps)
 
     @property
@@ -428,7 +427,7 @@ class Status(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The end of one step. `code` is the stable word of what went wrong; `added`, `changed`, `destroyed` count facts.
+    """The end of one step. `code` says what went wrong; `added`, `changed` and `destroyed` count what happened.
 
     `exit_code` says how the run must end because of this step; DONE for a step that is done. `made` is the id of the object
     that a create made.
@@ -447,12 +446,12 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """A write that was intended, and what is known of it. `intended_at` is in seconds since the epoch.
+    """A write that was intended, and what we know about it. `intended_at` is in seconds since the epoch.
 
-    `age` counts the seconds since it was last sent (a lower bound: no clock can make it older than it is) until the moment
-    it was read from the state. `attempts`: how often it may have been sent. `answered`: the API answered it; `deleted`:
-    of a replace, that its delete was answered. `made_id`: the live id of what it made, where that was ever seen. `run` is
-    the run that intended it.
+    `age` is the time in seconds from when it was last sent until it was read from the state (a lower bound: no clock can
+    make it older than it is). `attempts`: how often it may have been sent. `answered`: the API answered it; `deleted`: the
+    delete of a replace was answered. `made_id`: the live id of what it made, if that was ever seen. `run` is the run that
+    intended it.
     """
 
     number: int
@@ -472,7 +471,7 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """A difference that the verifying read still found at an address of the plan. `gone`: no list shows it."""
+    """A difference that the last read still found at an address of the plan. `gone`: no list shows the object."""
 
     address: Address
     detail: str
@@ -482,10 +481,9 @@ class Left:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How an apply went: one outcome per step in plan order, what the verifying read found, notes for the user.
+    """The result of an apply: one outcome for each step in plan order, what the last read still found, notes for the user.
 
-    `live_counts` are the rows of the lists that were read last, by tenant and kind word; `gated` says why a gate let
-    nothing more start.
+    `live_counts` are the lengths of the lists that were read last; `gated` says why a gate let nothing more start.
     """
 
     outcomes: tuple[Outcome, ...]

@@ -1,8 +1,8 @@
-"""Patterns of a contract against texts, in bounded time: what could take long is left to the API to judge.
+"""Patterns of a contract against texts, in bounded time: the API judges what could take too long here.
 
-Whoever writes the contract chooses the pattern, and `^(a+)+$` takes for ever on 40 letters. A pattern is tried only if
-its cost can be told from its shape: no repetition of a choice or of another repetition, nothing that looks around or back.
-Each repetition of such a pattern, each choice and each place to start multiply its steps; a budget bounds the sum.
+The author of the contract chooses the pattern, and `^(a+)+$` takes for ever on 40 letters. A pattern is tried only if its
+shape bounds its cost: no repetition of a choice or of another repetition, no look-around, no back reference. Each repetition
+of such a pattern, each choice and each place to start multiply its steps; a budget bounds the sum.
 """
 
 import functools
@@ -16,13 +16,13 @@ _LONGEST_PATTERN = 1_000
 
 
 class Patterns:
-    """The patterns of one check, and what is left of its time."""
+    """The patterns of one check, and its remaining budget."""
 
     def __init__(self, steps: int = _MOST_STEPS) -> None:
         self._left = steps
 
     def allow(self, pattern: str, text: str) -> bool:
-        """Whether a text may be sent for all this pattern says; true also where that is for the API to judge."""
+        """Whether this pattern allows a text to be sent; true also if only the API can judge that."""
         compiled = _compiled(pattern)
         if compiled is None:
             return True
@@ -39,7 +39,7 @@ class Patterns:
 def _compiled(pattern: str) -> tuple[re.Pattern[str], tuple[int, ...], int] | None:
     """The expression, the span of each repetition, the product of its choices.
 
-    None for one that may take long, or that Python does not have: ECMAScript's syntax is another one.
+    None for a pattern that may take long, or that Python does not know: ECMAScript's syntax is different.
     """
     if len(pattern) > _LONGEST_PATTERN:
         return None
@@ -60,7 +60,7 @@ class _MayTakeLongError(Exception):
 
 
 def _weigh(parsed: Any, spans: list[int], choices: list[int], *, inside: bool) -> None:
-    """Collect what multiplies the steps of a parsed pattern. Raises for a shape whose cost cannot be told."""
+    """Collect what multiplies the steps of a parsed pattern. Raises for a shape without a known cost."""
     for operation, argument in parsed:
         name = str(operation)
         if name in ("MAX_REPEAT", "MIN_REPEAT"):

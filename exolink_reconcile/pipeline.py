@@ -1,4 +1,4 @@
-"""The story of a run: what is wanted, what is live, how they differ, what to do about it. Prints nothing.
+"""The story of a run: what is wanted, what is live, how they differ, what to do about it. It prints nothing.
 
     wanted  = pipeline.wanted(paths, ...)     YAML and tables -> desired state, checked against the contract
     planned = pipeline.plan(wanted, api, ...) live state -> changes -> plan
@@ -38,10 +38,10 @@ TENANT = next(kind for kind in KINDS if kind.is_tenant())
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the files and options want, before anything is sent.
+    """What the files and options ask for, before anything is sent.
 
-    `documents` are kept only for those who ask: they are as large as everything else together. `files` are those that
-    hold a document; `variables` are the names of the environment variables that they name.
+    `documents` are kept only on request: they are as large as everything else together. `files` are the files that hold a
+    document; `variables` are the environment variables that they name.
     """
 
     api_url: str
@@ -62,9 +62,9 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class PlannedRun:
-    """Everything up to the plan: read, compared, decided; nothing written.
+    """A run up to its plan: read, compared, decided; nothing written.
 
-    `differing` are the addresses where anything differs or is unclear, whatever the plan makes of it.
+    `differing` are the addresses where anything differs or is unclear, whatever the plan does about it.
     """
 
     desired: DesiredState
@@ -138,7 +138,7 @@ def read_base(path: str, environment: Mapping[str, str], choices: Choices, env_a
 
 
 def remembered_base(bases: Mapping[str, StoredBase]) -> Base | None:
-    """What the last applies of these tenants declared and verified; None where there was none."""
+    """What the last applies of these tenants declared and verified; None if there were none."""
     if not bases:
         return None
     declared = {address: values for base in bases.values() for address, values in base.declared.items()}
@@ -150,12 +150,12 @@ def remembered_base(bases: Mapping[str, StoredBase]) -> Base | None:
 
 
 def _claims(exclusive: Mapping[str, Globs]) -> Callable[[Address], bool]:
-    """Whether a base claimed an address of one of its tenants as exclusive."""
+    """A function that says whether a base claimed an address as exclusive."""
     return lambda address: address.tenant in exclusive and exclusive[address.tenant].match(address.local)
 
 
 class _Named(Mapping[str, str]):
-    """An environment that remembers which of its variables were asked for."""
+    """An environment that remembers which of its variables were read."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
@@ -178,9 +178,9 @@ def plan(
     counts_before: Mapping[ListKey, int],
     bases: Mapping[str, StoredBase] = MappingProxyType({}),
 ) -> PlannedRun:
-    """Read the live state, compare, decide. `counts_before` are the rows that earlier runs saw.
+    """Read the live state, compare, decide. `counts_before` are the lengths of the lists in earlier runs.
 
-    `bases` are what earlier runs declared, by tenant: the causes are judged by them where no other base was given.
+    `bases` are what earlier runs declared, by tenant: the causes are judged by them unless another base was given.
 
     Raises:
         ApiError, InputError: nothing was written.
@@ -202,28 +202,28 @@ def plan(
     return PlannedRun(wanted.desired, wanted.contract, live, plan, digest.of_each(plan), differ.addresses(changes))
 
 
-def _place(error: NoTenant, desired: DesiredState, seen: Sequence[str]) -> None:
-    """Say where the YAML names the tenant, and which one that is live, or was, is spelt nearly so."""
+def _place(error: NoTenant, desired: DesiredState, tenants_before: Sequence[str]) -> None:
+    """Add to the error where the YAML names the tenant, and the nearest name of a tenant that is, or was, live."""
     error.source = next((tenant.source for tenant in desired.tenants if tenant.name == error.tenant), None)
-    known = dict.fromkeys(name for name in (*error.live, *seen) if name != error.tenant)
-    if near := get_close_matches(error.tenant, known, n=1):
+    candidates = dict.fromkeys(name for name in (*error.live, *tenants_before) if name != error.tenant)
+    if near := get_close_matches(error.tenant, candidates, n=1):
         error.summary, error.says_what_now = f"{error.summary}. Did you mean {near[0]}?", True
 
 
 def hold_back(run: PlannedRun, held: Mapping[Address, int]) -> PlannedRun:
-    """A run without the creates of what answers by its id (given by address) although no list shows it."""
+    """The run with creates held back whose objects answer by their id (in `held`) although no list shows them."""
     if not held:
         return run
     return with_plan(run, recovery.hold_back(run.plan, held))
 
 
 def with_plan(run: PlannedRun, plan: Plan) -> PlannedRun:
-    """A run whose plan is only a part of what it was."""
+    """The run with another plan, which is a part of its own."""
     return replace(run, plan=plan, digests=digest.of_each(plan))
 
 
 def read_contract(path: str | None) -> tuple[str, Contract]:
-    """The contract in a file, else the bundled one: its text, and what it offers. Raises InputError."""
+    """The contract in a file, else the bundled one: its text, and the operations that it offers. Raises InputError."""
     text = contract_text(path)
     return text, contracts.parse(text, KINDS, name=path or "the bundled contract")
 

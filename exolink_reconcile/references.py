@@ -1,7 +1,7 @@
 """Text with `${env:NAME}` in it to its value, which remembers what came from the environment.
 
-Which variables may be named is the operator's to say, and never that of who writes the YAML: a pull request could have any
-secret of the job shown in the plan otherwise.
+Only the operator decides which variables may be named, never the author of the YAML: otherwise a pull request could make
+the plan show any secret of the job.
 """
 
 import re
@@ -17,7 +17,7 @@ _OWN = "EXOLINK_"  # the token, among others
 
 
 class Reference(NamedTuple):
-    """What one `${env:NAME}` became: the value's characters from `start` to before `end`."""
+    """The part of a value that one `${env:NAME}` became: the characters from `start` to before `end`."""
 
     start: int
     end: int
@@ -25,9 +25,9 @@ class Reference(NamedTuple):
 
 
 class Expanded(str):
-    """A scalar in which `${…}` was replaced: what it holds did not all stand in the file.
+    """A scalar in which `${…}` was replaced, so that not all of it stood in the file.
 
-    `written` is what the file has; `references` say which part of the value came from which variable.
+    `written` is the file's text; `references` say which part of the value came from which variable.
     """
 
     __slots__ = ("references", "written")
@@ -43,10 +43,10 @@ class Expanded(str):
 
 
 class Unresolved(str):
-    """A scalar whose value is not known; its text is what the file has. See also `Diagnosed`.
+    """A scalar whose value is not known; its text is the file's. See also `Diagnosed`.
 
-    `missing` are the variables that are not set; none where it was read without an environment. Nothing was reported yet:
-    whether the value is needed at all is for the reader of the document to say.
+    `missing` are the variables that are not set; none if it was read without an environment. Nothing was reported yet:
+    the reader of the document decides whether the value is needed at all.
     """
 
     __slots__ = ("missing",)
@@ -61,7 +61,7 @@ class Unresolved(str):
 
 
 class Diagnosed(Unresolved):
-    """Nothing is there, because of a problem that was reported already."""
+    """No value, because of a problem that was reported already."""
 
     __slots__ = ()
 
@@ -82,7 +82,7 @@ class Environment:
 
 
 class Problem(NamedTuple):
-    """What is wrong with a reference; its place is for the caller to add."""
+    """What is wrong with a reference; the caller adds its place."""
 
     code: str
     summary: str
@@ -92,7 +92,7 @@ class Problem(NamedTuple):
 def expand(text: str, environment: Environment) -> tuple[str, Sequence[Problem]]:
     """The text with each reference replaced by its value, and what is wrong with them.
 
-    Without values the text is `Unresolved` where it has a reference.
+    Without values, a text with a reference is `Unresolved`.
     """
     pieces: list[str] = []
     references: list[Reference] = []
@@ -123,11 +123,11 @@ def _nameable(match: re.Match[str], environment: Environment) -> str | Problem:
     """The variable that a reference names, or why it may not be used."""
     variable = _VARIABLE.fullmatch(match[1]) if match[2] else None
     if variable is None:
-        # Not quoted: what stands there may be a password, and all that follows it.
+        # Not quoted: the text after it may be a password.
         detail = "Write ${env:NAME}, with letters, digits and _ in NAME, or $${ for a literal ${."
         return Problem("E-ENV", "`${` starts no reference here", detail)
     name = variable[1]
-    # The same words whether it is set or not: they must not tell what the environment has.
+    # The same words whether it is set or not: they must not reveal what the environment has.
     if name.upper().startswith(_OWN):
         detail = f"Variables that start with {_OWN} are this tool's own, its token among them. Use another name."
         return Problem("E-ENV", f"the environment variable {name} cannot be used in YAML", detail)
@@ -138,5 +138,5 @@ def _nameable(match: re.Match[str], environment: Environment) -> str | Problem:
 
 
 def as_written(text: str) -> str:
-    """How a message may quote a scalar: `${env:NAME}` as the file has it, never what came from the environment."""
+    """A scalar as a message may quote it: with `${env:NAME}` as in the file, never with the variable's value."""
     return text.written if isinstance(text, Expanded) else text

@@ -1,8 +1,8 @@
-"""What a kind is made of: Address, Resource and the field marks.
+"""The parts of a kind: Address, Resource and the field marks.
 
 A kind is a pydantic class with a few class constants and marked fields; see `kinds/`. Two models are derived from it:
 the *entry* (what YAML may say: the fields, `id`, `createOnly`) and the *row* (what the API answers: the fields, `id`,
-`deletedAt`). Both have the fields under the same names, and of the same types.
+`deletedAt`). Both have the same field names and types.
 """
 
 import functools
@@ -25,7 +25,7 @@ from exolink_reconcile.secret_url import LONGEST_LIVE, SecretUrl, masked
 
 
 class ListKey(NamedTuple):
-    """Which list: a tenant, and the word of a kind. As text `TENANT/KIND`."""
+    """A list: its tenant and the name of its kind. As text `TENANT/KIND`."""
 
     tenant: str
     kind: str
@@ -43,13 +43,13 @@ class Address(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> "Address | None":
-        """The address that `text` spells, or None where it has fewer than two slashes or an empty part."""
+        """The address that `text` spells; None if it has fewer than two slashes or an empty part."""
         parts = text.split("/", 2)
         return cls(*parts) if len(parts) == 3 and all(parts) else None
 
     @property
     def list_key(self) -> ListKey:
-        """The list that it is in."""
+        """The list that has this address."""
         return ListKey(self.tenant, self.kind)
 
     @property
@@ -86,7 +86,7 @@ def _flag() -> core_schema.CoreSchema:
 
 
 def _text(pattern: str | None = None) -> core_schema.CoreSchema:
-    """YAML: text, without characters that hide. API: any text or number; a live name may be anything."""
+    """YAML: text without hidden characters. API: any text or number, because a live name may be anything."""
     declared = core_schema.str_schema(strict=True, pattern=pattern)
     live = core_schema.str_schema(coerce_numbers_to_str=True, max_length=LONGEST_LIVE)
     return core_schema.json_or_python_schema(json_schema=live, python_schema=declared)
@@ -94,7 +94,7 @@ def _text(pattern: str | None = None) -> core_schema.CoreSchema:
 
 @dataclass(frozen=True, slots=True)
 class _Schema:
-    """Puts a hand-made core schema under a plain type, so that checkers see `int` and pydantic sees the two readings."""
+    """Puts a hand-made core schema under a plain type: type checkers see `int`, pydantic sees both readings."""
 
     make: Callable[[], core_schema.CoreSchema]
     json_type: str
@@ -114,7 +114,7 @@ Flag = Annotated[bool, _Schema(_flag, "boolean")]
 
 
 def _row_id() -> core_schema.CoreSchema:
-    """7, 7.0 and "7" are 7; 7.5, "7.0" and true are not an id, nor is what the journal could not keep."""
+    """7, 7.0 and "7" are 7; 7.5, "7.0", true and numbers too large for the journal are not ids."""
     number = core_schema.int_schema(strict=True, ge=-(2**63), lt=2**63)
     text = core_schema.chain_schema(
         [core_schema.str_schema(strict=True, pattern=WHOLE_NUMBER), core_schema.int_schema(ge=-(2**63), lt=2**63)]
@@ -140,7 +140,7 @@ class Key:
 class NamedBy:
     """Marks a number that YAML may also write by name: `profile: night` for `profileId: 2`, from a table `profiles`.
 
-    `example` is a name that such a table could have.
+    `example` is a possible name in such a table.
     """
 
     alias: str
@@ -149,15 +149,15 @@ class NamedBy:
 
 
 class Resource(BaseModel):
-    """Base of every kind: the fields that YAML may declare, all optional but the key. No verbs.
+    """Base of every kind: the fields that YAML may declare, all optional except the key. No verbs.
 
     Class constants a kind sets:
         kind: the word in addresses and in `removed`.
-        entries: the YAML key of its list and of its defaults; None for the one that a document itself describes.
+        entries: the YAML key of its list and of its defaults; None for the tenant, which a document itself describes.
         collection, item: path templates; `{tenant}` and `{id}` are filled in by the sender, and only there.
         reported: fields of the API that YAML may not write, because the device or the server reports them.
-        expected: fields without which an entry is hardly whole; `validate` warns of it.
-        when_gone: what to check before one of them goes, in a sentence.
+        expected: fields that an entry should have; `validate` warns if one is missing.
+        when_gone: what to check before an object is deleted, in a sentence.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -172,7 +172,7 @@ class Resource(BaseModel):
 
     @classmethod
     def is_tenant(cls) -> bool:
-        """Whether a document itself describes it: it stands in no list, and has no id in its path."""
+        """Whether a document itself describes this kind: it has no list, and no id in its path."""
         return cls.entries is None
 
 
@@ -181,10 +181,10 @@ Kind = type[Resource]
 
 @dataclass(frozen=True, slots=True)
 class FieldFacts:
-    """What the marks say of one field. `json_type` is the JSON Schema type that YAML and API agree on.
+    """What the marks say about one field. `json_type` is the JSON Schema type that YAML and API agree on.
 
-    `pattern` is what its text must match. `examples` are values as YAML would have them: an editor offers them, and the
-    first one stands in its snippets.
+    `pattern` is what its text must match. `examples` are values as in YAML: an editor offers them, and its snippets use the
+    first one.
     """
 
     name: str
@@ -248,14 +248,14 @@ def entry_keys(kind: Kind) -> tuple[str, ...]:
 
 @functools.cache
 def entry_model(kind: Kind) -> type[Resource]:
-    """What YAML may say of one resource: the fields, `id` to pin one live object, `createOnly`."""
+    """What YAML may say about one resource: the fields, `id` to pin one live object, `createOnly`."""
     names: Any = Literal.__getitem__(compared(kind))
     create_only: Any = (tuple[names, ...], ())
     pin: Any = (WholeNumber | None, None)
     return create_model(f"{kind.__name__}Entry", __base__=kind, id=pin, createOnly=create_only)
 
 
-# A moment as a number: 0 and false could mean that it never was deleted, so they are not taken for one.
+# A moment as a number, but not 0 or false: they could mean that it never was deleted.
 _Epoch = Annotated[float, Field(gt=0, strict=True)]
 
 
@@ -271,7 +271,7 @@ class Row:
 def row_model(kind: Kind) -> type[Row]:
     """The rows of one kind; the key and `id` are required.
 
-    A dataclass with slots, which pydantic fills: of 100,000 rows a model would take 90 MB more.
+    It is a dataclass with slots, which pydantic fills: 100,000 rows of a model would take 90 MB more.
     """
     hints = get_type_hints(kind, include_extras=True)
     members: list[Any] = [("id", _RowId, dataclass_field())]
@@ -284,31 +284,31 @@ def row_model(kind: Kind) -> type[Row]:
 
 @functools.cache
 def attributes(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
-    """What takes these fields of an object: one call in C."""
+    """A function that takes these fields of an object in one C call."""
     if len(names) > 1:
         return operator.attrgetter(*names)
     return lambda resource: tuple(getattr(resource, name) for name in names)
 
 
 def masked_values(objects: Iterable[Resource | Row], names: tuple[str, ...]) -> list[tuple[Any, ...]]:
-    """These fields of each object as they may be shown and stored: secrets masked."""
+    """These fields of each object, fit to be shown and stored: secrets masked."""
     return masked_tuples(list(map(attributes(names), objects)))
 
 
 def masked_tuples(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """Values as they may be shown and stored: secrets masked."""
+    """The values, fit to be shown and stored: secrets masked."""
     if _PLAIN.issuperset(map(type, chain.from_iterable(rows))):  # nearly always
         return rows
     return [tuple(map(masked, values)) for values in rows]
 
 
 def masked_fields(resource: Resource | Row, names: tuple[str, ...]) -> dict[str, Any]:
-    """The fields as they may be shown and stored: secrets masked."""
+    """The fields, fit to be shown and stored: secrets masked."""
     return dict(zip(names, masked_values([resource], names)[0]))
 
 
 def masked_like(row: Row, declared: Resource) -> Row:
-    """A live row that hides in its URLs what the declared one takes from the environment."""
+    """The live row, with the parts of its URLs masked that the declared resource takes from the environment."""
     hidden: dict[str, Any] = {}
     for name in _secret_fields(type(declared)):
         live, desired = getattr(row, name), getattr(declared, name)
@@ -326,7 +326,7 @@ _PLAIN = frozenset({str, int, float, bool, type(None)})
 
 
 def folded(name: str) -> str:
-    """The same for all names that people would take for one: equal after trimming, NFC and case folding."""
+    """The name, trimmed, in NFC and case-folded: equal for all names that people would take for the same."""
     if name.isascii():
         return name.strip().casefold()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).strip().casefold())

@@ -1,4 +1,4 @@
-"""The writes of a run to YAML that puts back what they changed, with a comment for each thing that cannot come back."""
+"""The writes of a run to YAML that puts back what they changed, with a comment for everything that cannot come back."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,7 +15,7 @@ _MASK = "***"
 
 
 def text(run: str, writes: Iterable[Write], kinds: Sequence[Kind], contract: Contract) -> str:
-    """One document a tenant, in the order of the YAML. Plan it like any other: nothing is deleted that it does not name."""
+    """One document for each tenant, in the order of the YAML. Plan it like any other: it deletes only what it names."""
     by_tenant: dict[str, list[Write]] = defaultdict(list)
     for write in writes:
         by_tenant[write.address.tenant].append(write)
@@ -75,7 +75,7 @@ def _removal(run: str, write: Write) -> str:
 
 
 def _fields(kind: Kind, write: Write, contract: Contract) -> tuple[list[str], list[str]]:
-    """The fields as they were before, as lines; and what cannot come back, as sentences."""
+    """The fields as they were before, as lines of YAML; and what cannot come back, as sentences."""
     offer = contract.offer(kind)
     operation = offer.update if write.action == "update" else offer.create
     settable = operation.fields if operation is not None else ()

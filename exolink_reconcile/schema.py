@@ -2,17 +2,17 @@
 
 The schema of the YAML is written for people who type it. Three rules follow from how editors read one:
 
-- A problem stands at the key or value that has it. So there is one schema an entry, and no `oneOf` of entries: a server
-  that finds no match can only point at the whole. Fields that exclude each other are forbidden (`false`) where the other
-  one is given, and `errorMessage` says why.
-- Every scalar is text until its field types it, so what YAML 1.2 calls a number or a boolean is fine where text is
-  meant. It is said as what text is *not* (a list, a mapping, nothing): a `type` with "boolean" in it would have the
-  editor offer `true` and `false` for a name.
+- A problem must be shown at the key or value that has it. So there is one schema for an entry, and no `oneOf` of entries: a
+  server that finds no match can only point at the whole entry. Fields that exclude each other are forbidden (`false`) if the
+  other one is given, and `errorMessage` says why.
+- Every scalar is text until its field types it, so a YAML 1.2 number or boolean is fine as text. The schema says what text
+  is *not* (a list, a mapping, nothing): a `type` with "boolean" in it would make the editor offer `true` and `false` for a
+  name.
 - `description` is for programs that show plain text; `markdownDescription` is the same for editors, which would show the
-  backticks of the other one as they are.
+  backticks of the other one literally.
 
-`errorMessage`, `patternErrorMessage`, `markdownDescription`, `enumDescriptions` and `defaultSnippets` are what
-yaml-language-server and VS Code read beside the standard; validators ignore them.
+yaml-language-server and VS Code read `errorMessage`, `patternErrorMessage`, `markdownDescription`, `enumDescriptions` and
+`defaultSnippets` beside the standard; validators ignore them.
 """
 
 import json
@@ -65,12 +65,12 @@ _DEFINITIONS: _Schema = {
 
 
 def config(kinds: Sequence[Kind]) -> _Schema:
-    """The JSON Schema of a document, for editors. `validate` checks more: names, references, what is given twice."""
+    """The JSON Schema of a document, for editors. `validate` checks more: names, references, duplicates."""
     listed = [kind for kind in kinds if not kind.is_tenant()]
     itself = next(kind for kind in kinds if kind.is_tenant())
     named = [facts.named_by for kind in kinds for facts in fields(kind).values() if facts.named_by]
     properties: _Schema = {
-        "$schema": {"type": "string", **_told("Path or URL of this schema, for editors. Ignored.")},
+        "$schema": {"type": "string", **_described("Path or URL of this schema, for editors. Ignored.")},
         "tenant": _tenant(fields(itself)[key(itself)]),
         **{name: _field(fields(itself)[name]) for name in compared(itself)},
         "policy": _policy(kinds),
@@ -105,21 +105,21 @@ def plan() -> _Schema:
 
 
 def text(schema: _Schema) -> str:
-    """A schema as it stands in `schemas/`: ASCII, so that the characters that its patterns forbid can be seen."""
+    """A schema as in `schemas/`: ASCII, so that the characters that its patterns forbid are visible."""
     return json.dumps(schema, indent=2, ensure_ascii=True) + "\n"
 
 
 # ------------------------------------------------------------------------------------------------------------- scalars
 
 
-def _told(description: str, example: str = "") -> _Schema:
-    """What hover and completion show; an `example` of YAML where no single value can be one."""
+def _described(description: str, example: str = "") -> _Schema:
+    """What hover and completion show; with an `example` in YAML if no single value can be one."""
     markdown = f"{description}\n\n```yaml\n{example}\n```" if example else description
     return {"description": description, "markdownDescription": markdown}
 
 
 def _typed(definition: str, description: str, examples: Sequence[str | int] = (), **more: Any) -> _Schema:
-    schema = {**_told(description), **({"examples": list(examples)} if examples else {}), **more}
+    schema = {**_described(description), **({"examples": list(examples)} if examples else {}), **more}
     if "type" in _DEFINITIONS[definition]:  # repeated here: an editor decides by it what to insert after the key
         schema["type"] = _DEFINITIONS[definition]["type"]
         schema["errorMessage"] = _DEFINITIONS[definition]["errorMessage"]
@@ -175,7 +175,11 @@ def _policy(kinds: Sequence[Kind]) -> _Schema:
             "allOf": [{"$ref": "#/definitions/references"}],
             "examples": examples,
         }
-        return {"type": "array", **_told(description, "\n".join(f'- "{glob}"' for glob in examples)), "items": item}
+        return {
+            "type": "array",
+            **_described(description, "\n".join(f'- "{glob}"' for glob in examples)),
+            "items": item,
+        }
 
     listed = [kind.kind for kind in kinds if not kind.is_tenant()]
     protect = [f"{kind}/*" for kind in listed]
@@ -184,7 +188,7 @@ def _policy(kinds: Sequence[Kind]) -> _Schema:
     return {
         "title": "policy",
         "type": "object",
-        **_told(
+        **_described(
             "What this tool may and may not do in this tenant. Globs on KIND/NAME: `*` any run (`/` too), `?` one character.",
             f'protect: ["{protect[0]}"]\nexclusive: ["{protect[-1]}"]\nallowReplace: ["{exact}"]',
         ),
@@ -203,7 +207,7 @@ def _table(mark: NamedBy) -> _Schema:
     return {
         "title": mark.table,
         "type": "object",
-        **_told(f"Readable names for ids: an entry may then write `{mark.alias}: NAME`.", f"{mark.example}: 1"),
+        **_described(f"Readable names for ids: an entry may then write `{mark.alias}: NAME`.", f"{mark.example}: 1"),
         "propertyNames": {
             "title": mark.alias,
             "pattern": NAME,
@@ -219,7 +223,7 @@ def _defaults(listed: Sequence[Kind]) -> _Schema:
     return {
         "title": "defaults",
         "type": "object",
-        **_told("What the entries of this document's lists share. An entry's own fields win.", example),
+        **_described("What the entries of this document's lists share. An entry's own fields win.", example),
         "additionalProperties": False,
         "properties": {str(kind.entries): _entry(kind, defaults=True) for kind in listed},
     }
@@ -239,7 +243,7 @@ def _list(kind: Kind) -> _Schema:
     example = "\n".join(f"{'- ' if name == key(kind) else '  '}{name}: {value}" for name, value in _examples(kind))
     return {
         "type": "array",
-        **_told(f"The {kind.kind} resources that must exist. Whatever is not listed is left alone.", example),
+        **_described(f"The {kind.kind} resources that must exist. Whatever is not listed is left alone.", example),
         "items": _entry(kind, defaults=False),
     }
 
@@ -251,7 +255,7 @@ def _tables(kind: Kind) -> _Schema:
     table: _Schema = {
         "title": f"table of {kind.entries}",
         "type": "object",
-        **_told(f"A CSV file whose rows are {kind.entries}. Its first row names the fields."),
+        **_described(f"A CSV file whose rows are {kind.entries}. Its first row names the fields."),
         "additionalProperties": False,
         "required": ["file"],
         "properties": {
@@ -262,7 +266,7 @@ def _tables(kind: Kind) -> _Schema:
             ),
             "columns": {
                 "type": "object",
-                **_told(
+                **_described(
                     "What columns of other names are for: a field each, or `~ignore`.",
                     f"OCPP ID: {column}\nNotes: ~ignore",
                 ),
@@ -278,7 +282,7 @@ def _tables(kind: Kind) -> _Schema:
     }
     return {
         "type": "array",
-        **_told(
+        **_described(
             f"Tables whose rows are {kind.kind} resources, as if they stood in `{kind.entries}`.",
             f'- {{file: fleet/{kind.entries}.csv, columns: {{"OCPP ID": {column}}}}}',
         ),
@@ -287,7 +291,7 @@ def _tables(kind: Kind) -> _Schema:
 
 
 def _entry(kind: Kind, *, defaults: bool) -> _Schema:
-    """An entry of a kind's list, or what its entries share. What excludes or forbids a field says why at that field."""
+    """An entry of a kind's list, or what its entries share. A field that is excluded or forbidden says why."""
     marks = {facts.name: facts.named_by for facts in fields(kind).values() if facts.named_by}
     own = compared(kind) if defaults else tuple(fields(kind))
     rules = [_forbidden(kind.reported, "Read-only: the API reports it. Leave it out.")] if kind.reported else []
@@ -297,7 +301,9 @@ def _entry(kind: Kind, *, defaults: bool) -> _Schema:
     schema: _Schema = {
         "title": f"{kind.kind} defaults" if defaults else f"{kind.kind} entry",
         "type": "object",
-        **_told(f"Shared by the {kind.entries} of this document." if defaults else f"One {kind.kind} that must exist."),
+        **_described(
+            f"Shared by the {kind.entries} of this document." if defaults else f"One {kind.kind} that must exist."
+        ),
         "additionalProperties": False,
         "properties": {
             **{name: _field(fields(kind)[name]) for name in own},
@@ -332,7 +338,7 @@ def _create_only(kind: Kind) -> _Schema:
     names = list(compared(kind))
     return {
         "type": "array",
-        **_told("Fields that are sent on create and never compared.", f"createOnly: [{names[-1]}]"),
+        **_described("Fields that are sent on create and never compared.", f"createOnly: [{names[-1]}]"),
         "items": {
             "enum": names,
             "enumDescriptions": [fields(kind)[name].description for name in names],
@@ -357,7 +363,7 @@ def _removed(listed: Sequence[Kind], itself: Kind) -> _Schema:
     entry: _Schema = {
         "title": "removed entry",
         "type": "object",
-        **_told("One object that must not exist any more."),
+        **_described("One object that must not exist any more."),
         "additionalProperties": False,
         "properties": {
             **{kind.kind: _name(f"Name of the {kind.kind} that must not exist.", _example(kind)) for kind in listed},
@@ -375,7 +381,7 @@ def _removed(listed: Sequence[Kind], itself: Kind) -> _Schema:
     }
     return {
         "type": "array",
-        **_told(
+        **_described(
             "What must not exist any more: the usual way to delete. An entry that is already gone is no change.",
             example,
         ),
@@ -387,7 +393,7 @@ def _removed(listed: Sequence[Kind], itself: Kind) -> _Schema:
 
 
 def _example(kind: Kind) -> str:
-    """A name that one of a kind could have."""
+    """A possible name of an object of a kind."""
     return str(next(iter(fields(kind)[key(kind)].examples), f"Some {kind.kind}"))
 
 
@@ -405,7 +411,7 @@ def _entry_snippet(kind: Kind) -> _Schema:
 
 
 def _snippet(label: str, description: str, values: Sequence[tuple[str, str | int]]) -> _Schema:
-    """Something to insert whole, each value to be typed over in turn."""
+    """A snippet to insert, whose values the user then replaces one by one."""
     body = {name: f"${{{number}:{value}}}" for number, (name, value) in enumerate(values, 1)}
     return {"label": label, "description": description, "body": body}
 

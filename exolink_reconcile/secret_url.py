@@ -1,7 +1,8 @@
 """A URL that holds secrets: compared and sent as it is, shown and stored masked.
 
-Secret are the password, the values of the query and of path parameters (`;token=…`), the fragment, and what YAML took from
-the environment into any part but scheme, host and port. Of a text that is not well formed only scheme and host are not.
+These are secret: the password, the values of the query and of path parameters (`;token=…`), the fragment, and whatever YAML
+took from the environment into any part except scheme, host and port. In a text that is not well formed, everything but
+scheme and host is secret.
 """
 
 import functools
@@ -19,17 +20,17 @@ from exolink_reconcile.references import Expanded, Reference, as_written
 
 _MASK = "***"
 
-LONGEST_LIVE = 65_536  # characters; a longer value of the API spoils its row
+LONGEST_LIVE = 65_536  # characters; a row of the API with a longer value is invalid
 _ROUNDS = ((64, 20_000), (4096, 300), (262_144, 5))
-_SALT = b"exolink-reconcile: a secret that is written out"  # what differs from URL to URL is in what is hashed
+_SALT = b"exolink-reconcile: a secret that is written out"  # constant: the hashed text differs from URL to URL
 _ANY_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}:(?://|\\/\\/)[^\s\"'<>]+")
 
 
 class SecretUrl:
-    """A URL whose secrets `str` and `repr` mask; equality is of the whole text.
+    """A URL whose secrets `str` and `repr` mask; equality compares the whole text.
 
-    `references` say which characters came from which variable; `hidden` are the parts that are masked whole, because the
-    URL that is declared for this live one takes something in them from the environment.
+    `references` say which characters came from which variable; `hidden` are parts that are masked completely, because the
+    declared URL takes something in them from the environment.
     """
 
     __slots__ = ("_text", "_written", "hidden", "references", "rounds")
@@ -44,16 +45,16 @@ class SecretUrl:
         self.rounds = rounds_for(1)
 
     def reveal(self) -> str:
-        """The URL as it is. For a request body and for checking limits: the result is never shown, logged or stored."""
+        """The URL as it is, for a request body and for limits. The result must never be shown, logged or stored."""
         return self._text
 
     @property
     def fingerprint(self) -> str:
         """What the digest of a plan covers: where each secret comes from, the variable's name or the literal.
 
-        A hash over the URL as the YAML writes it, `${env:NAME}` in its place: another variable or another literal gives
-        another one, a new value of the same variable does not. Where it covers a literal it is a slow one of `rounds`:
-        whoever reads a plan could try passwords otherwise, some billions a second.
+        It is a hash of the URL as the YAML writes it, with `${env:NAME}` in place: another variable or another literal gives
+        another hash, a new value of the same variable does not. For a literal it is a slow hash of `rounds`: otherwise a
+        reader of the plan could try billions of passwords a second.
         """
         written = self._written.encode("utf-8", "surrogatepass")
         return _slow_hash(written, self.rounds) if self.literal_secrets else hashlib.sha256(written).hexdigest()
@@ -64,7 +65,7 @@ class SecretUrl:
         return _is_url(self._text)
 
     def masked_like(self, declared: "SecretUrl") -> "SecretUrl":
-        """The same live URL, which also hides the parts that the declared one takes from the environment."""
+        """The live URL, which also masks the parts that the declared one takes from the environment."""
         parts = _parts(declared._text) or ()
         secret_names = {part.name for part in parts for ref in declared.references if _overlap(part, ref)}
         return SecretUrl(
@@ -90,23 +91,23 @@ class SecretUrl:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What is secret in it: "password", the names of its query, and so on, as for `rewrite`."""
+        """The secret parts: "password", the names of its query, and so on, as for `rewrite`."""
         return tuple(span.name for span in self._secrets())
 
     @property
     def literal_secrets(self) -> tuple[str, ...]:
-        """What is secret in it and written out: nothing of it came from the environment."""
+        """The secret parts that are written out in the YAML: nothing in them came from the environment."""
         return tuple(
             span.name for span in self._secrets() if not any(_overlap(span, reference) for reference in self.references)
         )
 
     @property
     def secret_values(self) -> tuple[str, ...]:
-        """The secrets themselves: to be searched for in what will be shown, never to be shown."""
+        """The secrets themselves, to search for in text before it is shown. They must never be shown."""
         return tuple(self._text[start:end] for _, start, end, _ in self._secrets())
 
     def _secrets(self) -> list["_Span"]:
-        """The secret stretches of the text, in order, none of them empty or overlapping another."""
+        """The secret parts of the text, in order, none of them empty or overlapping another."""
         parts = _parts(self._text)
         if parts is None:
             return list(_secrets_of_odd_text(self._text))
@@ -119,7 +120,7 @@ class SecretUrl:
         if part.secret or part.name in self.hidden:
             yield part
             return
-        for reference in self.references:  # empty where it is in another part
+        for reference in self.references:  # the overlap is empty if it is in another part
             yield _Span(part.name, max(part.start, reference.start), min(part.end, reference.end))
 
     def __str__(self) -> str:
@@ -144,9 +145,9 @@ class SecretUrl:
 
 
 def rounds_for(literals: int) -> int:
-    """How slow the hash of a literal is, by how many literals a configuration has: all of them take about half a second.
+    """How slow the hash of a literal is, by the number of literals: all of them together take about half a second.
 
-    Few steps, because the digest of a plan changes with it.
+    It has few steps, because the digest of a plan changes with it.
     """
     return next((rounds for most, rounds in _ROUNDS if literals <= most), 1)
 
@@ -171,7 +172,7 @@ def masked_text(text: str) -> str:
 
 
 def may_be(value: Any, stored: Any) -> bool:
-    """Whether a live value can be the one that was stored masked: what the mask hides is not compared."""
+    """Whether a live value can be the value that was stored masked; the masked parts are not compared."""
     if not isinstance(value, SecretUrl) or not isinstance(stored, str):
         return bool(masked(value) == stored)
     live, kept = _WELL_FORMED.fullmatch(value.reveal()), _WELL_FORMED.fullmatch(stored)
@@ -187,13 +188,13 @@ def _can_be(part: str | None, kept: str | None) -> bool:
 
 
 def quoted(text: str) -> str:
-    """Text of the YAML in a message: it may come from the environment, or be a URL in the wrong place."""
+    """Text of the YAML, fit for a message: it may come from the environment, or be a URL in the wrong place."""
     text = as_written(text)
     return f"`{(str(SecretUrl(text)) if '://' in text or '@' in text else text)[:80]}`"
 
 
 class _Span(NamedTuple):
-    """A stretch of a URL: which part, from where to before where, and whether it is secret in itself."""
+    """A part of a URL: its name, its start and end, and whether it is secret in itself."""
 
     name: str
     start: int
@@ -209,14 +210,14 @@ _WELL_FORMED = re.compile(
     r"(?:/(?P<path>[^\s?#]*))?(?:\?(?P<query>[^\s#]*))?(?:#(?P<fragment>\S*))?"
 )
 _PATH_PARAMETER = re.compile(r";([^/;=]*)=([^/;]*)")
-# Where something that is not a URL still says its host beyond doubt: nothing after it could be a user's end.
+# A text that is not a URL but whose host is still certain: nothing after it can be the end of a password.
 _ODD = re.compile(
     r"(?i)[a-z][a-z0-9+.-]*://(?P<user>[^/?#@\\]*@)?(?P<host>[a-z0-9.-]+(?::[0-9]{1,5})?)(?=[/?#]|$)[^@]*"
 )
 
 
 def _parts(text: str) -> list[_Span] | None:
-    """The parts of a URL in order, those of path and query one by one; None where it is not well formed."""
+    """The parts of a URL in order, with those of path and query one by one; None if it is not well formed."""
     match = _WELL_FORMED.fullmatch(text)
     if match is None or hostile_character(text):
         return None
@@ -280,7 +281,7 @@ _NO_URL = "not a WebSocket URL: write ws://HOST/PATH or wss://HOST/PATH, percent
 
 
 def _declared_url(text: object) -> SecretUrl:
-    """What YAML may write as the URL of a backend. The messages never quote it: it may hold a password."""
+    """The URL of a backend, as YAML may write it. The messages never quote it: it may hold a password."""
     if not isinstance(text, str):
         raise PydanticCustomError("url", "a URL must be text")
     references = text.references if isinstance(text, Expanded) else ()
@@ -297,7 +298,7 @@ def _declared_url(text: object) -> SecretUrl:
 
 
 def _refused(message: str) -> PydanticCustomError:
-    # Braces would be taken for places to fill in.
+    # Pydantic would take braces for placeholders.
     return PydanticCustomError("url", "{message}", {"message": message})
 
 
@@ -314,13 +315,13 @@ _HOST_AND_PORT = re.compile(rf"(?i)(?:{_IN_BRACKETS}|[^\s/?#@:\[\]\\]+)(?::[0-9]
 
 
 def _stays_in_its_part(text: str, reference: Reference) -> bool:
-    """Whether what came from a variable fills only the part of the URL that its reference stands in."""
+    """Whether the value of a variable stays in the part of the URL that its reference stands in."""
     value = text[reference.start : reference.end]
     if (reference.start, reference.end) == (0, len(text)):
         return True
     before, after = text[: reference.start], text[reference.end :]
     in_authority = not re.search("[/?#]", before.partition("://")[2])
-    plain = unicodedata.normalize("NFKC", value)  # what some programs make of it before they look for a host
+    plain = unicodedata.normalize("NFKC", value)  # some programs normalize it before they look for a host
     if not _DELIMITER.search(plain) and not (in_authority and re.search(r"[\[\]]", plain)):
         return True
     if not _BEFORE_HOST.fullmatch(before) or after[:1] not in ("", "/", "?", "#", ":"):

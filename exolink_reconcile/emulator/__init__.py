@@ -19,14 +19,14 @@ class Application(Protocol):
         """Answer one request; safe to call from many threads."""
 
     def close(self) -> None:
-        """Close the database; not calling it is fine too, then the end of the interpreter does."""
+        """Close the database; without this call, the end of the interpreter does it."""
 
 
 def application(database: Path, contract: str, *, tenants: Sequence[str] | None, token: str | None) -> Application:
     """The API that the contract (OpenAPI 3.0 or 3.1, YAML or JSON text) describes, kept in the database file.
 
-    Without a list of tenants every one exists; with one, only those and those created by request do. Without a token
-    none is asked for.
+    Without a list of tenants, every tenant exists; with one, only those tenants and those created by request do. Without a
+    token, requests need none.
 
     Raises:
         EmulatorError: the database can be neither opened nor made, or the contract cannot be followed.

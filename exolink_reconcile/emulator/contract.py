@@ -7,7 +7,7 @@ Only the shape of a path decides what an operation does; parameter names are ign
     /tenant/P/C       GET lists, POST creates in the tenant's collection C
     /tenant/P/C/P     GET, PUT, DELETE one object of C
 
-Anything else that the contract has is known, and answered with 501.
+Every other operation of the contract is known, and answered with 501.
 """
 
 import enum
@@ -314,7 +314,7 @@ def _validator(document: dict[str, Any], schema: Any) -> jsonschema.Draft202012V
 
 
 def _check_references(document: dict[str, Any], node: Any, followed: set[str]) -> None:
-    """Every reference that a schema can come to must lead somewhere in the document; examples are none of a schema."""
+    """Check that every reference of a schema leads somewhere in the document; examples hold data, not references."""
     if isinstance(node, list):
         for child in node:
             _check_references(document, child, followed)

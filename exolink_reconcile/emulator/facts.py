@@ -40,7 +40,7 @@ def _tenant_defaults(fields: Fields) -> Fields:
     return {"name": prefix[:1].upper() + prefix[1:], "connectUrl": f"wss://{prefix}.broker.exolink.cloud/"}
 
 
-# A collection that is not here is served all the same; nothing is known about it but its contract.
+# Other collections are served too; nothing is known about them but their contract.
 FACTS: Mapping[str, Facts] = {
     TENANT: Facts(unique="domainPrefix", defaults=_tenant_defaults),
     "cpms": Facts(numbers=frozenset({"interval"}), defaults=lambda _: {"authPassThrough": False}),

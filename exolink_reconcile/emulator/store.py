@@ -158,7 +158,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:
-    """Readers beside a writer, from now on; where the file system cannot do that, the mode stays as it is."""
+    """Allow readers beside a writer from now on; if the file system cannot do that, the mode stays as it is."""
     deadline = time.monotonic() + _BUSY_SECONDS
     while connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
         try:

@@ -79,7 +79,7 @@ class Application:
                 raise Refused(501, "the emulator does not know how this operation of the contract behaves")
         return _Answer(operation.status)
 
-    # --- who asks, and for what
+    # --- the request: who asks, and for what
 
     def _check_token(self, environ: WSGIEnvironment) -> None:
         header: str = environ.get("HTTP_AUTHORIZATION", "")
