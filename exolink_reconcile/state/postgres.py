@@ -76,8 +76,11 @@ class PostgresStore:
         self._changes = GroupCommit(self._commit)
         try:
             connection.check_version(self._link.ask(statements.VERSION))
-        except psycopg.Error as error:
-            raise connection.failed(database, error) from None
+        except BaseException as error:
+            self._link.close()
+            if isinstance(error, psycopg.Error):
+                raise connection.failed(database, error) from None
+            raise
 
     @property
     def where(self) -> str:
