@@ -82,6 +82,7 @@ def _checked_rows(
             "E-BAD-LIST", f"{subject} is one page of several ({listing.next_page} header): not all of it came"
         )
     data, tenant_id = listing.data, api.tenant_ids.get(tenant)
+    _check_size(subject, data)
     row_texts = _read_again(api, kind, tenant, data, tenant_id, subject)
     rows = row_texts.rows if row_texts is not None else _parsed(subject, kind, data)
     if listing.total is not None and listing.total > len(rows):
@@ -116,12 +117,16 @@ def _read_again(api: Api, kind: Kind, tenant: str, data: bytes, tenant_id: int |
         return None
 
 
-def _parsed(subject: str, kind: Kind, data: bytes) -> list[Row]:
-    """The rows of a list, each with an id and a key."""
+def _check_size(subject: str, data: bytes) -> None:
+    """Refuse a list that would take too much memory, before anything is made of it."""
     if data.count(b"{") > _MOST_ROWS:
         raise ApiSurprise("E-BAD-LIST", f"{subject} has more than {_MOST_ROWS:,} objects")
     if data.count(b",") > _MOST_VALUES:  # fields that no kind knows are read too
         raise ApiSurprise("E-BAD-LIST", f"{subject} has more than {_MOST_VALUES:,} values")
+
+
+def _parsed(subject: str, kind: Kind, data: bytes) -> list[Row]:
+    """The rows of a list, each with an id and a key."""
     try:
         return _list_adapter(kind).validate_json(data, extra="ignore")
     except ValidationError as error:

@@ -151,3 +151,11 @@ def test_no_more_is_kept_than_allowed() -> None:
 
 def _rows(opened: Api) -> list[Row]:
     return live_state.read_list(opened, CPMS, "acme")
+
+
+def test_a_list_that_is_too_large_is_not_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What may be read has the same bound when it is read again: nothing is made of a row that stands there a million times."""
+    monkeypatch.setattr(live_state, "_MOST_ROWS", len(ROWS))
+    opened = api(BEFORE, text(*ROWS, ROWS[0]))
+    answer_of(opened)
+    assert "more than 4 objects" in str(answer_of(opened))
