@@ -6,9 +6,10 @@ template (parameter names do not count); `$ref` inside the file and `allOf` are 
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 from exolink_reconcile.errors import InputError, problem
@@ -20,6 +21,7 @@ from exolink_reconcile.secret_url import SecretUrl
 EVIDENCE = "x-exolink-evidence"
 _JSON_TYPES = {"string": ("string",), "integer": ("integer", "number"), "boolean": ("boolean",)}
 _JSON_LIMIT, _YAML_LIMIT = 16, 2  # MiB; a description as YAML takes minutes and gigabytes beyond that
+_FEW = 20  # choices that a message names
 _UNSENT = ("authorization", "accept", "content-type")  # OpenAPI ignores parameters for these headers
 _NUMBER = (int, float)
 _SCHEMA_LIMITS: Mapping[str, tuple[type, ...]] = {
@@ -284,6 +286,8 @@ class _Description:
                         limit_text = f"`{_short(name)}` a `{limit}` that is none"
                         raise problem("E-CONTRACT", f"{self.name} gives {limit_text}: {_short(value)}")
                     _narrow(limits, limit, value)
+        if "enum" in limits:
+            limits["enum"] = _choices(limits["enum"])
         return Field(name, inferred, types, limits)
 
     def parts(self, schema: Any) -> Iterator[Json]:
@@ -366,13 +370,19 @@ def _narrow(limits: dict[str, Any], limit: str, value: Any) -> None:
     if limit not in limits:
         limits[limit] = value
     elif limit == "enum":
-        limits[limit] = [choice for choice in limits[limit] if choice in value]
+        both = _choices(value)
+        limits[limit] = [choice for choice in _choices(limits[limit]) if choice in both]
     elif limit in ("pattern", "multipleOf"):
         limits[limit] = tuple(dict.fromkeys((*_several(limits[limit]), value)))
     elif limit in ("minimum", "exclusiveMinimum", "minLength"):
         limits[limit] = max(limits[limit], value)
     else:
         limits[limit] = min(limits[limit], value)
+
+
+def _choices(values: Iterable[Any]) -> Mapping[Any, None]:
+    """The choices that a field of ours can have, to be looked up: there may be a million of them, for as many objects."""
+    return dict.fromkeys(value for value in values if not isinstance(value, (dict, list)))
 
 
 def _several(value: Any) -> tuple[Any, ...]:
@@ -425,7 +435,9 @@ def _broken_limits(
 def _broken(value: Any, limits: Mapping[str, Any], patterns: Patterns) -> str:
     """How a value breaks a limit, in words; empty when it does not. JSON Schema's meaning of each keyword."""
     if "enum" in limits and value not in limits["enum"] and not isinstance(value, SecretUrl):
-        return f"must be one of {', '.join(map(_short, limits['enum']))}"
+        choices = limits["enum"]
+        more = f" and {len(choices) - _FEW} more" if len(choices) > _FEW else ""
+        return f"must be one of {', '.join(map(_short, islice(choices, _FEW)))}{more}"
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return _broken_number(value, limits)
     text = value.reveal() if isinstance(value, SecretUrl) else value

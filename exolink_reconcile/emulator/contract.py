@@ -20,13 +20,18 @@ from typing import Any
 
 import jsonschema
 import ruamel.yaml
+from jsonschema.protocols import Validator
 
+from exolink_reconcile.emulator import judging
 from exolink_reconcile.emulator.errors import EmulatorError, Refused
 from exolink_reconcile.emulator.facts import TENANT, Fields, Json
 
 _METHODS = ("GET", "PUT", "POST", "DELETE", "OPTIONS", "HEAD", "PATCH", "TRACE")
 _JSON = "application/json"
 _MANY = 5  # problems named in one answer
+_MOST_NODES = 2_000_000  # values of a description, aliases of YAML followed
+# What says how to read a schema, or refers by other means than `$ref`: no API's description needs it, and it could lead out.
+_NOT_FOLLOWED = ("$schema", "$id", "$anchor", "$dynamicAnchor", "$dynamicRef", "$recursiveRef")
 
 
 class Verb(enum.Enum):
@@ -44,7 +49,7 @@ class Body:
     """A request body: whether it must be there, its schema, the fields it may set (None: any)."""
 
     required: bool
-    schema: jsonschema.Draft202012Validator
+    schema: Validator
     settable: frozenset[str] | None
 
     def fields(self, value: Json) -> Fields:
@@ -54,7 +59,7 @@ class Body:
             Refused: 400 naming the fields that are wrong, but never repeating what they hold.
 
         """
-        errors = sorted(self.schema.iter_errors(value), key=lambda error: [str(step) for step in error.path])
+        errors = judging.errors(self.schema, value)
         if errors:
             raise Refused(400, "; ".join(_problem(error) for error in errors[:_MANY]))
         if not isinstance(value, dict):
@@ -69,13 +74,13 @@ class Operation:
     verb: Verb | None
     collection: str
     status: int
-    parameters: tuple[jsonschema.Draft202012Validator, ...]
+    parameters: tuple[Validator, ...]
     body: Body | None
 
     def accepts(self, values: Sequence[str]) -> bool:
         """Whether the path's values can be what the contract says; as an integer where they look like one."""
         return all(
-            any(schema.is_valid(reading) for reading in _readings(value))
+            any(not judging.errors(schema, reading) for reading in _readings(value))
             for schema, value in zip(self.parameters, values, strict=True)
         )
 
@@ -146,7 +151,22 @@ def _load(text: str) -> dict[str, Any]:
         raise EmulatorError(f"the contract is neither YAML nor JSON: {first_line}") from None
     if not isinstance(document, dict) or not isinstance(document.get("paths"), dict):
         raise EmulatorError("the contract is not an OpenAPI description: it has no paths")
-    return _modern(document)  # type: ignore[no-any-return]
+    try:
+        if _size(document, {}) > _MOST_NODES:
+            raise EmulatorError(f"the contract is too large: it has more than {_MOST_NODES:,} values")
+        return _modern(document)  # type: ignore[no-any-return]
+    except RecursionError:
+        raise EmulatorError("the contract is nested too deeply, or an alias in it refers to itself") from None
+
+
+def _size(node: Any, sizes: dict[int, int]) -> int:
+    """How many values there are where each alias of YAML is a copy of what it refers to."""
+    if not isinstance(node, (dict, list)):
+        return 1
+    if id(node) not in sizes:
+        children = node.values() if isinstance(node, dict) else node
+        sizes[id(node)] = 1 + sum(_size(child, sizes) for child in children)
+    return sizes[id(node)]
 
 
 def _modern(node: Any) -> Any:
@@ -158,7 +178,12 @@ def _modern(node: Any) -> Any:
         return [_modern(child) for child in node]
     if not isinstance(node, dict):
         return node
-    modern = {str(key): _modern(child) for key, child in node.items()}
+    modern = {
+        str(key): _modern(child) for key, child in node.items() if not (key in _NOT_FOLLOWED and isinstance(child, str))
+    }
+    if "patternProperties" in modern:  # each name would be tried against patterns whose cost nobody knows
+        for word in ("patternProperties", "additionalProperties", "unevaluatedProperties"):
+            modern.pop(word, None)
     _allow_null(modern)
     _exclude_bounds(modern)
     _relieve_read_only(modern)
@@ -274,9 +299,7 @@ def _status(verb: Verb | None, responses: dict[str, Any]) -> int:
     return next((code for code in preferred if code in declared), (declared or preferred)[0])
 
 
-def _parameters(
-    document: dict[str, Any], names: list[str], declared: list[Any]
-) -> tuple[jsonschema.Draft202012Validator, ...]:
+def _parameters(document: dict[str, Any], names: list[str], declared: list[Any]) -> tuple[Validator, ...]:
     resolved = [_resolved(document, parameter) for parameter in declared]
     schemas = {parameter["name"]: parameter.get("schema", {}) for parameter in resolved if parameter["in"] == "path"}
     return tuple(_validator(document, schemas.get(name, {})) for name in names)
@@ -287,30 +310,29 @@ def _body(document: dict[str, Any], declared: Any) -> Body | None:
         return None
     body = _resolved(document, declared)
     schema = body.get("content", {}).get(_JSON, {}).get("schema", {})
-    named = frozenset(_named_fields(document, schema, 0))
+    named = frozenset(_named_fields(document, schema, set()))
     return Body(body.get("required", False), _validator(document, schema), named or None)
 
 
-def _named_fields(document: dict[str, Any], schema: Any, depth: int) -> Iterator[str]:
-    if not isinstance(schema, dict) or depth > 20:
+def _named_fields(document: dict[str, Any], schema: Any, visited: set[int]) -> Iterator[str]:
+    if not isinstance(schema, dict) or id(schema) in visited:
         return
+    visited.add(id(schema))
     if "$ref" in schema:
-        yield from _named_fields(document, _pointed_at(document, schema["$ref"]), depth + 1)
+        yield from _named_fields(document, _pointed_at(document, schema["$ref"]), visited)
     for name, field in schema.get("properties", {}).items():
         if not _is_read_only(_resolved(document, field)):
             yield name
     for part in (*schema.get("allOf", []), *schema.get("anyOf", []), *schema.get("oneOf", [])):
-        yield from _named_fields(document, part, depth + 1)
+        yield from _named_fields(document, part, visited)
 
 
 # --- judging values
 
 
-def _validator(document: dict[str, Any], schema: Any) -> jsonschema.Draft202012Validator:
+def _validator(document: dict[str, Any], schema: Any) -> Validator:
     _check_references(document, schema, set())
-    # The document around the schema gives its local references something to point into; no keyword of an OpenAPI
-    # root means anything to JSON Schema.
-    return jsonschema.Draft202012Validator({**document, "allOf": [schema]}, format_checker=_FORMATS)
+    return judging.judge(document, schema)
 
 
 def _check_references(document: dict[str, Any], node: Any, followed: set[str]) -> None:
@@ -327,15 +349,6 @@ def _check_references(document: dict[str, Any], node: Any, followed: set[str]) -
     for key, child in node.items():
         if key not in {"example", "examples", "default", "enum", "const"}:
             _check_references(document, child, followed)
-
-
-_FORMATS = jsonschema.FormatChecker(formats=())
-
-
-@_FORMATS.checks("uri")
-def _is_uri(value: object) -> bool:
-    """Anything with a scheme and without blanks: the API's own idea of a URL is not documented."""
-    return not isinstance(value, str) or re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s\x00-\x20\x7f]*", value) is not None
 
 
 def _readings(text: str) -> list[Json]:

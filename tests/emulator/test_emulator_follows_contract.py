@@ -176,3 +176,69 @@ def test_broken_contract(client: Client, text: str) -> None:
     with pytest.raises(emulator.EmulatorError, match="contract") as raised:
         client(text)
     assert "\n" not in str(raised.value)
+
+
+LONG = "a" * 60 + "!"
+
+
+def chain(word: str) -> dict[str, Any]:
+    """Thirty schemas, each of which asks for the next one twice: a billion in all."""
+    links = {f"S{n}": {word: [{"$ref": f"#/components/schemas/S{n + 1}"}] * 2} for n in range(30)}
+    return {**links, "S30": {"type": "integer"}}
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    ["^(a+)+$", "^(a|aa)*$", "a*" * 20 + "$", "(a*){30}$", "((a?){9}){9}$", "(?=(a+)+$)a", r"(a*)\1*$", "(", 5, "x" * 2000],
+)  # fmt: skip
+def test_row_E18_a_pattern_that_may_take_for_ever_is_not_tried(client: Client, contract: Any, pattern: Any) -> None:
+    """What no pattern should cost, and what is none, is left to the real API; others are judged as ever."""
+    fields = contract["components"]["schemas"]["CpmsCreate"]["properties"]
+    fields["displayName"]["pattern"] = pattern
+    fields["url"]["pattern"] = "^wss://[a-z]+(/[a-z]*)?$|^$"
+    api = client(json.dumps(contract))
+    assert (
+        api.post("/tenant/acme/cpms", json={"displayName": LONG, "url": "wss://a/b", "interval": 30}).status_code == 201
+    )
+    refused = api.post("/tenant/acme/cpms", json={"displayName": "b", "url": "wss://a/b/c", "interval": 30})
+    assert refused.status_code == 400 and "url: does not fit pattern" in refused.text
+
+
+@pytest.mark.parametrize("word", ["allOf", "anyOf", "oneOf"])
+def test_row_E18_a_schema_without_end_is_refused(client: Client, contract: Any, word: str) -> None:
+    """One that doubles thirty times, or refers to itself, is said to be too large, and the next request is answered."""
+    contract["components"]["schemas"] |= chain(word)
+    contract["components"]["schemas"]["Self"] = {"not": {"$ref": "#/components/schemas/Self"}}
+    for name in ("S0", "Self"):
+        contract["components"]["schemas"]["CpmsCreate"]["anyOf"] = [{"$ref": f"#/components/schemas/{name}"}]
+        api = client(json.dumps(contract))
+        refused = api.post("/tenant/acme/cpms", json={"displayName": "a", "url": "wss://a", "interval": 30})
+        assert (refused.status_code, "too large to judge" in refused.text) == (400, True)
+        assert api.get("/tenant/acme/cpms").json() == []
+
+
+def test_row_E18_aliases_that_grow(client: Client) -> None:
+    """A few lines of YAML that stand for billions of values, or for themselves, are refused."""
+    growing = "".join(f"x{n}: &x{n} [{', '.join([f'*x{n - 1}'] * 9) if n else '1'}]\n" for n in range(12))
+    with pytest.raises(emulator.EmulatorError, match="more than 2,000,000 values"):
+        client(f"{growing}paths: {{}}\n")
+    with pytest.raises(emulator.EmulatorError, match="refers to itself"):
+        client("x: &x [*x]\npaths: {}\n")
+
+
+@pytest.mark.parametrize(
+    "keyword",
+    [
+        {"maxLength": "x"}, {"required": 5}, {"type": "thing"}, {"multipleOf": 0}, {"dependentRequired": 3},
+        {"$dynamicRef": "https://elsewhere.example.com/"}, {"$id": "https://elsewhere.example.com/"}, {"$schema": "x:y"},
+    ],
+    ids=lambda keyword: next(iter(keyword)),
+)  # fmt: skip
+def test_row_E18_a_keyword_that_means_nothing(client: Client, contract: Any, keyword: dict[str, Any]) -> None:
+    """It is an answer, never a crash, and nothing is asked of anybody else."""
+    contract["components"]["schemas"]["CpmsCreate"]["properties"]["interval"] = {"not": keyword}
+    api = client(json.dumps(contract))
+    assert api.post("/tenant/acme/cpms", json={"displayName": "a", "url": "wss://a", "interval": 30}).status_code in (
+        201,
+        400,
+    )
