@@ -203,3 +203,13 @@ class PlanDocument(_Closed):
     complete: bool
     errored: bool
     exolink: Exolink
+
+
+class _Unread(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
+
+
+class SavedDocument(PlanDocument):
+    """A plan document as we read it again. Its planned values are for other tools, so they are skipped."""
+
+    planned_values: _Unread  # type: ignore[assignment]

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import repeat
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
@@ -37,8 +38,6 @@ from exolink_reconcile.resource import (
     fields,
     key,
     masked_tuples,
-    name_of,
-    name_of_row,
     row_model,
 )
 from exolink_reconcile.saved_plan import rows, writer
@@ -46,10 +45,10 @@ from exolink_reconcile.saved_plan.format import (
     ChangeValues,
     HeldBackChange,
     Place,
-    PlanDocument,
     PlannedChange,
     PlanNote,
     ResourceChange,
+    SavedDocument,
 )
 from exolink_reconcile.secret_url import SecretUrl, may_be
 
@@ -61,7 +60,7 @@ _WHOLE_NUMBER = re.compile("-?[0-9]{1,18}")
 class SavedPlan:
     """A plan file that nobody changed: what was reviewed, and the paths and options that it was made with."""
 
-    document: PlanDocument
+    document: SavedDocument
 
     @property
     def digest(self) -> str:
@@ -90,7 +89,7 @@ def read(text: bytes, kinds: Sequence[Kind] = KINDS) -> SavedPlan:
 
     """
     try:
-        document = PlanDocument.model_validate_json(text)
+        document = SavedDocument.model_validate_json(text)
         is_whole = writer.is_whole(text, document.exolink.checksum)
     except (ValueError, RecursionError) as error:
         raise _not_a_plan(f"this is not a saved plan: {_why(error)}") from None
@@ -124,7 +123,7 @@ class _Alike(NamedTuple):
     """What changes that are checked together have in common: the names in them, and the action."""
 
     kind: Kind
-    action: Action
+    action: str
     fields: tuple[str, ...]
     sends: tuple[str, ...]
     secrets: tuple[str, ...]
@@ -136,31 +135,35 @@ def _have_their_digests(
     changes: Sequence[PlannedChange], resource_changes: Sequence[ResourceChange], kinds: Mapping[str, Kind]
 ) -> bool:
     """Whether each change has its row's address, and a digest that fits the row. Group by group: there may be 100,000."""
-    groups: dict[_Alike, list[tuple[PlannedChange, ChangeValues]]] = defaultdict(list)
+    groups: dict[tuple[Any, ...], list[tuple[PlannedChange, ChangeValues]]] = defaultdict(list)
     for change, row in zip(changes, resource_changes, strict=True):
         address, kind = _address(change.address, kinds)
         if row.address != rows.resource_address(address):
             return False
         before, after = row.change.before, row.change.after
-        action, secrets = Action[change.action.upper()], tuple(change.secrets)
         names = tuple(before) if before is not None else None, tuple(after) if after is not None else None
-        groups[_Alike(kind, action, change.fields, change.sends, secrets, *names)].append((change, row.change))
-    return all(_have_digests(alike, group) for alike, group in groups.items())
+        common = (kind, change.action, change.fields, change.sends, tuple(change.secrets), *names)
+        groups[common].append((change, row.change))
+    return all(_have_digests(_Alike(*common), group) for common, group in groups.items())
 
 
 def _have_digests(alike: _Alike, group: Sequence[tuple[PlannedChange, ChangeValues]]) -> bool:
     _check_names(alike.kind, (*alike.fields, *alike.sends, *alike.secrets, *({*(alike.after or ())} - {"id"})))
     if alike.before is not None:
         _check_row_names(alike.kind, alike.before)
-    deletes = alike.action is Action.DELETE
+    action = Action[alike.action.upper()]
+    deletes = action is Action.DELETE
     if alike.after is None and not deletes:
         return False
-    names = tuple(fields(alike.kind)) if alike.action.deletes else alike.sends
+    names = tuple(fields(alike.kind)) if action.deletes else alike.sends
     before, after = [values.before for _, values in group], [values.after for _, values in group]
     if any(type(row["id"]) is not int for row in before if row is not None):
         raise _other_version()
+    secrets: Iterable[digest.Secrets] = repeat(())
+    if alike.secrets:
+        secrets = [tuple(sorted(change.secrets.items())) for change, _ in group]
     facts = digest.Facts(
-        alike.action.word,
+        action.word,
         names,
         alike.sends,
         zip(
@@ -168,7 +171,7 @@ def _have_digests(alike: _Alike, group: Sequence[tuple[PlannedChange, ChangeValu
             [row["id"] if row is not None else None for row in before],
             _masked(alike.kind, before, names) if alike.before is not None else repeat(None),
             _masked(alike.kind, after, alike.sends) if not deletes else repeat(None),
-            [tuple(sorted(change.secrets.items())) for change, _ in group],
+            secrets,
         ),
     )
     return digest.of_alike(facts) == [change.digest for change, _ in group]
@@ -381,12 +384,9 @@ def vanished(
 
     `digests` are the digests of the plan's steps.
     """
-    addresses = {str(step.address) for step in plan.steps}
-    return [
-        (change.action, change.address)
-        for change in _not_as_planned(saved, digests, desired, live)
-        if change.address not in addresses
-    ]
+    missing = list(_not_as_planned(saved, digests, desired, live))
+    addresses = {"/".join(step.address) for step in plan.steps} if missing else ()
+    return [(change.action, change.address) for change in missing if change.address not in addresses]
 
 
 def _not_as_planned(
@@ -401,7 +401,8 @@ def _not_as_planned(
     for change, _ in done:
         if (address := Address.parse(change.address)) is not None:
             wanted[address.list_key].add(address.name)
-    rows_of, ids, declared = _live(live, wanted), _live_ids(live), _declared(desired, wanted)
+    rows_of, declared = _live(live, wanted), _declared(desired, wanted)
+    ids = _live_ids(live) if any(change.action == "delete" for change, _ in done) else {}
     for change, row in done:
         as_planned = (
             _is_gone(change, row, ids) if change.action == "delete" else _is_live(change, row, declared, rows_of)
@@ -452,8 +453,8 @@ def _declared(desired: DesiredState, wanted: _Names) -> set[Address]:
         for tenant in desired.tenants
         for kind, entries in tenant.declared.items()
         if (names := wanted.get(ListKey(tenant.name, kind.kind)))
-        for entry in entries
-        if (name := name_of(entry.resource)) in names
+        for name in map(attrgetter(f"resource.{key(kind)}"), entries)
+        if name in names
     }
 
 
@@ -462,7 +463,7 @@ def _live(live: LiveState, wanted: _Names) -> dict[Address, list[Row]]:
     for tenant, read in live.tenants.items():
         for kind, live_rows in read.rows.items():
             names = wanted.get(ListKey(tenant, kind.kind), ())
-            for row in live_rows if names else ():
-                if (name := name_of_row(kind, row)) in names:
+            for name, row in zip(map(attrgetter(key(kind)), live_rows), live_rows) if names else ():
+                if name in names:
                     rows_by_address[Address(tenant, kind.kind, name)].append(row)
     return rows_by_address

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from exolink_reconcile import globs
 from exolink_reconcile.codes import Exit
 from exolink_reconcile.errors import PlanStale, problem
+from exolink_reconcile.globs import Globs
 from exolink_reconcile.model import DesiredState, LiveState, Outcome, Plan, Result, Status, Step
 from exolink_reconcile.planning import choices
 from exolink_reconcile.saved_plan import reader
@@ -69,30 +70,32 @@ def of(
             hint = choices.nearest(pattern, (change.address for change in changes))
             raise problem("E-TARGET", f"--wave {pattern} matches no reviewed step", hint)
     reviewed = {change.digest for change in changes}
-    addresses = {change.address for change in changes}
-    digests = dict(zip(map(id, plan.steps), of_each))
-    new = next((step for step in plan.steps if str(step.address) not in addresses), None)
+    reviewed_addresses = {change.address for change in changes}
+    steps = tuple(plan.steps)
+    addresses = ["/".join(step.address) for step in steps]
+    new = next((step for step, address in zip(steps, addresses) if address not in reviewed_addresses), None)
     if new is not None:
         raise PlanStale(
             "E-STALE",
             f"the plan is stale: it would now {new.action.word} {new.address}; nobody reviewed it. Plan again",
         )
-    moved = [step for step in plan.steps if digests[id(step)] not in reviewed]
     vanished = reader.vanished(saved, plan, set(of_each), desired, live)
-    if not digests and not vanished:
+    if not steps and not vanished:
         raise PlanStale("E-APPLIED", "this plan is already applied: nothing of it is left to do")
-    covered = [s for s in plan.steps if digests[id(s)] in reviewed and _covers(patterns, str(s.address))]
+    covers = Globs(patterns).match
+    in_wave = [(step, own) for step, address, own in zip(steps, addresses, of_each) if covers(address)]
+    covered = [step for step, own in in_wave if own in reviewed]
     going = _going(plan, covered)
     waves = (tuple(step for step in wave if id(step) in going) for wave in plan.waves)
     return Wave(
         replace(
             plan,
             waves=tuple(wave for wave in waves if wave),
-            partial=(*plan.partial, "--wave") if len(going) < len(digests) else plan.partial,
+            partial=(*plan.partial, "--wave") if len(going) < len(steps) else plan.partial,
         ),
-        tuple(step for step in moved if _covers(patterns, str(step.address))),
-        tuple(f"{action} {address}" for action, address in vanished if _covers(patterns, address)),
-        len(digests) + len(vanished),
+        tuple(step for step, own in in_wave if own not in reviewed),
+        tuple(f"{action} {address}" for action, address in vanished if covers(address)),
+        len(steps) + len(vanished),
         len(changes),
         tuple(step for step in covered if id(step) not in going),
     )
@@ -103,7 +106,3 @@ def _going(plan: Plan, covered: Sequence[Step]) -> dict[int, Step]:
     first = {id(step): step for step in covered if not step.deletes}
     waiting = {step.address.tenant for step in plan.steps if not step.deletes and id(step) not in first}
     return first | {id(s): s for s in covered if s.deletes and s.address.tenant not in waiting}
-
-
-def _covers(patterns: Sequence[str], address: str) -> bool:
-    return any(globs.matches(pattern, address) for pattern in patterns)

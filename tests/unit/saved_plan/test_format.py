@@ -8,7 +8,7 @@ import support_plans
 from pydantic import ValidationError
 from support_pipeline import as_json
 
-from exolink_reconcile.saved_plan.format import PlanDocument
+from exolink_reconcile.saved_plan.format import PlanDocument, SavedDocument
 
 WRITTEN: Any = json.loads(as_json(support_plans.mixed()))
 
@@ -62,3 +62,14 @@ def test_a_word_that_this_version_does_not_know_is_refused(path: tuple[str | int
     at(document, *path[:-1])[path[-1]] = value
     with pytest.raises(ValidationError):
         read(document)
+
+
+def test_what_other_tools_read_is_not_read_again() -> None:
+    """The planned values shape nothing here, so a plan file is read without them; everything else is still closed."""
+    document = json.loads(json.dumps(WRITTEN))
+    document["planned_values"]["surprise"] = 1
+    saved = SavedDocument.model_validate_json(json.dumps(document))
+    assert saved.exolink == read(WRITTEN).exolink and saved.resource_changes == read(WRITTEN).resource_changes
+    document["exolink"]["surprise"] = 1
+    with pytest.raises(ValidationError, match="surprise"):
+        SavedDocument.model_validate_json(json.dumps(document))
