@@ -1,18 +1,22 @@
 """The failure catalogue, rows 41 to 63: between plan and apply, and around the process. One test for each row."""
 
 import contextlib
+import itertools
 import json
 import os
 import re
 import resource
+import shlex
 import shutil
 import signal
 import sqlite3
 import stat
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pexpect
 import pytest
@@ -656,7 +660,8 @@ def test_row_52_what_happened_is_on_record(planned: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    ("how", "number"), [("after", 1), ("before", 2), *seldom(("answered", 0), ("after", 3), ("before", 5))]
+    ("how", "number"),
+    [("after", 1), ("before", 2), *seldom(("answered", 0), ("after", 3), ("after", 4), ("before", 5))],
 )
 def test_killed_in_and_between_waves(bench: Bench, how: str, number: int) -> None:
     """SIGKILL at a write of a wave: the same wave again settles it, later waves do the rest, nothing is made twice."""
@@ -678,3 +683,21 @@ def test_killed_in_and_between_waves(bench: Bench, how: str, number: int) -> Non
         bench.check(ran, (0, 5, 6))
     assert killed and len(chargers(bench.world)) == 6
     bench.converge(applies=1)
+
+
+def test_the_order_of_waves_stages_and_gates(bench: Bench) -> None:
+    """In the server's log: of each wave one write, a list, the gate; three writes, a list, the gate; and so on. No write beside a gate."""  # fmt: skip
+    bench.settle, bench.timeout = 60, 60
+    bench.write("exolink.yaml", fleet(12))
+    bench.plan("--out", "p.json")
+    ask = f'import http.client as h; c = h.HTTPConnection("{urlsplit(bench.server.url).netloc}"); c.request("GET", "/gate"); c.getresponse()'
+    gate = shlex.join([sys.executable, "-c", ask])
+    names_in_log = {("POST", "/tenant/acme/charger"): "write", ("GET", "/tenant/acme/charger"): "list", ("GET", "/gate"): "gate"}  # fmt: skip
+    for glob, code, stages in (("CP-00?", 5, (1, 3, 5)), ("*", 0, (1, 2))):
+        ran = bench.run("apply", "--plan", "p.json", "--wave", f"acme/charger/{glob}", "--stages", "1,3", "--gate", gate, code=code)  # fmt: skip
+        log = [names_in_log.get((exchange.method, exchange.path)) for exchange in ran.log]
+        order = [(word, len(list(alike))) for word, alike in itertools.groupby(filter(None, log))]
+        expected: list[tuple[str, int]] = [("list", 1)]
+        for count in stages:
+            expected += [("write", count), ("list", 1), ("gate", 1)]
+        assert order == expected

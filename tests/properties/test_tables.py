@@ -85,6 +85,22 @@ def test_a_fleet_has_one_digest(
     assert digest_of(from_yaml) == digest_of(from_csv)
 
 
+@FAST
+@given(ROWS.map(one_form))
+def test_a_table_of_what_is_live_has_no_changes(live: list[dict[str, object]]) -> None:
+    """What `export --format csv` writes, declared again, plans to nothing."""
+    world = World()
+    for row in live:
+        world.add("acme", "charger", **{name: value for name, value in row.items() if name != "profile"})
+    with pipeline(world) as run:
+        rows = live_state.read(run.api, {"acme": [TENANT, CHARGER]}, TENANT).tenants["acme"].rows[CHARGER]
+        table, warnings = export.table("acme", CHARGER, rows, contract_of())
+        head = b"tenant: acme\nchargersFrom: [{file: t.csv}]\n"
+        plan = run.plan(desired_state.build(with_table(head, table.encode()), KINDS))
+    assert all("formulas" in warning for warning in warnings)  # nothing was left out
+    assert not plan.differs and plan.unmanaged == ()
+
+
 def scalar(text: object, style: str) -> str:
     written = str(text).replace("${", "$${")
     match style:
