@@ -75,8 +75,8 @@ class Journal:
         with journal_rows.storage("the journal cannot be opened"):
             path = folder / "journal.db"
             self._database = journal_file.read_only(path) if read_only else journal_file.open_writable(path)
-            has_rows = "SELECT 1 FROM seen WHERE origin = ?1 UNION ALL SELECT 1 FROM op WHERE origin = ?1 LIMIT 1"
-            self.is_new = self._database.execute(has_rows, (origin,)).fetchone() is None
+            has_rows = "SELECT 1 FROM seen WHERE origin = ? UNION ALL SELECT 1 FROM op WHERE origin = ? LIMIT 1"
+            self.is_new = self._database.execute(has_rows, (origin, origin)).fetchone() is None
         self._files = {name: _identity(folder / name) for name in _FILES}
 
     @property
