@@ -39,7 +39,7 @@ from exolink_reconcile.planning import attribution, guardrails
 from exolink_reconcile.planning.attribution import Base
 from exolink_reconcile.planning.choices import Choices, check_globs, compared, wanted
 from exolink_reconcile.references import as_written
-from exolink_reconcile.resource import Address, Kind, ListKey, Row, fields, name_of, name_of_row
+from exolink_reconcile.resource import Address, Kind, ListKey, Row, fields, key, name_of, name_of_row
 from exolink_reconcile.secret_url import SecretUrl
 
 # True for an API that does not show an object by its id.
@@ -150,12 +150,14 @@ class _Planner:
                 "E-DEPENDS",
                 f"tenant {change.address.tenant} does not exist, and this plan does not create it",
             )
+            ways_out: tuple[str, ...] = ()
         else:
             code, reason = "E-CONTRACT", _cannot_create(change.kind, sends, operation)
+            ways_out = _ways_to_create(change.kind, sends, operation)
         if reason:
             if change.kind.is_tenant():
                 self.missing_tenants.add(change.address.tenant)
-            self._hold(change.address, change.kind, Action.CREATE, code, reason, declared)
+            self._hold(change.address, change.kind, Action.CREATE, code, reason, declared, ways_out=ways_out)
             return
         assert operation is not None
         differences = tuple(FieldChange(name, None, getattr(declared.resource, name)) for name in sends)
@@ -213,8 +215,10 @@ class _Planner:
         if missing:
             kept_back = [name for name in missing if name in declared.create_only]
             why = "which `createOnly` keeps out of updates" if kept_back else "which the YAML does not write"
-            reason = f"the contract's update needs {', '.join(kept_back or missing)}, {why}"
-            self._hold(change.address, change.kind, Action.UPDATE, "E-CONTRACT", reason, declared)
+            names = ", ".join(kept_back or missing)
+            reason = f"the contract's update needs {names}, {why}"
+            way = f"take {names} out of `createOnly`" if kept_back else _write(change.kind, names)
+            self._hold(change.address, change.kind, Action.UPDATE, "E-CONTRACT", reason, declared, ways_out=(way,))
             return
         self.steps.append(
             Step(
@@ -313,6 +317,7 @@ class _Planner:
                 "E-CONTRACT",
                 f"the contract cannot delete a {change.kind.kind}",
                 change.removed,
+                ways_out=("delete it in the web page: a removed entry whose object is gone is no change",),
             )
             return
         self.steps.append(
@@ -511,11 +516,32 @@ def _cannot_create(kind: Kind, sends: Sequence[str], operation: Operation | None
     """Why a create is not possible; empty if it is."""
     if operation is None:
         return f"the contract cannot create a {kind.kind}"
-    if unsendable := [name for name in sends if name not in operation.fields]:
+    if unsendable := _unsendable(sends, operation):
         return f"the contract's create does not take {', '.join(unsendable)}"
     if missing := sorted(operation.required - set(sends)):
         return f"the contract's create needs {', '.join(missing)}, which the YAML does not write"
     return ""
+
+
+def _ways_to_create(kind: Kind, sends: Sequence[str], operation: Operation | None) -> tuple[str, ...]:
+    """What a user can do where a create is not possible."""
+    by_hand = f"create it in the web page, then plan again: a {kind.kind} is known by its {key(kind)}"
+    if operation is None:
+        return (by_hand,)
+    if unsendable := _unsendable(sends, operation):
+        return f"take {', '.join(unsendable)} out of the YAML", by_hand
+    return (_write(kind, ", ".join(sorted(operation.required - set(sends)))),)
+
+
+def _unsendable(sends: Sequence[str], operation: Operation) -> list[str]:
+    return [name for name in sends if name not in operation.fields]
+
+
+def _write(kind: Kind, names: str) -> str:
+    """The way out where the API needs fields that the YAML does not write."""
+    if kind.is_tenant():
+        return f"write {names} at the top of the document"
+    return f"write {names} in the entry, or in `defaults` for all {kind.entries} of the document"
 
 
 class _Policies:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from exolink_reconcile.inert import inert
+from exolink_reconcile.inert import inert, json_without_commands
 from exolink_reconcile.saved_plan.format import PlanDocument
 
 Facts = Mapping[str, Mapping[str, str]]
@@ -30,6 +30,22 @@ def since(earlier: PlanDocument, later: PlanDocument, *, most: int | None = None
         changes[most:] = [f"  … and {cut} more"]
     count = "1 address differs." if number == 1 else f"{number} addresses differ."
     return "\n".join([*lines, *changes, count, ""])
+
+
+def as_json(earlier: PlanDocument, later: PlanDocument) -> str:
+    """The same as one JSON document: of each address what each plan does there, null where it does nothing."""
+    before, after = _facts(earlier), _facts(later)
+    document = {
+        "format_version": "1.0",
+        "api_url": {"before": earlier.exolink.api_url, "after": later.exolink.api_url},
+        "digest": {"before": earlier.exolink.digest, "after": later.exolink.digest},
+        "differences": [
+            {"address": address, "before": before.get(address), "after": after.get(address)}
+            for address in dict.fromkeys((*after, *before))
+            if before.get(address) != after.get(address)
+        ],
+    }
+    return json_without_commands(json.dumps(document, indent=2)) + "\n"
 
 
 def _lines(before: Facts, after: Facts) -> Iterator[str]:
@@ -66,7 +82,8 @@ def _facts(document: PlanDocument) -> Facts:
         facts[change.address] = {"action": change.action, **fields, **secrets}
     for held in document.exolink.held_back:
         entry = facts.setdefault(held.address, {})
-        entry[f"held back {held.field or held.action}"] = f"{held.code}: {inert(held.reason)}"
+        values = f"{_value(held.before)} -> {_value(held.after)}, " if held.field else ""
+        entry[f"held back {held.field or held.action}"] = f"{values}{held.code}: {inert(held.reason)}"
     return facts
 
 

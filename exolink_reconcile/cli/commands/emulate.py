@@ -24,6 +24,7 @@ _DEFAULT_TOKEN = "dev"
 def emulate(listen: str, database: str, tenant: tuple[str, ...], token: str, contract: str | None) -> Exit:
     """Serve the API locally (SQLite), to try things out."""
     from exolink_reconcile import emulator, pipeline
+    from exolink_reconcile.desired import desired_state
     from exolink_reconcile.errors import problem
     from exolink_reconcile.inert import inert
     from exolink_reconcile.live.urls import is_loopback
@@ -38,6 +39,13 @@ def emulate(listen: str, database: str, tenant: tuple[str, ...], token: str, con
             f"{host} can be reached from other machines, and everybody knows the token `{token}`: give --token",
         )
     tenants = tenant or ("acme",)
+    for name in tenants:
+        if not desired_state.is_tenant_name(name):
+            raise problem(
+                "E-USAGE",
+                f"--tenant {name} is not a domain prefix: it has letters, digits, `-`, `_` and `.`, and starts with a letter"
+                " or digit",
+            )
 
     def ready(real_host: str, real_port: int) -> None:
         url = _url(real_host, real_port)

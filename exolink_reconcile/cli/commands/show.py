@@ -17,7 +17,7 @@ from exolink_reconcile.report import FORMATS
 @option("--full", is_flag=True, help="Write out long runs of alike changes.")
 @max_size
 @reading
-@option("--since", metavar="PLANFILE", help="Show only what differs from this earlier plan, as text.")
+@option("--since", metavar="PLANFILE", help="Show only what differs from this earlier plan, as text or JSON.")
 @state
 def show(
     planfile: str, format: str, full: bool, max_size: int | None, link_base: str | None, provenance: tuple[str, ...],
@@ -40,12 +40,13 @@ def show(
     data = files.read_text(planfile, "the plan file")
     saved = reader.read(data)
     if since is not None:
-        if format != "text":
-            raise problem("E-USAGE", f"--since shows text; leave out --format {format}")
+        if format not in ("text", "json"):
+            raise problem("E-USAGE", f"--since shows text or json, not {format}")
         from exolink_reconcile.report import since as differences
 
         earlier = reader.read(files.read_text(since, "the plan file of --since"))
-        CONSOLE.result(differences.since(earlier.document, saved.document))
+        compare = differences.as_json if format == "json" else differences.since
+        CONSOLE.result(compare(earlier.document, saved.document))
         return Exit.DONE
     from_root = checkout.from_root(os.environ)
     left = progress_of_plan.left(saved, state)

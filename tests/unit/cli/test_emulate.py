@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
@@ -64,3 +65,10 @@ def test_where_nothing_can_listen(listen: str, run: Any) -> None:
     """An address that is none is refused."""
     with pytest.raises(InputError, match="E-LISTEN"):
         run("--listen", listen)
+
+
+@pytest.mark.parametrize("tenant", ["a/b", "..", "", "-x", "a b", "a%2Fb", "\x1b[2J"])
+def test_a_tenant_that_no_path_can_name(tenant: str, run: Any) -> None:
+    """Refused at the start: the emulator would say 404 to every request for it."""
+    with pytest.raises((InputError, click.BadParameter)):
+        run("--tenant", "acme", "--tenant", tenant)

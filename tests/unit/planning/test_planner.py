@@ -186,6 +186,16 @@ def test_a_create_with_what_cannot_be_sent() -> None:
     assert "does not take authPassThrough" in found.held_back[0].reason
     found = plan_where(World(), document("acme", cpms=[CPMS]), offers={"create": None})
     assert steps(found) == [] and "cannot create a cpms" in found.held_back[0].reason
+    assert "create it in the web page" in found.held_back[0].ways_out[0]
+
+
+def test_a_create_without_what_the_api_needs() -> None:
+    """It is held back whole, and the way out names the field to write."""
+    found = plan(World(), document("acme", cpms=[{"displayName": "Primary", "url": "wss://h/"}]))
+    assert steps(found) == [] and held(found) == ["E-CONTRACT create cpms/Primary"]
+    assert found.held_back[0].ways_out == (
+        "write interval in the entry, or in `defaults` for all cpms of the document",
+    )
 
 
 def test_row_A4_a_pin_of_another_object() -> None:
