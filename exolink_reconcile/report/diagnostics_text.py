@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, chain
 
 from exolink_reconcile.inert import inert
 from exolink_reconcile.model import Diagnostic, Source
@@ -56,10 +56,9 @@ def _excerpt(source: Source | None, look: Look) -> Iterator[str]:
     line = look.line_at(source) if source is not None else None
     if source is None or not line or source.column > min(len(line), _LONGEST):
         return
-    before, rest = line[: source.column - 1], line[source.column - 1 : _LONGEST]
-    match = _TOKEN.match(rest)
-    marked = match.group().rstrip(":") if match else ""
-    after = rest[len(marked) :]
+    line = line[:_LONGEST]
+    start, end = _marked(line, source.column - 1)
+    before, marked, after = line[:start], line[start:end], line[end:]
     before, marked, after = (inert(_masked(part)) for part in (before, marked, after))
     number = str(source.line)
     if look.width is not None:
@@ -67,6 +66,16 @@ def _excerpt(source: Source | None, look: Look) -> Iterator[str]:
     yield f"  {_dim(f'{number} |', look)} {before}{marked}{after}"
     underline = "^" * max(1, _columns(marked))
     yield f"  {' ' * len(number)} {_dim('|', look)} {' ' * _columns(before)}{_painted(underline, _RED) if look.colours else underline}"
+
+
+def _marked(line: str, at: int) -> tuple[int, int]:
+    """The span to underline. Within a URL it is the whole URL, because a secret that is cut in half is not recognized."""
+    match = _TOKEN.match(line, at)
+    start, end = at, at + len(match.group().rstrip(":")) if match else at
+    for url in chain(*(pattern.finditer(line) for pattern in (_URL, _BEFORE_AT, _QUERY))):
+        if url.start() < at < url.end():
+            start, end = min(start, url.start()), max(end, url.end())
+    return start, end
 
 
 def _in_view(before: str, marked: str, after: str, room: int) -> tuple[str, str, str]:
