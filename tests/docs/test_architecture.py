@@ -22,3 +22,18 @@ def test_every_room_is_on_the_page() -> None:
     """A package or module of the first level that the map does not show cannot be found."""
     names = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()}
     assert {name for name in names - {"__init__"} if f"`{name}" not in PAGE} == set()
+
+
+def test_every_module_has_its_tests_where_the_page_says() -> None:
+    """A module has a test file of its name, or tests/README.md says where it is tested."""
+    page = (ROOT / "tests" / "README.md").read_text("utf-8")
+    elsewhere = set(re.findall(r"`([a-z_/*]+)`", page.partition("## Where the test of a module is")[2]))
+    untested = set[str]()
+    for path in PACKAGE.rglob("*.py"):
+        module = path.relative_to(PACKAGE).with_suffix("")
+        own = ROOT / "tests" / "unit" / module.parent / f"test_{module.name.strip('_')}.py"
+        if module.name == "__init__" or own.is_file():
+            continue
+        if not elsewhere & {str(module), module.name, f"{module.parent}/", f"{module.parent}/*"}:
+            untested.add(str(module))
+    assert untested == set()
