@@ -67,6 +67,22 @@ class Options(ApiOptions):
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
+# Those that a command to paste needs on this machine and that no plan records: where a file or a memory is, what YAML may name.
+_OF_THIS_MACHINE = ("token_file", "ca_file", "env_allow", "state")
+
+
+def of_this_machine() -> tuple[str, ...]:
+    """The options of the current command that a command to paste here needs too, as the user typed them.
+
+    Not those of the environment: it will be the same, and its state may hold a password.
+    """
+    from exolink_reconcile.report import again
+
+    ctx = click.get_current_context()
+    typed = [name for name in _OF_THIS_MACHINE if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE]
+    return tuple(again.arguments((), {name: ctx.params[name] for name in typed}))
+
+
 class _Lines(click.types.StringParamType):
     """Text; its environment variable holds one value on each line."""
 

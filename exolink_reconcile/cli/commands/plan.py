@@ -6,7 +6,17 @@ from typing import Any
 
 from exolink_reconcile.cli.console import CONSOLE
 from exolink_reconcile.cli.help import command
-from exolink_reconcile.cli.options import PLAN_FORMATS, Options, formats, max_size, option, paths, reading, shared
+from exolink_reconcile.cli.options import (
+    PLAN_FORMATS,
+    Options,
+    formats,
+    max_size,
+    of_this_machine,
+    option,
+    paths,
+    reading,
+    shared,
+)
 from exolink_reconcile.cli.run import RUN
 from exolink_reconcile.codes import Exit
 
@@ -69,6 +79,7 @@ def plan(
         probed, run.digest, options.paths, options.recorded, lambda: document(probed), wanted.documents,
         from_root, full, show_unmanaged, max_size,
         CONSOLE.width, CONSOLE.terminal, CONSOLE.colours, Links(link_base, from_root), origins,
+        here=of_this_machine(),
     )  # fmt: skip
     CONSOLE.result(render(format, view))
     if out:
@@ -94,5 +105,5 @@ def _tell_saved(out: str, *, does_something: bool) -> None:
     if not does_something:
         CONSOLE.note(f"Saved to {inert(out)}. There is nothing to apply.\n")
         return
-    command_line = f"exolink-reconcile apply --plan {shlex.quote(out)}"
+    command_line = shlex.join(("exolink-reconcile", "apply", "--plan", out, *of_this_machine()))
     CONSOLE.note(f"Saved to {inert(out)}. To apply exactly this:\n  {inert(command_line)}\n")

@@ -1,6 +1,7 @@
 """The commands run in this process: what they print, what they write, how they end."""
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,8 @@ from pathlib import Path
 import pexpect
 import pytest
 from support_cli import API, YAML, Run
+
+from .conftest import TOKEN, Commands
 
 # ------------------------------------------------------------------------------------------------------------- options
 
@@ -30,6 +33,43 @@ def test_row_D2_an_empty_option(run: Run, option: str) -> None:
     """An option given as '' is a variable of a script that had no value: a usage error, nothing is done."""
     code, out, err = run("plan", option, "")
     assert (code, out) == (3, "") and "E-USAGE" in err and option in err
+
+
+def test_commands_to_paste_have_what_was_typed(command: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that the tool prints works as it stands: with the files and permissions of this one, and its words quoted."""
+    command.world.add("acme", "cpms", displayName="A", url="wss://h/x", interval=30)
+    entry = '{displayName: A, url: "wss://h/${env:PART}", interval: 60}'
+    (command.folder / "exolink.yaml").write_text(
+        f"tenant: acme\ncpms: [{entry}, {{displayName: B, url: wss://h/, interval: 1}}]\n"
+    )
+    (command.folder / "my token").write_text(TOKEN)
+    monkeypatch.setenv("PART", "x")
+    monkeypatch.setenv("CI", "1")
+    monkeypatch.delenv("EXOLINK_TOKEN")
+    typed = ("--token-file", "my token", "--env-allow", "PART", "--state", "other state")
+    said = command("plan", "-o", "p", *typed)
+    assert said.code == 0, said.err
+    for text, words in ((said.out, " --allow-replace acme/cpms/A"), (said.err, " --plan p")):
+        [line] = [line.partition(": ")[2] or line for line in text.splitlines() if "exolink-reconcile " in line]
+        assert words in line
+        pasted = command(*shlex.split(line.partition("exolink-reconcile ")[2]))
+        assert pasted.code in (0, 5), pasted.err  # what is held back stays so
+    assert [row["displayName"] for row in command.world.live("acme", "cpms")] == ["A", "B"]
+
+
+def test_commands_to_paste_leave_out_what_the_environment_has(
+    command: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It will be there again; and what names files of this machine is in no document for others."""
+    command.world.add("acme", "cpms", displayName="A", url="wss://h/", interval=30)
+    (command.folder / "exolink.yaml").write_text(
+        "tenant: acme\ncpms: [{displayName: A, url: wss://h/, interval: 60}]\n"
+    )
+    monkeypatch.setenv("EXOLINK_ENV_ALLOW", "PART")
+    said = command("plan", "-o", "p")
+    assert "--allow-replace" in said.out and "--env-allow" not in said.out + said.err and "--state" not in said.out
+    for format in ("json", "markdown", "html"):
+        assert "elsewhere" not in command("plan", "--state", "elsewhere", "--format", format).out
 
 
 def test_row_E22_an_argument_that_a_shell_expanded(run: Run) -> None:
