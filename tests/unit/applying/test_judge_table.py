@@ -88,6 +88,15 @@ def test_the_last_list_that_shows_products_decides() -> None:
     assert made(listed(listed(knowledge, 1, {5: "other"}), 2, {6: "ours"})) == (Verdict.DONE, 6)
 
 
+def test_an_object_with_other_values_counts_a_window_after_the_last_attempt() -> None:
+    """Until then it may be another writer's; from then on it is what is there, and so it stays if a later list lacks it."""
+    knowledge = sent(Action.CREATE, 0, End.UNCLEAR, (5, End.UNCLEAR))
+    early = listed(knowledge, 14.9, {5: "other"})
+    assert made(early) == (Verdict.WAIT, None)
+    assert made(listed(knowledge, 15, {5: "other"})) == (Verdict.DIFFERENT, 5)
+    assert made(listed(early, 15, {})) == (Verdict.DIFFERENT, 5)
+
+
 # -------------------------------------------------------------------------------------------------------------- update
 
 
