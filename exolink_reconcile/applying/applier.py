@@ -53,7 +53,7 @@ def apply(
     for wave in run.waves:
         run.wave(wave)
     ended = tuple(task.outcome for wave in run.waves for task in wave if task.outcome is not None)
-    remaining, notes = _verify(plan, desired, run, ended, differing)
+    remaining, notes = _verify(plan, desired, run, ended, differing, before)
     for kind in sorted(run.lists.without_get, key=lambda kind: kind.kind):
         sentence = f"GET of a single {kind.kind} does not show what its list shows: {NO_BETTER_RECHECK} (W-RECHECK)."
         notes = (*notes, sentence)
@@ -66,15 +66,20 @@ def apply(
 
 
 def _verify(
-    plan: Plan, desired: DesiredState, run: "_Run", ended: Sequence[Outcome], differing: Collection[Address]
+    plan: Plan,
+    desired: DesiredState,
+    run: "_Run",
+    ended: Sequence[Outcome],
+    differing: Collection[Address],
+    before: LiveState | None,
 ) -> tuple[tuple[Left, ...], tuple[str, ...]]:
     """The differences left at the plan's addresses. A row that is gone is read again: most likely its list lags."""
-    verified = [verifying.verify(plan, desired, run.lists.rows, ended, differing)]
+    verified = [verifying.verify(plan, desired, run.lists.rows, ended, differing, before)]
 
     def nothing_is_gone() -> bool:
         if gone := {judgement.address for judgement in verified[-1][0] if judgement.gone}:
             run.lists.read_again(gone)
-            verified.append(verifying.verify(plan, desired, run.lists.rows, ended, differing))
+            verified.append(verifying.verify(plan, desired, run.lists.rows, ended, differing, before))
         return not any(judgement.gone for judgement in verified[-1][0])
 
     wait_until(nothing_is_gone, run.settings.settle, stop=run.stop, clock=run.settings.clock, sleep=run.lists.sleep)

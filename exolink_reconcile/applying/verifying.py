@@ -15,19 +15,21 @@ def verify(
     rows: Mapping[tuple[str, Kind], Sequence[Row]],
     ended: Iterable[Outcome],
     differing_before: Collection[Address],
+    before: LiveState | None = None,
 ) -> tuple[tuple[Left, ...], tuple[str, ...]]:
     """Compare once more, with the last list of each kind that was written: differences at the plan's addresses, and notes.
 
-    `differing_before` are the addresses that differed before the apply: their differences are not new.
+    `differing_before` are the addresses that differed before the apply, in `before`: their differences are not new.
     """
     by_tenant: dict[str, dict[Kind, Sequence[Row]]] = defaultdict(dict)
     for (tenant, kind), kind_rows in rows.items():
         by_tenant[tenant][kind] = kind_rows
-    changes = differ.diff(
-        desired, LiveState({tenant: LiveTenant(True, kind_rows) for tenant, kind_rows in by_tenant.items()})
-    )
-    held_addresses = {held.address for held in plan.held_back}
+    live = LiveState({tenant: LiveTenant(True, kind_rows) for tenant, kind_rows in by_tenant.items()})
     planned = {step.address for step in plan.steps}
+    if before is not None:
+        desired, live = differ.narrowed(desired, before, live, planned)
+    changes = differ.diff(desired, live)
+    held_addresses = {held.address for held in plan.held_back}
     judged = planned - held_addresses - {outcome.step.address for outcome in ended if outcome.exit_code}
     remaining = {
         change.address: Left(change.address, outcomes.words(change.fields), "E-NOT-SETTLED", gone=change.before is None)

@@ -8,8 +8,10 @@ folded only for entries without a row and rows without an entry.
 """
 
 import functools
+import operator
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from exolink_reconcile.confusables import skeletons
@@ -21,6 +23,7 @@ from exolink_reconcile.model import (
     DesiredTenant,
     FieldChange,
     LiveState,
+    LiveTenant,
     Note,
     Removed,
     Unclear,
@@ -64,6 +67,51 @@ def diff(desired: DesiredState, live: LiveState) -> Changes:
                 if group.rest:
                     unmanaged.append(Unmanaged(tenant.name, kind, tuple(group.rest)))
     return Changes(tuple(changes), tuple(unclear), tuple(unmanaged), counts, tuple(notes), live)
+
+
+def narrowed(
+    desired: DesiredState, before: LiveState, after: LiveState, addresses: Iterable[Address]
+) -> tuple[DesiredState, LiveState]:
+    """The part of `desired` and `after` in which a diff can find what it did not find in `before`, and `addresses`.
+
+    A row matters only to the names that people would take for its own. So a name is left out if each row of such a name
+    is the same object in both; but where an entry gives an id, or most names are in question, nothing is left out.
+    """
+    names: dict[ListKey, set[str]] = defaultdict(set)
+    for address in addresses:
+        names[address.list_key].add(_folded(address.name))
+    tenants, live_tenants = [], dict(after.tenants)
+    for tenant in desired.tenants:
+        live, live_before = after.tenants.get(tenant.name), before.tenants.get(tenant.name)
+        if live is not None and live_before is not None:
+            for kind in live.rows.keys() & live_before.rows.keys():
+                asked = names[ListKey(tenant.name, kind.kind)]
+                tenant, live = _narrowed(tenant, kind, asked, live_before, live)
+            live_tenants[tenant.name] = live
+        tenants.append(tenant)
+    return replace(desired, tenants=tuple(tenants)), LiveState(live_tenants)
+
+
+def _narrowed(
+    tenant: DesiredTenant, kind: Kind, asked: set[str], before: LiveTenant, after: LiveTenant
+) -> tuple[DesiredTenant, LiveTenant]:
+    """The same for one kind of a tenant; `asked` are the names of its addresses, as people read them."""
+    declared, removed, rows = tenant.declared[kind], tenant.removed[kind], after.rows[kind]
+    if any(d.pinned_id is not None for d in declared) or any(r.remote_id is not None for r in removed):
+        return tenant, after
+    same = {*map(id, before.rows[kind])} & {*map(id, rows)}
+    others = [row for row in (*before.rows[kind], *rows) if id(row) not in same]
+    if len(asked) + len(others) > len(declared) // 2:
+        return tenant, after
+    name_of_live = operator.attrgetter(key(kind))
+    names = asked | {_folded(name_of_live(row)) for row in others}
+    declared = [entry for entry in declared if _folded(name_of(entry.resource)) in names]
+    removed = [entry for entry in removed if _folded(entry.name) in names]
+    rows = [row for row in rows if _folded(name_of_live(row)) in names]
+    return (
+        replace(tenant, declared={**tenant.declared, kind: declared}, removed={**tenant.removed, kind: removed}),
+        replace(after, rows={**after.rows, kind: rows}),
+    )
 
 
 def addresses(changes: Changes) -> list[Address]:

@@ -474,7 +474,9 @@ def test_what_differed_before_is_no_news(known: bool) -> None:
         before = run.live(desired)
         differing = differ.addresses(differ.diff(desired, before)) if known else []
         settings = Settings(settle=0.0, sleep=lambda seconds: None)
-        result = applier.apply(plan, desired, run.contract, run.api, Stop(), settings, before, differing)
+        result = applier.apply(
+            plan, desired, run.contract, run.api, Stop(), settings, before if known else None, differing
+        )
     assert [("acme/charger/CP-000 among them" in note) for note in result.notes] == ([] if known else [True])
 
 
