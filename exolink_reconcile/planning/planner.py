@@ -4,7 +4,6 @@ The order of waves: creates and updates, kind by kind along the references; then
 kind by kind against the references. Steps of a wave are sorted by address, so the plan does not depend on the input's order.
 """
 
-import functools
 import json
 import shlex
 from collections import defaultdict
@@ -30,6 +29,7 @@ from exolink_reconcile.model import (
     Pattern,
     Plan,
     Refusal,
+    Source,
     Step,
     Unclear,
     Unmanaged,
@@ -117,6 +117,7 @@ class _Planner:
         self.notes: list[Note] = []
         self.missing_tenants: set[str] = set()
         self.could_replace: dict[Address, Step] = {}
+        self.bodies: dict[tuple[Kind, frozenset[str]], tuple[tuple[str, ...], tuple[str, ...], bool]] = {}
         self._decide(changes)
 
     def _decide(self, changes: Changes) -> None:
@@ -140,7 +141,7 @@ class _Planner:
     def _unclear(self, unclear: Unclear) -> None:
         if self.choices.cover(unclear.address):
             action = Action.DELETE if unclear.removed else Action.UPDATE
-            self._hold(unclear.address, unclear.kind, action, unclear.code, unclear.reason, unclear)
+            self._hold(unclear.address, unclear.kind, action, unclear.code, unclear.reason, unclear.source)
 
     def _create(self, change: Change, declared: Declared) -> None:
         sends = _managed(change.kind, declared)
@@ -157,7 +158,7 @@ class _Planner:
         if reason:
             if change.kind.is_tenant():
                 self.missing_tenants.add(change.address.tenant)
-            self._hold(change.address, change.kind, Action.CREATE, code, reason, declared, ways_out=ways_out)
+            self._hold(change.address, change.kind, Action.CREATE, code, reason, declared.source, ways_out=ways_out)
             return
         assert operation is not None
         differences = tuple(FieldChange(name, None, getattr(declared.resource, name)) for name in sends)
@@ -200,7 +201,7 @@ class _Planner:
                 action,
                 code,
                 reason or f"the contract cannot update {field.field}",
-                declared,
+                declared.source,
                 field=field,
                 ways_out=self._ways_out(change.kind, field),
             )
@@ -218,7 +219,9 @@ class _Planner:
             names = ", ".join(kept_back or missing)
             reason = f"the contract's update needs {names}, {why}"
             way = f"take {names} out of `createOnly`" if kept_back else _write(change.kind, names)
-            self._hold(change.address, change.kind, Action.UPDATE, "E-CONTRACT", reason, declared, ways_out=(way,))
+            self._hold(
+                change.address, change.kind, Action.UPDATE, "E-CONTRACT", reason, declared.source, ways_out=(way,)
+            )
             return
         self.steps.append(
             Step(
@@ -235,13 +238,16 @@ class _Planner:
             )
         )
 
-    @functools.cache  # noqa: B019  the planner lives for one plan
     def _body(self, kind: Kind, written: frozenset[str]) -> tuple[tuple[str, ...], tuple[str, ...], bool]:
         """Which of the written fields an update sends, which fields it lacks, whether it is only inferred."""
-        operation = self.contract.offer(kind).update
-        assert operation is not None
-        sends = tuple(name for name in fields(kind) if name in written and name in operation.fields)
-        return sends, tuple(sorted(operation.required - set(sends))), operation.infers(sends)
+        body = self.bodies.get((kind, written))
+        if body is None:
+            operation = self.contract.offer(kind).update
+            assert operation is not None
+            sends = tuple(name for name in fields(kind) if name in written and name in operation.fields)
+            body = sends, tuple(sorted(operation.required - set(sends))), operation.infers(sends)
+            self.bodies[kind, written] = body
+        return body
 
     def _may_replace(self, address: Address) -> bool:
         return str(address) in self.replaceable
@@ -316,7 +322,7 @@ class _Planner:
                 Action.DELETE,
                 "E-CONTRACT",
                 f"the contract cannot delete a {change.kind.kind}",
-                change.removed,
+                change.removed.source,
                 ways_out=("delete it in the web page: a removed entry whose object is gone is no change",),
             )
             return
@@ -392,12 +398,11 @@ class _Planner:
         action: Action,
         code: str,
         reason: str,
-        entry: "Declared | Unclear | object | None",
+        source: Source | None,
         *,
         field: FieldChange | None = None,
         ways_out: tuple[str, ...] = (),
     ) -> None:
-        source = getattr(entry, "source", None)
         self.held_back.append(HeldBack(address, kind, action, code, reason, source, field, ways_out))
 
 

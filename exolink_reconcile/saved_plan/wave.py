@@ -71,8 +71,7 @@ def of(
             raise problem("E-TARGET", f"--wave {pattern} matches no reviewed step", hint)
     reviewed = {change.digest for change in changes}
     reviewed_addresses = {change.address for change in changes}
-    steps = tuple(plan.steps)
-    addresses = ["/".join(step.address) for step in steps]
+    steps, addresses = tuple(plan.steps), ["/".join(step.address) for step in plan.steps]
     new = next((step for step, address in zip(steps, addresses) if address not in reviewed_addresses), None)
     if new is not None:
         raise PlanStale(
