@@ -166,7 +166,7 @@ def _load(text: str, name: str) -> Json:
         )
     if not isinstance(loaded.get("paths"), dict):
         raise problem("E-CONTRACT", f"{name} has no `paths`")
-    return loaded  # type: ignore[no-any-return]
+    return loaded  # type: ignore[no-any-return]  # a mapping: checked above
 
 
 class _Description:
@@ -360,7 +360,7 @@ def _types(schema: Json) -> tuple[str, ...]:
 def _is_limit(limit: str, value: object) -> bool:
     if isinstance(value, bool) and limit != "const":
         return limit in ("exclusiveMinimum", "exclusiveMaximum")
-    return isinstance(value, _SCHEMA_LIMITS[limit]) and not (limit == "multipleOf" and value <= 0)  # type: ignore[operator]
+    return isinstance(value, _SCHEMA_LIMITS[limit]) and not (limit == "multipleOf" and value <= 0)  # type: ignore[operator]  # a number by then
 
 
 def _narrow(limits: dict[str, Any], limit: str, value: Any) -> None:

@@ -48,7 +48,7 @@ def _compiled(pattern: str) -> tuple[re.Pattern[str], tuple[int, ...], int] | No
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            parsed = re._parser.parse(pattern, re.ASCII)  # type: ignore[attr-defined]
+            parsed = re._parser.parse(pattern, re.ASCII)  # type: ignore[attr-defined]  # private to `re`
             _weigh(parsed, spans, choices, inside=False)
             return re.compile(pattern, re.ASCII), tuple(spans), math.prod(choices)
     except (re.error, RecursionError, OverflowError, _MayTakeLongError):

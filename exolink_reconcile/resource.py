@@ -314,7 +314,7 @@ def masked_like(row: Row, declared: Resource) -> Row:
         live, desired = getattr(row, name), getattr(declared, name)
         if isinstance(live, SecretUrl) and isinstance(desired, SecretUrl) and desired.references:
             hidden[name] = live.masked_like(desired)
-    return replace(row, **hidden) if hidden else row  # type: ignore[type-var]
+    return replace(row, **hidden) if hidden else row  # type: ignore[type-var]  # rows are dataclasses
 
 
 @functools.cache

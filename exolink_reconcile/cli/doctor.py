@@ -119,7 +119,7 @@ class Doctor:
         try:
             deadline = time.monotonic() + self.options.timeout
             with probe.connected(*self._place, True, deadline, context, os.environ) as stream:
-                version, certificate = stream.version(), stream.getpeercert()  # type: ignore[attr-defined]
+                version, certificate = stream.version(), stream.getpeercert()  # type: ignore[attr-defined]  # an SSLSocket
         except Exception as error:
             return Check("TLS", "failed", probe.why_not(error), Exit.NO_ANSWER)
         until = ssl.cert_time_to_seconds(certificate["notAfter"]) if certificate else time.time() + _SOON

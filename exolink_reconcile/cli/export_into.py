@@ -88,7 +88,7 @@ def _addition(changes: Changes, contract: Contract) -> str:
     rows: dict[str, dict[type, Sequence[object]]] = {}
     for unmanaged in changes.unmanaged:
         rows.setdefault(unmanaged.tenant, {})[unmanaged.kind] = unmanaged.rows
-    texts, warnings = exporter.tenants(rows, contract)  # type: ignore[arg-type]
+    texts, warnings = exporter.tenants(rows, contract)  # type: ignore[arg-type]  # kinds and their rows
     for warning in warnings:
         CONSOLE.err(f"warning: {inert(warning)}\n")
     return "".join(f"---\n{text.removeprefix(exporter.MODELINE)}" for text in texts.values())

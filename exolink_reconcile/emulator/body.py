@@ -53,7 +53,7 @@ def parse(content_type: str, raw: bytes) -> Json:
     """
     _check_type(content_type)
     try:
-        return _LOOSE_ENDS_REFUSED.decode(raw.decode("utf-8"))  # type: ignore[no-any-return]
+        return _LOOSE_ENDS_REFUSED.decode(raw.decode("utf-8"))  # type: ignore[no-any-return]  # JSON
     except UnicodeDecodeError:
         raise Refused(400, "the body is not UTF-8") from None
     except ValueError as error:

@@ -154,7 +154,7 @@ def _load(text: str) -> dict[str, Any]:
     try:
         if _size(document, {}) > _MOST_NODES:
             raise EmulatorError(f"the contract is too large: it has more than {_MOST_NODES:,} values")
-        return _modern(document)  # type: ignore[no-any-return]
+        return _modern(document)  # type: ignore[no-any-return]  # a mapping stays one
     except RecursionError:
         raise EmulatorError("the contract is nested too deeply, or an alias in it refers to itself") from None
 

@@ -7,8 +7,8 @@ if they happen to be installed (80 ms). Both handle an ImportError themselves.
 import sys
 
 _NOT_NEEDED = ("trio", "anyio")
-_hidden = [name for name in _NOT_NEEDED if sys.modules.setdefault(name, None) is None]  # type: ignore[arg-type]
-sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
+_hidden = [name for name in _NOT_NEEDED if sys.modules.setdefault(name, None) is None]  # type: ignore[arg-type]  # None blocks an import
+sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # the same
 
 import httpcore
 import httpx

@@ -225,7 +225,7 @@ class Writer:
         for alike in _grouped(drafts, lambda draft: (draft.tenant, draft.kind)):
             heads = [line for draft in alike for line in draft.lines if isinstance(line, Head)]
             columns = Columns.of(heads, self.width)
-            blocks += [self._block(draft, lambda head: self.aligned(head, columns)) for draft in alike]  # noqa: B023
+            blocks += [self._block(draft, lambda head: self.aligned(head, columns)) for draft in alike]  # noqa: B023  used before the loop goes on
         return blocks
 
     def _block(self, draft: Draft, write: Callable[[Head], Iterable[str]]) -> Block:

@@ -212,4 +212,4 @@ class _Unread(BaseModel):
 class SavedDocument(PlanDocument):
     """A plan document as we read it again. Its planned values are for other tools, so they are skipped."""
 
-    planned_values: _Unread  # type: ignore[assignment]
+    planned_values: _Unread  # type: ignore[assignment]  # read without its values
