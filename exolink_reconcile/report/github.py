@@ -16,7 +16,7 @@ from exolink_reconcile.desired.sources import Cause, Caused
 from exolink_reconcile.errors import InputError, ReconcileError
 from exolink_reconcile.inert import inert
 from exolink_reconcile.model import Action, Diagnostic, FieldChange, HeldBack, Plan, Source, Step, remote_id
-from exolink_reconcile.report import text
+from exolink_reconcile.report import numbered, text
 from exolink_reconcile.report.view import PlanView
 from exolink_reconcile.resource import Kind, key
 
@@ -95,7 +95,7 @@ def _drift(items: Sequence[Step | HeldBack]) -> Iterator[_Annotation]:
     addresses = list(dict.fromkeys(str(item.address) for item in items))
     if addresses:
         objects = "1 object differs" if len(addresses) == 1 else f"{len(addresses)} objects differ"
-        yield _Annotation("notice", "plan: drift", f"{objects} besides this change: {text.names(addresses)}")
+        yield _Annotation("notice", "plan: drift", f"{objects} besides this change: {numbered.names(addresses)}")
 
 
 def _notes(plan: Plan) -> list[_Annotation]:
@@ -282,7 +282,7 @@ def _counted(items: Sequence[Step | HeldBack]) -> str:
 
 
 def _few(addresses: Sequence[str]) -> str:
-    return text.names(addresses)
+    return numbered.names(addresses)
 
 
 def _why(held: HeldBack) -> str:

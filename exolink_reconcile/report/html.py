@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 from exolink_reconcile import __version__
 from exolink_reconcile.inert import inert
 from exolink_reconcile.model import Action, FieldChange, HeldBack, Plan, Step, remote_id
-from exolink_reconcile.report import again, text
+from exolink_reconcile.report import again, numbered, sentences, text
 from exolink_reconcile.report.links import NO_LINKS, Links, is_base
 from exolink_reconcile.report.view import PlanView
 from exolink_reconcile.resource import Kind, Row, key, name_of_row
@@ -150,7 +150,7 @@ def _head(headline: str, script: bool) -> Iterator[str]:
 def _headline(plan: Plan, sections: Sequence[_Section]) -> str:
     """Terraform's sentence. A replace counts as one add and one destroy, as in `Plan.counts`."""
     if not plan.differs:
-        return text.no_changes(plan)
+        return sentences.no_changes(plan)
     many: dict[str, int] = defaultdict(int)
     for section in sections:
         many[section.word.partition("-")[0]] += len(section.rows)
@@ -161,14 +161,14 @@ def _headline(plan: Plan, sections: Sequence[_Section]) -> str:
 def _header(plan: Plan, headline: str, sections: Sequence[_Section]) -> Iterator[str]:
     """What a reader must know first: totals, what apply will refuse, what is dangerous."""
     yield "<header>"
-    for line in text.compared(plan):
+    for line in sentences.compared(plan):
         yield f'<p class="from">{_bdi(line)}</p>'
     yield f"<h1>{headline}</h1>"
-    for line in [*text.summary(plan)][1:]:
+    for line in [*sentences.summary(plan)][1:]:
         yield f'<p class="rest">{line}</p>'
     for refusal in plan.refusals:
         yield f'<p class="refusal">Apply will refuse: {_prose(inert(f"{refusal.summary} ({refusal.code})."))}</p>'
-    for danger in text.dangers(plan):
+    for danger in sentences.dangers(plan):
         yield f'<p class="danger">{_prose(danger)}</p>'
     if sections:
         yield '<ul class="counts" aria-label="Changes by action">'
@@ -180,7 +180,7 @@ def _header(plan: Plan, headline: str, sections: Sequence[_Section]) -> Iterator
 
 def _notes(plan: Plan) -> Iterator[str]:
     """Notes that are neither a change nor a danger. A small screen shows them below the changes."""
-    if notes := [*text.notes(plan), *text.inferred(plan)]:
+    if notes := [*sentences.notes(plan), *sentences.inferred(plan)]:
         yield '<ul class="notes">'
         yield from (f"<li>{_prose(note)}</li>" for note in notes)
         yield "</ul>"
@@ -524,7 +524,7 @@ def _run(start: int, rows: Sequence[_Row]) -> _Run:
     own = [change[0] for change in rows[0].fields if change not in shared]
     says = f"each its own {_cut(' and '.join(own))}" if own else ""
     says = ", ".join(filter(None, (says, rows[0].besides)))
-    return _Run(start, len(rows), shared, says, _cut(text.names([row.name for row in rows])))
+    return _Run(start, len(rows), shared, says, _cut(numbered.names([row.name for row in rows])))
 
 
 def _plain_run(section: _Section, first: _Row, run: _Run) -> str:
@@ -588,9 +588,9 @@ def _data(sections: Sequence[_Section], hrefs: Mapping[str, str]) -> str:
     numbers: dict[tuple[str, ...], list[int]] = {(): []}
     for section in sections:
         for row in section.rows:
-            for sentences in (row.says, row.ways):
-                if sentences not in numbers:
-                    numbers[sentences] = [texts.setdefault(sentence, len(texts)) for sentence in sentences]
+            for lines in (row.says, row.ways):
+                if lines not in numbers:
+                    numbers[lines] = [texts.setdefault(line, len(texts)) for line in lines]
     sections_data = [
         {
             "word": section.word,

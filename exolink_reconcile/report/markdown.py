@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from exolink_reconcile.errors import problem
 from exolink_reconcile.inert import inert
 from exolink_reconcile.model import Action, Plan, Source
-from exolink_reconcile.report import again, text
+from exolink_reconcile.report import again, sentences, text
 from exolink_reconcile.report.links import NO_LINKS, Links
 from exolink_reconcile.report.text import Block, Writer
 from exolink_reconcile.report.view import PlanView
@@ -260,13 +260,13 @@ def _head(plan: Plan, paths: Sequence[str], options: Mapping[str, Any]) -> Itera
     yield f"### Exolink plan{f' for {names}' if names else ''}\n\n"
     yield from _compared(plan)
     yield "\n"
-    yield from (f"{line}\n" for line in text.summary(plan))
+    yield from (f"{line}\n" for line in sentences.summary(plan))
     yield "\n"
 
 
 def _compared(plan: Plan) -> Iterator[str]:
     """Which API was compared; its address is code, so that it is not a link."""
-    first, *rest = text.compared(plan)
+    first, *rest = sentences.compared(plan)
     yield f"`{first}`\n" if _PLAIN_URL.fullmatch(plan.origin) else f"{_code(first)}\n"
     yield from (f"\n{line}\n" for line in rest)
 
@@ -282,8 +282,8 @@ def _identity(plan: Plan, paths: Sequence[str], options: Mapping[str, Any]) -> s
 
 def _refusals(writer: Writer) -> Iterator[str]:
     """The guardrails and notes; they name addresses, so they stand in a fence."""
-    sentences = [*text.refusals(writer.plan), *text.notes(writer.plan)]
-    lines = [still(line) for sentence in sentences for line in writer.broken(sentence, "")]
+    warnings = [*sentences.refusals(writer.plan), *sentences.notes(writer.plan)]
+    lines = [still(line) for warning in warnings for line in writer.broken(warning, "")]
     if writer.plan.refusals:
         yield "**Apply will refuse this plan as it stands.**\n\n"
     if lines:
@@ -291,7 +291,7 @@ def _refusals(writer: Writer) -> Iterator[str]:
 
 
 def _reminders(plan: Plan) -> list[str]:
-    return [f"> {line}\n\n" for line in text.reminders(plan)]
+    return [f"> {line}\n\n" for line in sentences.reminders(plan)]
 
 
 def _tail(plan: Plan, digest: str, paths: Sequence[str], options: Mapping[str, Any]) -> list[str]:

@@ -1,6 +1,5 @@
 """Plan to text for people: the most dangerous first, one line for each object if that is enough."""
 
-import re
 import shlex
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -12,21 +11,17 @@ from exolink_reconcile.model import (
     Action,
     FieldChange,
     HeldBack,
-    Note,
     Plan,
     Source,
     Step,
     remote_id,
 )
-from exolink_reconcile.report import again, colours
+from exolink_reconcile.report import again, colours, numbered, sentences
 from exolink_reconcile.report.view import PlanView
 from exolink_reconcile.resource import key, name_of_row
 from exolink_reconcile.secret_url import SecretUrl
 
 _T = TypeVar("_T")
-NO_CHANGES = "No changes. Your infrastructure matches the configuration."
-NO_CHANGES_HERE = "No changes in the part that --target, --exclude and --only leave."
-NO_CHANGES_IN_WAVE = "No changes in the part that --wave leaves."
 MOST_DANGEROUS_FIRST = (Action.DELETE, Action.REPLACE, Action.UPDATE, Action.CREATE)
 FOLD_ALIKE = 10
 FOLD_SIMILAR = 20
@@ -79,7 +74,7 @@ def plan(
     A change that is wider than `width` is broken only on a `terminal`: in a pipe it stays one line, so that `grep` finds it.
     """
     writer = Writer(plan, width, terminal=terminal, here=here)
-    lines = [line for text in compared(plan) for line in (writer.broken(text, "") if terminal else [text])]
+    lines = [line for text in sentences.compared(plan) for line in (writer.broken(text, "") if terminal else [text])]
     lines += [colours.LEGEND + colours.GAP.join(_legend(plan)), ""] if plan.differs else []
     for section in writer.sections(full=full):
         tail = ", apply will not settle these:" if section.action is None else ":"
@@ -379,7 +374,7 @@ class Writer:
         many = kind.entries or kind.kind
         lines = [
             f"  {first.action.value} {tenant}: {len(steps)} {many}: {sentence}",
-            f"      {names([step.address.name for step in steps])}  {_places(steps)}",
+            f"      {numbered.names([step.address.name for step in steps])}  {_places(steps)}",
         ]
         return Draft(lines, len(steps), tenant, kind.kind, _sources(steps)[:1])
 
@@ -453,38 +448,6 @@ def _places(steps: Sequence[Step]) -> str:
     return f"{len(paths)} files" if paths else ""
 
 
-_SHOWN_NOTES = 5
-_SHOWN_RUNS = 3
-_NUMBERED = re.compile("(.*?)([0-9]+)", re.DOTALL)
-
-
-def names(names: Sequence[str]) -> str:
-    """Names on one line: `A-01 … A-40` only if every number between is among them, else the first names and a count."""
-    runs: list[list[str]] = []
-    for name in sorted(names, key=_by_number):
-        if runs and _follows(runs[-1][-1], name):
-            runs[-1].append(name)
-        else:
-            runs.append([name])
-    pieces = [piece for run in runs for piece in ([run] if len(run) > 2 else [[name] for name in run])]
-    listed = pieces[:_SHOWN_RUNS]
-    line = ", ".join(inert(run[0]) if len(run) == 1 else f"{inert(run[0])} … {inert(run[-1])}" for run in listed)
-    not_listed = len(names) - sum(map(len, listed))
-    return f"{line} and {not_listed} more" if not_listed else line
-
-
-def _by_number(name: str) -> tuple[str, int, str]:
-    numbered = _NUMBERED.fullmatch(name)
-    return (numbered[1], len(name), name) if numbered else (name, 0, name)
-
-
-def _follows(before: str, name: str) -> bool:
-    first, second = _NUMBERED.fullmatch(before), _NUMBERED.fullmatch(name)
-    if first is None or second is None or len(before) != len(name) or len(name) > 1000:
-        return False
-    return first[1] == second[1] and int(first[2]) + 1 == int(second[2])
-
-
 def _listed(head: str, items: Sequence[str]) -> list[str]:
     """A head, a semicolon, and items separated by commas; joined by a space, or broken there."""
     return [f"{head};", *(f"{item}," for item in items[:-1]), items[-1]] if items else [head]
@@ -501,98 +464,12 @@ def _id(step: Step) -> str:
 
 
 def _ending(plan: Plan, digest: str) -> Iterator[str]:
-    yield from notes(plan)
-    yield from refusals(plan)
-    yield from reminders(plan)
-    yield from summary(plan)
+    yield from sentences.notes(plan)
+    yield from sentences.refusals(plan)
+    yield from sentences.reminders(plan)
+    yield from sentences.summary(plan)
     if plan.differs:
         yield f"Digest: {digest}"
-
-
-def compared(plan: Plan) -> Iterator[str]:
-    """Which API and how many objects were compared, and which options leave a part out."""
-    counts = [f"{count} {_many(kind, count)}" for kind, count in plan.compared.items()] or ["nothing"]
-    yield inert(f"Compared {_and(counts)} with {plan.origin}.")
-    if plan.partial:
-        yield f"This plan is partial: it holds only what {_and(plan.partial)} leave{'s' * (len(plan.partial) == 1)}."
-
-
-def _many(kind: str, count: int) -> str:
-    return kind if count == 1 or kind.endswith("s") else f"{kind}s"
-
-
-def _and(words: Sequence[str]) -> str:
-    return " and ".join(part for part in (", ".join(words[:-1]), words[-1]) if part)
-
-
-def no_changes(plan: Plan) -> str:
-    """The sentence of a plan without differences."""
-    if "--wave" in plan.partial:
-        return NO_CHANGES_IN_WAVE
-    return NO_CHANGES_HERE if plan.partial else NO_CHANGES
-
-
-def summary(plan: Plan) -> Iterator[str]:
-    """Terraform's sentence, then what it does not count."""
-    add, change, destroy = plan.counts
-    yield f"Plan: {add} to add, {change} to change, {destroy} to destroy." if plan.differs else no_changes(plan)
-    unmanaged = sum(plan.unmanaged_counts.values())
-    rest = [f"{len(plan.held_back)} held back."] if plan.held_back else []
-    if unmanaged:
-        rest.append(f"{unmanaged} unmanaged.")
-    if plan.left_out:
-        rest.append(f"{len(plan.left_out)} left out by --only.")
-    if whose := whose_change(plan):
-        rest.append(f"{whose}.")
-    if plan.base and plan.not_attributed:
-        rest.append(f"{plan.not_attributed} not known whose change.")
-    if rest:
-        yield " ".join(rest)
-
-
-def notes(plan: Plan) -> Iterator[str]:
-    """Notes that are not steps, a sentence each."""
-    for code, notes in _by_code(plan.notes).items():
-        yield from (inert(f"Note: {note.summary} ({code}).") for note in notes[:_SHOWN_NOTES])
-        if (more := len(notes) - _SHOWN_NOTES) > 0:
-            yield f"Note: {more} more of this kind ({inert(code)}); --format json has all."
-    yield from (inert(f"Probe: {probe}.") for probe in plan.probes or ())
-
-
-def _by_code(notes: Iterable[Note]) -> Mapping[str, list[Note]]:
-    by_code: dict[str, list[Note]] = defaultdict(list)
-    for note in notes:
-        by_code[note.code].append(note)
-    return by_code
-
-
-def whose_change(plan: Plan) -> str:
-    """`2 by this change, 1 drift`; empty if no cause is claimed."""
-    counts = {"by this change": plan.by_this_change, "drift": plan.drift}
-    return ", ".join(f"{count} {whose}" for whose, count in counts.items() if count) if plan.base else ""
-
-
-def refusals(plan: Plan) -> Iterator[str]:
-    """The guardrails that refuse the plan, a sentence each."""
-    return (inert(f"Apply will refuse: {refusal.summary} ({refusal.code}).") for refusal in plan.refusals)
-
-
-def reminders(plan: Plan) -> Iterator[str]:
-    """What to think of before saying yes. These sentences hold no name from outside."""
-    yield from dangers(plan)
-    yield from inferred(plan)
-
-
-def dangers(plan: Plan) -> Iterator[str]:
-    """What may be lost with what the plan deletes, and is not visible from here."""
-    yield from dict.fromkeys(step.kind.when_gone for step in plan.steps if step.deletes and step.kind.when_gone)
-
-
-def inferred(plan: Plan) -> Iterator[str]:
-    """How many of the writes the contract only infers."""
-    if count := sum(1 for step in plan.steps if step.inferred):
-        writes = "1 of these writes is" if count == 1 else f"{count} of these writes are"
-        yield f"{writes} inferred from the documentation, not documented (see `capabilities`)."
 
 
 def unmanaged(plan: Plan) -> Iterator[str]:

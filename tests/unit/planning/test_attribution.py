@@ -17,7 +17,7 @@ from exolink_reconcile.errors import InputError
 from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.model import BaseInfo, Plan
 from exolink_reconcile.planning.attribution import Base
-from exolink_reconcile.report import github, gitlab, html, markdown, text
+from exolink_reconcile.report import github, gitlab, html, markdown, sentences, text
 from exolink_reconcile.resource import Address
 from exolink_reconcile.saved_plan import reader
 
@@ -100,7 +100,7 @@ def test_of_a_secret_no_cause_is_claimed() -> None:
     found = plan(live, text_, text_)
     assert causes(found) == {"A": None}
     assert "To update (1), not known whose change:" in text.plan(found, "")
-    assert list(text.summary(found))[1] == "1 not known whose change."
+    assert list(sentences.summary(found))[1] == "1 not known whose change."
 
 
 fleets = st.lists(
@@ -173,7 +173,7 @@ def test_only_drift_never_deletes() -> None:
     removed = document("acme", removed=[{"charger": "CP-1"}])
     found = plan(world(charger(1)), removed, removed, only="drift")
     assert list(found.steps) == [] and [str(a) for a in found.left_out] == ["acme/charger/CP-1"]
-    assert list(text.summary(found)) == [text.NO_CHANGES_HERE, "1 left out by --only."]
+    assert list(sentences.summary(found)) == [sentences.NO_CHANGES_HERE, "1 left out by --only."]
 
 
 def test_only_needs_a_base() -> None:

@@ -16,7 +16,7 @@ from world import World
 
 from exolink_reconcile.inert import inert
 from exolink_reconcile.model import Action, Plan, Source
-from exolink_reconcile.report import html, text
+from exolink_reconcile.report import html, sentences, text
 from exolink_reconcile.report.links import Links
 
 PLANS = {
@@ -203,7 +203,7 @@ def test_nothing_to_do() -> None:
         world.add("acme", "charger", **row)
     with pipeline(world) as run:
         tree = parsed(shown(run.plan(document("acme", chargers=chargers(1, 1)))))
-    assert words(next(tree.iter("h1"))) == text.NO_CHANGES
+    assert words(next(tree.iter("h1"))) == sentences.NO_CHANGES
     assert "2 unmanaged." in words(tree)
     assert not list(tree.iter("script")) and not list(tree.iter("code"))
 

@@ -14,7 +14,7 @@ from support_pipeline import digest_of
 from exolink_reconcile.errors import InputError
 from exolink_reconcile.inert import inert
 from exolink_reconcile.model import Action, Note, Plan, Source, Step
-from exolink_reconcile.report import markdown, text
+from exolink_reconcile.report import markdown, sentences
 from exolink_reconcile.report.links import Links
 from exolink_reconcile.resource import Address
 
@@ -36,15 +36,15 @@ def check(plan: Plan, found: str) -> Rendered:
     assert len(page.comments) == 1 and page.comments[0].strip() in found.splitlines()[0]
     # The command has the API's own URL in it.
     fences = [each for each in page.fences if not each.startswith("exolink-reconcile apply --expect")]
-    prose = page.prose.replace(next(text.compared(plan)), "")  # code: the API's own URL links nowhere
+    prose = page.prose.replace(next(sentences.compared(plan)), "")  # code: the API's own URL links nowhere
     assert not ACTIVE.search(prose + "".join(fences)), ACTIVE.search(prose + "".join(fences))
     assert told(page, "-") == addresses(plan, Action.DELETE)
     assert told(page, "-/+") == addresses(plan, Action.REPLACE)
     held = sorted(inert(str(held.address)) for held in plan.held_back)
     assert len(page.marked("!")) == len(held)
     assert all(line.startswith(address) for line, address in zip(sorted(page.marked("!")), held, strict=True))
-    summary = list(text.summary(plan))
-    assert found.split("\n\n")[1] == f"`{next(text.compared(plan))}`"
+    summary = list(sentences.summary(plan))
+    assert found.split("\n\n")[1] == f"`{next(sentences.compared(plan))}`"
     assert found.split("\n\n")[2].splitlines() == summary
     assert (digest_of(plan) in found) is plan.differs
     return page
@@ -149,7 +149,7 @@ def test_hostile_paths_link_only_to_the_base() -> None:
     evil = step._replace(source=Source("x`](http://evil) [y](//evil.example) @octocat.yaml", 3, 1))
     page = rendered(shown(dataclasses.replace(plan, waves=((evil,),)), links=LINKS))
     assert page.links == ["https://git.example/o/r/blob/abc/x%60%5D%28http%3A/evil%29%20%5By%5D%28/evil.example%29%20%40octocat.yaml#L3"]  # fmt: skip
-    assert not ACTIVE.search(page.prose.replace(next(text.compared(plan)), ""))
+    assert not ACTIVE.search(page.prose.replace(next(sentences.compared(plan)), ""))
 
 
 def test_where_it_comes_from() -> None:
@@ -303,7 +303,7 @@ def test_names_are_only_names(names: list[str], size: int | None) -> None:
     page = rendered(found)
     assert set(page.tags) <= OURS and not page.unbalanced and len(page.comments) == 1
     fences = [each for each in page.fences if not each.startswith("exolink-reconcile apply --expect")]
-    assert not ACTIVE.search(page.prose.replace(next(text.compared(plan)), "") + "".join(fences))
+    assert not ACTIVE.search(page.prose.replace(next(sentences.compared(plan)), "") + "".join(fences))
     assert not any(inert(name) in page.prose for name in names if len(name) > 12)
     dangerous = [inert(str(step.address)) for step in plan.steps if step.deletes]
     for mark in ("-", "-/+"):

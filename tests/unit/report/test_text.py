@@ -14,16 +14,6 @@ from exolink_reconcile.report import text
 from exolink_reconcile.secret_url import SecretUrl
 
 
-def test_nothing() -> None:
-    """Terraform's own sentence, because tools read it, and what is unmanaged."""
-    found = plan(document("acme", chargers=chargers(1, 1)), live=chargers(1, 3))
-    assert lines(found) == [
-        f"Compared 1 tenant and 3 chargers with {found.origin}.",
-        "No changes. Your infrastructure matches the configuration.",
-        "2 unmanaged.",
-    ]
-
-
 def test_the_order() -> None:
     """Held back, deletes, replaces, updates, creates; a legend of just the marks in use; the totals last."""
     shown = lines(everything())
@@ -226,31 +216,3 @@ def test_a_wide_change(terminal: bool) -> None:
     assert (f"      url: {before} -> {after}" in shown) is not terminal
     assert (f"        -> {after}" in shown) is terminal
     assert all(len(line) <= 80 for line in shown) is terminal
-
-
-@pytest.mark.parametrize(
-    ("names", "shown"),
-    [
-        (["A-01", "A-02", "A-03", "A-04"], "A-01 … A-04"),
-        (["A-01", "A-02", "A-04", "A-05"], "A-01, A-02, A-04 and 1 more"),
-        (["A-1", "A-10", "A-2"], "A-1, A-2, A-10"),
-        (["B-1", "A-1"], "A-1, B-1"),
-        (["x", "y"], "x, y"),
-        ([f"A-{n:02}" for n in range(1, 30) if n not in (7, 9)], "A-01 … A-06, A-08, A-10 … A-29"),
-    ],
-)
-def test_row_D3_a_fold_names_nothing_outside_of_it(names: list[str], shown: str) -> None:
-    """A run `first … last` has every number between the two; what is not named is counted."""
-    assert text.names(names) == shown
-
-
-@pytest.mark.parametrize("choices", [{"targets": ("acme/charger/*",)}, {"excludes": ("acme/cpms/*",)}])
-def test_row_D1_a_part_is_called_a_part(choices: dict[str, Any]) -> None:
-    """A plan of a part says so, and never that everything matches."""
-    yaml = document("acme", chargers=chargers(1, 1), cpms=[{"displayName": "A", "interval": 60}])
-    world = plan(yaml, live=chargers(1, 1), cpms=[{"displayName": "A"}], **choices)
-    option = "--target" if "targets" in choices else "--exclude"
-    assert lines(world)[1:] == [
-        f"This plan is partial: it holds only what {option} leaves.",
-        "No changes in the part that --target, --exclude and --only leave.",
-    ]

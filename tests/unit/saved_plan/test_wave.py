@@ -10,7 +10,7 @@ from exolink_reconcile.codes import Exit
 from exolink_reconcile.errors import InputError, PlanStale
 from exolink_reconcile.model import DesiredState, Outcome, Plan, Result, Status
 from exolink_reconcile.planning import digest
-from exolink_reconcile.report import result_text, text
+from exolink_reconcile.report import result_text, sentences
 from exolink_reconcile.saved_plan import reader, wave
 from exolink_reconcile.saved_plan.reader import SavedPlan
 from exolink_reconcile.saved_plan.wave import Wave
@@ -68,11 +68,11 @@ def test_a_wave_is_a_part(world: World) -> None:
         saved = saved_of(run.plan(desired))
         part = wave_of(run, saved, desired, "acme/charger/OLD")
         result = part.result(run.apply(desired, part.plan))
-        assert list(text.summary(part.plan))[0] == "No changes in the part that --wave leaves."
+        assert list(sentences.summary(part.plan))[0] == "No changes in the part that --wave leaves."
         assert any(note.startswith("waits: delete acme/charger/OLD: ") for note in result.notes)
         assert "\nNext: the same plan with --wave for other addresses" in result_text.result(result, part.plan)
         part = wave_of(run, saved, desired, "acme/charger/A-*")
-        assert "This plan is partial: it holds only what --wave leaves." in text.compared(part.plan)
+        assert "This plan is partial: it holds only what --wave leaves." in sentences.compared(part.plan)
         assert not wave_of(run, saved, desired, "acme/*").plan.partial
 
 
