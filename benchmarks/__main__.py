@@ -21,6 +21,9 @@ from benchmarks.measuring import WrongAnswer, compile_all
 from benchmarks.rows import FULL, QUICK, Result, Size
 
 ROWS = {**rows.ROWS, **rows_of_a_fleet.ROWS, **shared_state.ROWS}
+_PAGE = Path("docs/performance.md")
+_BY_HAND = "<!-- by hand: `make bench` keeps what stands up to the other mark -->"
+_UP_TO_HERE = "<!-- up to here by hand -->"
 _LIBRARIES = ("exolink-reconcile", "click", "httpx", "pydantic", "ruamel.yaml", "ruamel.yaml.clib")
 
 
@@ -36,6 +39,7 @@ def main(arguments: Sequence[str]) -> int:
         parser.error(f"no such row: {', '.join(sorted(unknown))}; there are {', '.join([*ROWS, 'plot'])}")
     size = QUICK if options.quick else FULL
     whole = not options.rows and not options.quick
+    section = by_hand(_PAGE.read_text()) if whole and _PAGE.exists() else ""
     fleet.CACHE.mkdir(parents=True, exist_ok=True)
     for name in peers.missing():
         print(f"{name} is not installed: its rows are left out.")
@@ -47,7 +51,7 @@ def main(arguments: Sequence[str]) -> int:
     print(f"\n{table}\n{time.time() - began:.0f} s, load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     if whole:
         Path("docs/performance.svg").write_text(picture)
-        Path("docs/performance.md").write_text(_page(table, size))
+        _PAGE.write_text(page(table, size, section))
         print("Written to docs/performance.md and docs/performance.svg.")
     elif picture:
         path = fleet.CACHE / "performance.svg"
@@ -84,7 +88,24 @@ def _table(results: Sequence[Result]) -> str:
     return head + "".join(f"| {r.work} | {r.goal} | {r.shown} | {r.verdict} | {r.figures} |\n" for r in results)
 
 
-def _page(table: str, size: Size) -> str:
+def by_hand(text: str) -> str:
+    """The section of the page that somebody wrote, between its marks.
+
+    Raises:
+        SystemExit: the page has no such marks: a new one would lose the section.
+
+    """
+    _, begin, rest = text.partition(_BY_HAND)
+    section, end, _ = rest.partition(_UP_TO_HERE)
+    if not begin or not end:
+        sys.exit(
+            f"{_PAGE} lacks the marks around what was written by hand, which would be lost: {_BY_HAND} {_UP_TO_HERE}"
+        )
+    return section.strip("\n")
+
+
+def page(table: str, size: Size, by_hand: str) -> str:
+    """The page: the table, how it was measured, and the section that was written by hand."""
     libraries = [f"{name} {metadata.version(name)}" for name in _LIBRARIES]
     others = [f"{name} {version}" for name, version in peers.versions().items()]
     left_out = "".join(f" {name} was not installed, so it is left out." for name in peers.missing())
@@ -113,6 +134,12 @@ more than 10 GiB.{left_out} The plot at 100,000 is one run each; below, medians 
 
 **One after the other.** The download of a list does not begin while the YAML is read: nothing is sent before the YAML is known to be
 right. The lists of several tenants and kinds are read at the same time, and one is validated while the next one comes in.
+
+{_BY_HAND}
+
+{by_hand}
+
+{_UP_TO_HERE}
 
 **Machine.** {_processor()}, {os.cpu_count()} cores, {_memory():.0f} GiB, {platform.system()} {platform.release()}, Python {platform.python_version()};
 load when it was written {os.getloadavg()[0]:.1f}. {", ".join([*libraries, *others])}.
