@@ -1,8 +1,9 @@
 """Plan to one HTML file that needs nothing else: no network, no inline handler, readable without JavaScript and on paper.
 
-Every object is a `_Row`, and the rows are written twice. First as plain HTML, in which only long runs of similar creates and
-updates are folded: that is what a browser without JavaScript shows, and what is printed. Then as JSON, from which `plan.js`
-builds only what is on the screen, so that 100,000 rows can be searched. Both come from the same rows, so they always agree.
+Every object is an `ObjectRow`, and the rows are written twice. First as plain HTML, in which only long runs of similar
+creates and updates are folded: that is what a browser without JavaScript shows, and what is printed. Then as JSON, from
+which `plan.js` builds only what is on the screen, so that 100,000 rows can be searched. Both come from the same rows, so
+they always agree.
 
 Names and values are data: made inert first, then escaped here or inserted with `textContent` there. The Content Security
 Policy names the hashes of the style and the script; nothing else may load, run, or be sent.
@@ -16,70 +17,23 @@ import re
 import shlex
 import zlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from importlib import resources
-from itertools import product
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 from exolink_reconcile import __version__
 from exolink_reconcile.inert import inert
-from exolink_reconcile.model import Action, FieldChange, HeldBack, Plan, Step, remote_id
-from exolink_reconcile.report import again, numbered, sentences, text
+from exolink_reconcile.model import Plan
+from exolink_reconcile.report import again, html_rows, sentences
+from exolink_reconcile.report.html_rows import LONG, ObjectRow, Rows, Run, Section, shortened
 from exolink_reconcile.report.links import NO_LINKS, Links, is_base
 from exolink_reconcile.report.view import PlanView
-from exolink_reconcile.resource import Kind, Row, key, name_of_row
-from exolink_reconcile.secret_url import SecretUrl
 
 PLAIN_ROWS = 300  # a section of creates, updates or unmanaged objects up to this long is not folded
-_LONG = 200  # characters: a longer name or value is cut in its line and complete below it
 _CODE = re.compile("`([^`]+)`")
 _NAME = re.compile(r"(?<![\w/])--[a-z]+(?:-[a-z]+)*|(?<![\w/])[EW](?:-[A-Z]+)+")
-_INFERRED = "Inferred from the documentation, not documented."
-_SECRET = "a secret in it changes"
-
-
-class _Row(NamedTuple):
-    """One object, ready to show, with inert texts. A `sentence`, if it has one, replaces the changes on its line.
-
-    `fields` are (name, before, after), None for no value; `says` are sentences, `ways` the ways out. `besides` is what
-    another hand did as well; it is on the line too.
-    """
-
-    tenant: str
-    kind: str
-    name: str
-    place: str
-    sentence: str
-    fields: tuple[tuple[str, str | None, str | None], ...]
-    says: tuple[str, ...]
-    ways: tuple[str, ...] = ()
-    besides: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class _Section:
-    """All rows of one action. A `dangerous` section shows each row with all its facts, and is never folded."""
-
-    word: str
-    mark: str
-    title: str
-    label: str
-    dangerous: bool
-    rows: Sequence[_Row] = field(default_factory=list)
-    runs: Sequence["_Run"] = ()
-
-
-class _Run(NamedTuple):
-    """Similar rows in a row: where they start, how many there are, what they share, what differs, their names."""
-
-    start: int
-    size: int
-    shared: tuple[tuple[str, str | None, str | None], ...]
-    own: str
-    names: str
 
 
 def plan(
@@ -97,8 +51,8 @@ def plan(
 
     `full` writes out long runs even in print and without JavaScript.
     """
-    rows_of = _Shown(plan, links)
-    sections = _sections(plan, rows_of, show_unmanaged)
+    rows_of = Rows(plan, links)
+    sections = html_rows.sections(plan, rows_of, show_unmanaged)
     headline = _headline(plan, sections)
     body = [
         *_header(plan, headline, sections),
@@ -147,7 +101,7 @@ def _head(headline: str, script: bool) -> Iterator[str]:
     yield "<body>"
 
 
-def _headline(plan: Plan, sections: Sequence[_Section]) -> str:
+def _headline(plan: Plan, sections: Sequence[Section]) -> str:
     """Terraform's sentence. A replace counts as one add and one destroy, as in `Plan.counts`."""
     if not plan.differs:
         return sentences.no_changes(plan)
@@ -158,7 +112,7 @@ def _headline(plan: Plan, sections: Sequence[_Section]) -> str:
     return f"Plan: {add} to add, {change} to change, {destroy} to destroy."
 
 
-def _header(plan: Plan, headline: str, sections: Sequence[_Section]) -> Iterator[str]:
+def _header(plan: Plan, headline: str, sections: Sequence[Section]) -> Iterator[str]:
     """What a reader must know first: totals, what apply will refuse, what is dangerous."""
     yield "<header>"
     for line in sentences.compared(plan):
@@ -213,7 +167,7 @@ def _nothing(plan: Plan) -> Iterator[str]:
 def _footer(plan: Plan, paths: Sequence[str], provenance: Mapping[str, str]) -> Iterator[str]:
     """Where the plan comes from: files, commit, who, when, run, tool."""
     facts = [("API", _bdi(inert(plan.origin)))]
-    facts += [("YAML", _bdi(_cut(inert(", ".join(paths)))))] if paths else []
+    facts += [("YAML", _bdi(shortened(inert(", ".join(paths)))))] if paths else []
     facts += [(name.capitalize(), _fact(fact)) for name, fact in provenance.items()]
     facts.append(("Made by", f"exolink-reconcile {_escaped(__version__)}"))
     yield '<footer><dl class="origin">'
@@ -223,7 +177,7 @@ def _footer(plan: Plan, paths: Sequence[str], provenance: Mapping[str, str]) -> 
 
 def _fact(fact: str) -> str:
     """A fact, inert; a web address becomes a link."""
-    shown = _bdi(_cut(inert(fact)))
+    shown = _bdi(shortened(inert(fact)))
     return f'<a href="{_escaped(fact)}" rel="noreferrer">{shown}</a>' if is_base(fact) else shown
 
 
@@ -234,7 +188,7 @@ def _command(digest: str, paths: Sequence[str], options: Mapping[str, Any]) -> l
     return words if all(inert(word) == word for word in words) else [*start, " # and this plan's options"]
 
 
-def _toolbar(sections: Sequence[_Section]) -> Iterator[str]:
+def _toolbar(sections: Sequence[Section]) -> Iterator[str]:
     """Search and filters, hidden: they need the script, so the script shows them."""
     yield '<div class="toolbar" id="toolbar" role="search" aria-label="Filter the changes" hidden>'
     yield (
@@ -269,140 +223,10 @@ def _hash(name: str) -> str:
     return "sha256-" + base64.b64encode(hashlib.sha256(_asset(name).encode()).digest()).decode()
 
 
-# ---------------------------------------------------------------------------------------------------------------- rows
-
-
-def _sections(plan: Plan, rows_of: "_Shown", show_unmanaged: bool) -> list[_Section]:
-    """The sections that have rows, most dangerous first."""
-    by_action: dict[tuple[str, Action], list[Step]] = defaultdict(list)
-    for step in plan.steps:
-        by_action[text.whose(step) if plan.base else "", step.action].append(step)
-    held = sorted(map(rows_of.held, plan.held_back), key=_tenant)
-    sections = [_Section("held", "!", "Held back, apply will not settle these", "Held back", True, held)]
-    makers: tuple[tuple[Action, Callable[[Step], _Row]], ...] = (
-        (Action.DELETE, rows_of.delete),
-        (Action.REPLACE, rows_of.replace),
-        (Action.UPDATE, rows_of.update),
-        (Action.CREATE, rows_of.create),
-    )
-    for whose, (action, make) in product(text.WHOSE if plan.base else ("",), makers):
-        is_dangerous = action in (Action.DELETE, Action.REPLACE)
-        label = action.word.capitalize()
-        rows, runs = sorted(map(make, by_action[whose, action]), key=_tenant), list[_Run]()
-        if not is_dangerous:
-            rows, runs = _arranged(rows)
-        word, title = action.word, f"To {action.word}{text.WHOSE.get(whose, '')}"
-        if whose not in ("", "change"):
-            word, label = f"{word}-{whose}", f"{label} ({whose})"
-        sections.append(_Section(word, action.value, title, label, is_dangerous, rows, runs))
-    if show_unmanaged:
-        rows = [rows_of.unmanaged(group.tenant, group.kind, row) for group in plan.unmanaged for row in group.rows]
-        sections.append(_Section("unmanaged", " ", "Unmanaged, left alone", "Unmanaged", False, sorted(rows)))
-    return [section for section in sections if section.rows]
-
-
-class _Shown:
-    """Makes the rows of one plan: values as text, numbers with their readable names.
-
-    Texts that repeat (a tenant, a path, a profile) are made inert once.
-    """
-
-    def __init__(self, plan: Plan, links: Links) -> None:
-        self.plan = plan
-        self.names = plan.names
-        self.links = links
-        self.hrefs: dict[str, str] = {}  # the web address of a file, by its path as shown
-        self.inert = functools.cache(inert)
-        self.number = functools.cache(self._number)
-        self.path = functools.cache(self._path)
-
-    def held(self, held: HeldBack) -> _Row:
-        word = "" if held.field else held.action.word
-        changes = self.changes(held.address.tenant, [held.field]) if held.field else ()
-        says = (inert(f"{held.code}: {held.reason}."),)
-        return _Row(*self.where(held), word, changes, says, tuple(map(inert, held.ways_out)))
-
-    def delete(self, step: Step) -> _Row:
-        assert step.before is not None
-        goes = tuple((name, self.value(step.address.tenant, name, live), None) for name, live, _ in step.goes_with)
-        return _Row(*self.where(step), f"id {remote_id(step.before)}, {self.inert(step.reason)}", goes, ())
-
-    def replace(self, step: Step) -> _Row:
-        assert step.before is not None
-        sentence = f"id {remote_id(step.before)}, gets a new id, {self.inert(step.reason)}"
-        goes = self.goes(step.address.tenant, step.goes_with)
-        changes = (*self.changes(step.address.tenant, step.fields), *goes)
-        return _Row(*self.where(step), sentence, changes, (), besides=self.besides(step))
-
-    def goes(self, tenant: str, changes: Iterable[FieldChange]) -> Iterator[tuple[str, str | None, str | None]]:
-        """The fields that a replace takes away beside its differences, and which of them it puts back."""
-        for name, before, after in changes:
-            put_back = None if after is None else self.value(tenant, name, after)
-            yield name, self.value(tenant, name, before), put_back
-
-    def update(self, step: Step) -> _Row:
-        number = f"id {remote_id(step.before)}" if step.before is not None else ""
-        reason = self.inert(step.reason) if step.reason != "differs" else ""
-        says = tuple(filter(None, (", ".join(filter(None, (number, reason))), *_inferred(step))))
-        changes = self.changes(step.address.tenant, step.fields)
-        return _Row(*self.where(step), "", changes, says, besides=self.besides(step))
-
-    def besides(self, step: Step) -> str:
-        """What another hand did to the same object; empty if it did nothing."""
-        return inert(text.other_hand(step, self.plan))
-
-    def create(self, step: Step) -> _Row:
-        key_name, tenant = key(step.kind), step.address.tenant
-        values = [(name, None, self.value(tenant, name, after)) for name, _, after in step.fields if name != key_name]
-        says = (self.inert(step.reason), *_inferred(step))
-        return _Row(*self.where(step), "", tuple(values), says, besides=self.besides(step))
-
-    def unmanaged(self, tenant: str, kind: Kind, row: Row) -> _Row:
-        return _Row(self.inert(tenant), kind.kind, inert(name_of_row(kind, row)), "", f"id {remote_id(row)}", (), ())
-
-    def where(self, item: Step | HeldBack) -> tuple[str, str, str, str]:
-        """Tenant, kind, name and YAML place."""
-        tenant, kind, name = item.address
-        place = ""
-        if item.source is not None:
-            path, line, column = item.source
-            place = f"{self.path(path)}:{line}:{column}"
-        return self.inert(tenant), kind, inert(name), place
-
-    def _path(self, path: str) -> str:
-        """A path as it is shown; notes its web address, unless another path looks the same."""
-        shown, href = inert(path), self.links.file(path)
-        if href and self.hrefs.setdefault(shown, href) != href:
-            self.hrefs[shown] = ""
-        return shown
-
-    def changes(self, tenant: str, changes: Iterable[FieldChange]) -> tuple[tuple[str, str | None, str | None], ...]:
-        """Before and after of each change. If only a secret changes, it says so, because both sides look the same."""
-        rows = []
-        for change in changes:
-            field = change.field
-            before, after = self.value(tenant, field, change.before), self.value(tenant, field, change.after)
-            if before == after and isinstance(change.after, SecretUrl):
-                after = f"{after} ({_SECRET})"
-            rows.append((self.inert(change.name), before, after))
-        return tuple(rows)
-
-    def value(self, tenant: str, field: str, value: Any) -> str:
-        return self.number(tenant, field, value) if type(value) is int else text.value(value)
-
-    def _number(self, tenant: str, field: str, number: int) -> str:
-        names = self.names.get((tenant, field), {})
-        return f"{number} ({inert(names[number])})" if number in names else text.value(number)
-
-
-def _inferred(step: Step) -> tuple[str, ...]:
-    return (_INFERRED,) if step.inferred else ()
-
-
 # --------------------------------------------------------------------------------------------------------- plain HTML
 
 
-def _plain(section: _Section, full: bool, hrefs: Mapping[str, str]) -> Iterator[str]:
+def _plain(section: Section, full: bool, hrefs: Mapping[str, str]) -> Iterator[str]:
     yield f'<section id="{section.word}" class="{_classes(section)}" aria-labelledby="{section.word}-title">'
     yield f'<h2 id="{section.word}-title">{section.title} <span class="count">({_number(section.rows)})</span></h2>'
     yield '<div class="plain">'
@@ -416,7 +240,7 @@ def _plain(section: _Section, full: bool, hrefs: Mapping[str, str]) -> Iterator[
         row = section.rows[at]
         if several and row.tenant != tenant:
             tenant = row.tenant
-            yield f'<h3 class="tenant">{_bdi(_cut(tenant))}</h3>'
+            yield f'<h3 class="tenant">{_bdi(shortened(tenant))}</h3>'
         if run := runs.get(at):
             yield _plain_run(section, row, run)
         else:
@@ -428,27 +252,27 @@ def _plain(section: _Section, full: bool, hrefs: Mapping[str, str]) -> Iterator[
     yield "</section>"
 
 
-def _anchor(section: _Section, row: _Row) -> str:
+def _anchor(section: Section, row: ObjectRow) -> str:
     """The fragment that leads to a row: the same in every plan with this action on this object."""
     return f"{section.word}-{zlib.crc32(f'{row.tenant}/{row.kind}/{row.name}'.encode()):08x}"
 
 
-def _plain_row(section: _Section, row: _Row, anchor: str, hrefs: Mapping[str, str]) -> str:
+def _plain_row(section: Section, row: ObjectRow, anchor: str, hrefs: Mapping[str, str]) -> str:
     """One object. A row that is not dangerous has everything a reviewer needs on its line, unless something is too long."""
     more = _more(row) if section.dangerous or _is_long(row) else ""
     return f'<div class="row"{anchor}><div class="line">{_line(section, row, hrefs)}</div>{more}</div>'
 
 
-def _line(section: _Section, row: _Row, hrefs: Mapping[str, str]) -> str:
+def _line(section: Section, row: ObjectRow, hrefs: Mapping[str, str]) -> str:
     sentence = (
-        f'<span class="say">{_bdi(_cut(row.sentence))}</span>' if row.sentence else _changes(row, "span", cut=True)
+        f'<span class="say">{_bdi(shortened(row.sentence))}</span>' if row.sentence else _changes(row, "span", cut=True)
     )
     if row.besides:
         sentence += f' <span class="say">{_bdi(row.besides)}</span>'
     return (
         f'<span class="mark" aria-hidden="true">{_mark(section)}</span><span class="where">'
         f'<span class="unseen">{section.label} </span>{_bdi(f"{row.tenant}/{row.kind}/")}'
-        f'<b>{_bdi(_cut(row.name))}</b></span><span class="what">{sentence}</span>{_place(row.place, hrefs)}'
+        f'<b>{_bdi(shortened(row.name))}</b></span><span class="what">{sentence}</span>{_place(row.place, hrefs)}'
     )
 
 
@@ -457,16 +281,16 @@ def _place(place: str, hrefs: Mapping[str, str]) -> str:
     if not place:
         return ""
     path, line, _ = place.rsplit(":", 2)
-    href, shown = hrefs.get(path), _bdi(_cut(place))
+    href, shown = hrefs.get(path), _bdi(shortened(place))
     link = f'<a href="{_escaped(href)}#L{line}" rel="noreferrer">{shown}</a>' if href else shown
     return f'<span class="place">{link}</span>'
 
 
-def _more(row: _Row) -> str:
+def _more(row: ObjectRow) -> str:
     """What does not fit on the line: long texts in full, changes that are not on it, sentences, ways out."""
     parts = []
     for label, full_text in (("Name", row.name), ("Place", row.place), ("Reason", row.sentence)):
-        if len(full_text) > _LONG:
+        if len(full_text) > LONG:
             parts.append(f'<p class="long">{label}: {_bdi(full_text)}</p>')
     if row.fields and (row.sentence or _is_long(row)):
         parts.append(f'<ul class="changes">{_changes(row, "li", cut=False)}</ul>')
@@ -477,57 +301,17 @@ def _more(row: _Row) -> str:
     return f'<div class="more">{"".join(parts)}</div>' if parts else ""
 
 
-def _changes(row: _Row, tag: str, *, cut: bool) -> str:
+def _changes(row: ObjectRow, tag: str, *, cut: bool) -> str:
     def shown(name: str, before: str | None, after: str | None) -> str:
         sides = [("del", before)] if before is not None else []
         sides += [("ins", after)] if after is not None else []
-        values = " → ".join(f"<{side}>{_bdi(_cut(value) if cut else value)}</{side}>" for side, value in sides)
-        return f'<{tag} class="change"><span class="field">{_bdi(_cut(name) if cut else name)}</span> {values}</{tag}>'
+        values = " → ".join(f"<{side}>{_bdi(shortened(value) if cut else value)}</{side}>" for side, value in sides)
+        return f'<{tag} class="change"><span class="field">{_bdi(shortened(name) if cut else name)}</span> {values}</{tag}>'
 
     return "".join(shown(*change) for change in row.fields)
 
 
-def _arranged(rows: Sequence[_Row]) -> tuple[list[_Row], list[_Run]]:
-    """The rows by tenant and kind, similar ones together; and the runs of similar rows."""
-    arranged: list[_Row] = []
-    runs: list[_Run] = []
-    by_kind: dict[Any, list[_Row]] = defaultdict(list)
-    for row in rows:
-        by_kind[row.tenant, row.kind].append(row)
-    for of_kind in by_kind.values():
-        for group in _alike(of_kind):
-            if len(group) > text.FOLD_ALIKE:
-                runs.append(_run(len(arranged), group))
-            arranged += group
-    return arranged, runs
-
-
-def _alike(rows: Sequence[_Row]) -> Iterable[list[_Row]]:
-    """Runs of rows with the same changes, then of rows that change the same fields, then single rows."""
-    same: dict[Any, list[_Row]] = defaultdict(list)
-    for row in rows:
-        same[row.fields, row.besides].append(row)
-    similar: dict[Any, list[_Row]] = defaultdict(list)
-    for run in same.values():
-        if len(run) <= text.FOLD_ALIKE:
-            similar[tuple(change[0] for change in run[0].fields), run[0].besides] += run
-    single = {id(row) for run in similar.values() if len(run) <= text.FOLD_ALIKE for row in run}
-    return [
-        *(run for groups in (same, similar) for run in groups.values() if len(run) > text.FOLD_ALIKE),
-        *([row] for row in rows if id(row) in single),
-    ]
-
-
-def _run(start: int, rows: Sequence[_Row]) -> _Run:
-    """The run of these rows: their number, what they share, what differs, and as many names as fit."""
-    shared = tuple(change for change in rows[0].fields if all(change in row.fields for row in rows))
-    own = [change[0] for change in rows[0].fields if change not in shared]
-    says = f"each its own {_cut(' and '.join(own))}" if own else ""
-    says = ", ".join(filter(None, (says, rows[0].besides)))
-    return _Run(start, len(rows), shared, says, _cut(numbered.names([row.name for row in rows])))
-
-
-def _plain_run(section: _Section, first: _Row, run: _Run) -> str:
+def _plain_run(section: Section, first: ObjectRow, run: Run) -> str:
     """A long run as one row."""
     what = _changes(first._replace(fields=run.shared), "span", cut=True)
     what += f'<span class="say">{_bdi(run.own)}</span>' if run.own else ""
@@ -538,15 +322,10 @@ def _plain_run(section: _Section, first: _Row, run: _Run) -> str:
     )
 
 
-def _is_long(row: _Row) -> bool:
+def _is_long(row: ObjectRow) -> bool:
     """Whether any text of a row is cut on its line."""
     parts = (row.name, row.place, row.sentence, *(part for change in row.fields for part in change))
-    return any(part is not None and len(part) > _LONG for part in parts)
-
-
-def _cut(escaped_text: str) -> str:
-    """A text, cut if it is too long for a line; the full text stands below the line."""
-    return escaped_text if len(escaped_text) <= _LONG else f"{escaped_text[:_LONG]}… ({len(escaped_text):,} characters)"
+    return any(part is not None and len(part) > LONG for part in parts)
 
 
 def _bdi(plain: str) -> str:
@@ -559,30 +338,26 @@ def _prose(sentence: str) -> str:
     return _NAME.sub(r'<span class="word">\g<0></span>', _CODE.sub(r"<code>\1</code>", _escaped(sentence)))
 
 
-def _tenant(row: _Row) -> str:
-    return row.tenant
-
-
 def _escaped(shown: str) -> str:
     return escape(shown, quote=True)
 
 
-def _classes(section: _Section) -> str:
+def _classes(section: Section) -> str:
     return section.word.replace("-", " ")
 
 
-def _mark(section: _Section) -> str:
+def _mark(section: Section) -> str:
     return _escaped(section.mark.strip() or "·")
 
 
-def _number(rows: Sequence[_Row]) -> str:
+def _number(rows: Sequence[ObjectRow]) -> str:
     return f"{len(rows):,}"
 
 
 # ---------------------------------------------------------------------------------------------------------------- JSON
 
 
-def _data(sections: Sequence[_Section], hrefs: Mapping[str, str]) -> str:
+def _data(sections: Sequence[Section], hrefs: Mapping[str, str]) -> str:
     """The rows for the script. No character in them can end the element that holds them or start another."""
     texts: dict[str, int] = {}
     numbers: dict[tuple[str, ...], list[int]] = {(): []}
@@ -604,7 +379,7 @@ def _data(sections: Sequence[_Section], hrefs: Mapping[str, str]) -> str:
         }
         for section in sections
     ]
-    content = {"sections": sections_data, "texts": [*texts], "long": _LONG, "links": [*hrefs.items()]}
+    content = {"sections": sections_data, "texts": [*texts], "long": LONG, "links": [*hrefs.items()]}
     data = json.dumps(content, separators=(",", ":"), ensure_ascii=True)
     return data.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
