@@ -247,7 +247,9 @@ def test_since(reviewed: Cli) -> None:
     shown = reviewed("show", "later", "--since", "p")
     assert "CP-0002" in shown.out and "CP-0001" not in shown.out and "was y ->" in shown.out and "now z ->" in shown.out
     assert "No difference" in reviewed("show", "p", "--since", "p").out
-    reviewed("show", "p", "--since", "p", "--format", "json", code=3)
+    differences = reviewed("show", "later", "--since", "p", "--format", "json").json["differences"]
+    assert [difference["address"] for difference in differences] == ["acme/charger/CP-0002"]
+    reviewed("show", "p", "--since", "p", "--format", "markdown", code=3)
 
 
 def test_a_stale_plan_tells_the_difference(reviewed: Cli) -> None:
