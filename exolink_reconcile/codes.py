@@ -142,7 +142,7 @@ class Code(StrEnum):
     E_READ_ONLY = _input("E-READ-ONLY", "A field is set that only the device or the server reports.", "Leave it out.")
     E_REQUIRED = _input("E-REQUIRED", "Something required is missing.", "Add what the message names.")
     E_SAME_NAME = _input("E-SAME-NAME", "Two names differ only in case, in blanks, or in the form of an accent.", "Write it as it is live, or rename one of them, so that nobody takes one for the other.", Exit.INCOMPLETE)
-    E_SIZE = _input("E-SIZE", "A file is too large.", "Split it: a tenant may be spread over files.")
+    E_SIZE = _input("E-SIZE", "A file, or all of them together, is too large.", "Split it: a tenant may be spread over files.")
     E_SYNTAX = _input("E-SYNTAX", "A file is not YAML.", "Correct the line that the message names; indent with spaces.")
     E_TABLE = _input("E-TABLE", "A CSV table is not well formed, or is named twice.", "Correct the row that the message names; quote a cell that holds the delimiter, a quote or a line break.")
     E_TAG = _input("E-TAG", "A YAML tag is used.", "Take it out: the field says what its value means.")
