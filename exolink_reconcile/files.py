@@ -1,6 +1,7 @@
 """Small files to their bytes, and bytes to files: each is the old or the new one, never half of it."""
 
 import os
+import stat
 import tempfile
 from collections.abc import Iterable, Mapping
 from importlib import resources
@@ -8,18 +9,28 @@ from pathlib import Path
 
 from exolink_reconcile.errors import StorageFailed, problem
 
+LARGEST_PLAN = 2 * 2**30  # bytes: a plan of 100,000 changes has 112 MB
+_LARGEST = 64 * 2**20
 
-def read_text(path: str, purpose: str) -> bytes:
-    """The bytes of one small file that an option names.
+
+def read_text(path: str, purpose: str, most_bytes: int = _LARGEST) -> bytes:
+    """The bytes of one file, or of a pipe, that an option names.
 
     Raises:
-        InputError: it cannot be read.
+        InputError: it cannot be read, is too large, or is a device, which may never end.
 
     """
     try:
-        return Path(path).read_bytes()
+        with open(path, "rb") as file:
+            status = os.fstat(file.fileno())
+            if stat.S_ISCHR(status.st_mode) or stat.S_ISBLK(status.st_mode):
+                raise problem("E-READ", f"{purpose} {path} is a device, not a file")
+            data = file.read(min(status.st_size or most_bytes, most_bytes) + 1)  # a pipe has the size 0
     except OSError as error:
         raise problem("E-READ", f"{purpose} {path} cannot be read: {error.strerror}") from None
+    if len(data) > most_bytes:
+        raise problem("E-READ", f"{purpose} {path} is larger than {most_bytes:,} bytes")
+    return data
 
 
 def bundled(name: str) -> str:

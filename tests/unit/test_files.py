@@ -21,6 +21,22 @@ def test_a_file_that_cannot_be_read_is_named_with_its_purpose(tmp_path: Path) ->
         files.read_text(str(tmp_path / "plan.json"), "the plan file")
 
 
+def test_what_has_no_end_is_not_read(tmp_path: Path) -> None:
+    """A contract of somebody's repository may be a link to a device, or fill the memory; a pipe is read."""
+    (tmp_path / "contract.yaml").symlink_to("/dev/zero")
+    with pytest.raises(InputError, match="the contract .* is a device, not a file"):
+        files.read_text(str(tmp_path / "contract.yaml"), "the contract")
+    (tmp_path / "plan.json").write_bytes(b"x" * 11)
+    with pytest.raises(InputError, match="the plan file .* is larger than 10 bytes"):
+        files.read_text(str(tmp_path / "plan.json"), "the plan file", 10)
+    assert files.read_text(str(tmp_path / "plan.json"), "the plan file", 11) == b"x" * 11
+    reading, writing = os.pipe()
+    os.write(writing, b"from a pipe")
+    os.close(writing)
+    assert files.read_text(f"/dev/fd/{reading}", "the plan file") == b"from a pipe"
+    os.close(reading)
+
+
 def test_the_contract_and_the_templates_are_there() -> None:
     """What the package carries is found wherever it is installed."""
     assert files.bundled("exolink-config.schema.json").startswith("{")
