@@ -260,7 +260,7 @@ class Api:
         """What went wrong; without any connection also with whom, because the URL is the likely mistake."""
         via = ""
         if "CERTIFICATE" in str(error).upper():
-            via = f" (the certificate of {self._base} is not trusted: --ca-file FILE names others to trust)"
+            via = f" ({_about_certificate(str(error), self._base)})"
         elif self.proxy:
             via = f" (through the proxy {self.proxy.host}, which {self.proxy.variable} names)"
         elif isinstance(error, answers.NOTHING_LEFT):
@@ -394,3 +394,12 @@ class Api:
 def _revealed(body: Mapping[str, Any]) -> dict[str, Any]:
     """The body as it goes over the wire: the one place where a secret URL is revealed."""
     return {name: value.reveal() if isinstance(value, SecretUrl) else value for name, value in body.items()}
+
+
+def _about_certificate(error: str, base: str) -> str:
+    """What OpenSSL's words mean for the user: another CA to trust helps with neither a wrong name nor an old certificate."""
+    if "mismatch" in error:
+        return f"the certificate is for another host than {base}: is --api-url right?"
+    if "expired" in error or "not yet valid" in error:
+        return f"the certificate of {base} is not valid now: its owner must renew it, unless the clock here is wrong"
+    return f"the certificate of {base} is not trusted: --ca-file FILE names others to trust"

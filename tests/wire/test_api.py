@@ -236,6 +236,25 @@ def test_what_fails_always(verb: str, trouble: Answer) -> None:
         assert len(script.requests) == 1
 
 
+@pytest.mark.parametrize(
+    ("words", "advice"),
+    [
+        ("self-signed certificate", "--ca-file FILE"),
+        ("Hostname mismatch, certificate is not valid for 'api'.", "is --api-url right?"),
+        ("IP address mismatch, certificate is not valid for '10.0.0.1'.", "is --api-url right?"),
+        ("certificate has expired", "must renew it"),
+    ],
+)
+def test_what_helps_with_a_certificate(words: str, advice: str) -> None:
+    """Another CA to trust is advised only where it would help."""
+    trouble = httpx.ConnectError(f"[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: {words} (_ssl.c:1006)")
+    with pytest.raises(ApiUnreachable) as caught:
+        ask("list", Script(trouble))
+    assert [each for each in ("--ca-file", "--api-url", "renew") if each in caught.value.summary] == [
+        each for each in ("--ca-file", "--api-url", "renew") if each in advice
+    ]
+
+
 def test_pauses_grow() -> None:
     """The pause doubles with each try, and no two clients wait alike."""
     for _ in range(5):
