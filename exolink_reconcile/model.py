@@ -32,7 +32,6 @@ class Diagnostic:
     source: Source | None = None
     detail: str = ""
     severity: Literal["error", "warning"] = "error"
-    stands_for: int = 1  # problems: of equal ones, and of very many, one counts the rest
 
 
 # ------------------------------------------------------------------------------------------------------------- desired

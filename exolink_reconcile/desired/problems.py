@@ -179,10 +179,10 @@ def in_order(diagnostics: Iterable[Diagnostic], more: int = 0) -> list[Diagnosti
     errors_first = sorted(ordered, key=lambda diagnostic: diagnostic.severity != "error")
     kept = set(errors_first[:MOST])
     rest = errors_first[MOST]
-    count = sum(diagnostic.stands_for for diagnostic in errors_first[MOST:]) + more
+    summary = f"and {len(ordered) - MOST + more} more problems"
     return [
         *(diagnostic for diagnostic in ordered if diagnostic in kept),
-        Diagnostic(rest.code, f"and {count} more problems", rest.source, "Fix these first.", rest.severity, count),
+        Diagnostic(rest.code, summary, rest.source, "Fix these first.", rest.severity),
     ]
 
 

@@ -29,8 +29,6 @@ class Repeats:
             numbers[problem] += 1
             more = self._counts[problem] - FIRST
             diagnostics.append(
-                diagnostic
-                if numbers[problem] <= FIRST
-                else replace(diagnostic, summary=f"and {more} more like it", stands_for=more)
+                diagnostic if numbers[problem] <= FIRST else replace(diagnostic, summary=f"and {more} more like it")
             )
         return diagnostics

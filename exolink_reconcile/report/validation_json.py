@@ -1,7 +1,7 @@
 """Diagnostics to JSON in the shape of `terraform validate -json`."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from exolink_reconcile.inert import json_without_commands
@@ -10,20 +10,15 @@ from exolink_reconcile.model import Diagnostic
 
 def diagnostics(findings: Sequence[Diagnostic]) -> str:
     """One JSON document: `format_version`, `valid`, the counts, the diagnostics."""
-    errors = counted(finding for finding in findings if finding.severity == "error")
+    errors = sum(1 for finding in findings if finding.severity == "error")
     document = {
         "format_version": "1.0",
         "valid": errors == 0,
         "error_count": errors,
-        "warning_count": counted(findings) - errors,
+        "warning_count": len(findings) - errors,
         "diagnostics": [diagnostic(finding) for finding in findings],
     }
     return json_without_commands(json.dumps(document, indent=2, ensure_ascii=True)) + "\n"
-
-
-def counted(findings: Iterable[Diagnostic]) -> int:
-    """How many problems these are, with those that one of them only counts."""
-    return sum(finding.stands_for for finding in findings)
 
 
 def diagnostic(finding: Diagnostic) -> dict[str, Any]:

@@ -53,8 +53,8 @@ def validate(ctx: click.Context, /, paths: tuple[str, ...], format: str, env_all
         CONSOLE.out(github.diagnostics(diagnostics, path_from_root))
     findings.tell(diagnostics)
     if code:
-        errors = validation_json.counted(diagnostic for diagnostic in diagnostics if diagnostic.severity == "error")
-        CONSOLE.err(f"{errors:,} error{'s' if errors != 1 else ''}.\n")
+        errors = sum(1 for diagnostic in diagnostics if diagnostic.severity == "error")
+        CONSOLE.err(f"{errors} error{'s' if errors != 1 else ''}.\n")
     else:
         CONSOLE.out("Success! The configuration is valid.\n")
     return code

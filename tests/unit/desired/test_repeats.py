@@ -11,6 +11,5 @@ def test_the_rest_is_counted() -> None:
     kept = [problem for problem in problems if repeats.is_news("a.yaml", problem.code, problem.summary)]
     assert len(kept) == FIRST + 1
     summaries = [problem.summary for problem in repeats.merged(kept)]
-    assert sum(problem.stands_for for problem in repeats.merged(kept)) == 30
     assert summaries[:FIRST] == ["`id` must be a whole number"] * FIRST and summaries[FIRST:] == ["and 10 more like it"]
     assert repeats.is_news("b.yaml", "E-TYPE", "`id` must be a whole number")
