@@ -54,7 +54,6 @@ class Apply:
     gate: str | None = None
     gate_timeout: float = 600.0
     waves: tuple[str, ...] = ()
-    here: tuple[str, ...] = ()  # options that commands to paste on this machine need
     events: EventStream = field(init=False)
     saved: SavedPlan | None = None
     wave: Wave | None = None
@@ -220,9 +219,7 @@ class Apply:
         digest = self._digest(run)
         self.events.plan(run.plan, digest)
         if self.format != "json":
-            output = text.plan(
-                run.plan, digest, width=self.console.width, terminal=self.console.terminal, here=self.here
-            )  # fmt: skip
+            output = text.plan(run.plan, digest, width=self.console.width, terminal=self.console.terminal)
             self.console.out(colours.paint(output) if self.console.colours else output)
         if self.wave is not None:
             count = f"{sum(1 for _ in run.plan.steps)} of {self.wave.total} reviewed steps"

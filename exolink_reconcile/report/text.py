@@ -67,13 +67,12 @@ def plan(
     width: int = 100,
     terminal: bool = False,
     show_unmanaged: bool = False,
-    here: Sequence[str] = (),
 ) -> str:
     """The complete plan. Deletes and replaces are always written out; similar creates and updates fold unless `full`.
 
     A change that is wider than `width` is broken only on a `terminal`: in a pipe it stays one line, so that `grep` finds it.
     """
-    writer = Writer(plan, width, terminal=terminal, here=here)
+    writer = Writer(plan, width, terminal=terminal)
     lines = [line for text in sentences.compared(plan) for line in (writer.broken(text, "") if terminal else [text])]
     lines += [colours.LEGEND + colours.GAP.join(_legend(plan)), ""] if plan.differs else []
     for section in writer.sections(full=full):
@@ -189,9 +188,8 @@ class Draft(NamedTuple):
 class Writer:
     """Writes the sections of one plan. Every line is inert."""
 
-    def __init__(self, plan: Plan, width: int, *, terminal: bool, here: Sequence[str] = ()) -> None:
+    def __init__(self, plan: Plan, width: int, *, terminal: bool) -> None:
         self.plan = plan
-        self.here = here
         self.width = width
         self.terminal = terminal
 
@@ -239,7 +237,7 @@ class Writer:
         same = all(held.ways_out == ways for held in alike)
         end = (" Ways out:" if same else " Ways out, here for the first of them:") if ways else ""
         yield from self.wrapped(inert(f"{alike[0].code}: {alike[0].reason}.{end}"))
-        for way in map(self._way, ways):
+        for way in ways:
             intro, tool, command = inert(way).partition(_TOOL)
             if tool and self.terminal and len(way) + 8 > self.width:  # a command is pasted, so it stays one line
                 yield from self.wrapped(intro.rstrip(), "        ")
@@ -248,14 +246,6 @@ class Writer:
                 yield f"        {intro}{tool}{command}"
             else:
                 yield from self.wrapped(inert(way), "        ")
-
-    def _way(self, way: str) -> str:
-        """A way out; a command with what it needs on this machine, right behind its name."""
-        before, tool, command = way.partition(_TOOL)
-        if not tool or not self.here:
-            return way
-        name, blank, rest = command.partition(" ")
-        return f"{before}{tool}{name} {shlex.join(self.here)}{blank}{rest}"
 
     def step(self, step: Step) -> Draft:
         """One step: one line if it fits, else one line and one more for each field."""
@@ -484,7 +474,7 @@ def render(view: PlanView) -> tuple[str]:
     """A plan as text for a console: its width, its colours."""
     output = plan(
         view.plan, view.digest, full=view.full, width=view.width, terminal=view.terminal,
-        show_unmanaged=view.show_unmanaged, here=view.here,
+        show_unmanaged=view.show_unmanaged,
     )  # fmt: skip
     head = "\n".join([*saved(view), "", ""]) if view.is_saved else ""
     return (head + (colours.paint(output) if view.colours else output),)

@@ -37,9 +37,6 @@ class PlanView:
     provenance: Mapping[str, str] = field(default_factory=dict)
     is_saved: bool = False
     left: str = ""
-    here: Sequence[
-        str
-    ] = ()  # options of a command to paste on this machine, for text only: elsewhere they mean nothing
 
 
 def render(format: str, view: PlanView) -> Iterable[str] | Sequence[bytes]:

@@ -7,16 +7,7 @@ from click.core import ParameterSource
 
 from exolink_reconcile.cli.console import CONSOLE
 from exolink_reconcile.cli.help import command
-from exolink_reconcile.cli.options import (
-    APPLY_FORMATS,
-    Options,
-    formats,
-    of_this_machine,
-    option,
-    paths,
-    seconds,
-    shared,
-)
+from exolink_reconcile.cli.options import APPLY_FORMATS, Options, formats, option, paths, seconds, shared
 from exolink_reconcile.cli.stages import Stages
 from exolink_reconcile.codes import Exit
 
@@ -56,5 +47,5 @@ def apply(
 
     ways = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
     names_given = {name for name in shared if shared[name] != () and ctx.get_parameter_source(name) in ways}
-    apply = Apply(CONSOLE, auto_approve, expect, plan_path, format, stages, gate, gate_timeout, wave, of_this_machine())
+    apply = Apply(CONSOLE, auto_approve, expect, plan_path, format, stages, gate, gate_timeout, wave)
     return apply.run(Options(**shared), names_given)

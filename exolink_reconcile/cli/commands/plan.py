@@ -79,7 +79,6 @@ def plan(
         probed, run.digest, options.paths, options.recorded, lambda: document(probed), wanted.documents,
         from_root, full, show_unmanaged, max_size,
         CONSOLE.width, CONSOLE.terminal, CONSOLE.colours, Links(link_base, from_root), origins,
-        here=of_this_machine(),
     )  # fmt: skip
     CONSOLE.result(render(format, view))
     if out:
