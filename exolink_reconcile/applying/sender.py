@@ -8,6 +8,7 @@ cannot undo somebody else's change. Whether a request may leave at all is checke
 import dataclasses
 import enum
 import functools
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -227,10 +228,15 @@ def _filled(row: Row, raw_row: Mapping[str, Any], planned: Row) -> Row:
 def _recorded(task: Task, row: Row, raw_row: Mapping[str, Any]) -> dict[str, Any]:
     """The object as it goes on record before the write: known fields, and what the device reports about itself."""
     kind = task.step.kind
-    reported = {name: raw_row[name] for name in kind.reported if isinstance(raw_row.get(name), (str, int, float))}
+    reported = {name: raw_row[name] for name in kind.reported if _may_stand_in_json(raw_row.get(name))}
     row = masked_like(row, task.step.declared.resource) if task.step.declared else row
     masked_row = masked_fields(row, ("id", *fields(kind)))
     return {
         name: masked_text(value) if isinstance(value, str) else value
         for name, value in {**reported, **masked_row}.items()
     }
+
+
+def _may_stand_in_json(value: object) -> bool:
+    """Whether a reported value goes on record: text or a number, but not NaN or Infinity, which no JSON has."""
+    return isinstance(value, (str, int)) or (isinstance(value, float) and math.isfinite(value))

@@ -148,6 +148,8 @@ class PostgresStore:
         for kind, columns in _COLUMNS.items():
             alike = [change.values for change in batch if change.kind == kind]
             values.update({f"{kind}_{name}": [each[name] for each in alike] for name in columns})
+        for name in ("intend_before", "intend_after"):  # as one value: psycopg quotes the texts of an array in Python
+            values[name] = f"[{','.join(values[name])}]"
         try:
             durable = {row["intent"] for row in self._ask(statements.CHANGE, values)}
             for change in batch:
@@ -383,7 +385,7 @@ class PostgresStore:
         digest = {"digest": self.digest}
         return {
             "id": list(ids), "run": self.run, "who": self.who, "origin": self.origin,
-            "line": [json.dumps({**digest, **line}) for line in lines],
+            "lines": json.dumps([{**digest, **line} for line in lines]),
         }  # fmt: skip
 
     def _ask(self, statement: str, values: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:

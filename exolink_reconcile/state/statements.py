@@ -65,11 +65,12 @@ CHANGE = (
     INSERT INTO exolink.op (intent, token, run, digest, who, origin, tenant, kind, name, action, remote_id, before, after,
         api_date)
     SELECT new.intent, ours.token, %(run)s, %(digest)s, %(who)s, %(origin)s, new.tenant, new.kind, new.name, new.action,
-        new.remote_id, new.before, new.after, new.api_date
-    FROM unnest(%(intend_intent)s::uuid[], %(intend_tenant)s::text[], %(intend_kind)s::text[], %(intend_name)s::text[],
-        %(intend_action)s::text[], %(intend_remote_id)s::bigint[], %(intend_before)s::text[], %(intend_after)s::text[],
-        %(intend_api_date)s::float8[])
-        AS new (intent, tenant, kind, name, action, remote_id, before, after, api_date)
+        new.remote_id, new.before::text, new.after::text, new.api_date
+    FROM ROWS FROM (
+        unnest(%(intend_intent)s::uuid[], %(intend_tenant)s::text[], %(intend_kind)s::text[], %(intend_name)s::text[],
+            %(intend_action)s::text[], %(intend_remote_id)s::bigint[], %(intend_api_date)s::float8[]),
+        json_array_elements(%(intend_before)s::json), json_array_elements(%(intend_after)s::json)
+    ) AS new (intent, tenant, kind, name, action, remote_id, api_date, before, after)
     JOIN ours ON ours.tenant = new.tenant
     ON CONFLICT (intent) DO UPDATE SET intent = excluded.intent
     RETURNING intent
@@ -113,7 +114,8 @@ WHERE op.number = told.number
 {RETURNED}"""
 AUDIT = """
 INSERT INTO exolink.audit (id, run, who, origin, line)
-SELECT id, %(run)s, %(who)s, %(origin)s, line::json FROM unnest(%(id)s::uuid[], %(line)s::text[]) AS new (id, line)
+SELECT id, %(run)s, %(who)s, %(origin)s, line
+FROM ROWS FROM (unnest(%(id)s::uuid[]), json_array_elements(%(lines)s::json)) AS new (id, line)
 ON CONFLICT (id) DO NOTHING
 """
 SEEN = "SELECT tenant, kind, rows FROM exolink.seen WHERE origin = %(origin)s"

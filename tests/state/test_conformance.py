@@ -109,6 +109,21 @@ def test_an_intent_is_seen_by_others(home: Open, action: Action, remote_id: int 
     assert op.run == first.run and abs(op.intended_at - time.time()) < 3600 and 0 <= op.age < 60
 
 
+def test_any_text_goes_on_record(home: Open) -> None:
+    """What an object holds comes back as it was, whatever its texts look like; so does a write beside it."""
+    texts = ['"', "\\", "{},{", "[]", "a\nb\tc", "\x00\x1b", "\ud800", "\U0001f600", "NULL", "'; --", "%s %(x)s", " "]
+    odd, plain = step("odd"), step("plain", Action.UPDATE)
+    with held(store := home()):
+        store.intend(odd, {}, {"displayName": texts, "".join(texts): None})
+        store.intend(plain, {"displayName": "before"}, {"displayName": "after"})
+        store.settle([Outcome(odd, Status.DONE, detail="".join(texts)), Outcome(plain, Status.DONE)])
+    second, first = store.history()
+    assert (
+        dict(first.after) == {"displayName": texts, "".join(texts): None} and first.outcome == second.outcome == "done"
+    )
+    assert (dict(second.before), dict(second.after)) == ({"displayName": "before"}, {"displayName": "after"})
+
+
 def test_open_operations_of_whom(home: Open) -> None:
     """An apply sees those of its API and tenants, oldest first; `unknowns` sees all."""
     other, store = home(OTHER), home()

@@ -155,6 +155,14 @@ def test_row_E9_urls_in_the_record_are_masked(runs: Runs, world: World, tmp_path
     assert not any(b"hunter2" in text for text in texts) and any(b"fw.example.com" in text for text in texts)
 
 
+def test_what_no_json_has_does_not_go_on_record(runs: Runs, world: World, tmp_path: Path) -> None:
+    """An API that reports NaN leaves a record that every reader of JSON understands."""
+    world.add("acme", "charger", identity="CP-1", **CHARGER, firmwareVersion=float("nan"), meterType="M-7")
+    assert runs.apply(yaml("CP-1", profileId=2)) is Exit.DONE
+    texts = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+    assert not any(b"NaN" in text for text in texts) and any(b"M-7" in text for text in texts)
+
+
 def test_a_signal_between_the_halves_of_a_replace(runs: Runs, world: World) -> None:
     """What a signal skipped is the signal's; an object that was deleted and not made again is incomplete."""
     world.add("acme", "cpms", displayName="R", **CPMS)
