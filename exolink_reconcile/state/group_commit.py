@@ -34,12 +34,11 @@ class GroupCommit(Generic[_W]):
         Raises its error; or, before it is added, the error of an earlier change that nobody waited for.
         """
         with self._queue_lock:
-            failed = next((earlier for earlier in self._unwatched if earlier.error is not None), None)
+            failed = next((earlier.error for earlier in self._unwatched if earlier.error is not None), None)
             self._unwatched = [earlier for earlier in self._unwatched if not earlier.done]
-            if failed is None:
-                self._queue.append(change)
-        if failed is not None and failed.error is not None:
-            raise failed.error
+            if failed is not None:
+                raise failed
+            self._queue.append(change)
         with self.lock:
             if not change.done:
                 self._commit_queue()
@@ -52,7 +51,7 @@ class GroupCommit(Generic[_W]):
             self._queue.append(change)
             self._unwatched.append(change)
             if self._timer is None:
-                self._timer = threading.Timer(LINGER, self._commit_late)
+                self._timer = threading.Timer(LINGER, self.flush)
                 self._timer.daemon = True
                 self._timer.start()
 
@@ -62,12 +61,6 @@ class GroupCommit(Generic[_W]):
             timer, self._timer = self._timer, None
         if timer is not None:
             timer.cancel()
-        with self.lock:
-            self._commit_queue()
-
-    def _commit_late(self) -> None:
-        with self._queue_lock:
-            self._timer = None
         with self.lock:
             self._commit_queue()
 
