@@ -64,7 +64,7 @@ def _measure(names: Sequence[str] | object, size: Size) -> tuple[list[Result], b
     results: list[Result] = []
     failed = False
     for name, measure in ROWS.items():
-        if name not in names:  # type: ignore[operator]
+        if name not in names:  # type: ignore[operator]  # the parser made it a list
             continue
         print(f"{name} ...", flush=True)
         try:

@@ -11,6 +11,8 @@ process ends without tidying up, because a plan could do the same.
 Interpreter start is not in the numbers: the harness adds what the process took beside them.
 """
 
+# ruff: noqa: E402  # the modules that must not be imported are barred first
+
 import gc
 import os
 import sys
@@ -20,18 +22,18 @@ from typing import Any
 BEGAN = perf_counter()
 gc.disable()
 for name in ("httpx._main", "trio", "anyio"):  # what httpx imports where it is installed, and does not need here
-    sys.modules.setdefault(name, None)  # type: ignore[arg-type]
+    sys.modules.setdefault(name, None)  # type: ignore[arg-type]  # None bars the import
 
-import hashlib  # noqa: E402
-import json  # noqa: E402
-from pathlib import Path  # noqa: E402
-from typing import Annotated  # noqa: E402
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated
 
-import click  # noqa: E402, F401
-import httpx  # noqa: E402
-from _ruamel_yaml import CParser  # noqa: E402
-from pydantic import BaseModel, ConfigDict, StringConstraints, TypeAdapter  # noqa: E402
-from ruamel.yaml.events import (  # noqa: E402
+import click  # noqa: F401  # its import is part of the floor
+import httpx
+from _ruamel_yaml import CParser
+from pydantic import BaseModel, ConfigDict, StringConstraints, TypeAdapter
+from ruamel.yaml.events import (
     MappingEndEvent,
     MappingStartEvent,
     ScalarEvent,

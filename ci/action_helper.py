@@ -172,7 +172,7 @@ def _all(pages: str) -> Iterator[dict[str, Any]]:
 
 if __name__ == "__main__":
     try:
-        sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
+        sys.stdout.reconfigure(encoding="utf-8")  # type: ignore[union-attr]  # a text file, as Python opens it
         sys.stdout.write(main(*sys.argv[1:]))
     except (ValueError, LookupError, OSError, TypeError) as error:
         sys.exit(f"{sys.argv[1]}: {type(error).__name__}: {error}")

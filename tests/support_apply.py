@@ -191,7 +191,7 @@ def answers(world: World, method: str, *endings: Answer | str, kind: str = "/cha
             left.pop(0)
             raise ConnectionError("reset")
         if left and not isinstance(left[0], str):
-            return left.pop(0)  # type: ignore[return-value]
+            return left.pop(0)  # type: ignore[return-value]  # the list holds answers only
         return None
 
     def alter(found: str, path: str, answer: Answer) -> Answer:

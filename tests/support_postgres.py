@@ -16,7 +16,7 @@ from exolink_reconcile.state import database_url
 from exolink_reconcile.state.database_url import Database
 
 psycopg = pytest.importorskip("psycopg") if not os.environ.get("TESTS_NEED_POSTGRES") else __import__("psycopg")
-from exolink_reconcile.state.postgres import PostgresStore  # noqa: E402
+from exolink_reconcile.state.postgres import PostgresStore  # noqa: E402  # below importorskip
 
 ORIGIN = "https://api.example.com"
 

@@ -17,7 +17,7 @@ def chargers(first: int, last: int, **fields: Any) -> list[dict[str, Any]]:
     return [{"identity": f"CP-{number:03}", **CHARGER, **fields} for number in range(first, last + 1)]
 
 
-def plan(yaml: str, live: list[dict[str, Any]] = [], cpms: list[dict[str, Any]] = [], **choices: Any) -> Plan:  # noqa: B006
+def plan(yaml: str, live: list[dict[str, Any]] = [], cpms: list[dict[str, Any]] = [], **choices: Any) -> Plan:  # noqa: B006  # only read
     world = World()
     for row in live:
         world.add("acme", "charger", **row)

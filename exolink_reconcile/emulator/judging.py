@@ -54,7 +54,7 @@ def judge(document: dict[str, Any], schema: Any) -> Validator:
     """The judge of a schema whose references lead into the document."""
     # The document around the schema gives its local references something to point into; no keyword of an OpenAPI
     # root means anything to JSON Schema.
-    return _Judge({**document, "allOf": [schema]}, format_checker=_FORMATS)  # type: ignore[no-any-return]
+    return _Judge({**document, "allOf": [schema]}, format_checker=_FORMATS)  # type: ignore[no-any-return]  # jsonschema has no types here
 
 
 _Keyword = Callable[[Any, Any, Any, Any], "Iterator[jsonschema.ValidationError] | None"]
@@ -106,7 +106,7 @@ def _compiled(pattern: str) -> tuple[re.Pattern[str], int, int] | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            repetitions, factors = _weights(re._parser.parse(pattern), repeated=False)  # type: ignore[attr-defined]
+            repetitions, factors = _weights(re._parser.parse(pattern), repeated=False)  # type: ignore[attr-defined]  # the parser of `re` has no public name
             return re.compile(pattern), repetitions, math.prod(factors)
     except (re.error, ValueError, RecursionError, OverflowError):
         return None
@@ -145,7 +145,7 @@ def _is_uri(value: object) -> bool:
     return not isinstance(value, str) or re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s\x00-\x20\x7f]*", value) is not None
 
 
-_Judge = jsonschema.validators.extend(  # type: ignore[no-untyped-call]
+_Judge = jsonschema.validators.extend(  # type: ignore[no-untyped-call]  # jsonschema has no types here
     jsonschema.Draft202012Validator,
     {
         name: _counted(name, keyword)

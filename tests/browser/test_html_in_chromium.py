@@ -214,7 +214,7 @@ def test_a_whole_walk(opened: Callable[..., Page]) -> None:
     for _ in range(350 + page.js("return document.querySelectorAll('.run').length")):
         page.type("j")
         walked.append(page.focused)
-    names = [re.search(r"CP-\d+", line)[0] for line in walked if "alike" not in line]  # type: ignore[index]
+    names = [re.search(r"CP-\d+", line)[0] for line in walked if "alike" not in line]  # type: ignore[index]  # every line of the walk has one
     assert len(names) > 340 and len(set(names)) == len(names)
     top, bottom, height = page.js(
         "const r = document.activeElement.getBoundingClientRect(); return [r.top, r.bottom, innerHeight]"

@@ -50,7 +50,7 @@ def test_validate_by_itself_in_actions(cli: Cli) -> None:
 @pytest.mark.parametrize("format", ["sarif", "codequality"])
 def test_validate_for_other_programs(cli: Cli, format: str) -> None:
     """Stdout is the report and nothing else, with and without findings, also where there is nothing to read."""
-    found = lambda text: text["runs"][0]["results"] if format == "sarif" else text  # noqa: E731
+    found = lambda text: text["runs"][0]["results"] if format == "sarif" else text  # noqa: E731  # one expression
     assert len(found(cli("validate", "--format", format, code=3).json)) == 1, "there is no file yet"
     cli.write("exolink.yaml", BROKEN)
     refused = cli("validate", "--format", format, code=3, env={"CI_PROJECT_DIR": str(cli.folder.parent)})

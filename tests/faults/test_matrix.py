@@ -319,7 +319,7 @@ def test_a_fault(cell: Cell, planned: Bench) -> None:
         trap = stack.enter_context(fs.serving(World(("acme",), TOKEN)))
         TRAPS[planned.server.port] = trap
         BEGINNING[planned.server.port] = {kind: planned.world.rows("acme", kind) for kind in fs.KEYS}
-        planned.world.strict = cell.row.strict  # type: ignore[attr-defined]
+        planned.world.strict = cell.row.strict  # type: ignore[attr-defined]  # the fault world has it
         rule = planned.server.on(place(cell, planned), cell.row.fault, times=None if cell.row.since else 1)
         if cell.row.then is not None:
             rule.name = "first"
@@ -404,4 +404,4 @@ def test_the_table_reaches_every_request(planned: Bench) -> None:
 
 def test_the_key_cells_exist() -> None:
     """A cell that was misspelt would run in the long run only."""
-    assert KEY <= {cell.id for cell in cells()}  # type: ignore[attr-defined]
+    assert KEY <= {cell.id for cell in cells()}  # type: ignore[attr-defined]  # pytest.param gave it an id

@@ -36,9 +36,9 @@ def mutants(tree: ast.Module) -> Iterator[Mutant]:
     for node, slots, where, lines in _walk(tree, "", range(0)):
         for text, change in _changes(node):
             if isinstance(change, str):
-                put = lambda node=node, text=text: _drop(node, text)  # noqa: E731
+                put = lambda node=node, text=text: _drop(node, text)  # noqa: E731  # one expression
             else:
-                put = lambda slots=slots, change=change: slots(change)  # noqa: E731
+                put = lambda slots=slots, change=change: slots(change)  # noqa: E731  # one expression
             yield Mutant(number, where, getattr(node, "lineno", lines.start), lines, text, put)
             number += 1
 

@@ -234,7 +234,7 @@ class Mutation:
         """No two processes share a temporary folder."""
         folder = Path(tempfile.mkdtemp(dir=self.scratch))
         tempfile.tempdir = str(folder)
-        session.config._tmp_path_factory._basetemp = folder  # type: ignore[attr-defined]
+        session.config._tmp_path_factory._basetemp = folder  # type: ignore[attr-defined]  # pytest's own, to give each fork its folder
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 

@@ -54,7 +54,7 @@ def as_csv(
     rows: Sequence[dict[str, object]], delimiter: str = ",", end: str = "\n", quoting: int = csv.QUOTE_MINIMAL
 ) -> bytes:
     file = io.StringIO()
-    writer = csv.writer(file, delimiter=delimiter, lineterminator=end, quoting=quoting)  # type: ignore[arg-type]
+    writer = csv.writer(file, delimiter=delimiter, lineterminator=end, quoting=quoting)  # type: ignore[arg-type]  # generated: one of the csv constants
     names = ("identity", "displayName", "profileId", "profile")
     writer.writerow(names)
     writer.writerows([[str(row.get(name, "")).replace("${", "$${") for name in names] for row in rows])

@@ -40,7 +40,7 @@ def survives_export(name: str, label: str) -> None:
     texts, warnings = export.tenants({"acme": rows}, contract_of())
     text = texts["acme"]
     declared = [entry.resource for entry in read_yaml(text).tenants[0].declared[CHARGER]]
-    shown = [(each.identity, each.displayName) for each in declared]  # type: ignore[attr-defined]
+    shown = [(each.identity, each.displayName) for each in declared]  # type: ignore[attr-defined]  # a field of this kind
     assert shown == [(name, label)] or warnings
 
 

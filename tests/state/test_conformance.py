@@ -316,7 +316,7 @@ def test_history(home: Open) -> None:
     ]  # fmt: skip
     assert [w.address.name for w in second.history(first.run)] == ["B", "A"]
     assert writes[1].before == {"displayName": "before"} and writes[2].after == {"displayName": "A"}
-    assert {w.who for w in writes} == {first.who} and writes[0].run == second.run  # type: ignore[attr-defined]
+    assert {w.who for w in writes} == {first.who} and writes[0].run == second.run  # type: ignore[attr-defined]  # both homes have a run
 
 
 def test_nothing_is_written_by_looking(home: Open) -> None:

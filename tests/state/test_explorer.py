@@ -39,8 +39,8 @@ from exolink_reconcile.state import database_url, homes
 from exolink_reconcile.state.database_url import Database
 
 pytest.importorskip("psycopg")
-from exolink_reconcile.state import connection, leases  # noqa: E402
-from exolink_reconcile.state.postgres import PostgresStore  # noqa: E402
+from exolink_reconcile.state import connection, leases  # noqa: E402  # below importorskip
+from exolink_reconcile.state.postgres import PostgresStore  # noqa: E402  # below importorskip
 
 WINDOW = 90.0
 STANDSTILL = leases.LEASE + 1.0
@@ -134,7 +134,7 @@ class Explorer:
         self.world.add("acme", "cpms", displayName="Changed", url="wss://old.example/")
         self.bystander = self.world.add("acme", "cpms", displayName="Bystander", url="wss://theirs.example/")
         self.clock.passed = lambda: None
-        self.clock.sleep = self.sleep  # type: ignore[method-assign]
+        self.clock.sleep = self.sleep  # type: ignore[method-assign]  # a stand-in for this test
 
     # ----------------------------------------------------------------------------------------------------------- runs
 

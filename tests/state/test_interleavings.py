@@ -18,8 +18,8 @@ from exolink_reconcile.resource import Address
 from exolink_reconcile.state import database_url
 
 pytest.importorskip("psycopg")
-from exolink_reconcile.state import leases  # noqa: E402
-from exolink_reconcile.state.postgres import PostgresStore  # noqa: E402
+from exolink_reconcile.state import leases  # noqa: E402  # below importorskip
+from exolink_reconcile.state.postgres import PostgresStore  # noqa: E402  # below importorskip
 
 ORIGIN = "https://api.example.com"
 CPMS = KINDS[1]

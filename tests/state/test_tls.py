@@ -15,7 +15,7 @@ from exolink_reconcile.errors import StorageFailed
 from exolink_reconcile.state import database_url, upkeep
 
 pytest.importorskip("psycopg")
-from exolink_reconcile.state.postgres import PostgresStore  # noqa: E402
+from exolink_reconcile.state.postgres import PostgresStore  # noqa: E402  # below importorskip
 
 PASSWORD = "hunter22secret"
 HOST = "db.example.test"

@@ -76,7 +76,7 @@ def test_hostile_names_are_left_out(name: str) -> None:
     world.add("acme", "charger", identity="CP-1", displayName="x")
     text, warnings = export(world)
     [declared] = read_yaml(text).tenants[0].declared[CHARGER]
-    assert declared.resource.identity == "CP-1" and len(warnings) == 1  # type: ignore[attr-defined]
+    assert declared.resource.identity == "CP-1" and len(warnings) == 1  # type: ignore[attr-defined]  # a field of this kind
     assert not re.search(r"[\x00-\x09\x0b-\x1f\u202e]", text + warnings[0])
 
 
@@ -164,7 +164,7 @@ def test_row_E13_no_command_of_a_runner_in_yaml() -> None:
     text, warnings = export(world)
     assert warnings == [] and not re.search(r"##\[|##vso|::[a-z]", text)
     declared = read_yaml(text).tenants[0].declared[CHARGER]
-    assert sorted(each.resource.identity for each in declared) == sorted(names)  # type: ignore[attr-defined]
+    assert sorted(each.resource.identity for each in declared) == sorted(names)  # type: ignore[attr-defined]  # a field of this kind
     with pipeline(world) as run:
         assert not run.plan(text).differs
 

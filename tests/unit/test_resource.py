@@ -27,7 +27,7 @@ def test_an_address_is_split_at_the_first_two_slashes(text: str, address: Addres
 def test_managed_is_what_the_entry_writes() -> None:
     """A field that is left out is never compared and never sent, whatever its value would be."""
     entry = entry_model(Charger).model_validate({"identity": "0123", "profileId": "2"})
-    assert entry.model_fields_set == {"identity", "profileId"} and (entry.identity, entry.profileId) == ("0123", 2)  # type: ignore[attr-defined]
+    assert entry.model_fields_set == {"identity", "profileId"} and (entry.identity, entry.profileId) == ("0123", 2)  # type: ignore[attr-defined]  # a field of this kind
 
 
 @pytest.mark.parametrize(("written", "number"), [("7", 7), ("-7", -7), ("0", 0), ("07", None), ("7.0", None), ("1e3", None), ("", None), (True, None), ("٧", None)])  # fmt: skip
@@ -38,7 +38,7 @@ def test_a_number_of_yaml_is_plainly_whole(written: Any, number: int | None) -> 
     except ValidationError:
         assert number is None
     else:
-        assert entry.profileId == number and number is not None  # type: ignore[attr-defined]
+        assert entry.profileId == number and number is not None  # type: ignore[attr-defined]  # a field of this kind
 
 
 @pytest.mark.parametrize("live", [30, 30.0, "30"])

@@ -39,7 +39,7 @@ def test_what_was_deleted_is_declared_with_what_it_had() -> None:
     """And a comment says that it gets another id."""
     text = back("delete", before=CPMS)
     [entry] = read_yaml(text).tenants[0].declared[KINDS[1]]
-    assert entry.resource.interval == 30 and "another id (it had 7)" in text  # type: ignore[attr-defined]
+    assert entry.resource.interval == 30 and "another id (it had 7)" in text  # type: ignore[attr-defined]  # a field of this kind
 
 
 @pytest.mark.parametrize(

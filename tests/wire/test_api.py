@@ -316,7 +316,7 @@ def test_a_hurry_never_waits_longer(timeout: float, hurried: float) -> None:
 @reads
 def test_a_read_that_cannot_be_unpacked(verb: str) -> None:
     """An answer that cannot be unpacked is no answer: it is asked for again, and then it is unreachable."""
-    broken = lambda: httpx.Response(200, headers={"content-encoding": "gzip"}, stream=httpx.ByteStream(b"no gzip"))  # noqa: E731
+    broken = lambda: httpx.Response(200, headers={"content-encoding": "gzip"}, stream=httpx.ByteStream(b"no gzip"))  # noqa: E731  # one expression
     script = Script(broken(), rows())
     assert ask(verb, script) in (b"[]", answers.Listing(b"[]"))
     with pytest.raises(ApiUnreachable):
@@ -817,7 +817,7 @@ def test_a_write_that_was_done_with_a_large_answer(status: int, monkeypatch: pyt
 @pytest.mark.parametrize("verb", ["create", "update", "delete"])
 def test_a_write_whose_answer_cannot_be_unpacked(verb: str) -> None:
     """An answer that cannot be unpacked leaves a create in doubt, and is never read as a refusal."""
-    broken = lambda: httpx.Response(200, headers={"content-encoding": "gzip"}, stream=httpx.ByteStream(b"no gzip"))  # noqa: E731
+    broken = lambda: httpx.Response(200, headers={"content-encoding": "gzip"}, stream=httpx.ByteStream(b"no gzip"))  # noqa: E731  # one expression
     script = Script(*(broken() for _ in range(5)))
     with pytest.raises(NoClearAnswer):
         ask(verb, script)
@@ -839,7 +839,7 @@ def test_no_path_leads_to_another_origin(collection: str) -> None:
     """Whatever a path is made of, nothing is sent, token and all, but to the API that was named; and no write is in doubt."""
     script = Script(200)
     with script.api() as api, pytest.raises(ApiSurprise, match="E-ORIGIN"):
-        api.create(SimpleNamespace(collection=collection), "acme", {})  # type: ignore[arg-type]
+        api.create(SimpleNamespace(collection=collection), "acme", {})  # type: ignore[arg-type]  # as much of a kind as is asked
     assert script.requests == []
 
 

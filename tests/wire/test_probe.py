@@ -33,7 +33,7 @@ def csms(*subprotocols: str, context: ssl.SSLContext | None = None) -> Iterator[
         await ChargePoint("CP-1", connection).start()
 
     async def run() -> None:
-        async with serve(meet, "127.0.0.1", 0, subprotocols=list(subprotocols), ssl=context) as server:  # type: ignore[arg-type]
+        async with serve(meet, "127.0.0.1", 0, subprotocols=list(subprotocols), ssl=context) as server:  # type: ignore[arg-type]  # plain strings will do
             ports.append(next(iter(server.sockets)).getsockname()[1])
             ready.set()
             await asyncio.get_running_loop().run_in_executor(None, ended.wait)

@@ -19,7 +19,7 @@ def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Build:
     def build(
         given: Mapping[str, str | bytes],
         path: str = "exolink.yaml",
-        environment: Mapping[str, str] | None = {},  # noqa: B006
+        environment: Mapping[str, str] | None = {},  # noqa: B006  # only read
         allowed: list[str] | None = None,
     ) -> DesiredState:
         for name, text in given.items():

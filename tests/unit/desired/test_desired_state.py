@@ -28,7 +28,7 @@ def test_settled() -> None:
     [tenant] = state.tenants
     [own], [cpms] = tenant.declared[TENANT], tenant.declared[CPMS]
     assert own.resource.model_dump(exclude_unset=True) == {"domainPrefix": "acme", "name": "Acme"}
-    assert cpms.resource.interval == 30 and cpms.source == ("exolink.yaml", 4, 6)  # type: ignore[attr-defined]
+    assert cpms.resource.interval == 30 and cpms.source == ("exolink.yaml", 4, 6)  # type: ignore[attr-defined]  # a field of this kind
     assert tenant.mentioned == {TENANT, CPMS}
 
 
@@ -38,7 +38,7 @@ def test_a_tenant_may_be_spread() -> None:
     assert chargers(state) == [{"identity": "A", "profileId": 2}, {"identity": "B"}]
     assert [each.name for each in state.tenants] == ["acme"]
     [own] = state.tenants[0].declared[TENANT]
-    assert own.resource.name == "N"  # type: ignore[attr-defined]
+    assert own.resource.name == "N"  # type: ignore[attr-defined]  # a field of this kind
 
 
 def test_tenants_are_sorted() -> None:
@@ -180,7 +180,7 @@ def test_characters_that_do_not_show(character: str) -> None:
 def test_whole_numbers(text: str) -> None:
     """A whole number may be quoted."""
     state = read_yaml(f"{HEAD}cpms: [{{displayName: A, interval: {text}}}]\n")
-    assert state.tenants[0].declared[CPMS][0].resource.interval == int(text.strip("'"))  # type: ignore[attr-defined]
+    assert state.tenants[0].declared[CPMS][0].resource.interval == int(text.strip("'"))  # type: ignore[attr-defined]  # a field of this kind
 
 
 @pytest.mark.parametrize("text", ["07", "1e3", "0x10", "1_0", "7.0", "+7", "٧", "7 0"])

@@ -30,7 +30,7 @@ def problems(text: str, allowed: list[str] | None = None, **environment: str) ->
 
 def url_of(written: str, **environment: str) -> SecretUrl:
     desired = read_yaml(f'tenant: acme\ncpms: [{{displayName: A, url: "{written}"}}]\n', environment=environment)
-    url = desired.tenants[0].declared[Cpms][0].resource.url  # type: ignore[attr-defined]
+    url = desired.tenants[0].declared[Cpms][0].resource.url  # type: ignore[attr-defined]  # a field of this kind
     assert isinstance(url, SecretUrl)
     return url
 

@@ -36,7 +36,7 @@ def test_every_list_has_its_tables(build: Build) -> None:
         {"exolink.yaml": text, "t.csv": "displayName,url\nA,wss://u:${env:P}@h/\nB,wss://u:pw@h/\n"},
         environment={"P": "secret"},
     )
-    assert [each.resource.url.reveal() for each in found.tenants[0].declared[CPMS]] == [  # type: ignore[attr-defined]
+    assert [each.resource.url.reveal() for each in found.tenants[0].declared[CPMS]] == [  # type: ignore[attr-defined]  # a field of this kind
         "wss://u:secret@h/",
         "wss://u:pw@h/",
     ]

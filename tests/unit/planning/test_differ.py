@@ -193,7 +193,7 @@ def test_removed() -> None:
     world = cpms_world({"id": 5}, {"id": 8})
     assert [c.before.id for c in changes(world, document("acme", removed=[{"cpms": "A", "id": 8}])).changes] == [8]  # type: ignore[union-attr]
     by_id = changes(world, document("acme", removed=[{"cpms": "A", "id": 8}]))
-    assert [[row.displayName for row in group.rows] for group in by_id.unmanaged] == [["A"]]  # type: ignore[attr-defined]
+    assert [[row.displayName for row in group.rows] for group in by_id.unmanaged] == [["A"]]  # type: ignore[attr-defined]  # a field of this kind
     assert changes(world, document("acme", removed=[{"cpms": "B"}])).changes == ()
     assert changes(world, document("acme", removed=[{"cpms": "A", "id": 9}])).changes == ()
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from exolink_reconcile.errors import InputError
-from exolink_reconcile.state import database_url  # noqa: E402
+from exolink_reconcile.state import database_url  # noqa: E402  # below importorskip
 
 
 @pytest.fixture(autouse=True)

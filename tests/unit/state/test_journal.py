@@ -307,7 +307,7 @@ def test_row_A9_a_journal_that_goes_while_it_is_written(tmp_path: Path) -> None:
                 (tmp_path / "journal.db").unlink()
             looks.append(1)
 
-        opened.may_send = removed_after_the_first_look  # type: ignore[method-assign]
+        opened.may_send = removed_after_the_first_look  # type: ignore[method-assign]  # a stand-in for this test
         with pytest.raises(StorageFailed, match="removed or replaced"):
             intended(opened, step("B"))
 

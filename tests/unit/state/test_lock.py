@@ -47,7 +47,7 @@ def test_row_A8_a_lock_file_that_goes_while_it_is_waited_for(tmp_path: Path, mon
     wait, waits = lock._wait, []
 
     def removed(taken: lock._Lock, *args: object) -> None:
-        wait(taken, *args)  # type: ignore[arg-type]
+        wait(taken, *args)  # type: ignore[arg-type]  # the real function, called by its stand-in
         waits.append(1)
         if len(waits) == 1:
             taken.path.unlink()
