@@ -147,8 +147,42 @@ def test_row_E11_a_key_that_is_refused(tmp_path: Path, key: str) -> None:
 def test_row_E27_everything_is_installed_by_hash() -> None:
     """No input installs a package whose bytes nobody approved."""
     assert "version" not in load(ACTION)["inputs"]
-    installs = re.findall(r"^install .*$", INSTALL.read_text("utf-8"), re.MULTILINE)
-    assert installs == ['install "${locked[@]}"', 'install "${source[@]}"']
+
+
+STUB = """#!/bin/bash
+# Stands for Python and uv: writes down what it is asked for, and makes what an installation would make.
+call="$(basename "$0") $*"
+echo "$call" >>"$CALLS"
+case "$call" in
+  *"-m pip"*"--target "*) [[ -z $NO_UV ]] || exit 1; target=${call#*--target }; target=${target%% *}/bin; name=uv ;;
+  *"-m venv "* | "uv venv "*) target="${*: -1}/bin"; name=python ;;
+  "uv pip "*) [[ -z $UV_FAILS ]] || { echo "no such index" >&2; exit 1; } ;;
+esac
+[[ -z ${name-} ]] || { mkdir -p "$target"; cp "$0" "$target/$name"; }
+"""
+
+
+@pytest.mark.parametrize(
+    ("broken", "installers"),
+    [("", ["python", "uv", "uv"]), ("NO_UV", ["python"] * 3), ("UV_FAILS", ["python", "uv", "python", "python"])],
+)
+def test_row_E27_uv_installs_by_hash_and_pip_where_uv_cannot(
+    tmp_path: Path, broken: str, installers: list[str]
+) -> None:
+    """A runner without uv gets the locked one; an index that only pip knows, or no uv at all, fails no job."""
+    stub, calls = tmp_path / "python", tmp_path / "calls"
+    stub.write_text(STUB)
+    stub.chmod(0o755)
+    environment = {
+        "PATH": "/usr/bin:/bin", "RUNNER_TEMP": str(tmp_path), "ACTION_PYTHON": str(stub), "CALLS": str(calls),
+        "NO_UV": "", "UV_FAILS": "", broken or "_": "1",
+    }  # fmt: skip
+    done = subprocess.run(["bash", str(INSTALL)], env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and ("so pip does" in done.stdout) == bool(broken), done.stdout + done.stderr
+    installs = [call for call in calls.read_text().splitlines() if " install " in call]
+    assert [call.split()[0] for call in installs] == installers
+    from_source = [call for call in installs if "--require-hashes --only-binary=:all: -r " not in call]
+    assert all("--no-deps --no-build-isolation" in call for call in from_source) and 1 <= len(from_source) <= 2
 
 
 def test_row_E6_only_wheels_are_installed_by_hash() -> None:
