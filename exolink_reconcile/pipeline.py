@@ -26,8 +26,8 @@ from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.live import live_state
 from exolink_reconcile.live.api import Api
 from exolink_reconcile.model import BaseInfo, DesiredState, LiveState, Plan
+from exolink_reconcile.planning import attribution, differ, digest, planner
 from exolink_reconcile.planning import choices as planning_choices
-from exolink_reconcile.planning import differ, digest, planner
 from exolink_reconcile.planning.attribution import Base
 from exolink_reconcile.planning.choices import Choices
 from exolink_reconcile.resource import Address, ListKey
@@ -187,7 +187,7 @@ def plan(
 
     """
     if wanted.choices.only and wanted.base is None and not bases.keys() >= set(wanted.tenants):
-        raise planner.no_base()
+        raise attribution.no_base()
     absent_ok = wanted.contract.offer(TENANT).create is not None
     try:
         live = live_state.read(

@@ -26,7 +26,7 @@ from exolink_reconcile.contract import Contract
 from exolink_reconcile.errors import ApiDenied, ApiError, Locked, NoClearAnswer, ReconcileError, StorageFailed
 from exolink_reconcile.live.api import Api
 from exolink_reconcile.model import Action, DesiredState, Left, LiveState, Outcome, Plan, Result, Status, Step
-from exolink_reconcile.planning.planner import NO_BETTER_RECHECK
+from exolink_reconcile.planning.notes import NO_BETTER_RECHECK
 from exolink_reconcile.resource import Address, Kind
 
 FAILURES_IN_A_ROW = 10

@@ -16,7 +16,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from exolink_reconcile.errors import InputError, problem
 from exolink_reconcile.model import Action, BaseInfo, Cause, Change, FieldChange, Note, Step, Unmanaged, remote_id
+from exolink_reconcile.planning.choices import Choices
 from exolink_reconcile.resource import Address, Kind, compared, key, name_of_row
 from exolink_reconcile.secret_url import SecretUrl, masked
 
@@ -100,6 +102,37 @@ def _was(step: Step, base: Base) -> tuple[tuple[str, Any], ...]:
 
 def _is_secret(change: FieldChange) -> bool:
     return any(isinstance(value, SecretUrl) and value.has_secret for value in (change.before, change.after))
+
+
+def only(steps: Sequence[Step], base: Base | None, choices: Choices) -> tuple[list[Step], tuple[Address, ...]]:
+    """The steps that --only keeps, with their causes, and the addresses of the others.
+
+    Raises:
+        InputError: --only without a base.
+
+    """
+    if base is None:
+        if choices.only:
+            raise no_base()
+        return list(steps), ()
+    judged = attributed(steps, base)
+    if choices.only is None:
+        return judged, ()
+    if choices.only == "edits":
+        kept = [step for step in judged if step.cause != "drift"]
+    else:
+        kept = [step for step in judged if repairs(step, base)]
+    stays = set(map(id, kept))
+    return kept, tuple(step.address for step in judged if id(step) not in stays)
+
+
+def no_base() -> InputError:
+    """The error for --only without a base to judge by."""
+    return problem(
+        "E-NO-BASE",
+        "--only needs a base, and there is none",
+        "Give --base PATH, another checkout; or apply once without --only: the state keeps what was declared then.",
+    )
 
 
 def repairs(step: Step, base: Base) -> bool:

@@ -7,26 +7,21 @@ kind by kind against the references. Steps of a wave are sorted by address, so t
 import json
 import shlex
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from operator import attrgetter
 from types import MappingProxyType
-from typing import Literal
 
-from exolink_reconcile.contract import Contract, Operation
-from exolink_reconcile.errors import InputError, problem
-from exolink_reconcile.globs import Globs, may_match_below
+from exolink_reconcile.contract import Contract
 from exolink_reconcile.model import (
     Action,
     Change,
     Changes,
     Declared,
     DesiredState,
-    DesiredTenant,
     FieldChange,
     HeldBack,
     Note,
-    Pattern,
     Plan,
     Refusal,
     Source,
@@ -35,18 +30,12 @@ from exolink_reconcile.model import (
     Unmanaged,
     remote_id,
 )
-from exolink_reconcile.planning import attribution, guardrails
+from exolink_reconcile.planning import attribution, guardrails, notes, obstacles
 from exolink_reconcile.planning.attribution import Base
 from exolink_reconcile.planning.choices import Choices, check_globs, compared, wanted
-from exolink_reconcile.references import as_written
-from exolink_reconcile.resource import Address, Kind, ListKey, Row, fields, key, name_of, name_of_row
+from exolink_reconcile.planning.policies import Policies
+from exolink_reconcile.resource import Address, Kind, ListKey, Row, fields, name_of, name_of_row
 from exolink_reconcile.secret_url import SecretUrl
-
-# True for an API that does not show an object by its id.
-NO_BETTER_RECHECK = (
-    "right before a write apply looks at its list, read again for each stage, and this API offers no better check;"
-    " what another hand changes within a stage is not seen"
-)
 
 
 def plan(
@@ -69,7 +58,7 @@ def plan(
     if choices.prune:
         check_globs(desired, choices, changes.unmanaged)
     planner = _Planner(desired, contract, choices, changes)
-    planner.steps, left_out = _only(planner.steps, base, choices)
+    planner.steps, left_out = attribution.only(planner.steps, base, choices)
     return Plan(
         origin=origin,
         waves=_waves(planner.steps, list(contract.offers)),
@@ -86,10 +75,10 @@ def plan(
         notes=(
             *changes.notes,
             *planner.notes,
-            *_renames(changes, planner, left_out),
-            *_nothing_compared(desired, choices),
-            *_globs_of_nothing(desired, changes),
-            *_no_recheck(planner.steps, contract),
+            *notes.renames(changes, choices, left_out),
+            *notes.nothing_compared(desired, choices),
+            *notes.globs_of_nothing(desired, changes),
+            *notes.no_recheck(planner.steps, contract),
         ),
         names=_number_names(desired),
         tenants=tuple(wanted(desired, choices)),
@@ -105,7 +94,7 @@ class _Planner:
 
     def __init__(self, desired: DesiredState, contract: Contract, choices: Choices, changes: Changes) -> None:
         self.tenants = {tenant.name: tenant for tenant in desired.tenants}
-        self.policies = _Policies(self.tenants)
+        self.policies = Policies(self.tenants)
         by_policy = (f"{t.name}/{pattern.glob}" for t in desired.tenants for pattern in t.policy.allow_replace)
         self.replaceable = {*choices.allow_replace, *by_policy}
         self.contract = contract
@@ -144,7 +133,7 @@ class _Planner:
             self._hold(unclear.address, unclear.kind, action, unclear.code, unclear.reason, unclear.source)
 
     def _create(self, change: Change, declared: Declared) -> None:
-        sends = _managed(change.kind, declared)
+        sends = obstacles.managed(change.kind, declared)
         operation = self.contract.offer(change.kind).create
         if not change.kind.is_tenant() and change.address.tenant in self.missing_tenants:
             code, reason = (
@@ -153,8 +142,8 @@ class _Planner:
             )
             ways_out: tuple[str, ...] = ()
         else:
-            code, reason = "E-CONTRACT", _cannot_create(change.kind, sends, operation)
-            ways_out = _ways_to_create(change.kind, sends, operation)
+            code, reason = "E-CONTRACT", obstacles.cannot_create(change.kind, sends, operation)
+            ways_out = obstacles.ways_to_create(change.kind, sends, operation)
         if reason:
             if change.kind.is_tenant():
                 self.missing_tenants.add(change.address.tenant)
@@ -218,7 +207,7 @@ class _Planner:
             why = "which `createOnly` keeps out of updates" if kept_back else "which the YAML does not write"
             names = ", ".join(kept_back or missing)
             reason = f"the contract's update needs {names}, {why}"
-            way = f"take {names} out of `createOnly`" if kept_back else _write(change.kind, names)
+            way = f"take {names} out of `createOnly`" if kept_back else obstacles.write(change.kind, names)
             self._hold(
                 change.address, change.kind, Action.UPDATE, "E-CONTRACT", reason, declared.source, ways_out=(way,)
             )
@@ -261,11 +250,13 @@ class _Planner:
             return "E-CONTRACT", f"the contract cannot delete a {change.kind.kind}, so it cannot be replaced"
         if (pin := declared.pinned_id) is not None:
             return "E-PINNED", f"a replace gives it a new id, but the YAML pins id {pin}: take `id` out first"
-        return "E-CONTRACT", _cannot_create(change.kind, _managed(change.kind, declared), offer.create)
+        return "E-CONTRACT", obstacles.cannot_create(
+            change.kind, obstacles.managed(change.kind, declared), offer.create
+        )
 
     def _replace(self, change: Change, declared: Declared, stuck: tuple[FieldChange, ...]) -> Step:
         offer = self.contract.offer(change.kind)
-        sends = _managed(change.kind, declared)
+        sends = obstacles.managed(change.kind, declared)
         names = ", ".join(field.field for field in stuck)
         assert offer.create is not None and offer.delete is not None
         return Step(
@@ -409,37 +400,6 @@ class _Planner:
 # ---------------------------------------------------------------------------------------------------------------- rules
 
 
-def _only(steps: Sequence[Step], base: Base | None, choices: Choices) -> tuple[list[Step], tuple[Address, ...]]:
-    """The steps that --only keeps, with their causes, and the addresses of the others.
-
-    Raises:
-        InputError: --only without a base.
-
-    """
-    if base is None:
-        if choices.only:
-            raise no_base()
-        return list(steps), ()
-    judged = attribution.attributed(steps, base)
-    if choices.only is None:
-        return judged, ()
-    if choices.only == "edits":
-        kept = [step for step in judged if step.cause != "drift"]
-    else:
-        kept = [step for step in judged if attribution.repairs(step, base)]
-    stays = set(map(id, kept))
-    return kept, tuple(step.address for step in judged if id(step) not in stays)
-
-
-def no_base() -> InputError:
-    """The error for --only without a base to judge by."""
-    return problem(
-        "E-NO-BASE",
-        "--only needs a base, and there is none",
-        "Give --base PATH, another checkout; or apply once without --only: the state keeps what was declared then.",
-    )
-
-
 def _in_order(held_back: Iterable[HeldBack]) -> tuple[HeldBack, ...]:
     return tuple(sorted(held_back, key=lambda held: (held.address, held.field.name if held.field else "")))
 
@@ -457,115 +417,11 @@ def _number_names(desired: DesiredState) -> dict[tuple[str, str], dict[int, str]
     }
 
 
-def _renames(changes: Changes, planner: "_Planner", left_out: Sequence[Address]) -> list[Note]:
-    others = set(left_out)
-    covered = [c for c in changes.changes if planner.choices.cover(c.address) and c.address not in others]
-    creates = (change for change in covered if change.declared and change.before is None)
-    gone = (change for change in covered if change.removed)
-    return attribution.renames(creates, gone, changes.unmanaged)
-
-
-def _nothing_compared(desired: DesiredState, choices: Choices) -> tuple[Note, ...]:
-    if not desired.tenants or wanted(desired, choices):
-        return ()
-    return (Note("W-NOTHING-READ", "Nothing was read or compared: --target and --exclude rule out everything"),)
-
-
-def _no_recheck(steps: Sequence[Step], contract: Contract) -> Iterator[Note]:
-    """A note for each kind without a GET of a single object: right before a write only a list can be read."""
-    for kind in dict.fromkeys(step.kind for step in steps if step.before is not None):
-        if contract.offer(kind).get is None:
-            yield Note("W-RECHECK", f"The contract has no GET of a single {kind.kind}: {NO_BETTER_RECHECK}")
-
-
-def _globs_of_nothing(desired: DesiredState, changes: Changes) -> Iterator[Note]:
-    """A note for each glob of a policy that matches nothing declared, removed or live, and so has no effect."""
-    for tenant in desired.tenants:
-        policy = tenant.policy
-        patterns = {pattern.glob: pattern for pattern in (*policy.protect, *policy.exclusive, *policy.allow_replace)}
-        kinds = {kind.kind: kind for kind in tenant.declared}
-        not_read = [word for word in kinds if (tenant.name, word) not in changes.live_counts]
-        matchable = {glob for glob in patterns if not any(may_match_below(glob, f"{word}/") for word in not_read)}
-        matcher = Globs(matchable)
-        for word, kind in kinds.items():
-            if matchable:
-                for name in _names(tenant, kind, changes):
-                    matchable -= set(matcher.matching(f"{word}/{name}"))
-        for glob in sorted(matchable):
-            place = patterns[glob].source
-            yield Note("W-GLOB", f"`{as_written(glob)}` of the policy of {tenant.name} ({place}) matches nothing")
-
-
-def _names(tenant: DesiredTenant, kind: Kind, changes: Changes) -> Iterator[str]:
-    """The names of a kind: declared, removed, live."""
-    live = changes.live.tenants.get(tenant.name)
-    yield from (name_of(declared.resource) for declared in tenant.declared[kind])
-    yield from (removed.name for removed in tenant.removed[kind])
-    yield from (name_of_row(kind, row) for row in (live.rows.get(kind, ()) if live else ()))
-
-
 def _count(unmanaged: Sequence[Unmanaged], contract: Contract) -> dict[str, int]:
     counts = {kind.kind: 0 for kind in contract.offers if not kind.is_tenant()}
     for group in unmanaged:
         counts[group.kind.kind] += len(group.rows)
     return counts
-
-
-def _managed(kind: Kind, declared: Declared) -> tuple[str, ...]:
-    """The managed fields, in the order of the kind. The key is always one of them."""
-    written = declared.resource.model_fields_set
-    return tuple([name for name in fields(kind) if name in written])
-
-
-def _cannot_create(kind: Kind, sends: Sequence[str], operation: Operation | None) -> str:
-    """Why a create is not possible; empty if it is."""
-    if operation is None:
-        return f"the contract cannot create a {kind.kind}"
-    if unsendable := _unsendable(sends, operation):
-        return f"the contract's create does not take {', '.join(unsendable)}"
-    if missing := sorted(operation.required - set(sends)):
-        return f"the contract's create needs {', '.join(missing)}, which the YAML does not write"
-    return ""
-
-
-def _ways_to_create(kind: Kind, sends: Sequence[str], operation: Operation | None) -> tuple[str, ...]:
-    """What a user can do where a create is not possible."""
-    by_hand = f"create it in the web page, then plan again: a {kind.kind} is known by its {key(kind)}"
-    if operation is None:
-        return (by_hand,)
-    if unsendable := _unsendable(sends, operation):
-        return f"take {', '.join(unsendable)} out of the YAML", by_hand
-    return (_write(kind, ", ".join(sorted(operation.required - set(sends)))),)
-
-
-def _unsendable(sends: Sequence[str], operation: Operation) -> list[str]:
-    return [name for name in sends if name not in operation.fields]
-
-
-def _write(kind: Kind, names: str) -> str:
-    """The way out where the API needs fields that the YAML does not write."""
-    if kind.is_tenant():
-        return f"write {names} at the top of the document"
-    return f"write {names} in the entry, or in `defaults` for all {kind.entries} of the document"
-
-
-class _Policies:
-    """Finds the pattern of a tenant's policy that matches an address."""
-
-    def __init__(self, tenants: Mapping[str, DesiredTenant]) -> None:
-        self._tenants = tenants
-        self._lists: dict[tuple[str, str], tuple[Globs, dict[str, tuple[int, Pattern]]]] = {}
-
-    def first(self, name: Literal["protect", "exclusive"], address: Address) -> Pattern | None:
-        """The first pattern of that list that matches."""
-        place = (address.tenant, name)
-        if place not in self._lists:
-            patterns: Sequence[Pattern] = getattr(self._tenants[address.tenant].policy, name)
-            ranks = {p.glob: (rank, p) for rank, p in reversed(list(enumerate(patterns)))}
-            self._lists[place] = Globs(ranks), ranks
-        together, ranks = self._lists[place]
-        matching = [ranks[glob] for glob in together.matching(address.local)]
-        return min(matching)[1] if matching else None
 
 
 def _waves(steps: Sequence[Step], kinds: Sequence[Kind]) -> tuple[tuple[Step, ...], ...]:
