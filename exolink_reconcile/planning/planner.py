@@ -4,7 +4,6 @@ The order of waves: creates and updates, kind by kind along the references; then
 kind by kind against the references. Steps of a wave are sorted by address, so the plan does not depend on the input's order.
 """
 
-import json
 import shlex
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -33,9 +32,9 @@ from exolink_reconcile.model import (
 from exolink_reconcile.planning import attribution, guardrails, notes, obstacles
 from exolink_reconcile.planning.attribution import Base
 from exolink_reconcile.planning.choices import Choices, check_globs, compared, wanted
+from exolink_reconcile.planning.obstacles import Obstacle
 from exolink_reconcile.planning.policies import Policies
 from exolink_reconcile.resource import Address, Kind, ListKey, Row, fields, name_of, name_of_row
-from exolink_reconcile.secret_url import SecretUrl
 
 
 def plan(
@@ -130,24 +129,21 @@ class _Planner:
     def _unclear(self, unclear: Unclear) -> None:
         if self.choices.cover(unclear.address):
             action = Action.DELETE if unclear.removed else Action.UPDATE
-            self._hold(unclear.address, unclear.kind, action, unclear.code, unclear.reason, unclear.source)
+            obstacle = Obstacle(unclear.code, unclear.reason)
+            self._hold(unclear.address, unclear.kind, action, obstacle, unclear.source)
 
     def _create(self, change: Change, declared: Declared) -> None:
         sends = obstacles.managed(change.kind, declared)
         operation = self.contract.offer(change.kind).create
         if not change.kind.is_tenant() and change.address.tenant in self.missing_tenants:
-            code, reason = (
-                "E-DEPENDS",
-                f"tenant {change.address.tenant} does not exist, and this plan does not create it",
-            )
-            ways_out: tuple[str, ...] = ()
+            reason = f"tenant {change.address.tenant} does not exist, and this plan does not create it"
+            obstacle: Obstacle | None = Obstacle("E-DEPENDS", reason)
         else:
-            code, reason = "E-CONTRACT", obstacles.cannot_create(change.kind, sends, operation)
-            ways_out = obstacles.ways_to_create(change.kind, sends, operation)
-        if reason:
+            obstacle = obstacles.to_create(change.kind, sends, operation)
+        if obstacle:
             if change.kind.is_tenant():
                 self.missing_tenants.add(change.address.tenant)
-            self._hold(change.address, change.kind, Action.CREATE, code, reason, declared.source, ways_out=ways_out)
+            self._hold(change.address, change.kind, Action.CREATE, obstacle, declared.source)
             return
         assert operation is not None
         differences = tuple(FieldChange(name, None, getattr(declared.resource, name)) for name in sends)
@@ -169,48 +165,43 @@ class _Planner:
         operation = self.contract.offer(change.kind).update
         accepted: Mapping[str, object] = operation.fields if operation else {}
         stuck = tuple([field for field in change.fields if field.field not in accepted])
-        updates = tuple([field for field in change.fields if field not in stuck]) if stuck else change.fields
-        action, code, reason = Action.UPDATE, "E-CANNOT-UPDATE", ""
+        updates = change.fields
         if stuck:
-            why, cannot = self._cannot_replace(change, declared)
-            if self._may_replace(change.address):
-                if not cannot:
-                    self.steps.append(self._replace(change, declared, stuck))
-                    return
-                action, code, reason = Action.REPLACE, why, cannot
-                if code == "E-PROTECTED":
-                    advice = "unprotect it first, or take the permission back"
-                    self.refusals.append(Refusal(code, f"{change.address}: {reason}; {advice}"))
-            elif not cannot:
-                self.could_replace[change.address] = self._replace(change, declared, stuck)
-        for field in stuck:
-            self._hold(
-                change.address,
-                change.kind,
-                action,
-                code,
-                reason or f"the contract cannot update {field.field}",
-                declared.source,
-                field=field,
-                ways_out=self._ways_out(change.kind, field),
-            )
-        if updates and operation is not None:
+            if self._replace_or_hold(change, declared, stuck):
+                return
+            updates = tuple([field for field in change.fields if field not in stuck])
+        if updates:
             self._update_fields(change, declared, updates)
+
+    def _replace_or_hold(self, change: Change, declared: Declared, stuck: tuple[FieldChange, ...]) -> bool:
+        """Plan the replace that these fields need and return True, or hold back the fields."""
+        offer = self.contract.offer(change.kind)
+        protected = self.policies.first("protect", change.address)
+        obstacle = obstacles.to_replace(change.kind, declared, offer, protected)
+        permitted = str(change.address) in self.replaceable
+        if obstacle is None:
+            step = self._replace(change, declared, stuck)
+            if permitted:
+                self.steps.append(step)
+                return True
+            self.could_replace[change.address] = step
+        elif permitted and obstacle.code == "E-PROTECTED":
+            advice = "unprotect it first, or take the permission back"
+            self.refusals.append(Refusal(obstacle.code, f"{change.address}: {obstacle.reason}; {advice}"))
+        action = Action.REPLACE if permitted else Action.UPDATE
+        for field in stuck:
+            why = obstacle if permitted and obstacle else obstacles.to_update_field(field)
+            why = why._replace(ways_out=obstacles.ways_without_replace(field, offer.create))
+            self._hold(change.address, change.kind, action, why, declared.source, field=field)
+        return False
 
     def _update_fields(self, change: Change, declared: Declared, updates: tuple[FieldChange, ...]) -> None:
         """Plan the update of the fields that the contract takes, or hold it back and say why it cannot be sent."""
         sends, missing, inferred = self._body(
             change.kind, frozenset(declared.resource.model_fields_set.difference(declared.create_only))
         )
-        if missing:
-            kept_back = [name for name in missing if name in declared.create_only]
-            why = "which `createOnly` keeps out of updates" if kept_back else "which the YAML does not write"
-            names = ", ".join(kept_back or missing)
-            reason = f"the contract's update needs {names}, {why}"
-            way = f"take {names} out of `createOnly`" if kept_back else obstacles.write(change.kind, names)
-            self._hold(
-                change.address, change.kind, Action.UPDATE, "E-CONTRACT", reason, declared.source, ways_out=(way,)
-            )
+        if obstacle := obstacles.to_update(change.kind, missing, declared):
+            self._hold(change.address, change.kind, Action.UPDATE, obstacle, declared.source)
             return
         self.steps.append(
             Step(
@@ -238,22 +229,6 @@ class _Planner:
             self.bodies[kind, written] = body
         return body
 
-    def _may_replace(self, address: Address) -> bool:
-        return str(address) in self.replaceable
-
-    def _cannot_replace(self, change: Change, declared: Declared) -> tuple[str, str]:
-        """Why a replace is not possible: a code and a sentence, which is empty if it is."""
-        offer = self.contract.offer(change.kind)
-        if protected := self.policies.first("protect", change.address):
-            return "E-PROTECTED", f"a replace is allowed, but it is protected (`{protected.glob}`, {protected.source})"
-        if offer.delete is None:
-            return "E-CONTRACT", f"the contract cannot delete a {change.kind.kind}, so it cannot be replaced"
-        if (pin := declared.pinned_id) is not None:
-            return "E-PINNED", f"a replace gives it a new id, but the YAML pins id {pin}: take `id` out first"
-        return "E-CONTRACT", obstacles.cannot_create(
-            change.kind, obstacles.managed(change.kind, declared), offer.create
-        )
-
     def _replace(self, change: Change, declared: Declared, stuck: tuple[FieldChange, ...]) -> Step:
         offer = self.contract.offer(change.kind)
         sends = obstacles.managed(change.kind, declared)
@@ -271,18 +246,6 @@ class _Planner:
             sends=sends,
             inferred=offer.create.infers(sends) or offer.delete.inferred,
         )
-
-    def _ways_out(self, kind: Kind, field: FieldChange) -> tuple[str, ...]:
-        """What a user can do about a field that no update takes, other than a replace."""
-        create = self.contract.offer(kind).create
-        revert = "revert it in the YAML"
-        if field.before is None or (isinstance(field.before, float) and not field.before.is_integer()):
-            revert = f"take {field.field} out of the YAML, which cannot say what is live"
-        elif not isinstance(field.before, SecretUrl):
-            revert = f"revert it in the YAML: {field.field}: {json.dumps(field.before)}"
-        if create is None or field.field not in create.fields:
-            return revert, f"take {field.field} out of the YAML, and change it in the web page"
-        return revert, f"createOnly: [{field.field}] in the entry: sent when it is created, never compared"
 
     def with_replaces(self, live_counts: Mapping[ListKey, int]) -> list[HeldBack]:
         """What is held back, each with the replace that could settle it, as a command that no guardrail refuses."""
@@ -306,17 +269,10 @@ class _Planner:
         assert change.removed is not None
         reason = f"removed: {change.removed.reason}" if change.removed.reason else "removed"
         operation = self.contract.offer(change.kind).delete
-        if operation is None:
-            self._hold(
-                change.address,
-                change.kind,
-                Action.DELETE,
-                "E-CONTRACT",
-                f"the contract cannot delete a {change.kind.kind}",
-                change.removed.source,
-                ways_out=("delete it in the web page: a removed entry whose object is gone is no change",),
-            )
+        if obstacle := obstacles.to_delete(change.kind, operation):
+            self._hold(change.address, change.kind, Action.DELETE, obstacle, change.removed.source)
             return
+        assert operation is not None
         self.steps.append(
             Step(
                 Action.DELETE,
@@ -355,31 +311,24 @@ class _Planner:
             claim = self.policies.first("exclusive", address)
             if claim is None or not self.choices.cover(address) or self.policies.first("protect", address):
                 stays += rows
-            elif name in pinned:
-                reason = f"the YAML declares this name with the id {pinned[name]}; remove the other one with its `id`"
-                self._hold(address, group.kind, Action.DELETE, "E-PINNED", reason, None)
+                continue
+            if obstacle := obstacles.to_prune(group.kind, rows, pinned.get(name), operation):
+                self._hold(address, group.kind, Action.DELETE, obstacle, None)
                 stays += rows
-            elif operation is None or len(rows) > 1:
-                code, why = "E-CONTRACT", f"the contract cannot delete a {group.kind.kind}"
-                if operation is not None:
-                    ids = " and ".join(map(str, sorted(map(remote_id, rows))))
-                    code, why = "E-DUPLICATE-LIVE", f"live more than once, as ids {ids}; remove it with an `id`"
-                self._hold(address, group.kind, Action.DELETE, code, why, None)
-                stays += rows
-            else:
-                reason = f"not declared, and claimed as exclusive (`{claim.glob}`, {claim.source})"
-                self.steps.append(
-                    Step(
-                        Action.DELETE,
-                        address,
-                        group.kind,
-                        reason,
-                        claim.source,
-                        before=rows[0],
-                        inferred=operation.inferred,
-                        pruned=True,
-                    )
+                continue
+            assert operation is not None
+            self.steps.append(
+                Step(
+                    Action.DELETE,
+                    address,
+                    group.kind,
+                    f"not declared, and claimed as exclusive (`{claim.glob}`, {claim.source})",
+                    claim.source,
+                    before=rows[0],
+                    inferred=operation.inferred,
+                    pruned=True,
                 )
+            )
         return replace(group, rows=tuple(stays))
 
     def _hold(
@@ -387,14 +336,12 @@ class _Planner:
         address: Address,
         kind: Kind,
         action: Action,
-        code: str,
-        reason: str,
+        why: Obstacle,
         source: Source | None,
         *,
         field: FieldChange | None = None,
-        ways_out: tuple[str, ...] = (),
     ) -> None:
-        self.held_back.append(HeldBack(address, kind, action, code, reason, source, field, ways_out))
+        self.held_back.append(HeldBack(address, kind, action, why.code, why.reason, source, field, why.ways_out))
 
 
 # ---------------------------------------------------------------------------------------------------------------- rules
