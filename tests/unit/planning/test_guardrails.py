@@ -1,9 +1,17 @@
 """What apply refuses although the plan shows it: the delete budget, lists that shrank, writes that nobody documented."""
 
+from typing import Any
+
 import pytest
 from support_html import step
+from support_pipeline import (
+    document,
+    pipeline,
+)
+from support_planning import CHARGER, CPMS, plan, plan_where, settled_world, yaml
+from world import World
 
-from exolink_reconcile.model import Action, Step
+from exolink_reconcile.model import Action, Plan, Step
 from exolink_reconcile.planning import guardrails
 from exolink_reconcile.planning.choices import Choices
 from exolink_reconcile.resource import ListKey
@@ -62,3 +70,168 @@ def test_a_write_that_nobody_documented() -> None:
     [refusal] = guardrails.inferred(steps, Choices())
     assert refusal.code == "E-INFERRED" and "acme/charger/CP-1" in refusal.summary
     assert guardrails.inferred(steps, Choices(may_infer=True)) == []
+
+
+def plan_of_deletes(live: int, removed: int, **choices: Any) -> Plan:
+    """`removed` of `live` chargers go."""
+    return plan(settled_world(live), document("acme", removed=[{"charger": f"CP-{n}"} for n in range(1, removed + 1)]), **choices)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("live", "removed", "allowed"),
+    [
+        (1, 1, True),      # a single delete is free, even of the last one
+        (5, 1, True),
+        (20, 2, True),     # exactly 10 %
+        (19, 2, False),    # more than 10 %
+        (2, 2, False),     # would empty it
+        (250, 25, True),   # exactly 25, exactly 10 %
+        (400, 25, True),
+        (400, 26, False),  # more than 25 in all
+    ],
+)  # fmt: skip
+def test_delete_budget(live: int, removed: int, allowed: bool) -> None:
+    """More than 10 %, the last ones, or more than 25 in all need `--allow-deletes`; the number of the plan settles it."""
+    found = plan_of_deletes(live, removed)
+    assert [each.code for each in found.refusals] == ([] if allowed else ["E-DELETES"])
+    assert found.count(Action.DELETE) == removed
+    if not allowed:
+        assert f"--allow-deletes {removed}" in found.refusals[0].summary
+        assert plan_of_deletes(live, removed, allow_deletes=removed).refusals == ()
+
+
+@pytest.mark.parametrize("number", [0, 1, 2, 4, 100])
+def test_any_other_number_is_refused(number: int) -> None:
+    """The number must be that of all deletes of the plan."""
+    assert [each.code for each in plan_of_deletes(40, 3, allow_deletes=number).refusals] == ["E-DELETES"]
+
+
+def test_single_deletes_do_not_count() -> None:
+    """One delete in each of many places is free, and does not add up."""
+    tenants = [f"t{number:02}" for number in range(30)]
+    world = World(tenants=tenants)
+    for tenant in tenants:
+        world.add(tenant, "charger", **CHARGER)
+    text = "---\n".join(document(tenant, removed=[{"charger": "CP-1"}]) for tenant in tenants)
+    assert plan(world, text).refusals == ()
+
+
+def test_only_deletes_are_plan_of_deletes() -> None:
+    """Creates and updates are no part of the number, and a plan without deletes needs none."""
+    text_ = yaml(chargers=[{**CHARGER, "identity": "New"}], removed=[{"charger": f"CP-{n}"} for n in (1, 2, 3)])
+    assert plan(settled_world(5), text_, allow_deletes=3).refusals == ()
+    assert plan(settled_world(), yaml(), allow_deletes=3).refusals == ()
+
+
+def test_every_reason_is_said() -> None:
+    """A refusal names each list that is hit, by tenant and kind, with how much of it goes."""
+    world = World(tenants=("a", "b"))
+    for tenant in ("a", "b"):
+        for number in range(15):
+            world.add(tenant, "charger", **{**CHARGER, "identity": f"CP-{number}"})
+        for name in ("X", "Y"):
+            world.add(tenant, "cpms", **{**CPMS, "displayName": name})
+    removed = [{"cpms": "X"}, {"cpms": "Y"}, *({"charger": f"CP-{number}"} for number in range(12))]
+    text_ = "---\n".join(document(tenant, removed=removed) for tenant in ("b", "a"))
+    [refusal] = plan(world, text_).refusals
+    assert refusal.summary.endswith(
+        "28 deletes need --allow-deletes 28:"
+        " it deletes 12 of 15 in a/charger, more than 10%; it would empty a/cpms (2 of 2);"
+        " it deletes 12 of 15 in b/charger, more than 10%; it would empty b/cpms (2 of 2); it deletes 28, more than 25"
+    )
+
+
+def test_several_kinds_add_up() -> None:
+    """More than 25 in all, over kinds and tenants, need the number of all of them."""
+    world = World(tenants=("a", "b"))
+    for tenant in ("a", "b"):
+        for number in range(200):
+            world.add(tenant, "charger", **{**CHARGER, "identity": f"CP-{number}"})
+    removed = [{"charger": f"CP-{number}"} for number in range(13)]
+    text = "---\n".join(document(tenant, removed=removed) for tenant in ("a", "b"))
+    assert "--allow-deletes 26" in plan(world, text).refusals[0].summary
+
+
+def test_unmanaged_count_and_soft_deleted_do_not() -> None:
+    """The share is of what is live: unmanaged objects count, soft-deleted ones do not."""
+    world = settled_world(20)
+    for number in range(11, 21):
+        world.soft_delete("acme", "charger", f"CP-{number}")
+    text = document("acme", removed=[{"charger": "CP-1"}, {"charger": "CP-2"}])
+    assert "2 of 10" in plan(world, text).refusals[0].summary
+
+
+def test_replaces_and_prune_count() -> None:
+    """Removed, prune and replaces are one sum."""
+    world = settled_world(3)
+    policy = {"exclusive": ["charger"], "allowReplace": ["cpms/Primary"]}
+    found = plan(world, yaml(cpms={"interval": 5}, policy=policy), prune=True)
+    assert found.counts == (1, 0, 3) and "--allow-deletes 3" in found.refusals[0].summary
+
+
+def test_reviewed_plan_of_deletes() -> None:
+    """A reviewed plan needs no number for `removed` entries; prune needs it all the same."""
+    assert plan_of_deletes(5, 5, reviewed=True).refusals == ()
+    found = plan(settled_world(5), yaml(policy={"exclusive": ["charger"]}), prune=True, reviewed=True)
+    assert [each.code for each in found.refusals] == ["E-DELETES"]
+    world = settled_world()
+    world.add("acme", "cpms", **{**CPMS, "displayName": "Second"})
+    cpms = [{**CPMS, "interval": 60}, {**CPMS, "displayName": "Second", "interval": 60}]
+    text_ = document("acme", policy={"allowReplace": ["cpms/Primary", "cpms/Second"]}, cpms=cpms)
+    assert [each.code for each in plan(world, text_, reviewed=True).refusals] == ["E-DELETES"]
+
+
+def test_held_back_deletes_do_not_count() -> None:
+    """What is held back is not a delete."""
+    world = settled_world(5)
+    for number in range(2, 6):
+        world.add("acme", "charger", **{**CHARGER, "identity": f"CP-{number}"})
+    text = document("acme", removed=[{"charger": f"CP-{n}"} for n in range(1, 6)])
+    found = plan(world, text)
+    assert found.count(Action.DELETE) == 1 and found.refusals == ()
+
+
+def test_a_target_narrows_the_budget() -> None:
+    """The budget is about what the run would delete."""
+    assert plan_of_deletes(5, 5, targets=("acme/charger/CP-1",)).refusals == ()
+
+
+@pytest.mark.parametrize(
+    ("live", "seen", "allowed", "refused"),
+    [
+        (0, {ListKey("acme", "charger"): 1}, (), True),
+        (0, {ListKey("acme", "charger"): 500}, (), True),
+        (1, {ListKey("acme", "charger"): 500}, (), False),   # smaller, not gone
+        (0, {ListKey("acme", "charger"): 0}, (), False),
+        (0, {}, (), False),
+        (0, {ListKey("beta", "charger"): 5, ListKey("acme", "cpms"): 5}, (), False),
+        (0, {ListKey("acme", "charger"): 5}, ("acme/charger",), False),
+        (0, {ListKey("acme", "charger"): 5}, ("acme/cpms", "beta/charger"), True),
+    ],
+)  # fmt: skip
+def test_a_list_that_shrank_to_nothing(live: int, seen: Any, allowed: tuple[str, ...], refused: bool) -> None:
+    """A list that had rows and is empty now is more likely a fault than the truth: nothing is applied until it is said."""
+    found = plan_where(settled_world(live), document("acme", chargers=[CHARGER]), seen=seen, allow_shrunk=allowed)
+    assert [each.code for each in found.refusals] == ["E-LIST-SHRANK"] * refused
+    if refused:
+        summary = found.refusals[0].summary
+        assert f"saw {seen['acme', 'charger']} rows" in summary and "--allow-shrunk acme/charger" in summary
+
+
+def test_several_lists_that_shrank() -> None:
+    """Each is named, in the order of tenants and kinds."""
+    text_ = "---\n".join(document(t, chargers=[CHARGER], cpms=[CPMS]) for t in ("b", "a"))
+    seen = {ListKey(tenant, kind): 2 for tenant in ("b", "a") for kind in ("cpms", "charger")}
+    found = plan_where(World(tenants=("a", "b")), text_, seen=seen)
+    assert [each.summary.split()[3] for each in found.refusals] == ["a/charger", "a/cpms", "b/charger", "b/cpms"]
+
+
+def test_what_is_only_inferred_is_refused_until_it_is_allowed() -> None:
+    """Plan says beforehand that apply will refuse, and which option is missing."""
+    world, text = settled_world(), yaml(chargers=[{"identity": "CP-9", "displayName": "x", "profileId": 1}])
+    with pipeline(world) as run:
+        refused = run.plan(text, may_infer=False)
+        assert [refusal.code for refusal in refused.refusals] == ["E-INFERRED"]
+        assert "acme/charger/CP-9" in refused.refusals[0].summary and "--allow-inferred" in refused.refusals[0].summary
+        assert run.plan(text).refusals == ()
+        assert run.plan(yaml(cpms={"url": "wss://new/"}), may_infer=False).refusals == ()

@@ -1,0 +1,62 @@
+"""What a reader of the plan should know, and no step says."""
+
+import json
+
+import pytest
+from ruamel.yaml import YAML
+from support_pipeline import (
+    CONTRACT_TEXT,
+    digest_of,
+    pipeline,
+)
+from support_planning import (
+    CHARGER,
+    plan,
+    settled_world,
+    yaml,
+)
+
+
+@pytest.mark.parametrize(
+    ("glob", "warned"),
+    [
+        ("charger/cp-*", True), ("charger/CP-[0-9]", True), ("charger/{CP-1,CP-2}", True), ("cpms/primary*", True),
+        ("charger/CP-*", False), ("charger/LIVE-*", False), ("charger", False), ("cpms/Old", False),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("where", ["protect", "exclusive"])
+def test_row_A3_a_glob_that_protects_nothing(glob: str, warned: bool, where: str) -> None:
+    """A glob of the policy that matches nothing declared, removed or live is named, with its place."""
+    world = settled_world()
+    world.add("acme", "charger", identity="LIVE-1", displayName="x", profileId=1)
+    removed = "" if where == "protect" else "removed: [{cpms: Old}]\n"
+    if glob == "cpms/Old" and where == "protect":
+        world.add("acme", "cpms", displayName="Old", url="wss://h/", interval=5)
+    notes = plan(world, yaml() + f'policy: {{{where}: ["{glob}"]}}\n' + removed).notes
+    told = [note.summary for note in notes if note.code == "W-GLOB"]
+    assert [f"`{glob}`" in summary for summary in told] == [True] * warned
+
+
+def test_nothing_to_compare_is_said_only_then() -> None:
+    """A target that leaves something needs no note."""
+    assert plan(settled_world(), yaml(), targets=("acme/cpms/*",)).notes == ()
+    [note] = plan(settled_world(), yaml(), excludes=("*",)).notes
+    assert "rule out everything" in note.summary
+
+
+def test_an_api_without_a_get_of_one_object_says_so() -> None:
+    """Where only a list can be read right before a write, the plan says that there is no better check; its digest is the same."""
+    description = YAML(typ="safe").load(CONTRACT_TEXT)
+    for path, operations in description["paths"].items():
+        if path.count("/") == 4:
+            del operations["get"]
+    world = settled_world()
+    text = yaml(cpms={"url": "wss://new/"}, chargers=[CHARGER, {**CHARGER, "identity": "NEW"}])
+    with pipeline(world) as run:
+        usual = run.plan(text)
+    with pipeline(world, contract_text=json.dumps(description)) as run:
+        poor, result = run.plan(text), run.apply(text)
+    [note] = poor.notes
+    assert note.code == "W-RECHECK" and "no GET of a single cpms" in note.summary  # a create needs none
+    assert usual.notes == () and digest_of(usual) == digest_of(poor)
+    assert result.exit_codes == () and not any(r.method == "GET" and r.path.count("/") == 4 for r in world.log)
