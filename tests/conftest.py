@@ -36,25 +36,25 @@ ROW = re.compile(r"test_row_(\d+)_")
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     if config.option.markexpr == "not long":
         return
-    reports = [each for name in ("passed", "failed") for each in terminalreporter.getreports(name)]
+    reports = [report for name in ("passed", "failed") for report in terminalreporter.getreports(name)]
     if found := dict(figures(reports)):
         terminalreporter.section("figures")
-        for what, figure in found.items():
-            terminalreporter.line(f"{figure:>9,}  {what}")
+        for title, figure in found.items():
+            terminalreporter.line(f"{figure:>9,}  {title}")
 
 
 def figures(reports: list[pytest.TestReport]) -> Iterator[tuple[str, int]]:
-    reports = [each for each in reports if each.when == "call"]
-    for start, what in FAMILIES.items():
-        of_family = [each for each in reports if each.nodeid.startswith(start)]
+    reports = [report for report in reports if report.when == "call"]
+    for start, family in FAMILIES.items():
+        of_family = [report for report in reports if report.nodeid.startswith(start)]
         if of_family:
-            yield what, len(of_family)
-            yield f"  of which failed ({what.split(' of ')[0]})", sum(each.failed for each in of_family)
-    if rows := {found[1] for each in reports if (found := ROW.search(each.nodeid))}:
+            yield family, len(of_family)
+            yield f"  of which failed ({family.split(' of ')[0]})", sum(each.failed for each in of_family)
+    if rows := {match[1] for report in reports if (match := ROW.search(report.nodeid))}:
         yield "rows of the failure catalogue with a test", len(rows)
     counted: Counter[str] = Counter()
-    for each in reports:
-        for name, value in each.user_properties:
+    for report in reports:
+        for name, value in report.user_properties:
             if name.startswith("figure: "):
                 counted[name.removeprefix("figure: ")] += int(str(value))
     yield from counted.items()

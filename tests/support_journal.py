@@ -27,8 +27,8 @@ def step(name: str = "A", action: Action = Action.CREATE, tenant: str = "acme") 
 
 
 def intended(opened: Journal, *steps: Step) -> None:
-    for each in steps:
-        opened.intend(each, {"displayName": "before"}, {"displayName": each.address.name})
+    for step in steps:
+        opened.intend(step, {"displayName": "before"}, {"displayName": step.address.name})
 
 
 def names(operations: Any) -> list[str]:

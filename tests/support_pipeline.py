@@ -52,8 +52,8 @@ def read_yaml(
     path: str = "exolink.yaml",
 ) -> DesiredState:
     """What a YAML text declares. Raises InputError with every diagnostic."""
-    found, problems = documents.read(path, text.encode(), {} if environment is None else environment)
-    return desired_state.build(found, kinds, problems=problems)
+    parsed, problems = documents.read(path, text.encode(), {} if environment is None else environment)
+    return desired_state.build(parsed, kinds, problems=problems)
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class Pipeline:
     def export(self, *tenants: str) -> tuple[str, list[str]]:
         """The YAML of these tenants, and the warnings."""
         live = live_state.read(self.api, dict.fromkeys(tenants, list(self.kinds)), self.kinds[0])
-        texts, warnings = exporter.tenants({name: each.rows for name, each in live.tenants.items()}, self.contract)
+        texts, warnings = exporter.tenants({name: tenant.rows for name, tenant in live.tenants.items()}, self.contract)
         return "---\n".join(texts.values()), warnings
 
 

@@ -44,7 +44,7 @@ def yaml(cpms: dict[str, Any] | None = None, charger: dict[str, Any] | None = No
     return document("acme", **{**lists, **more})
 
 
-def plan(world: World, text: str, **choices: Any) -> Plan:
+def plan_of(world: World, text: str, **choices: Any) -> Plan:
     with pipeline(world) as run:
         return run.plan(text, **choices)
 
@@ -54,7 +54,7 @@ def plan_where(
     text: str,
     *,
     kind: Kind = CPMS_KIND,
-    seen: Mapping[ListKey, int] = {},
+    counts_before: Mapping[ListKey, int] = {},
     offers: Mapping[str, Any] = {},
     **choices: Any,
 ) -> Plan:
@@ -64,12 +64,12 @@ def plan_where(
     with pipeline(world) as run:
         desired = run.desired(text)
         changes = differ.diff(desired, run.live(desired, Choices(may_infer=True, **choices)))
-        return planner.plan(changes, desired, other, Choices(may_infer=True, **choices), ORIGIN, seen)  # fmt: skip
+        return planner.plan(changes, desired, other, Choices(may_infer=True, **choices), ORIGIN, counts_before)  # fmt: skip
 
 
-def offered(kind: Kind, which: str) -> Operation:
+def offered(kind: Kind, name: str) -> Operation:
     """An operation of the bundled contract."""
-    operation = getattr(contract_of().offer(kind), which)
+    operation = getattr(contract_of().offer(kind), name)
     assert isinstance(operation, Operation)
     return operation
 
@@ -79,9 +79,9 @@ def inferring(operation: Operation, name: str) -> Operation:
     return replace(operation, fields={**operation.fields, name: Field(name, True, (), {})})
 
 
-def steps(found: Plan) -> list[str]:
-    return [f"{step.action.word} {step.address.local}" for step in found.steps]
+def steps(plan: Plan) -> list[str]:
+    return [f"{step.action.word} {step.address.local}" for step in plan.steps]
 
 
-def held(found: Plan) -> list[str]:
-    return [f"{each.code} {each.action.word} {each.address.local}" for each in found.held_back]
+def held(plan: Plan) -> list[str]:
+    return [f"{held.code} {held.action.word} {held.address.local}" for held in plan.held_back]

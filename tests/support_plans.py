@@ -148,15 +148,15 @@ def many(count: int = 10_000) -> Plan:
     world = World(tenants=("acme", "north"))
     yaml = []
     for tenant in ("acme", "north"):
-        each = count // 2
-        renames, moves, gone = range(each // 5), range(each // 5, each // 2), range(each // 2, each // 2 + 20)
+        half = count // 2
+        renames, moves, gone = range(half // 5), range(half // 5, half // 2), range(half // 2, half // 2 + 20)
         for number in [*renames, *moves, *gone]:
             world.add(tenant, "charger", **charger(number))
         world.add(tenant, "cpms", displayName="Primary backend", url="wss://cpms.example.com/ocpp", interval=30)
         entries = [
             *(charger(number, displayName=f"Site {number // 40:03}, bay {number % 40:02}") for number in renames),
             *(charger(number, profileId=2) for number in moves),
-            *(charger(number) for number in range(each // 2 + 20, each)),
+            *(charger(number) for number in range(half // 2 + 20, half)),
         ]
         yaml.append(
             document(

@@ -54,9 +54,9 @@ class Home:
         self.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")  # fmt: skip
 
 
-def until(what: Callable[[], object]) -> None:
+def until(condition: Callable[[], object]) -> None:
     for _ in range(3000):
-        if what():
+        if condition():
             return
         time.sleep(0.01)
     pytest.fail("what the test waited for did not happen")

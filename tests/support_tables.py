@@ -13,8 +13,8 @@ Build = Callable[..., DesiredState]
 def problems(build: Build, *args: object, **more: object) -> list[str]:
     with pytest.raises(InputError) as error:
         build(*args, **more)
-    return [shown(each) for each in error.value.diagnostics]
+    return [shown(diagnostic) for diagnostic in error.value.diagnostics]
 
 
-def shown(each: Diagnostic) -> str:
-    return f"{each.source} {each.code} {each.summary}"
+def shown(diagnostic: Diagnostic) -> str:
+    return f"{diagnostic.source} {diagnostic.code} {diagnostic.summary}"

@@ -17,7 +17,7 @@ def chargers(first: int, last: int, **fields: Any) -> list[dict[str, Any]]:
     return [{"identity": f"CP-{number:03}", **CHARGER, **fields} for number in range(first, last + 1)]
 
 
-def plan(yaml: str, live: list[dict[str, Any]] = [], cpms: list[dict[str, Any]] = [], **choices: Any) -> Plan:  # noqa: B006  # only read
+def plan_of(yaml: str, live: list[dict[str, Any]] = [], cpms: list[dict[str, Any]] = [], **choices: Any) -> Plan:  # noqa: B006  # only read
     world = World()
     for row in live:
         world.add("acme", "charger", **row)
@@ -27,12 +27,12 @@ def plan(yaml: str, live: list[dict[str, Any]] = [], cpms: list[dict[str, Any]] 
         return run.plan(yaml, **choices)
 
 
-def lines(found: Plan, **options: Any) -> list[str]:
-    return text.plan(found, digest_of(found), **options).splitlines()
+def lines(plan: Plan, **options: Any) -> list[str]:
+    return text.plan(plan, digest_of(plan), **options).splitlines()
 
 
-def marked(found: Plan, mark: str, **options: Any) -> list[str]:
-    return [line for line in lines(found, **options) if line.startswith(f"  {mark} ")]
+def marked(plan: Plan, mark: str, **options: Any) -> list[str]:
+    return [line for line in lines(plan, **options) if line.startswith(f"  {mark} ")]
 
 
 def everything(names: int = 1) -> Plan:
@@ -46,4 +46,4 @@ def everything(names: int = 1) -> Plan:
         "acme", policy={"allowReplace": ["cpms/Redo"]}, cpms=entries, chargers=chargers(1, names),
         removed=[{"cpms": "Gone", "reason": "contract ended"}],
     )  # fmt: skip
-    return plan(yaml, cpms=rows)
+    return plan_of(yaml, cpms=rows)

@@ -204,14 +204,14 @@ def test_the_log() -> None:
 def test_hooks() -> None:
     """A hook may act before a request, answer in the rules' place, or change what the client sees."""
     world = World()
-    seen = []
-    world.before_request = lambda index, method, path: seen.append((index, method, path))
+    requests = []
+    world.before_request = lambda index, method, path: requests.append((index, method, path))
     world.override = lambda method, path: (500, {}, b'"boom"') if path.endswith("/charger") else None
     world.alter = lambda method, path, answer: (502, {}, b'"cut"') if method == "POST" else answer
     assert ask(world, "GET", "/tenant/acme/charger") == (500, "boom")
     assert ask(world, "POST", "/tenant/acme/cpms", CPMS) == (502, "cut")
     assert len(world.live("acme", "cpms")) == 1
-    assert seen == [(0, "GET", "/tenant/acme/charger"), (1, "POST", "/tenant/acme/cpms")]
+    assert requests == [(0, "GET", "/tenant/acme/charger"), (1, "POST", "/tenant/acme/cpms")]
     assert [(r.status, r.changed, r.overridden) for r in world.log] == [(500, False, True), (201, True, False)]
 
 

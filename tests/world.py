@@ -120,14 +120,14 @@ class World:
             row.update(fields)
             return int(row["id"])
 
-    def edit(self, tenant: str, kind: str, which: int | str, **fields: Any) -> None:
+    def edit(self, tenant: str, kind: str, target: int | str, **fields: Any) -> None:
         """Change a live row, named by id or by key, by another hand, past the rules."""
         with self._lock:
-            self._find(tenant, kind, which).update(fields, updatedAt=self._now())
+            self._find(tenant, kind, target).update(fields, updatedAt=self._now())
 
-    def soft_delete(self, tenant: str, kind: str, which: int | str) -> None:
+    def soft_delete(self, tenant: str, kind: str, target: int | str) -> None:
         """Delete a live row by another hand."""
-        self.edit(tenant, kind, which, deletedAt=self._now())
+        self.edit(tenant, kind, target, deletedAt=self._now())
 
     def live(self, tenant: str, kind: str) -> list[Row]:
         """Copies of the rows that exist, as the API shows them."""
@@ -140,10 +140,10 @@ class World:
                 return [dict(self._tenants[tenant])] if tenant in self._tenants else []
             return [_shown(row) for row in self._rows.get((tenant, kind), [])]
 
-    def row(self, tenant: str, kind: str, which: int | str) -> Row:
+    def row(self, tenant: str, kind: str, target: int | str) -> Row:
         """A copy of the one live row with this id or key."""
         with self._lock:
-            return _shown(self._find(tenant, kind, which))
+            return _shown(self._find(tenant, kind, target))
 
     @property
     def writes(self) -> list[Request]:
@@ -325,14 +325,14 @@ class World:
                 return row
         raise Refusal(404, f"no such {kind}")
 
-    def _find(self, tenant: str, kind: str, which: int | str) -> Row:
+    def _find(self, tenant: str, kind: str, target: int | str) -> Row:
         if kind == "tenant":
             return self._tenants[tenant]
-        field = "id" if isinstance(which, int) else self._kinds[kind].key
+        field = "id" if isinstance(target, int) else self._kinds[kind].key
         rows = self._rows.get((tenant, kind), [])
-        found = [row for row in rows if row[field] == which and not row.get("deletedAt")]
-        assert len(found) == 1, f"{len(found)} live {kind} {which!r} in {tenant}"
-        return found[0]
+        matching = [row for row in rows if row[field] == target and not row.get("deletedAt")]
+        assert len(matching) == 1, f"{len(matching)} live {kind} {target!r} in {tenant}"
+        return matching[0]
 
     def _new_tenant(self, tenant: str, name: str) -> Row:
         now = self._now()

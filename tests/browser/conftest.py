@@ -45,8 +45,8 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
     for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    found = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    session = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
     try:
-        yield found
+        yield session
     finally:
-        found.quit()
+        session.quit()

@@ -87,8 +87,8 @@ class Page:
 
     def busy(self) -> float:
         """What the page's main thread has done so far, in milliseconds of CPU."""
-        found = self.driver.execute_cdp_cmd("Performance.getMetrics", {})["metrics"]
-        return 1000 * float({each["name"]: each["value"] for each in found}["TaskDuration"])
+        metrics = self.driver.execute_cdp_cmd("Performance.getMetrics", {})["metrics"]
+        return 1000 * float({metric["name"]: metric["value"] for metric in metrics}["TaskDuration"])
 
     def settle(self) -> None:
         """Wait until what was typed is on the screen."""
@@ -124,18 +124,18 @@ def opened(chromium: Any, served: tuple[Path, str, list[str]]) -> Iterator[Calla
         asked.clear()
         chromium.get_log("browser")
         chromium.get(f"{url}/{name}")
-        found = Page(chromium)
+        page = Page(chromium)
         if scripts:
-            found.settle()
+            page.settle()
         assert asked[0] == f"/{name}"
-        return found
+        return page
 
     yield open
     cdp("Emulation.setScriptExecutionDisabled", {"value": False})
     cdp("Page.removeScriptToEvaluateOnNewDocument", {"identifier": script})
     assert (chromium.execute_script("return window.trouble") or []) == []
     # A browser asks for an icon by itself; the policy keeps the page from asking for anything.
-    assert [each["message"] for each in chromium.get_log("browser") if "favicon" not in each["message"]] == []
+    assert [entry["message"] for entry in chromium.get_log("browser") if "favicon" not in entry["message"]] == []
     assert set(asked[1:]) <= {"/favicon.ico", asked[0]}
 
 
@@ -144,11 +144,11 @@ def test_search(opened: Callable[..., Page]) -> None:
     page = opened(everything(), TALL)
     page.unfold()
     page.type("/")
-    for searched, found in [("gone", 1), ("NIGHT lobby", 10), ("lift", 10), ("exolink.yaml:5:6", 1), ("OPS-123", 1)]:
+    for searched, matches in [("gone", 1), ("NIGHT lobby", 10), ("lift", 10), ("exolink.yaml:5:6", 1), ("OPS-123", 1)]:
         page.type(searched)
         page.settle()
-        assert page.status.startswith(f"{found} of 51"), (searched, page.status)
-        assert len(page.rows()) == found
+        assert page.status.startswith(f"{matches} of 51"), (searched, page.status)
+        assert len(page.rows()) == matches
         page.press("Escape")
         page.type("/")
     assert page.status == "51 in all" and len(page.rows()) == 51
@@ -287,10 +287,10 @@ def test_a_link_leads_to_one_change(opened: Callable[..., Page]) -> None:
 def test_copy(opened: Callable[..., Page]) -> None:
     """The buttons copy digest and command, or select them where the page may not write."""
     page = opened(everything())
-    for what in ("digest", "command"):
-        page.click(f"#{what} + .copy")
+    for button in ("digest", "command"):
+        page.click(f"#{button} + .copy")
         page.settle()
-        assert page.js("return document.querySelector(arguments[0]).textContent", f"#{what} + .copy") in (
+        assert page.js("return document.querySelector(arguments[0]).textContent", f"#{button} + .copy") in (
             "Copied",
             "Selected",
         )
@@ -316,10 +316,10 @@ def test_axe_finds_nothing(opened: Callable[..., Page], size: tuple[int, int], d
     for plan in (everything(), support_plans.nothing(), many(60)):
         page = opened(plan, size, dark=dark, links=Links("https://git.example/o/r/blob/abc"))
         page.js(AXE.read_text("utf-8"))
-        found = page.driver.execute_async_script(
+        violations = page.driver.execute_async_script(
             "axe.run().then((r) => arguments[0](r.violations), (e) => arguments[0]([String(e)]))"
         )
-        assert [(each["id"], each["nodes"][0]["html"][:200]) for each in found] == []
+        assert [(violation["id"], violation["nodes"][0]["html"][:200]) for violation in violations] == []
 
 
 def test_unfold_all(opened: Callable[..., Page]) -> None:

@@ -94,14 +94,14 @@ class Reader:
         return part[0]
 
     def _well(self, script: str) -> None:
-        said = self._type(script)
-        assert self.code == 0, f"{script}\n{said}"
+        output = self._type(script)
+        assert self.code == 0, f"{script}\n{output}"
 
     def _checked(self, typed: Typed) -> str:
-        said = self._type(typed.command)
-        shown = typed.expected if _matches(typed.expected, said) else _elided(typed.expected, said)
+        output = self._type(typed.command)
+        expected = typed.expected if _matches(typed.expected, output) else _elided(typed.expected, output)
         command = typed.command.replace("\n", "\n> ")
-        return f"$ {command}\n{shown}"
+        return f"$ {command}\n{expected}"
 
     def _block(self, block: str) -> str:
         """A block of commands as it really goes; a failure that the page does not mention is written beside it."""
@@ -115,8 +115,8 @@ class Reader:
     def _type(self, command: str) -> str:
         """What the terminal shows after this command. `code` is its exit code then."""
         if command == "echo $?":
-            shown, self.code = f"{self.code}\n", 0
-            return shown
+            output, self.code = f"{self.code}\n", 0
+            return output
         if command == "kill %1":
             self._kill()
             return ""
@@ -129,11 +129,11 @@ class Reader:
             return self._called(shlex.split(command)[1:]).replace(self.port, _PORT)
         kept = self.folder.parent / "kept"
         script = f"trap 'code=$?; pwd -P > {kept}; env -0 >> {kept}; exit $code' EXIT\n{command}"
-        said = self._answered(script) if _asks(command) else self._run(script)
+        output = self._answered(script) if _asks(command) else self._run(script)
         where, _, variables = kept.read_text("utf-8").partition("\n")
         self.cwd = where
         self.variables = dict(each.split("=", 1) for each in variables.split("\0") if each)
-        return said.replace(self.port, _PORT)
+        return output.replace(self.port, _PORT)
 
     def _called(self, arguments: list[str]) -> str:
         """What the command alone prints: no shell is needed for it."""
@@ -156,15 +156,15 @@ class Reader:
         child = pexpect.spawn(
             "bash", ["-c", script], cwd=self.cwd, env=self.variables, encoding="utf-8", timeout=60, dimensions=(50, 200)
         )
-        said = ""
+        output = ""
         while child.expect(["will be accepted: ", pexpect.EOF]) == 0:
-            said += child.before + child.after
+            output += child.before + child.after
             child.sendline("yes")
-        said += child.before
+        output += child.before
         child.close()
         self.code = child.exitstatus
         # A bar is drawn over itself: what stays is what was drawn last.
-        lines = said.replace("\r\n", "\n").split("\n")
+        lines = output.replace("\r\n", "\n").split("\n")
         return "\n".join(line.rpartition("\r")[2].removeprefix("\x1b[K") for line in lines)
 
     def _serve(self, command: str) -> str:
@@ -176,10 +176,10 @@ class Reader:
             )  # fmt: skip
         self.servers.append(server)
         for _ in range(300):
-            said = log.read_text("utf-8")
-            if "Try: " in said:
-                return said.replace(self.port, _PORT)
-            assert server.poll() is None, said
+            output = log.read_text("utf-8")
+            if "Try: " in output:
+                return output.replace(self.port, _PORT)
+            assert server.poll() is None, output
             time.sleep(0.05)
         raise AssertionError(f"{command} does not listen")
 
@@ -196,26 +196,27 @@ def runs(page: str) -> set[str]:
 
 
 def _typed(block: str) -> Iterator[Typed]:
-    for each in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-        command, _, expected = each.partition("\n")
+    for piece in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+        command, _, expected = piece.partition("\n")
         while expected.startswith("> "):
             line, _, expected = expected[2:].partition("\n")
             command += f"\n{line}"
         yield Typed(command, expected)
 
 
-def _matches(expected: str, said: str) -> bool:
+def _matches(expected: str, output: str) -> bool:
     """Whether the terminal showed this: `...` alone on a line is any lines, `…` any text in one."""
     pattern = re.escape(expected).replace("…", "[^\n]*")
     pattern = re.sub(r"^\\\.\\\.\\\.(\\\n|\n)", r"(?:[^\\n]*\\n)*", pattern, flags=re.MULTILINE)
-    return re.fullmatch(pattern, said) is not None
+    return re.fullmatch(pattern, output) is not None
 
 
-def _elided(expected: str, said: str) -> str:
+def _elided(expected: str, output: str) -> str:
     """What was printed, with the lines of the page that leave something out where they fit."""
     short = [line for line in expected.splitlines(keepends=True) if "…" in line]
     return "".join(
-        next((line for line in short if _matches(line, each)), each) for each in said.splitlines(keepends=True)
+        next((line for line in short if _matches(line, printed)), printed)
+        for printed in output.splitlines(keepends=True)
     )
 
 
@@ -240,7 +241,7 @@ def _asks(command: str) -> bool:
 
 
 def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
     return port

@@ -20,6 +20,6 @@ def test_commands_and_options_exist(page: Path) -> None:
     for name, arguments in _LINE.findall(page.read_text("utf-8")):
         command = commands.main.get_command(context, name)
         assert command is not None, name
-        known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+        options = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
         if not isinstance(command, click.Group):
-            assert set(re.findall(r"(?<=\s)--[a-z-]+", arguments)) <= known | {"--help"}, f"{name} {arguments}"
+            assert set(re.findall(r"(?<=\s)--[a-z-]+", arguments)) <= options | {"--help"}, f"{name} {arguments}"

@@ -42,26 +42,26 @@ def test_generated_parts_are_fresh(page: str) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_options_that_the_pages_name_exist(page: Path) -> None:
     """A reader never types an option that there is not."""
-    known = {name for option in _options() for name in (*option.opts, *option.secondary_opts)}
-    known |= {"--help", "--version"}
+    existing = {name for option in _options() for name in (*option.opts, *option.secondary_opts)}
+    existing |= {"--help", "--version"}
     text = page.read_text("utf-8")
     ours = re.findall(
         r"exolink-reconcile [^\n`]*|`--[^`]*`|`(?:plan|apply|show|export|validate|emulate|unknowns) [^`]*`", text
     )
     named = {name for each in ours for name in re.findall(r"(?<![\w-])--[a-z][a-z-]*", each)}
-    assert named - known == set()
+    assert named - existing == set()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_variables_that_the_pages_name_exist(page: Path) -> None:
     """Each EXOLINK_ variable belongs to an option, but for the token's own and what pipelines call their own."""
     pipelines = "".join(path.read_text("utf-8") for path in (ROOT / "examples/pipelines").rglob("*") if path.is_file())
-    known = (
+    existing = (
         set(VARIABLE.findall(pipelines))
         | {option.envvar for option in _options()}
         | {"EXOLINK_TOKEN", "EXOLINK_DIGEST"}
     )
-    assert set(VARIABLE.findall(page.read_text("utf-8"))) - known == set()
+    assert set(VARIABLE.findall(page.read_text("utf-8"))) - existing == set()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -82,7 +82,9 @@ def test_every_option_is_in_the_reference() -> None:
 
 def _options() -> Iterator[click.Option]:
     for _, command in commands.leaves():
-        yield from (each for each in command.params if isinstance(each, click.Option) and not each.hidden)
+        yield from (
+            parameter for parameter in command.params if isinstance(parameter, click.Option) and not parameter.hidden
+        )
 
 
 # ---------------------------------------------------------------------------------------------------------- exit codes

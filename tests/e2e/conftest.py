@@ -155,7 +155,7 @@ def _checked(result: Result, code: int | None) -> Result:
         f"expected exit code {code}": code is not None and result.code != code,
     }
     if True in wrong.values():
-        pytest.fail("; ".join(what for what, found in wrong.items() if found) + f"\n{result.report}")
+        pytest.fail("; ".join(name for name, is_wrong in wrong.items() if is_wrong) + f"\n{result.report}")
     return result
 
 

@@ -34,8 +34,8 @@ def ask(line: str) -> tuple[list[str], list[str]]:
     done = subprocess.run(
         [sys.executable, "-c", COMMAND], env=environment, capture_output=True, text=True, timeout=30, check=True
     )
-    modules = next(each for each in done.stderr.splitlines() if each.startswith("modules:"))
-    return [each for each in done.stdout.splitlines() if each], modules.split()
+    modules = next(line for line in done.stderr.splitlines() if line.startswith("modules:"))
+    return [line for line in done.stdout.splitlines() if line], modules.split()
 
 
 def script(shell: str) -> str:
@@ -74,7 +74,7 @@ def test_what_is_offered(line: str, offered: list[str]) -> None:
 
 def test_every_command_is_offered() -> None:
     """An empty word offers the commands of the help."""
-    assert [each.removeprefix("plain,") for each in ask("exolink-reconcile ")[0]] == list(commands.COMMANDS)
+    assert [line.removeprefix("plain,") for line in ask("exolink-reconcile ")[0]] == list(commands.COMMANDS)
 
 
 @pytest.fixture
@@ -119,16 +119,16 @@ def test_bash(folder: Path) -> None:
         try exolink-reconcile plan dep
         complete -p exolink-reconcile
     """)
-    said = in_shell(folder, "bash", "--norc", "-c", asked).splitlines()
-    assert said[:2] == ["validate", "compopt -o default"]
-    assert said[-1] == "complete -o nosort -F _exolink_reconcile_completion exolink-reconcile"
+    output = in_shell(folder, "bash", "--norc", "-c", asked).splitlines()
+    assert output[:2] == ["validate", "compopt -o default"]
+    assert output[-1] == "complete -o nosort -F _exolink_reconcile_completion exolink-reconcile"
 
 
 def test_fish(folder: Path) -> None:
     """fish completes a command, a choice and the name of a file."""
     asked = 'source complete.fish; for line in "va" "plan --format j" "plan dep"; complete -C "exolink-reconcile $line"; end'
-    said = in_shell(folder, "fish", "--no-config", "-c", asked)
-    assert [each.split("\t")[0] for each in said.splitlines()] == ["validate", "json", "depot.yaml"]
+    output = in_shell(folder, "fish", "--no-config", "-c", asked)
+    assert [line.split("\t")[0] for line in output.splitlines()] == ["validate", "json", "depot.yaml"]
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ NAMES = ["YAML", "API name", "TLS", "token", "tenant acme", "fields", "state", "
 def checks(cli: Cli, *args: str, code: int = 0, **options: Any) -> dict[str, tuple[str, str, int]]:
     document = cli("doctor", "--format", "json", *args, code=code, **options).json
     assert document["format_version"] == "1.0"
-    return {each["name"]: (each["status"], each["detail"], each["exit_code"]) for each in document["checks"]}
+    return {check["name"]: (check["status"], check["detail"], check["exit_code"]) for check in document["checks"]}
 
 
 def test_all_is_well(settled: Cli) -> None:
@@ -34,22 +34,22 @@ def test_all_is_well(settled: Cli) -> None:
 
 def test_each_failure_has_its_line(settled: Cli, tmp_path: Path) -> None:
     """What fails is said where it fails, with its exit code; what needs it is not guessed at."""
-    found = checks(settled, "--token-file", str(tmp_path / "gone"), code=10)
-    assert found["token"][0] == "failed" and found["token"][2] == 10 and found["tenants"][0] == "warning"
-    found = checks(settled, "--ca-file", str(tmp_path / "gone"), "--api-url", "https://127.0.0.1:1", code=3)
-    assert "--ca-file" in found["TLS"][1] and found["TLS"][2] == 3 and found["tenant acme"][2] == 3
+    lines = checks(settled, "--token-file", str(tmp_path / "gone"), code=10)
+    assert lines["token"][0] == "failed" and lines["token"][2] == 10 and lines["tenants"][0] == "warning"
+    lines = checks(settled, "--ca-file", str(tmp_path / "gone"), "--api-url", "https://127.0.0.1:1", code=3)
+    assert "--ca-file" in lines["TLS"][1] and lines["TLS"][2] == 3 and lines["tenant acme"][2] == 3
     (tmp_path / "file").write_text("x")
     assert checks(settled, "--state", str(tmp_path / "file"), code=11)["state"][2] == 11
     settled.write("exolink.yaml", SETTLED + "colour: red\n")
-    found = checks(settled, code=3)
-    assert found["YAML"][0] == "failed" and "exolink.yaml:" in found["YAML"][1] and "E-UNKNOWN" in found["YAML"][1]
+    lines = checks(settled, code=3)
+    assert lines["YAML"][0] == "failed" and "exolink.yaml:" in lines["YAML"][1] and "E-UNKNOWN" in lines["YAML"][1]
 
 
 def test_a_tenant_that_cannot_be_read(settled: Cli) -> None:
     """Each tenant has a line of its own: one that is forbidden does not hide the others."""
     settled.write("other.yaml", "tenant: other\nname: Other\n")
-    found = checks(settled, "exolink.yaml", "other.yaml", code=4)
-    assert found["tenant acme"][0] == "ok" and found["tenant other"][0] == "failed"
+    lines = checks(settled, "exolink.yaml", "other.yaml", code=4)
+    assert lines["tenant acme"][0] == "ok" and lines["tenant other"][0] == "failed"
     settled.world.override = lambda method, path: (403, {}, b"")
     assert checks(settled, code=10)["tenant acme"][2] == 10
 

@@ -50,14 +50,14 @@ def test_validate_by_itself_in_actions(cli: Cli) -> None:
 @pytest.mark.parametrize("format", ["sarif", "codequality"])
 def test_validate_for_other_programs(cli: Cli, format: str) -> None:
     """Stdout is the report and nothing else, with and without findings, also where there is nothing to read."""
-    found = lambda text: text["runs"][0]["results"] if format == "sarif" else text  # noqa: E731  # one expression
-    assert len(found(cli("validate", "--format", format, code=3).json)) == 1, "there is no file yet"
+    findings = lambda text: text["runs"][0]["results"] if format == "sarif" else text  # noqa: E731  # one expression
+    assert len(findings(cli("validate", "--format", format, code=3).json)) == 1, "there is no file yet"
     cli.write("exolink.yaml", BROKEN)
     refused = cli("validate", "--format", format, code=3, env={"CI_PROJECT_DIR": str(cli.folder.parent)})
-    assert len(found(refused.json)) == 2 and refused.err == ""
+    assert len(findings(refused.json)) == 2 and refused.err == ""
     assert f"{cli.folder.name}/exolink.yaml" in refused.out
     cli.write("exolink.yaml", SETTLED)
-    assert found(cli("validate", "--format", format, env=ACTIONS).json) == []
+    assert findings(cli("validate", "--format", format, env=ACTIONS).json) == []
 
 
 def test_plan_github(settled: Cli) -> None:
@@ -65,8 +65,8 @@ def test_plan_github(settled: Cli) -> None:
     settled.swap("exolink.yaml", "standard: 1", "standard: 3")
     settled.swap("exolink.yaml", "wss://cpms.example.com/ocpp", "wss://new.example.com/ocpp")
     settled.swap("exolink.yaml", "interval: 30", "interval: 31")
-    shown = settled("plan", "--format", "github", "--detailed-exitcode", code=2)
-    assert commands(shown) == [
+    result = settled("plan", "--format", "github", "--detailed-exitcode", code=2)
+    assert commands(result) == [
         "::warning title=E-CANNOT-UPDATE,file=exolink.yaml,line=6,col=74::held back: acme/cpms/Test bench: interval 30 -> 31"
         "%0AE-CANNOT-UPDATE: the contract cannot update interval. Ways out: revert it in the YAML: interval: 30; createOnly:"
         " [interval] in the entry: sent when it is created, never compared; a replace, which gives it a new id: exolink-reconcile"
@@ -76,7 +76,7 @@ def test_plan_github(settled: Cli) -> None:
         "::notice title=plan%3A update,file=exolink.yaml,line=3,col=22::will change profileId of acme/charger/CP-0001:"
         " 1 -> 3 (standard) (through this line of profiles)",
     ]
-    assert shown.out.endswith(settled("plan").out)
+    assert result.out.endswith(settled("plan").out)
 
 
 def test_plan_github_of_many(settled: Cli) -> None:
@@ -85,8 +85,8 @@ def test_plan_github_of_many(settled: Cli) -> None:
         settled.world.add("acme", "charger", identity=f"X-{number:02}", displayName="Bay", profileId=1)
     entries = "".join(f"  - {{identity: X-{number:02}}}\n" for number in range(30))
     settled.write("more.yaml", f"tenant: acme\ndefaults:\n  chargers:\n    profile: night\nchargers:\n{entries}")
-    shown = settled("plan", "exolink.yaml", "more.yaml", "--format", "github")
-    assert commands(shown) == [
+    result = settled("plan", "exolink.yaml", "more.yaml", "--format", "github")
+    assert commands(result) == [
         "::notice title=plan%3A update,file=more.yaml,line=4,col=14::this line of defaults changes 30 chargers of acme:"
         " profileId 1 (standard) -> 2 (night)%0Aacme/charger/X-00 … acme/charger/X-29"
     ]
@@ -94,8 +94,8 @@ def test_plan_github_of_many(settled: Cli) -> None:
 
 def test_plan_github_without_changes(settled: Cli) -> None:
     """Nothing to do is no annotation."""
-    shown = settled("plan", "--format", "github")
-    assert commands(shown) == [] and NO_CHANGES in shown.out
+    result = settled("plan", "--format", "github")
+    assert commands(result) == [] and NO_CHANGES in result.out
 
 
 def test_plan_github_that_fails(settled: Cli) -> None:
@@ -117,12 +117,12 @@ def test_show_github(settled: Cli) -> None:
     settled.swap("exolink.yaml", "wss://cpms.example.com/ocpp", "wss://new.example.com/ocpp")
     settled("plan", "--out", "plan.json")
     (settled.folder / "exolink.yaml").rename(settled.folder / "elsewhere.yaml")
-    shown = settled("show", "plan.json", "--format", "github")
-    assert commands(shown) == [
+    result = settled("show", "plan.json", "--format", "github")
+    assert commands(result) == [
         "::notice title=plan%3A update,file=exolink.yaml,line=5,col=6::will change url of acme/cpms/Primary backend:"
         " wss://cpms.example.com/ocpp -> wss://new.example.com/ocpp"
     ]
-    assert shown.out.endswith(settled("show", "plan.json").out)
+    assert result.out.endswith(settled("show", "plan.json").out)
 
 
 def test_hostile_names(cli: Cli, tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_hostile_names(cli: Cli, tmp_path: Path) -> None:
     names = ["::error::x", "##[error]x", "%0A::warning::x", "🔌", "a\\u0041b"]
     entries = "".join(f'  - {{identity: "{name}", displayName: "{name}", profileId: 1}}\n' for name in names)
     cli.write("exolink.yaml", f"tenant: acme\nchargers:\n{entries}")
-    shown = cli("plan", "--format", "github")
-    assert all(line.startswith("::notice title=plan%3A create,file=exolink.yaml,") for line in commands(shown))
-    assert len(commands(shown)) == len(names)
-    assert not any("##[" in line or line.lstrip().startswith("::") for line in shown.out.splitlines()[len(names) :])
+    result = cli("plan", "--format", "github")
+    assert all(line.startswith("::notice title=plan%3A create,file=exolink.yaml,") for line in commands(result))
+    assert len(commands(result)) == len(names)
+    assert not any("##[" in line or line.lstrip().startswith("::") for line in result.out.splitlines()[len(names) :])

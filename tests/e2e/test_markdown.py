@@ -63,8 +63,8 @@ def test_max_size(drifted: Cli) -> None:
 
 def test_no_changes(settled: Cli) -> None:
     """With nothing to do there is the marker and Terraform's sentence: the comment of before is to be replaced."""
-    shown = settled("plan", "exolink.yaml", "--format", "markdown")
-    assert shown.counts(NO_CHANGES) and shown.lines[0].startswith("<!-- exolink-reconcile plan ")
+    result = settled("plan", "exolink.yaml", "--format", "markdown")
+    assert result.counts(NO_CHANGES) and result.lines[0].startswith("<!-- exolink-reconcile plan ")
 
 
 def test_gitlab(drifted: Cli) -> None:
@@ -77,6 +77,6 @@ def test_gitlab(drifted: Cli) -> None:
 @pytest.mark.parametrize("format", ["text", "json", "markdown"])
 def test_a_saved_plan_in_every_format(drifted: Cli, format: str) -> None:
     """`show` tells what `plan` told; as text after what the file would do where."""
-    told = drifted("plan", "exolink.yaml", "--out", "saved.json", "--format", format, env=SECRET).out
-    shown = drifted("show", "saved.json", "--format", format).out
-    assert shown.endswith(told) and (format == "text" or shown == told)
+    planned = drifted("plan", "exolink.yaml", "--out", "saved.json", "--format", format, env=SECRET).out
+    saved = drifted("show", "saved.json", "--format", format).out
+    assert saved.endswith(planned) and (format == "text" or saved == planned)

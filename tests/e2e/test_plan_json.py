@@ -100,10 +100,10 @@ def test_secrets_are_masked_and_marked(cli: Cli) -> None:
     masked = "wss://user:***@a.example.com/ocpp?token=***"
     assert update["before"]["url"] == update["after"]["url"] == masked
     assert update["before_sensitive"]["url"] is update["after_sensitive"]["url"] is True
-    shown = [cli("plan", "--full", "--show-unmanaged", env=SECRETS), cli("show", "saved")]
+    results = [cli("plan", "--full", "--show-unmanaged", env=SECRETS), cli("show", "saved")]
     applied = cli("apply", "--auto-approve", "--allow-deletes", "2", "--format", "json", env=SECRETS, code=5)
     assert cli.world.row("acme", "cpms", "Primary backend")["url"].count("hush") == 2
-    for text in (result.text, applied.text, *(each.text for each in shown)):
+    for text in (result.text, applied.text, *(output.text for output in results)):
         assert "hush" not in text
     for path in cli.folder.rglob("*"):
         assert path.is_dir() or b"hush" not in path.read_bytes(), f"a secret is stored in {path.name}"

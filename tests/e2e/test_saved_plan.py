@@ -28,8 +28,8 @@ def test_a_saved_plan_is_applied_without_asking(reviewed: Cli) -> None:
     path = reviewed.folder / "p"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert "\n" not in path.read_text().removesuffix("\n")
-    shown = reviewed("plan", "--format", "json", "--out", "again")
-    assert shown.out.strip() == (reviewed.folder / "again").read_text().strip()
+    result = reviewed("plan", "--format", "json", "--out", "again")
+    assert result.out.strip() == (reviewed.folder / "again").read_text().strip()
     applied = reviewed("apply", "--plan", "p")
     assert applied.counts("Apply complete! Resources: 0 added, 2 changed, 0 destroyed.")
     again = reviewed("apply", "--plan", "p", code=6)
@@ -52,9 +52,9 @@ def test_show_renders_a_saved_plan(settled: Cli) -> None:
     settled.world.edit("acme", "charger", "CP-0002", displayName="y")
     planned = settled("plan", "--out", "p")
     settled.world.log.clear()
-    shown, as_json = settled.each([("show", "p"), ("show", "p", "--format", "json")], token=None)
+    as_text, as_json = settled.each([("show", "p"), ("show", "p", "--format", "json")], token=None)
     assert settled.world.log == []
-    assert shown.lines[-2:] == planned.lines[-2:] and shown.place("~", "CP-0002") >= 0
+    assert as_text.lines[-2:] == planned.lines[-2:] and as_text.place("~", "CP-0002") >= 0
     assert as_json.json == json.loads((settled.folder / "p").read_text())
 
 
@@ -62,10 +62,10 @@ def test_row_E2_show_names_api_and_options_first(settled: Cli) -> None:
     """Who looks at a plan file sees first where it would go, and by which options: before what it says of itself."""
     settled.world.edit("acme", "charger", "CP-0002", displayName="y")
     settled("plan", "--out", "p", "--target", "acme/charger/*", "--allow-inferred")
-    shown = settled("show", "p", bare=True, token=None)
+    result = settled("show", "p", bare=True, token=None)
     digest = json.loads((settled.folder / "p").read_text())["exolink"]["digest"]
     options = f"--api-url {settled.url} --target 'acme/charger/*' --allow-inferred"
-    assert shown.lines[:4] == [
+    assert result.lines[:4] == [
         f"Saved plan for {settled.url}", "Tenants: acme", f"Digest: {digest}", f"Options: {options}",
     ]  # fmt: skip
 
@@ -244,8 +244,13 @@ def test_since(reviewed: Cli) -> None:
     """`show --since` names only the address whose change is another one, and both of its values."""
     reviewed.world.edit("acme", "charger", "CP-0002", displayName="z")
     reviewed("plan", "--out", "later")
-    shown = reviewed("show", "later", "--since", "p")
-    assert "CP-0002" in shown.out and "CP-0001" not in shown.out and "was y ->" in shown.out and "now z ->" in shown.out
+    result = reviewed("show", "later", "--since", "p")
+    assert (
+        "CP-0002" in result.out
+        and "CP-0001" not in result.out
+        and "was y ->" in result.out
+        and "now z ->" in result.out
+    )
     assert "No difference" in reviewed("show", "p", "--since", "p").out
     differences = reviewed("show", "later", "--since", "p", "--format", "json").json["differences"]
     assert [difference["address"] for difference in differences] == ["acme/charger/CP-0002"]
@@ -266,9 +271,9 @@ def test_show_tells_what_is_left(reviewed: Cli) -> None:
     reviewed.world.edit("acme", "charger", "CP-0002", displayName="y")
     assert "steps left" not in reviewed("show", "p").out
     assert "1 of 2 steps left" in reviewed("apply", "--plan", "p", "--wave", "*/CP-0001", code=5).out
-    shown = reviewed("show", "p")
-    assert "1 of 2 steps left, says" in shown.lines[4] and "acme/charger/CP-0002" in shown.lines[4]
-    assert shown.lines[-1].startswith("Digest: ")
+    result = reviewed("show", "p")
+    assert "1 of 2 steps left, says" in result.lines[4] and "acme/charger/CP-0002" in result.lines[4]
+    assert result.lines[-1].startswith("Digest: ")
     as_json = reviewed("show", "p", "--format", "json")
     assert "steps left" in as_json.err and as_json.json == json.loads((reviewed.folder / "p").read_text())
     reviewed("apply", "--plan", "p", "--wave", "*")

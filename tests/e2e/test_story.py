@@ -64,8 +64,8 @@ def test_all_kinds_of_steps(settled: Cli) -> None:
     assert "Lab" in applied.text and "profile" in applied.text, "what points at the id of a CPMS cannot be seen here"
     assert [request.method for request in settled.world.writes][2:] == ["DELETE", "POST", "DELETE"]
     assert {request.method for request in settled.world.writes[:2]} == {"POST", "PUT"}
-    left = [row["displayName"] for row in settled.world.live("acme", "cpms")]
-    assert left == ["Primary backend", "Nobody's", "Test bench"]
+    remaining = [row["displayName"] for row in settled.world.live("acme", "cpms")]
+    assert remaining == ["Primary backend", "Nobody's", "Test bench"]
 
 
 def test_only_marks_in_use_are_explained(settled: Cli) -> None:
@@ -121,9 +121,9 @@ def test_unmanaged_is_counted_and_left_alone(settled: Cli) -> None:
     settled.world.add("acme", "cpms", displayName="Nobody's")
     settled.world.add("acme", "charger", identity="XX-9")
     settled.world.edit("acme", "charger", "CP-0001", displayName="x")
-    plan, shown = settled.each([("plan",), ("plan", "--show-unmanaged")])
+    plan, listing = settled.each([("plan",), ("plan", "--show-unmanaged")])
     assert plan.counts("2 unmanaged.") and "XX-9" not in plan.out
-    assert "XX-9" in shown.out and "Nobody's" in shown.out
+    assert "XX-9" in listing.out and "Nobody's" in listing.out
     settled("apply", "--auto-approve")
     assert len(settled.world.writes) == 1 and len(settled.world.live("acme", "charger")) == 3
 

@@ -59,8 +59,8 @@ def test_every_option_has_a_variable(settled: Cli) -> None:
         "acme/cpms/Test bench",
     }
     excluding = base | {"EXOLINK_EXCLUDE": "acme/cpms/*", "EXOLINK_FORMAT": "json"}
-    one = settled("plan", "--format", "text", env=excluding, bare=True, code=2)
-    assert one.counts("Plan: 0 to add, 1 to change, 0 to destroy."), "what is typed wins over the variable"
+    result = settled("plan", "--format", "text", env=excluding, bare=True, code=2)
+    assert result.counts("Plan: 0 to add, 1 to change, 0 to destroy."), "what is typed wins over the variable"
     approved = base | {"EXOLINK_AUTO_APPROVE": "1", "EXOLINK_FORMAT": "json"}
     applied = settled("apply", env=approved, bare=True)
     assert all(json.loads(line) for line in applied.lines)

@@ -139,8 +139,8 @@ class LanguageServer:
                 continue
             with self._news:
                 if message.get("method") == "textDocument/publishDiagnostics":
-                    found = message["params"]
-                    self._published.setdefault(found["uri"], []).append(found["diagnostics"])
+                    parameters = message["params"]
+                    self._published.setdefault(parameters["uri"], []).append(parameters["diagnostics"])
                 elif "id" in message:
                     self._answers[message["id"]] = message
                 self._news.notify_all()

@@ -70,11 +70,11 @@ def test_nothing_is_underlined_in_a_good_file(server: LanguageServer, path: Path
 @pytest.mark.parametrize("path", BAD, ids=lambda path: path.stem)
 def test_the_bad_line_is_underlined(server: LanguageServer, path: Path) -> None:
     """A bad file is underlined in the line where `validate` finds the mistake, and nowhere else."""
-    found = server.diagnostics(server.open(path))
+    diagnostics = server.diagnostics(server.open(path))
     wanted = re.match(r"# \S+ in line (\d+)", path.read_text("utf-8"))
     assert wanted is not None
-    lines = {each["range"]["start"]["line"] + 1 for each in found}
-    assert lines == (set() if path.stem in NOT_SEEN else {int(wanted[1])}), found
+    lines = {diagnostic["range"]["start"]["line"] + 1 for diagnostic in diagnostics}
+    assert lines == (set() if path.stem in NOT_SEEN else {int(wanted[1])}), diagnostics
 
 
 @pytest.mark.parametrize(
@@ -98,8 +98,10 @@ def test_what_is_wrong_is_said_at_its_key_or_value(
     server: LanguageServer, name: str, column: int, message: str
 ) -> None:
     """One mistake is one diagnostic, at the key or value that has it, in words that say what to do."""
-    found = server.diagnostics(server.open(ROOT / f"tests/corpus/bad/{name}.yaml"))
-    assert [(each["range"]["start"]["character"] + 1, each["message"]) for each in found] == [(column, message)]
+    diagnostics = server.diagnostics(server.open(ROOT / f"tests/corpus/bad/{name}.yaml"))
+    assert [(diagnostic["range"]["start"]["character"] + 1, diagnostic["message"]) for diagnostic in diagnostics] == [
+        (column, message)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -120,7 +122,7 @@ def test_what_is_wrong_is_said_at_its_key_or_value(
 )  # fmt: skip
 def test_keys_are_offered(server: LanguageServer, typing: Typing, text: str, labels: set[str]) -> None:
     """Each place offers the keys that may stand there, with what they mean."""
-    offered = {each["label"]: each for each in server.completion(*typing(text))}
+    offered = {suggestion["label"]: suggestion for suggestion in server.completion(*typing(text))}
     assert labels <= offered.keys()
     assert [label for label in labels if not offered[label].get("documentation")] == []
 
@@ -136,7 +138,7 @@ def test_keys_are_offered(server: LanguageServer, typing: Typing, text: str, lab
 )
 def test_values_are_offered(server: LanguageServer, typing: Typing, text: str, labels: set[str]) -> None:
     """A value that is one of a few is offered, and nothing that makes no sense: no `true` for a name."""
-    assert {each["label"] for each in server.completion(*typing(text))} == labels
+    assert {suggestion["label"] for suggestion in server.completion(*typing(text))} == labels
 
 
 @pytest.mark.parametrize(
@@ -149,7 +151,7 @@ def test_values_are_offered(server: LanguageServer, typing: Typing, text: str, l
 )
 def test_what_is_forbidden_is_not_offered(server: LanguageServer, typing: Typing, text: str, absent: set[str]) -> None:
     """A key that would be refused is not offered."""
-    assert not absent & {each["label"] for each in server.completion(*typing(text))}
+    assert not absent & {suggestion["label"] for suggestion in server.completion(*typing(text))}
 
 
 @pytest.mark.parametrize(
@@ -167,9 +169,9 @@ def test_a_snippet_makes_a_good_file(server: LanguageServer, typing: Typing, tex
     """What a snippet inserts, with its values left as they are, has nothing underlined."""
     uri, line, column = typing(text)
     snippet = next(
-        each["textEdit"]["newText"]
-        for each in server.completion(uri, line, column)
-        if each["label"] == label and "\n" in each["textEdit"]["newText"]
+        suggestion["textEdit"]["newText"]
+        for suggestion in server.completion(uri, line, column)
+        if suggestion["label"] == label and "\n" in suggestion["textEdit"]["newText"]
     )
     # An editor indents the further lines of a snippet as the line it is inserted in.
     last = text.partition("|")[0].rpartition("\n")[2]
@@ -193,5 +195,5 @@ def test_a_snippet_makes_a_good_file(server: LanguageServer, typing: Typing, tex
 )  # fmt: skip
 def test_hover(server: LanguageServer, typing: Typing, text: str, words: list[str]) -> None:
     """Hovering over a key says what it means, in which unit, with an example."""
-    said = server.hover(*typing(text))
-    assert [word for word in words if word not in said] == [], said
+    hover = server.hover(*typing(text))
+    assert [word for word in words if word not in hover] == [], hover

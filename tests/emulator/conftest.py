@@ -76,10 +76,10 @@ def server(database: Path) -> Server:
             finally:
                 process.send_signal(signal.SIGINT)
                 try:
-                    said = process.communicate(timeout=5)
+                    output = process.communicate(timeout=5)
                 except subprocess.TimeoutExpired:
                     process.kill()
                     raise
-        assert (process.returncode, *said) == (0, "", "")
+        assert (process.returncode, *output) == (0, "", "")
 
     return running

@@ -117,10 +117,10 @@ def test_stops_with_open_connections(server: Server) -> None:
 def test_port_in_use(database: Path) -> None:
     """A port that is taken is an EmulatorError that names it."""
     app = emulator.application(database, CONTRACT.read_text(), tenants=None, token=None)
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
         with pytest.raises(emulator.EmulatorError, match=f"127.0.0.1:{port}"):
             emulator.serve(app, "127.0.0.1", port, ready=lambda host, port: None)
     app.close()

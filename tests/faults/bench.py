@@ -68,12 +68,12 @@ class Ran:
     @property
     def report(self) -> str:
         """Everything a person needs to see why a test failed."""
-        told = "\n".join(
+        requests = "\n".join(
             f"  #{e.index} {e.line} -> {e.status or '-'}{' committed' if e.committed else ''} {e.fault}"
             for e in self.log
         )
-        said = f"--- out\n{self.out}\n--- err\n{self.err}\n--- requests\n{told}"
-        return f"{' '.join(self.args)}\nexit code {self.code} after {self.seconds:.1f} s\n{said}"
+        output = f"--- out\n{self.out}\n--- err\n{self.err}\n--- requests\n{requests}"
+        return f"{' '.join(self.args)}\nexit code {self.code} after {self.seconds:.1f} s\n{output}"
 
 
 @dataclass
@@ -93,7 +93,7 @@ class Running:
         self.process.send_signal(number)
         return time.monotonic()
 
-    def said(self) -> str:
+    def printed(self) -> str:
         """What it has printed so far."""
         return b"".join(Path(file.name).read_bytes() for file in self.files).decode("utf-8", "replace")
 
@@ -117,7 +117,7 @@ class Running:
 
     def _ran(self, code: int) -> Ran:
         out, err = (Path(file.name).read_bytes() for file in self.files)
-        self.bench.said |= {f"{self.run} stdout": out, f"{self.run} stderr": err}
+        self.bench.outputs |= {f"{self.run} stdout": out, f"{self.run} stderr": err}
         return Ran(
             self.args,
             code,
@@ -136,7 +136,7 @@ class Bench:
     folder: Path
     server: fs.FaultServer
     may_delete: set[int] = field(default_factory=set)
-    said: dict[str, bytes] = field(default_factory=dict)
+    outputs: dict[str, bytes] = field(default_factory=dict)
     settle: float = SETTLE
     timeout: float = TIMEOUT
     state_url: str = ""  # of a database, instead of a folder
@@ -271,7 +271,7 @@ class Bench:
             "colour went into a pipe": "\x1b" in ran.text,
         }
         if True in wrong.values():
-            pytest.fail("; ".join(what for what, found in wrong.items() if found) + f"\n{ran.report}")
+            pytest.fail("; ".join(name for name, is_wrong in wrong.items() if is_wrong) + f"\n{ran.report}")
 
     def judge(self) -> None:
         """G1, G3 and G9, from the server's log and everything that was written anywhere."""
@@ -281,7 +281,7 @@ class Bench:
         assert fs.duplicates(self.world) == [], "G1: more than one live object for a key"
         assert fs.deletes(self.server.log) <= self.may_delete, "G3: a DELETE that nobody planned"
         assert fs.misplaced_tokens(TOKEN, self.server.log) == [], "G9: the token outside its header"
-        leaks = fs.token_leaks((TOKEN, PASSWORD), [self.folder], self.said)
+        leaks = fs.token_leaks((TOKEN, PASSWORD), [self.folder], self.outputs)
         assert leaks == [], f"G9: a secret stands in {leaks}"
 
     def open_unknowns(self) -> str:
@@ -349,13 +349,13 @@ def fleet(count: int, *, first: int = 1, tenant: str = "acme") -> str:
 # ---------------------------------------------------------------------------------------------------------------- time
 
 
-def wait_for(what: Callable[[], Any], timeout: float = 60) -> Any:
+def wait_for(condition: Callable[[], Any], timeout: float = 60) -> Any:
     """Until it is true, or the test fails."""
     __tracebackhide__ = True
     ends = time.monotonic() + timeout
     while time.monotonic() < ends:
-        if found := what():
-            return found
+        if result := condition():
+            return result
         time.sleep(0.01)
     pytest.fail("what the test waited for did not happen")
 

@@ -275,10 +275,10 @@ class FaultServer:
                 sock = self.tls.wrap_socket(sock, server_side=True)
             pending = b""
             while not self.stopping:
-                taken = self._take(sock, number, pending)
-                if taken is None:
+                request = self._take(sock, number, pending)
+                if request is None:
                     return
-                hit, pending = taken
+                hit, pending = request
                 self._answer(hit)
                 if not hit.keep:
                     return
@@ -372,12 +372,12 @@ def since(index: int) -> When:
 
 def nth_to(method: str, path_end: str, number: int) -> When:
     """The n-th request of this method to this path, from 0."""
-    seen: list[int] = []
+    numbers: list[int] = []
 
     def when(hit: Hit) -> bool:
         if hit.method == method and hit.path.endswith(path_end):
-            seen.append(hit.index)
-        return hit.index in seen and seen.index(hit.index) == number
+            numbers.append(hit.index)
+        return hit.index in numbers and numbers.index(hit.index) == number
 
     return when
 
@@ -602,7 +602,7 @@ def relisted(change: Callable[[list[Row], Hit], Any]) -> Fault:
 
 def capped(rows: int) -> Fault:
     """A page cap that nobody documented."""
-    return relisted(lambda found, hit: found[:rows])
+    return relisted(lambda listed, hit: listed[:rows])
 
 
 def hidden(seconds: float = float("inf"), *, kind: str = "") -> Fault:
@@ -612,7 +612,7 @@ def hidden(seconds: float = float("inf"), *, kind: str = "") -> Fault:
         born = hit.server.born.get(row["id"])
         return born is None or not hit.path.endswith(kind) or time.monotonic() - born > seconds
 
-    return relisted(lambda found, hit: [row for row in found if shown(row, hit)])
+    return relisted(lambda listed, hit: [row for row in listed if shown(row, hit)])
 
 
 # ---------------------------------------------------------------------------------------- faults: writes that do otherwise
@@ -666,11 +666,11 @@ def rewrites(world: World, hit: Hit) -> None:
 
 def duplicates(world: World) -> list[tuple[str, str, str, int]]:
     """G1: every key that is live more than once: tenant, kind, key, how often."""
-    found: list[tuple[str, str, str, int]] = []
+    duplicated: list[tuple[str, str, str, int]] = []
     for (tenant, kind), _ in list(world._rows.items()):
         counted = Counter(row[KEYS[kind]] for row in world.live(tenant, kind))
-        found += [(tenant, kind, key, count) for key, count in counted.items() if count > 1]
-    return found
+        duplicated += [(tenant, kind, key, count) for key, count in counted.items() if count > 1]
+    return duplicated
 
 
 def deletes(log: Iterable[Exchange]) -> set[int]:
@@ -685,12 +685,12 @@ def disguises(secret: str) -> set[bytes]:
     return {plain, quote(secret, safe="").encode(), plain.hex().encode(), *(s for s in shifted if len(s) > 8)}
 
 
-def token_leaks(secrets: Iterable[str], folders: Iterable[Path], said: Mapping[str, bytes]) -> list[str]:
+def token_leaks(secrets: Iterable[str], folders: Iterable[Path], outputs: Mapping[str, bytes]) -> list[str]:
     """G9: where a secret stands: files of these folders (any that is not called token*), and what was printed."""
     marks = {mark for secret in secrets for mark in disguises(secret)}
     files = [path for folder in folders for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
     texts = {str(path): path.read_bytes() for path in files if not path.name.startswith("token")}
-    return [where for where, octets in {**texts, **said}.items() if any(mark in octets for mark in marks)]
+    return [place for place, octets in {**texts, **outputs}.items() if any(mark in octets for mark in marks)]
 
 
 def misplaced_tokens(token: str, log: Iterable[Exchange]) -> list[str]:

@@ -29,13 +29,13 @@ def bench(bench: Bench) -> Bench:
 def events(ran: Ran) -> list[dict[str, Any]]:
     """The lines of stdout: each is JSON that the schema knows, the first is the version, the last is the result."""
     assert ran.out.isascii() and ran.out.endswith("\n"), ran.report
-    found = [json.loads(line) for line in ran.out.splitlines()]
-    wrong = [f"{error.message} in {event}" for event in found for error in SCHEMA.iter_errors(event)]
+    lines = [json.loads(line) for line in ran.out.splitlines()]
+    wrong = [f"{error.message} in {event}" for event in lines for error in SCHEMA.iter_errors(event)]
     assert wrong == [], ran.report
-    types = [event["type"] for event in found]
+    types = [event["type"] for event in lines]
     assert types[0] == "version" and types[-1] == "result" and types.count("result") == 1, ran.report
-    assert found[-1]["exit_code"] == ran.code, ran.report
-    return found
+    assert lines[-1]["exit_code"] == ran.code, ran.report
+    return lines
 
 
 def apply(bench: Bench, *args: str, code: int, **options: Any) -> list[dict[str, Any]]:
@@ -44,29 +44,29 @@ def apply(bench: Bench, *args: str, code: int, **options: Any) -> list[dict[str,
 
 def test_the_shape_of_terraform(planned: Bench) -> None:
     """Every step is planned, started, answered and completed, and Terraform's names for it are there."""
-    found = apply(planned, code=0)
+    lines = apply(planned, code=0)
     by_type: dict[str, list[str]] = {}
-    for event in found:
+    for event in lines:
         place = event.get("hook", event.get("change", {})).get("resource", {}).get("address", "")
         by_type.setdefault(event["type"], []).append(place)
     addresses = sorted(by_type["planned_change"])
     assert len(addresses) == 12 and "acme/cpms/New A" in addresses
     for kind in ("apply_start", "apply_progress", "apply_complete"):
         assert sorted(by_type[kind]) == addresses
-    [made] = [
-        e["hook"] for e in found if e["type"] == "apply_complete" and e["hook"]["resource"]["resource_key"] == "CP-1"
+    [completed] = [
+        e["hook"] for e in lines if e["type"] == "apply_complete" and e["hook"]["resource"]["resource_key"] == "CP-1"
     ]
-    assert made["resource"]["addr"] == 'exolink_charger.acme["CP-1"]' and made["action"] == "create"
-    assert made["id_value"] == str(planned.world.row("acme", "charger", "CP-1")["id"])
-    counts = [event["changes"] for event in found if event["type"] == "change_summary"]
-    assert [(each["add"], each["change"], each["remove"], each["operation"]) for each in counts] == [
+    assert completed["resource"]["addr"] == 'exolink_charger.acme["CP-1"]' and completed["action"] == "create"
+    assert completed["id_value"] == str(planned.world.row("acme", "charger", "CP-1")["id"])
+    counts = [event["changes"] for event in lines if event["type"] == "change_summary"]
+    assert [(count["add"], count["change"], count["remove"], count["operation"]) for count in counts] == [
         (8, 2, 2, "plan"),
         (8, 2, 2, "apply"),
     ]
-    result = found[-1]
+    result = lines[-1]
     assert (result["outcome"], result["codes"], result["unknown"]) == ("complete", [], [])
     assert result["steps"] == {"done": 12, "failed": 0, "unknown": 0, "skipped": 0}
-    [digest] = {event["digest"] for event in found if event.get("digest")}
+    [digest] = {event["digest"] for event in lines if event.get("digest")}
     assert digest == result["digest"]
     assert apply(planned, code=0)[-1]["changes"] == NOTHING
 
@@ -90,13 +90,13 @@ def test_warnings_and_held_back(bench: Bench) -> None:
     )
     ran = bench.apply("--format", "json", code=5)
     (bench.folder / "exolink.yaml").unlink()  # it holds the password, and the judges search all files for it
-    found = events(ran)
-    [warning] = [event["diagnostic"] for event in found if event["type"] == "diagnostic"]
+    lines = events(ran)
+    [warning] = [event["diagnostic"] for event in lines if event["type"] == "diagnostic"]
     assert (warning["code"], warning["severity"], warning["range"]["start"]["line"]) == ("W-SECRET", "warning", 2)
-    result = found[-1]
+    result = lines[-1]
     assert (result["held_back"], result["outcome"]) == (["acme/cpms/A"], "incomplete")
     assert result["codes"] == ["E-CANNOT-UPDATE"] and result["changes"]["change"] == 1
-    assert [e["@message"] for e in found if e["type"] == "change_summary"][-1].startswith("Apply incomplete.")
+    assert [e["@message"] for e in lines if e["type"] == "change_summary"][-1].startswith("Apply incomplete.")
 
 
 def invalid(bench: Bench) -> tuple[str, ...]:
@@ -151,11 +151,11 @@ def test_endings_before_the_first_write(bench: Bench, break_it: Callable[[Bench]
     """Whatever stops a run before it writes: a diagnostic, and a result that says nothing was written."""
     bench.write("exolink.yaml", fleet(3))
     code, word, error = ENDINGS[break_it]
-    found = apply(bench, *break_it(bench), code=code)
-    result = found[-1]
+    lines = apply(bench, *break_it(bench), code=code)
+    result = lines[-1]
     assert (result["outcome"], result["codes"], result["changes"]) == (word, [error], NOTHING)
-    said = [e["diagnostic"]["code"] for e in found if e["type"] == "diagnostic" and e["@level"] == "error"]
-    assert said == [error] and bench.server.writes == []
+    codes = [e["diagnostic"]["code"] for e in lines if e["type"] == "diagnostic" and e["@level"] == "error"]
+    assert codes == [error] and bench.server.writes == []
     bench.server.heal()
 
 
@@ -176,16 +176,16 @@ def test_failed_and_unknown(bench: Bench) -> None:
     """A step that failed and one that got no answer are events and counts; the unknown one is named."""
     bench.write("exolink.yaml", fleet(4))
     bench.server.on(fs.creates("CP-003"), fs.answer(422, {}, b"{}"))
-    found = apply(bench, code=5)
-    [failed] = [event for event in found if event["type"] == "apply_errored"]
+    lines = apply(bench, code=5)
+    [failed] = [event for event in lines if event["type"] == "apply_errored"]
     assert (failed["hook"]["resource"]["address"], failed["status"]) == ("acme/charger/CP-003", "failed")
-    assert found[-1]["steps"] == {"done": 3, "failed": 1, "unknown": 0, "skipped": 0}
-    assert found[-1]["codes"] == [failed["code"]]
+    assert lines[-1]["steps"] == {"done": 3, "failed": 1, "unknown": 0, "skipped": 0}
+    assert lines[-1]["codes"] == [failed["code"]]
     bench.server.heal()
     bench.server.on(fs.creates("CP-003"), fs.timeout_before)
     bench.server.on(lambda hit: fs.lists(hit) and bool(bench.server.writes[4:]), fs.page(500))
-    found = apply(bench, code=9)
-    assert found[-1]["unknown"] == ["acme/charger/CP-003"] and found[-1]["outcome"] == "unknown"
+    lines = apply(bench, code=9)
+    assert lines[-1]["unknown"] == ["acme/charger/CP-003"] and lines[-1]["outcome"] == "unknown"
     bench.server.heal()
 
 
@@ -212,7 +212,7 @@ def test_interrupted_before_and_during(bench: Bench, number: signal.Signals) -> 
     running = bench.start("apply", "--auto-approve", "--format", "json")
     wait_for(lambda: len(bench.server.writes) > 2)
     running.signal(number)
-    wait_for(lambda: "Stopping" in running.said())
+    wait_for(lambda: "Stopping" in running.printed())
     slow[0] = True
     ran = running.finish()
     result = events(ran)[-1]

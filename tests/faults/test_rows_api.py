@@ -97,8 +97,8 @@ def test_row_03_killed_and_committed_late(bench: Bench) -> None:
     bench.apply(code=-9)
     [again] = bench.converge(applies=1)
     assert [len(posts(bench, identity)) for identity in names(3)] == [1, 1, 1]
-    said = [line for line in again.err.splitlines() if "settle" in line.lower() or "recover" in line.lower()]
-    assert len(said) == 1, f"one line says what was settled\n{again.report}"
+    settled = [line for line in again.err.splitlines() if "settle" in line.lower() or "recover" in line.lower()]
+    assert len(settled) == 1, f"one line says what was settled\n{again.report}"
 
 
 def test_row_04_no_connection(bench: Bench) -> None:
@@ -258,8 +258,8 @@ def test_row_12_the_token_expires_halfway(bench: Bench) -> None:
     bench.write("exolink.yaml", fleet(40))
     bench.server.on(lambda hit: len(posts(bench)) > 12, fs.answer(401))
     ran = bench.apply(code=10)
-    made = len(chargers(bench.world))
-    assert 10 <= made <= 13 and f"{made} added" in ran.text
+    created = len(chargers(bench.world))
+    assert 10 <= created <= 13 and f"{created} added" in ran.text
     assert sum(exchange.is_write and exchange.status == 401 for exchange in ran.log) <= 8, "what was in flight"
     bench.server.heal()
     bench.converge()
@@ -336,9 +336,9 @@ def test_row_17_409_on_create(start_bench: Callable[..., Bench]) -> None:
 
 def test_row_18_422(bench: Bench) -> None:
     """Permanent: not retried; address, place in the file and the server's words, cut and made inert; the rest goes on."""
-    said = "profileId is closed \x1b[31m\n::error ::pwned " + "x" * 5000
+    reason = "profileId is closed \x1b[31m\n::error ::pwned " + "x" * 5000
     bench.write("exolink.yaml", fleet(4))
-    bench.server.on(fs.creates("CP-002"), fs.answer(422, fs.JSON, json.dumps({"error": said}).encode()))
+    bench.server.on(fs.creates("CP-002"), fs.answer(422, fs.JSON, json.dumps({"error": reason}).encode()))
     ran = bench.apply(code=5)
     assert "profileId is closed" in ran.text and "exolink.yaml:4:" in ran.text and "x" * 600 not in ran.text
     assert "\x1b" not in ran.text and not any(line.strip().startswith("::") for line in ran.text.splitlines())
@@ -419,7 +419,7 @@ def test_row_23_the_same_key_twice(bench: Bench) -> None:
     ids = [bench.world.add("acme", "cpms", displayName="Bench", url=f"wss://{host}.example.com/") for host in "bc"]
     bench.write("exolink.yaml", f"tenant: acme\ncpms: [{{{entry}}}]\n")
     ran = bench.apply(code=5)
-    assert "E-DUPLICATE-LIVE" in ran.text and all(str(each) in ran.text for each in ids) and ran.writes == []
+    assert "E-DUPLICATE-LIVE" in ran.text and all(str(number) in ran.text for number in ids) and ran.writes == []
     bench.write("exolink.yaml", f"tenant: acme\ncpms: [{{{entry}, id: {ids[1]}}}]\n")
     ran = bench.apply(code=0)
     assert [exchange.path for exchange in ran.writes] == [f"/tenant/acme/cpms/{ids[1]}"]
@@ -562,12 +562,12 @@ def trap() -> Iterator[fs.FaultServer]:
 def test_row_33_redirect(bench: Bench, trap: fs.FaultServer, status: int) -> None:
     """Never followed, on a read as on a write: E-REDIRECT names the host, and nobody else gets the token."""
     bench.write("exolink.yaml", fleet(2))
-    where = trap.url.replace("127.0.0.1", "localhost")
-    bench.server.on(fs.always, fs.redirect(status, where))
+    target = trap.url.replace("127.0.0.1", "localhost")
+    bench.server.on(fs.always, fs.redirect(status, target))
     ran = bench.apply(code=4)
     assert "E-REDIRECT" in ran.text and "localhost" in ran.text and "--api-url" in ran.text
     bench.server.heal()
-    bench.server.on(fs.writes, fs.redirect(status, where))
+    bench.server.on(fs.writes, fs.redirect(status, target))
     bench.apply(code=(5, 9))
     bench.converge()
 

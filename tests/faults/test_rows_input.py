@@ -25,11 +25,11 @@ def refused(bench: Bench, files: Mapping[str, str | bytes], *says: str) -> Ran:
     for name, text in files.items():
         bench.write(f"corpus/{name}.yaml", text.encode() if isinstance(text, str) else text)
     ran = bench.run("validate", "corpus", "--format", "json", code=3)
-    found = [entry for entry in ran.json["diagnostics"] if entry["severity"] == "error"]
-    named = {(entry.get("range") or {}).get("filename") for entry in found}
+    errors = [entry for entry in ran.json["diagnostics"] if entry["severity"] == "error"]
+    named = {(entry.get("range") or {}).get("filename") for entry in errors}
     missing = {f"corpus/{name}.yaml" for name in files} - named
     assert not missing, f"taken: {sorted(missing)}\n{ran.report}"
-    told = "\n".join(f"{entry['summary']} {entry['detail']}" for entry in found)
+    told = "\n".join(f"{entry['summary']} {entry['detail']}" for entry in errors)
     assert all(re.search(word, told, re.IGNORECASE) for word in says), ran.report
     assert ran.peak < 700 and bench.server.log == []
     return ran

@@ -135,18 +135,18 @@ def test_row_43_the_same_plan_twice(planned: Bench) -> None:
 def test_row_44_a_plan_that_was_edited(planned: Bench) -> None:
     """A saved plan is a claim, not a script: an edited one is 6, one that cannot be read 3, and nothing is written."""
     planned.plan("--out", "reviewed.plan")
-    whole = (planned.folder / "reviewed.plan").read_bytes()
+    original = (planned.folder / "reviewed.plan").read_bytes()
     edited = [
-        whole.replace(b"CP-99", b"CP-98"),
-        whole.replace(b"Old backend", b"Bystander"),
-        whole.replace(b"moved.example.com", b"evil.example.com"),
-        whole.replace(b'"delete"', b'"create"', 1),
-        re.sub(rb'"digest":\s*"....', b'"digest":"0000', whole),
+        original.replace(b"CP-99", b"CP-98"),
+        original.replace(b"Old backend", b"Bystander"),
+        original.replace(b"moved.example.com", b"evil.example.com"),
+        original.replace(b'"delete"', b'"create"', 1),
+        re.sub(rb'"digest":\s*"....', b'"digest":"0000', original),
     ]
-    broken = [whole[: len(whole) // 2], b"", b"{}", whole + b"x", b"\xff" + whole, b"[" * 100_000]
+    broken = [original[: len(original) // 2], b"", b"{}", original + b"x", b"\xff" + original, b"[" * 100_000]
     for codes, variants in ((6, edited), (3, broken)):
         for variant in variants:
-            assert variant != whole
+            assert variant != original
             planned.write("edited.plan", variant)
             planned.run("apply", "--plan", "edited.plan", code=codes)
     assert planned.server.writes == []
@@ -156,12 +156,12 @@ def test_row_44_a_plan_that_was_edited(planned: Bench) -> None:
 def test_row_44_every_byte_of_a_plan(planned: Bench) -> None:
     """Whatever byte is changed: it is refused, or what is done is exactly what was reviewed."""
     planned.plan("--out", "reviewed.plan")
-    whole = (planned.folder / "reviewed.plan").read_bytes()
+    original = (planned.folder / "reviewed.plan").read_bytes()
     planned.server.on(fs.writes, fs.answer(422))
-    for place in range(0, len(whole), max(1, len(whole) // 150)):
-        planned.write("edited.plan", whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+    for place in range(0, len(original), max(1, len(original) // 150)):
+        planned.write("edited.plan", original[:place] + bytes([original[place] ^ 1]) + original[place + 1 :])
         ran = planned.run("apply", "--plan", "edited.plan", code=None)
-        assert ran.code in (3, 6), f"byte {place}: {whole[place - 20 : place + 20]!r}\n{ran.report}"
+        assert ran.code in (3, 6), f"byte {place}: {original[place - 20 : place + 20]!r}\n{ran.report}"
     assert planned.server.writes == []
 
 
@@ -213,7 +213,7 @@ def test_row_47_waiting_for_the_lock(bench: Bench) -> None:
     wait_for(some_writes(bench))
     second = bench.start("apply", "--auto-approve", "--lock-timeout", "20")
     ran = [first.finish(), second.finish()]
-    assert [each.code for each in ran] == [0, 0], "\n".join(each.report for each in ran)
+    assert [run.code for run in ran] == [0, 0], "\n".join(run.report for run in ran)
     assert len(bench.server.writes) == 3
 
 
@@ -223,7 +223,7 @@ def test_row_47_tenants_in_any_order(bench: Bench) -> None:
     for one, other, name in (("acme", "beta", "ab"), ("beta", "acme", "ba")):
         bench.write(f"{name}.yaml", fleet(2, tenant=one) + "---\n" + fleet(2, tenant=other))
     started = [bench.start("apply", "--auto-approve", f"{name}.yaml", "--lock-timeout", "20") for name in ("ab", "ba")]
-    assert [each.finish().code for each in started] == [0, 0]
+    assert [process.finish().code for process in started] == [0, 0]
     assert len(bench.server.writes) == 4
 
 
@@ -237,9 +237,9 @@ def interrupted(bench: Bench, number: int, *, took: float = 0.3) -> Ran:
     bench.server.on(fs.writes, slowly(took))
     running = bench.start("apply", "--auto-approve")
     wait_for(some_writes(bench, 6))
-    told = running.signal(number)
+    result = running.signal(number)
     ran = running.finish()
-    late = [exchange.line for exchange in ran.writes if exchange.at > told + took]
+    late = [exchange.line for exchange in ran.writes if exchange.at > result + took]
     assert len(late) <= 8, f"writes that were not in flight when the signal came\n{ran.report}"
     assert "Traceback" not in ran.text
     with contextlib.closing(sqlite3.connect(bench.state / "journal.db")) as database:
@@ -252,12 +252,12 @@ def test_row_50_interrupted_in_flight(bench: Bench, number: signal.Signals) -> N
     """Once: no new writes, what is in flight ends and is known, an honest summary, 130 or 143; a re-run converges."""
     ran = interrupted(bench, number)
     assert ran.code == INTERRUPTS[number], ran.report
-    made = len(chargers(bench.world))
-    assert 0 < made < 40 and f"{made} added" in ran.text, ran.report
+    created = len(chargers(bench.world))
+    assert 0 < created < 40 and f"{created} added" in ran.text, ran.report
     assert bench.open_unknowns().count("acme/charger/") == 0
     bench.server.heal()
     [again] = bench.converge(applies=1)
-    assert len(again.writes) == 40 - made
+    assert len(again.writes) == 40 - created
 
 
 def test_row_50_interrupted_while_nobody_answers(bench: Bench) -> None:
@@ -388,9 +388,9 @@ def test_row_53_nobody_listens(bench: Bench, closed: str) -> None:
     done = subprocess.run(
         ["bash", "-c", command], cwd=bench.folder, env=bench.environment(), capture_output=True, timeout=60
     )
-    said = (done.stdout + done.stderr).decode()
-    assert "Traceback" not in said and "Exception ignored" not in said, said
-    assert done.returncode != 1 and "code 1\n" not in said, f"exit code 1: a bug\n{said}"
+    output = (done.stdout + done.stderr).decode()
+    assert "Traceback" not in output and "Exception ignored" not in output, output
+    assert done.returncode != 1 and "code 1\n" not in output, f"exit code 1: a bug\n{output}"
     bench.server.run += 1
     bench.converge()
     assert len(bench.server.writes) == 20
@@ -483,22 +483,22 @@ def test_row_57_a_torn_tail(bench: Bench) -> None:
     assert len(bench.server.writes) == 3
 
 
-@pytest.mark.parametrize("what", ["newer", "garbage", *seldom("foreign", "cut")])
-def test_row_57_a_journal_that_cannot_be_read(bench: Bench, what: str) -> None:
+@pytest.mark.parametrize("damage", ["newer", "garbage", *seldom("foreign", "cut")])
+def test_row_57_a_journal_that_cannot_be_read(bench: Bench, damage: str) -> None:
     """Newer, damaged or somebody else's: 11, nothing guessed, nothing written, the file left as it is; plan goes on."""
     bench.write("exolink.yaml", fleet(2))
     bench.apply(code=0)
     path = bench.state / "journal.db"
     for extra in ("-wal", "-shm"):
         Path(f"{path}{extra}").unlink(missing_ok=True)
-    if what == "newer":
+    if damage == "newer":
         with contextlib.closing(sqlite3.connect(path)) as database:
             database.execute("PRAGMA user_version = 9999")
             database.commit()
             database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    elif what == "garbage":
+    elif damage == "garbage":
         path.write_bytes(b"not a journal at all\n" * 400)
-    elif what == "cut":
+    elif damage == "cut":
         path.write_bytes(path.read_bytes()[:5000])
     else:
         path.unlink()
@@ -547,8 +547,8 @@ def test_row_58_two_homes(bench: Bench) -> None:
     assert "state" in first.err
     again = bench.run(*arguments, bare=True, code=0, env={"CI": "true"})
     assert "state" not in again.err
-    found = [*(bench.folder / "home").rglob("journal.db")]
-    assert len(found) == 1
+    journals = [*(bench.folder / "home").rglob("journal.db")]
+    assert len(journals) == 1
     elsewhere = bench.folder / "xdg"
     bench.run(*arguments, bare=True, code=0, env={"XDG_STATE_HOME": str(elsewhere)})
     assert len([*elsewhere.rglob("journal.db")]) == 1
@@ -576,9 +576,9 @@ def test_row_60_modes(planned: Bench) -> None:
     planned.write("reviewed.plan", "x").chmod(0o666)
     planned.plan("--out", "reviewed.plan", preexec=lambda: os.umask(0) and None)
     planned.run("apply", "--plan", "reviewed.plan", preexec=lambda: os.umask(0) and None, code=0)
-    found = {path: stat.S_IMODE(path.stat().st_mode) for path in (planned.state, *planned.state.rglob("*"))}
-    wrong = {path.name: oct(mode) for path, mode in found.items() if mode != (0o700 if path.is_dir() else 0o600)}
-    assert wrong == {} and {"journal.db", "audit.jsonl"} <= {path.name for path in found}
+    modes = {path: stat.S_IMODE(path.stat().st_mode) for path in (planned.state, *planned.state.rglob("*"))}
+    wrong = {path.name: oct(mode) for path, mode in modes.items() if mode != (0o700 if path.is_dir() else 0o600)}
+    assert wrong == {} and {"journal.db", "audit.jsonl"} <= {path.name for path in modes}
     assert stat.S_IMODE((planned.folder / "reviewed.plan").stat().st_mode) == 0o600
 
 

@@ -110,8 +110,8 @@ def test_the_judges_find_secrets(tmp_path: Path) -> None:
     assert fs.token_leaks(["s3cret/canary"], [tmp_path], {"stdout": b"Bearer ***"}) == []
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "log").write_bytes(b"..." + base64.b64encode(b"user:s3cret/canary@host"))
-    found = fs.token_leaks(["s3cret/canary"], [tmp_path], {"stdout": b"GET s3cret%2Fcanary"})
-    assert found == [str(tmp_path / "a" / "log"), "stdout"]
+    leaks = fs.token_leaks(["s3cret/canary"], [tmp_path], {"stdout": b"GET s3cret%2Fcanary"})
+    assert leaks == [str(tmp_path / "a" / "log"), "stdout"]
 
 
 def test_a_bomb_is_big(server: fs.FaultServer) -> None:

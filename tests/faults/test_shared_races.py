@@ -58,7 +58,7 @@ def test_two_machines_start_together(
                 env={"HOME": str(bench.folder / machine), "SKEW": str(choice.choice((-3600, 0, 3600)))},
             )
         )  # fmt: skip
-    ended = [each.finish() for each in running]
+    ended = [process.finish() for process in running]
     report = "\n\n".join(ran.report for ran in ended)
     for ran in ended:
         assert "Traceback" not in ran.text and ran.code in (0, 5, 6, 7, 8), report
@@ -104,8 +104,8 @@ def soak(start_bench: Callable[..., Bench], seed: int, applies: int, *, processe
         for thread in threads:
             thread.join()
         assert len(ran) == applies
-        for each in ran:
-            assert "Traceback" not in each.text and each.code in (-9, 0, 4, 5, 6, 8, 9, 11), each.report
+        for finished in ran:
+            assert "Traceback" not in finished.text and finished.code in (-9, 0, 4, 5, 6, 8, 9, 11), finished.report
         assert duplicates(bench.world) == []
         for tenant in ("acme", "beta"):
             last = bench.apply("--lock-timeout", "60", f"{tenant}2.yaml", code=None)

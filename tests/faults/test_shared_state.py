@@ -176,7 +176,7 @@ def test_an_interrupted_apply_frees_its_lock(shared: Bench, gate: Gate) -> None:
     """The lock is free as soon as the process has ended, not only when the lease is over."""
     first = start(shared, gate)
     first.signal(signal.SIGINT)
-    wait_for(lambda: "Stopping" in first.said())
+    wait_for(lambda: "Stopping" in first.printed())
     gate.opened.set()
     ran = first.finish()
     assert ran.code in (130, 9), ran.report

@@ -141,7 +141,7 @@ def interrupted(bench: Bench, point: Point) -> Iterator[Ran]:
     if point.request == AFTER:
         told = "Resources: " if point.format == "text" else '"apply"'
         wait_for(
-            lambda: running.process.poll() is not None or told in running.said() or len(bench.server.writes) == COUNT
+            lambda: running.process.poll() is not None or told in running.printed() or len(bench.server.writes) == COUNT
         )
         with contextlib.suppress(ProcessLookupError):
             running.signal(point.number)

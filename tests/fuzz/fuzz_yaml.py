@@ -22,15 +22,15 @@ def judge(data: bytes) -> None:
     plain_lists.SHORTEST = sys.maxsize
     parsed = documents.read("fuzz.yaml", data, ENVIRONMENT)
     plain_lists.SHORTEST = 3
-    found, problems = documents.read("fuzz.yaml", data, ENVIRONMENT)
-    assert ([each.body for each in found], problems) == ([each.body for each in parsed[0]], parsed[1])
+    read_again, problems = documents.read("fuzz.yaml", data, ENVIRONMENT)
+    assert ([each.body for each in read_again], problems) == ([each.body for each in parsed[0]], parsed[1])
     try:
-        desired_state.build(found, KINDS, problems=problems)
+        desired_state.build(read_again, KINDS, problems=problems)
     except InputError as error:
         assert error.diagnostics
-        assert all(each.summary and each.code for each in error.diagnostics)
-        for each in error.diagnostics:
-            assert each.source is None or (each.source.line >= 1 and each.source.column >= 1)
+        assert all(diagnostic.summary and diagnostic.code for diagnostic in error.diagnostics)
+        for diagnostic in error.diagnostics:
+            assert diagnostic.source is None or (diagnostic.source.line >= 1 and diagnostic.source.column >= 1)
 
 
 fuzz(judge)

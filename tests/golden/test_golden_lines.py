@@ -46,9 +46,9 @@ FINDINGS = {
 
 
 def findings(text: str, path: str = "./estate/a b%,:é.yaml") -> tuple[Diagnostic, ...]:
-    found, problems = documents.read(path, text.encode(), None)
+    parsed, problems = documents.read(path, text.encode(), None)
     try:
-        return desired_state.build(found, KINDS, problems=problems).warnings
+        return desired_state.build(parsed, KINDS, problems=problems).warnings
     except InputError as error:
         return error.diagnostics
 
@@ -134,13 +134,13 @@ PLANS: dict[str, tuple[Callable[[], World], str]] = {
 
 def plan(story: str) -> str:
     make, text = PLANS[story]
-    found, problems = documents.read("estate/acme.yaml", text.encode(), {})
-    desired = desired_state.build(found, KINDS, problems=problems)
+    parsed, problems = documents.read("estate/acme.yaml", text.encode(), {})
+    desired = desired_state.build(parsed, KINDS, problems=problems)
     choices = Choices(may_infer=True, prune=story in ("many", "crowd"))
     with pipeline(make()) as run:
         changes = differ.diff(desired, run.live(desired, choices))
-        made = planner.plan(changes, desired, run.contract, choices, ORIGIN)
-    return github.plan(made, sources.find(made, found), AS_GIVEN)
+        planned = planner.plan(changes, desired, run.contract, choices, ORIGIN)
+    return github.plan(planned, sources.find(planned, parsed), AS_GIVEN)
 
 
 # --------------------------------------------------------------------------------------------------------------- tests
@@ -159,12 +159,12 @@ STORIES: dict[str, Callable[[], str]] = {
 @pytest.mark.parametrize("name", STORIES)
 def test_golden(name: str) -> None:
     """The report is what it was when somebody last looked at it."""
-    found = STORIES[name]()
+    story = STORIES[name]()
     path = FOLDER / name
     if os.environ.get("GOLDEN") == "write":
         FOLDER.mkdir(exist_ok=True)
-        path.write_bytes(found.encode())
-    assert found == path.read_bytes().decode()
+        path.write_bytes(story.encode())
+    assert story == path.read_bytes().decode()
 
 
 def test_nothing_is_left_over() -> None:
@@ -179,7 +179,7 @@ def test_every_line_is_one_command(name: str) -> None:
         level, _, rest = line.removeprefix("::").partition(" ")
         properties, _, message = rest.partition("::")
         assert line.startswith("::") and level in ("error", "warning", "notice")
-        assert [each.partition("=")[0] for each in properties.split(",")] in (
+        assert [property.partition("=")[0] for property in properties.split(",")] in (
             ["title"],
             ["title", "file", "line", "col"],
             ["title", "file", "line", "endLine"],

@@ -27,7 +27,7 @@ def regorus(plan: object, policy: str, rule: str) -> list[str]:
 
 def main() -> None:
     engine, plan, policy = sys.argv[1:]
-    found = {
+    engines = {
         rule: sorted(
             {"opa": opa, "regorus": regorus}[engine](
                 json.loads(pathlib.Path(plan).read_text()), pathlib.Path(policy).read_text(), rule
@@ -35,10 +35,10 @@ def main() -> None:
         )
         for rule in ("deny", "warn")
     }
-    for rule, messages in found.items():
+    for rule, messages in engines.items():
         for message in messages:
             print(f"{rule}: {message}")
-    print(f"{len(found['deny'])} denied, {len(found['warn'])} warned")
+    print(f"{len(engines['deny'])} denied, {len(engines['warn'])} warned")
 
 
 main()

@@ -40,15 +40,17 @@ TYPES = {bool: "bool", int: "number", float: "number", str: "string", type(None)
 
 
 def schemas(plan):
-    found = {}
+    by_provider = {}
     for row in plan["resource_changes"]:
-        types = found.setdefault(row["provider_name"], {"provider": {}, "resource_schemas": {}})["resource_schemas"]
+        types = by_provider.setdefault(row["provider_name"], {"provider": {}, "resource_schemas": {}})[
+            "resource_schemas"
+        ]
         names = types.setdefault(row["type"], {"version": 0, "block": {"attributes": {}}})["block"]["attributes"]
         change = row["change"]
         for values in (dict.fromkeys(change["after_unknown"]), change["after"] or {}, change["before"] or {}):
             for name, value in values.items():
                 names[name] = {"type": TYPES[type(value)], "optional": True, "computed": True}
-    return found
+    return by_provider
 
 
 def serve(plan, certificate):

@@ -42,12 +42,12 @@ def row(kind: Kind, **values: Any) -> Any:
     return TypeAdapter(row_model(kind)).validate_json(json.dumps(sent), extra="ignore")
 
 
-def sample(kind: Kind, which: int = 0) -> dict[str, Any]:
+def sample(kind: Kind, variant: int = 0) -> dict[str, Any]:
     """A value for each field that the contract lets a create carry."""
     with pipeline(World()) as run:
         create = run.contract.offer(kind).create
     names = create.fields if create else ()
-    return {name: VALUES[facts.json_type][which] for name, facts in fields(kind).items() if name in names}
+    return {name: VALUES[facts.json_type][variant] for name, facts in fields(kind).items() if name in names}
 
 
 # ------------------------------------------------------------------------------------------------------- every kind
@@ -104,9 +104,9 @@ def test_numbers_as_text(kind: Kind) -> None:
 def test_rows_take_more_than_we_know(kind: Kind) -> None:
     """A field we do not know is ignored; null is no value; a row is deleted when it says so."""
     nothing = dict.fromkeys(compared_fields(kind))
-    found = row(kind, **nothing, brandNew={"a": [1]}, deletedAt="2025-10-15T15:19:50.834Z")
-    assert all(getattr(found, name) is None for name in compared_fields(kind))
-    assert found.deletedAt
+    parsed = row(kind, **nothing, brandNew={"a": [1]}, deletedAt="2025-10-15T15:19:50.834Z")
+    assert all(getattr(parsed, name) is None for name in compared_fields(kind))
+    assert parsed.deletedAt
 
 
 @each_kind

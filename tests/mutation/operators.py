@@ -126,8 +126,8 @@ def _changes(node: ast.AST) -> Iterator[tuple[str, Replacement | str]]:
         case ast.With(items=[ast.withitem(optional_vars=None)], body=body):
             yield f"{was} -> without it", body
         case ast.ExceptHandler(type=ast.Tuple(elts=types)):
-            for index, each in enumerate(types):
-                yield f"except -> without {ast.unparse(each)}", f"type {index}"
+            for index, old in enumerate(types):
+                yield f"except -> without {ast.unparse(old)}", f"type {index}"
         case ast.Call(func=ast.Name(id=name), args=[_, *_]) if name in OTHER_CALL:
             yield f"{was} -> {OTHER_CALL[name]}(...)", ast.Call(ast.Name(OTHER_CALL[name], ast.Load()), node.args[:1] if OTHER_CALL[name] == "list" else node.args, [] if OTHER_CALL[name] == "list" else node.keywords)  # fmt: skip
         case ast.Call(args=[first, second, *rest]) if not isinstance(first, ast.Starred) and not isinstance(

@@ -164,12 +164,12 @@ class Mutation:
         self, session: pytest.Session, name: str, module: ModuleType, source: str, touched: Any, seconds: list[float]
     ) -> None:
         wanted = TARGETS[name]
-        found = [m for m in mutants(ast.parse(source)) if not wanted.functions or m.where in wanted.functions]
-        if self.options.sample and len(found) > self.options.sample:
-            found = sorted(random.Random(1).sample(found, self.options.sample), key=lambda mutant: mutant.number)
+        chosen = [m for m in mutants(ast.parse(source)) if not wanted.functions or m.where in wanted.functions]
+        if self.options.sample and len(chosen) > self.options.sample:
+            chosen = sorted(random.Random(1).sample(chosen, self.options.sample), key=lambda mutant: mutant.number)
         running: dict[int, tuple[Mutant, float]] = {}
         killed = 0
-        for index, mutant in enumerate([*found, *[None] * self.options.jobs]):
+        for index, mutant in enumerate([*chosen, *[None] * self.options.jobs]):
             while running and (mutant is None or len(running) >= self.options.jobs):
                 pid, result = self._next(running)
                 done, _ = running.pop(pid)
@@ -180,7 +180,7 @@ class Mutation:
             if mutant is None:
                 continue
             if index % 50 == 0:
-                show(f"# {name} {index}/{len(found)}")
+                show(f"# {name} {index}/{len(chosen)}")
             tests = self._tests(name, mutant, touched)
             tests = [test for test in tests if wanted.judges(session.items[test].nodeid)]
             tests.sort(key=lambda test: seconds[test])
@@ -189,7 +189,7 @@ class Mutation:
             if child == 0:
                 self._child(session, module, source, mutant, [(session.items[test], seconds[test]) for test in tests])
             running[child] = (mutant, limit)
-        self.figures[name] = (len(found), killed)
+        self.figures[name] = (len(chosen), killed)
 
     def _tests(self, name: str, mutant: Mutant, touched: Any) -> list[int]:
         """Those that execute the line; for what happens on import, those that execute anything of the module."""

@@ -114,8 +114,8 @@ def runner(tmp_path: Path) -> Runner:
     (bin / "exolink-reconcile").write_text(TOOL.format(python=sys.executable))
     (bin / "python").write_text(PYTHON.format(python=sys.executable))
     shutil.copy(Path(__file__).with_name("gh.py"), bin / "gh")
-    for each in bin.iterdir():
-        each.chmod(0o755)
+    for program in bin.iterdir():
+        program.chmod(0o755)
     environment = {
         "PATH": f"{bin}:{os.environ['PATH']}", "HOME": str(tmp_path / "home"), "RUNNER_TEMP": str(temp), "CI": "true",
         "ACTION_BIN": str(bin), "ACTION_API_URL": f"emulator:{tmp_path}/live.db", "ACTION_STATE": str(temp / "state"),
@@ -123,6 +123,6 @@ def runner(tmp_path: Path) -> Runner:
         "GITHUB_REPOSITORY": "acme/fleet", "GITHUB_SERVER_URL": "https://github.com", "GITHUB_RUN_ID": "42",
         "ACTION_PAUSE": "0", "EXOLINK_SETTLE": "1", "GH_TOKEN": "gh-canary", "GH_STORE": str(tmp_path / "comments.json"), "GH_LOG": str(tmp_path / "gh.log"),
     }  # fmt: skip
-    made = Runner(tmp_path, checkout, environment)
-    made.write(QUICKSTART)
-    return made
+    new_runner = Runner(tmp_path, checkout, environment)
+    new_runner.write(QUICKSTART)
+    return new_runner

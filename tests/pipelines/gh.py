@@ -14,7 +14,7 @@ def main(arguments: list[str]) -> None:
     store, log = Path(os.environ["GH_STORE"]), Path(os.environ["GH_LOG"])
     comments = json.loads(store.read_text()) if store.exists() else []
     api, paginate, silent, method, body = arguments[0], "--paginate" in arguments, "--silent" in arguments, "GET", None
-    rest = [each for each in arguments[1:] if each not in ("--paginate", "--silent")]
+    rest = [argument for argument in arguments[1:] if argument not in ("--paginate", "--silent")]
     if rest[0] == "--method":
         method, rest = rest[1], rest[2:]
     path, rest = rest[0], rest[1:]
@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> None:
     else:
         assert method == "PATCH"
         number = int(path.removeprefix("repos/acme/fleet/issues/comments/"))
-        next(each for each in comments if each["id"] == number)["body"] = body
+        next(comment for comment in comments if comment["id"] == number)["body"] = body
     store.write_text(json.dumps(comments))
 
 
@@ -51,7 +51,7 @@ def issues(method: str, path: str, fields: dict[str, str], body: str | None) -> 
     kept = json.loads(store.read_text()) if store.exists() else []
     if method == "GET":
         assert path == "repos/acme/fleet/issues?state=open&per_page=100"
-        print(json.dumps([each for each in kept if each["state"] == "open"]))
+        print(json.dumps([issue for issue in kept if issue["state"] == "open"]))
         return
     if method == "POST":
         assert path == "repos/acme/fleet/issues"
@@ -59,7 +59,7 @@ def issues(method: str, path: str, fields: dict[str, str], body: str | None) -> 
         kept.append({"number": 1 + len(kept), "state": "open", "user": user, "title": fields["title"], "body": body})
     else:
         number = int(path.rpartition("/")[2])
-        next(each for each in kept if each["number"] == number).update(state=fields["state"], body=body)
+        next(issue for issue in kept if issue["number"] == number).update(state=fields["state"], body=body)
     store.write_text(json.dumps(kept))
 
 

@@ -145,7 +145,7 @@ def test_tokens_stay_where_they_belong(runner: Runner) -> None:
         assert variable in refused.log
     assert all("EXOLINK_TOKEN" not in call["names"] for call in runner.calls)
     everything = [path.read_bytes() for path in runner.folder.rglob("*") if path.is_file()]
-    assert not any(TOKEN.encode() in each or b"gh-canary\n" in each for each in everything)
+    assert not any(TOKEN.encode() in output or b"gh-canary\n" in output for output in everything)
     assert TOKEN not in "".join(step.log + step.summary for step in runner.steps)
 
 

@@ -100,7 +100,7 @@ def test_the_cron_job_may_do_little() -> None:
     [container] = pod["containers"]
     assert spec["concurrencyPolicy"] == "Forbid" and pod["automountServiceAccountToken"] is False
     assert pod["securityContext"]["runAsNonRoot"] and container["securityContext"]["readOnlyRootFilesystem"]
-    assert container["args"][0] == "plan" and {each["name"] for each in container["env"]} == {
+    assert container["args"][0] == "plan" and {variable["name"] for variable in container["env"]} == {
         "CI",
         "EXOLINK_TOKEN_FILE",
         "EXOLINK_STATE",

@@ -73,8 +73,8 @@ def test_least_rights(path: Path) -> None:
     assert content["permissions"] == {}
     more = {"plan": {"pull-requests": "write"}, "drift": {"issues": "write"}}
     for name, job in content["jobs"].items():
-        told = more.get(name, {}) if path.stem == f"exolink-{name}" else {}
-        assert job["permissions"] == {"contents": "read", **told}
+        permitted = more.get(name, {}) if path.stem == f"exolink-{name}" else {}
+        assert job["permissions"] == {"contents": "read", **permitted}
     checkouts = [step for step in steps(path) if step.get("uses", "").startswith("actions/checkout@")]
     assert checkouts and all(step["with"]["persist-credentials"] is False for step in checkouts)
 
@@ -113,8 +113,8 @@ def test_inputs_and_outputs_of_the_action() -> None:
     text = ACTION.read_text("utf-8")
     assert all(f"inputs.{name}" in text for name in action["inputs"])
     for path in WORKFLOWS:
-        given = {name for step in steps(path) if step.get("uses") == OURS for name in step["with"]}
-        assert given <= action["inputs"].keys()
+        passed = {name for step in steps(path) if step.get("uses") == OURS for name in step["with"]}
+        assert passed <= action["inputs"].keys()
         used = set(re.findall(r"steps\.plan\.outputs\.([\w-]+)", path.read_text("utf-8")))
         assert used <= action["outputs"].keys()
     script = (ROOT / "ci" / "action.sh").read_text("utf-8") + (ROOT / "ci" / "install.sh").read_text("utf-8")

@@ -144,26 +144,26 @@ def snapshot(world: World) -> dict[int, dict[str, Any]]:
 
 def planned_requests(plan: Plan) -> Counter[tuple[str, str]]:
     """The writes that a plan allows, as method and path."""
-    found: Counter[tuple[str, str]] = Counter()
+    requests: Counter[tuple[str, str]] = Counter()
     for step in plan.steps:
         base = f"/tenant/{step.address.tenant}" + ("" if step.kind.is_tenant() else f"/{step.address.kind}")
         item = base if step.kind.is_tenant() else f"{base}/{remote_id(step.before) if step.before else ''}"
         if step.creates:
-            found["POST", base] += 1
+            requests["POST", base] += 1
         if step.deletes:
-            found["DELETE", item] += 1
+            requests["DELETE", item] += 1
         if step.action is Action.UPDATE:
-            found["PUT", item] += 1
-    return found
+            requests["PUT", item] += 1
+    return requests
 
 
 def as_declared(case: Case, world: World, plan: Plan) -> None:
     """Judge the world against the declaration, without a word of the tool's own logic but what it held back."""
-    held = {str(each.address) for each in plan.held_back}
+    held = {str(held.address) for held in plan.held_back}
     unclear = {
-        str(each.address)
-        for each in plan.held_back
-        if each.code in ("E-DUPLICATE-LIVE", "E-PINNED", "E-OTHER-NAME", "E-SAME-NAME")
+        str(held.address)
+        for held in plan.held_back
+        if held.code in ("E-DUPLICATE-LIVE", "E-PINNED", "E-OTHER-NAME", "E-SAME-NAME")
     }
     for tenant, kinds in case.declared.items():
         if tenant in case.tenant_names:
@@ -206,7 +206,7 @@ def only_planned_was_touched(world: World, before: dict[int, dict[str, Any]], pl
 
 def declared_ids(case: Case, before: dict[int, dict[str, Any]]) -> set[int]:
     """The ids of rows that some entry, or a pruned scope, speaks of: by name or by id."""
-    found = set()
+    numbers = set()
     for tenant, kinds in case.live.items():
         for kind, rows in kinds.items():
             entries = case.declared.get(tenant, {}).get(kind, [])
@@ -215,8 +215,8 @@ def declared_ids(case: Case, before: dict[int, dict[str, Any]]) -> set[int]:
             }
             pins = {entry["id"] for entry in entries if "id" in entry}
             claimed = case.prune and case.policy.get(tenant, {}).get("exclusive")
-            found |= {row["id"] for row in rows if row[KEYS[kind]] in spoken or row["id"] in pins or claimed}
-    return found | {row["id"] for row in before.values() if "domainPrefix" in row}
+            numbers |= {row["id"] for row in rows if row[KEYS[kind]] in spoken or row["id"] in pins or claimed}
+    return numbers | {row["id"] for row in before.values() if "domainPrefix" in row}
 
 
 def converges(case: Case) -> None:
@@ -307,11 +307,13 @@ def exported_plans_to_nothing(run: Pipeline, tenants: tuple[str, ...]) -> None:
 
 def secrets_of(tenant: str, row: dict[str, Any]) -> dict[str, str]:
     """Every name that a variable for a secret of this row may have. All rows of the strategy share each secret's value."""
-    known = {"PASSWORD": "hunter2", "TOKEN": "t0ps3cret", "X": "1", "QUERY": "q", "FRAGMENT": "frag"}
+    values = {"PASSWORD": "hunter2", "TOKEN": "t0ps3cret", "X": "1", "QUERY": "q", "FRAGMENT": "frag"}
     stem = "".join(c if c.isascii() and c.isalnum() else "\0" for c in f"{tenant}_{row['displayName']}".upper())
     stem = "_".join(part for part in stem.split("\0") if part)
     stem = "_" + stem if stem[:1].isdigit() else stem
-    return {f"{stem}_{what}{n}": value for what, value in known.items() for n in ("", *(f"_{i}" for i in range(2, 20)))}
+    return {
+        f"{stem}_{name}{n}": value for name, value in values.items() for n in ("", *(f"_{i}" for i in range(2, 20)))
+    }
 
 
 @FAST

@@ -104,7 +104,7 @@ class Silent(Console):
 class Fault:
     """What goes wrong at the `at`-th request (or write, or journal call) of one apply, and the `times - 1` after it."""
 
-    what: str = ""
+    name: str = ""
     at: int = 0
     times: int = 1
     writes_only: bool = True
@@ -113,14 +113,14 @@ class Fault:
 
     def now(self, is_write: bool) -> str:
         """What happens to this request, empty where nothing does."""
-        if self.what == "kill at journal" or not self.hits(is_write):
+        if self.name == "kill at journal" or not self.hits(is_write):
             return ""
-        if not self.what.startswith(THROTTLED):
-            return self.what
-        return "429" if self.met - 1 == self.at else self.what.removeprefix(THROTTLED)
+        if not self.name.startswith(THROTTLED):
+            return self.name
+        return "429" if self.met - 1 == self.at else self.name.removeprefix(THROTTLED)
 
     def hits(self, is_write: bool) -> bool:
-        if not self.what or (self.writes_only and not is_write):
+        if not self.name or (self.writes_only and not is_write):
             return False
         self.met += 1
         return self.at <= self.met - 1 < self.at + self.times
@@ -252,12 +252,12 @@ class Machine(RuleBasedStateMachine):
         self.run_apply()
 
     @rule(
-        what=st.sampled_from((*BEFORE, *AFTER)), at=st.integers(0, 3), times=st.integers(1, 5),
+        fault=st.sampled_from((*BEFORE, *AFTER)), at=st.integers(0, 3), times=st.integers(1, 5),
         writes_only=st.booleans(), delay=st.floats(0, 40), places=few, url=urls, number=numbers,
     )  # fmt: skip
     def apply_with_a_fault(
         self,
-        what: str,
+        fault: str,
         at: int,
         times: int,
         writes_only: bool,
@@ -267,18 +267,18 @@ class Machine(RuleBasedStateMachine):
         number: int,
     ) -> None:
         self.declare_all(places, url, number)
-        self.run_apply(Fault(what, at, times, writes_only, delay))
+        self.run_apply(Fault(fault, at, times, writes_only, delay))
 
     @rule(
-        what=st.sampled_from((*KILLS, *(THROTTLED + kill for kill in KILLS if kill != "kill at journal"))),
+        fault=st.sampled_from((*KILLS, *(THROTTLED + kill for kill in KILLS if kill != "kill at journal"))),
         at=st.integers(0, 3), writes_only=st.booleans(), delay=st.floats(0, 40),
         places=few, url=urls, number=numbers,
     )  # fmt: skip
     def apply_is_killed(
-        self, what: str, at: int, writes_only: bool, delay: float, places: list[Place], url: str, number: int
+        self, fault: str, at: int, writes_only: bool, delay: float, places: list[Place], url: str, number: int
     ) -> None:
         self.declare_all(places, url, number)
-        self.run_apply(Fault(what, at, 10_000, writes_only or "late" in what, delay))
+        self.run_apply(Fault(fault, at, 10_000, writes_only or "late" in fault, delay))
 
     @rule(seconds=st.lists(st.floats(0, 45), min_size=2, max_size=4))
     def apply_with_stale_lists(self, seconds: list[float]) -> None:
@@ -326,16 +326,16 @@ class Machine(RuleBasedStateMachine):
     def answer_a_rail(self, refused: PlanRefused, choices: dict[str, Any]) -> int | ReconcileError | None:
         """What a person does who knows what the world is like: says the number, or that the list really is empty."""
         if refused.code == "E-DELETES" and "allow_deletes" not in choices:
-            found = re.search(r"--allow-deletes (\d+)", refused.summary)
-            assert found
-            return self.run_apply(**choices, allow_deletes=int(found.group(1)))
+            match = re.search(r"--allow-deletes (\d+)", refused.summary)
+            assert match
+            return self.run_apply(**choices, allow_deletes=int(match.group(1)))
         if refused.code == "E-LIST-SHRANK":
-            found = re.search(r"--allow-shrunk (\w+)/(\w+)", refused.summary)
-            assert found
-            place = f"{found.group(1)}/{found.group(2)}"
-            said = choices.pop("allow_shrunk", frozenset())
-            if place not in said and not self.shown(*found.groups()):
-                return self.run_apply(**choices, allow_shrunk=said | {place})
+            match = re.search(r"--allow-shrunk (\w+)/(\w+)", refused.summary)
+            assert match
+            place = f"{match.group(1)}/{match.group(2)}"
+            shrunk = choices.pop("allow_shrunk", frozenset())
+            if place not in shrunk and not self.shown(*match.groups()):
+                return self.run_apply(**choices, allow_shrunk=shrunk | {place})
         return refused
 
     def applied(self, apply: Any, plan: Plan, *rest: Any) -> Result:
@@ -459,7 +459,7 @@ class Machine(RuleBasedStateMachine):
 
     def stale(self, target: str, answer: bytes, seconds: float) -> bytes:
         """A list as it was some time ago: a version that was committed within the last 45 seconds."""
-        versions = [shown for at, shown in self.versions[target] if at <= self.clock.now - seconds]
+        versions = [body for at, body in self.versions[target] if at <= self.clock.now - seconds]
         return versions[-1] if versions else answer
 
     def remember(self, since: float | None = None) -> None:
@@ -467,20 +467,20 @@ class Machine(RuleBasedStateMachine):
         for tenant in TENANTS:
             for kind in KEYS:
                 target = f"/tenant/{tenant}/{kind}"
-                _, _, shown = self.world.respond("GET", target, {"authorization": f"Bearer {self.world.token}"}, b"")
-                if not self.versions[target] or self.versions[target][-1][1] != shown:
-                    self.versions[target].append((self.clock.now if since is None else since, shown))
+                _, _, body = self.world.respond("GET", target, {"authorization": f"Bearer {self.world.token}"}, b"")
+                if not self.versions[target] or self.versions[target][-1][1] != body:
+                    self.versions[target].append((self.clock.now if since is None else since, body))
 
     def lagging(self, answer: bytes) -> bytes:
-        found = json.loads(answer)
-        if not isinstance(found, list):
+        rows = json.loads(answer)
+        if not isinstance(rows, list):
             return answer
-        return json.dumps([row for row in found if self.hidden.get(row["id"], 0.0) <= self.clock.now]).encode()
+        return json.dumps([row for row in rows if self.hidden.get(row["id"], 0.0) <= self.clock.now]).encode()
 
     def deliver(self) -> None:
         """Creates that were under way arrive."""
-        due = sorted((each for each in self.late if each[0] <= self.clock.now), key=lambda each: each[0])
-        self.late = [each for each in self.late if each[0] > self.clock.now]
+        due = sorted((answer for answer in self.late if answer[0] <= self.clock.now), key=lambda each: each[0])
+        self.late = [answer for answer in self.late if answer[0] > self.clock.now]
         for at, target, headers, body in due:
             self.commit("POST", target, headers, body, landed=at)
 
@@ -513,8 +513,8 @@ class Machine(RuleBasedStateMachine):
     def at_most_one_of_ours(self) -> None:
         """G1."""
         live = {row["id"] for tenant in TENANTS for kind in KEYS for row in self.world.live(tenant, kind)}
-        found = Counter(place for row_id, place in self.ours.items() if row_id in live)
-        assert {place: n for place, n in found.items() if n > 1 and place not in self.excepted} == {}
+        counted = Counter(place for row_id, place in self.ours.items() if row_id in live)
+        assert {place: n for place, n in counted.items() if n > 1 and place not in self.excepted} == {}
 
     @invariant()
     def only_what_was_shown_was_done(self) -> None:
@@ -578,7 +578,7 @@ class MortalJournal(Journal):
             machine = object.__getattribute__(self, "machine")
             if machine.dead:
                 raise Killed
-            if machine.fault.what == "kill at journal" and machine.fault.hits(True):
+            if machine.fault.name == "kill at journal" and machine.fault.hits(True):
                 machine.die()
         return super().__getattribute__(name)
 
@@ -594,5 +594,5 @@ def test_whatever_happens_long(record_property: Callable[[str, object], None]) -
     """G1 to G4 hold in thousands of histories."""
     Machine.counted.clear()
     run_state_machine_as_test(Machine, settings=LONG)
-    for what, count in Machine.counted.items():
-        record_property(f"figure: {what} of the state machine", count)
+    for name, count in Machine.counted.items():
+        record_property(f"figure: {name} of the state machine", count)

@@ -35,18 +35,18 @@ EXPAND = functools.partial(references.expand, environment=references.Environment
 
 def with_table(yaml: bytes, table: bytes | None) -> list[Document]:
     """The documents of a YAML file, whose one table, if it has one, is this."""
-    found, problems = documents.read("exolink.yaml", yaml, {})
+    parsed, problems = documents.read("exolink.yaml", yaml, {})
     assert problems == []
     if table is None:
-        return found
+        return parsed
     return [
         replace(
-            each,
+            document,
             tables={
-                (i.line, i.column): TableFile("t.csv", table, 1, EXPAND) for i in each.body.get("chargersFrom", ())
+                (i.line, i.column): TableFile("t.csv", table, 1, EXPAND) for i in document.body.get("chargersFrom", ())
             },
         )
-        for each in found
+        for document in parsed
     ]
 
 
@@ -129,25 +129,25 @@ def yaml_files(draw: st.DrawFn, rows: Sequence[dict[str, object]]) -> str:
     return draw(st.sampled_from(["", "\ufeff"])) + draw(st.sampled_from(["\n", "\r\n"])).join([*lines, ""])
 
 
-def check_written_back(world: World, found: list[Document]) -> None:
+def check_written_back(world: World, parsed: list[Document]) -> None:
     """After writing back nothing differs but what was left, and only lines with an edit have changed."""
-    desired = desired_state.build(found, KINDS)
+    desired = desired_state.build(parsed, KINDS)
     with pipeline(world) as run:
         live = live_state.read(run.api, {"acme": list(desired.tenants[0].mentioned)}, TENANT)
         changes = differ.diff(desired, live)
-        rewrites, left = write_back.rewrite(found, changes, lambda *what: export.refusal(contract_of(), *what))
-        yaml, table = found[0].data, next((each.data for each in found[0].tables.values()), None)
-        for each in rewrites:
-            before = table if each.path == "t.csv" else yaml
-            assert before == each.mark + each.before.encode()
-            old, new = each.before.split("\n"), each.after.split("\n")
-            touched = {each.before.count("\n", 0, span.start) for span in each.spans}
+        rewrites, unwritten = write_back.rewrite(parsed, changes, lambda *what: export.refusal(contract_of(), *what))
+        yaml, table = parsed[0].data, next((each.data for each in parsed[0].tables.values()), None)
+        for rewrite in rewrites:
+            before = table if rewrite.path == "t.csv" else yaml
+            assert before == rewrite.mark + rewrite.before.encode()
+            old, new = rewrite.before.split("\n"), rewrite.after.split("\n")
+            touched = {rewrite.before.count("\n", 0, span.start) for span in rewrite.spans}
             assert len(old) == len(new) and {n for n, pair in enumerate(zip(old, new)) if pair[0] != pair[1]} <= touched
-            yaml, table = (yaml, each.data) if each.path == "t.csv" else (each.data, table)
-            assert list(write_back.unified_diff(each))[0] == f"--- {each.path}"
+            yaml, table = (yaml, rewrite.data) if rewrite.path == "t.csv" else (rewrite.data, table)
+            assert list(write_back.unified_diff(rewrite))[0] == f"--- {rewrite.path}"
         again: DesiredState = desired_state.build(with_table(yaml, table), KINDS)
         remaining = differ.diff(again, live)
-    whats = {each.subject for each in left}
+    whats = {each.subject for each in unwritten}
     for change in remaining.changes:
         for field in change.fields:
             assert f"{field.name} of {change.address}" in whats

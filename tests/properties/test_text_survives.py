@@ -25,8 +25,8 @@ legal = texts.filter(str.strip)
 
 
 def survives_quoting(text: str) -> None:
-    found, problems = documents.read("f.yaml", f"tenant: acme\nname: {scalar(text)}\n".encode(), {})
-    assert problems == [] and found[0].body["name"] == text
+    parsed, problems = documents.read("f.yaml", f"tenant: acme\nname: {scalar(text)}\n".encode(), {})
+    assert problems == [] and parsed[0].body["name"] == text
 
 
 def survives_export(name: str, label: str) -> None:
@@ -40,8 +40,8 @@ def survives_export(name: str, label: str) -> None:
     texts, warnings = export.tenants({"acme": rows}, contract_of())
     text = texts["acme"]
     declared = [entry.resource for entry in read_yaml(text).tenants[0].declared[CHARGER]]
-    shown = [(each.identity, each.displayName) for each in declared]  # type: ignore[attr-defined]  # a field of this kind
-    assert shown == [(name, label)] or warnings
+    names = [(entry.identity, entry.displayName) for entry in declared]  # type: ignore[attr-defined]  # a field of this kind
+    assert names == [(name, label)] or warnings
 
 
 @FAST
@@ -79,8 +79,8 @@ def test_export_leaves_out_what_yaml_cannot_hold(character: str) -> None:
 @pytest.mark.parametrize("form", ["name: {}", 'name: "{}"', "name: '{}'"])
 def test_private_use(text: str, form: str) -> None:
     """A private-use character is text like any other, also the one that stands in for a colon inside the reader."""
-    found, problems = documents.read("f.yaml", f"tenant: acme\n{form.format(text)}\n".encode(), {})
-    assert problems == [] and found[0].body["name"] == text
+    parsed, problems = documents.read("f.yaml", f"tenant: acme\n{form.format(text)}\n".encode(), {})
+    assert problems == [] and parsed[0].body["name"] == text
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))

@@ -93,8 +93,8 @@ def test_history(run: Run, state: str) -> None:
     assert update["when"].endswith("Z") and isinstance(update["id"], int)
     assert [w["address"] for w in run("history", "acme/charger/CP-2", "--format", "json").json["writes"]] == ["acme/charger/CP-2"] * 2  # fmt: skip
     assert len(run("history", "--limit", "3", "--format", "json").json["writes"]) == 3
-    one = run("history", "--run", writes[-1]["run"], "--format", "json").json["writes"]
-    assert len(one) == 4 and one == writes[-4:]
+    of_run = run("history", "--run", writes[-1]["run"], "--format", "json").json["writes"]
+    assert len(of_run) == 4 and of_run == writes[-4:]
     text = run("history", "acme/cpms/*").out
     assert "update acme/cpms/Primary [done] url: wss://one.example.com/ -> wss://uno.example.com/" in text
     assert run("history", "--run", "nonsense").code == 3 and run("history", "--format", "yaml").code == 3

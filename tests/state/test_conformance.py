@@ -34,8 +34,8 @@ def held(store: Any, *tenants: str, timeout: float = 0.0) -> Any:
 
 
 def intended(store: Any, *steps: Step) -> None:
-    for each in steps:
-        store.intend(each, {"displayName": "before"}, {"displayName": each.address.name})
+    for step in steps:
+        store.intend(step, {"displayName": "before"}, {"displayName": step.address.name})
 
 
 # --------------------------------------------------------------------------------------------------------------- locks
@@ -141,14 +141,14 @@ def test_threads_at_once(home: Open) -> None:
     steps = [step(f"N{number:02}") for number in range(24)]
     store = home()
     with held(store):
-        threads = [threading.Thread(target=intended, args=(store, each)) for each in steps]
+        threads = [threading.Thread(target=intended, args=(store, step)) for step in steps]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        assert sorted(names(store.open_operations())) == [each.address.name for each in steps]
+        assert sorted(names(store.open_operations())) == [step.address.name for step in steps]
         store.settle([Outcome(steps[5], Status.DONE)])
-        assert sorted(names(store.open_operations())) == [each.address.name for each in steps if each is not steps[5]]
+        assert sorted(names(store.open_operations())) == [step.address.name for step in steps if step is not steps[5]]
 
 
 def test_the_life_of_a_write(home: Open) -> None:
@@ -182,13 +182,13 @@ def test_the_life_of_a_write(home: Open) -> None:
 )
 def test_what_stays_open(home: Open, outcome: dict[str, Any], still_open: bool, answered: bool | None) -> None:
     """Only a known outcome closes a write; a create that was answered and does not show up is marked as such."""
-    each, never_sent = step(), step("Never")
+    open_step, never_sent = step(), step("Never")
     store = home()
     with held(store):
-        intended(store, each)
-        store.settle([Outcome(each, **outcome), Outcome(never_sent, Status.SKIPPED, "why", "E-STOPPED")])
-        found = store.open_operations()
-    assert ([op.answered for op in found] == [answered]) if still_open else found == []
+        intended(store, open_step)
+        store.settle([Outcome(open_step, **outcome), Outcome(never_sent, Status.SKIPPED, "why", "E-STOPPED")])
+        operations = store.open_operations()
+    assert ([op.answered for op in operations] == [answered]) if still_open else operations == []
 
 
 def test_what_an_earlier_run_left(home: Open) -> None:
@@ -212,11 +212,11 @@ def test_what_was_made_lately(home: Open) -> None:
     other, store = home(OTHER), home()
     steps = [step("A"), step("B"), step("T", tenant="beta")]
     with held(other), held(store, "acme", "beta"):
-        each = step("O")
-        intended(other, each)
-        other.settle([Outcome(each, Status.DONE, made=1)])
+        written = step("O")
+        intended(other, written)
+        other.settle([Outcome(written, Status.DONE, made=1)])
         intended(store, *steps)
-        store.settle([Outcome(each, Status.DONE, made=made) for each, made in zip(steps, (41, None, 43))])
+        store.settle([Outcome(written, Status.DONE, made=number) for written, number in zip(steps, (41, None, 43))])
         assert [(op.address.name, op.remote_id) for op in store.made_lately(["acme"], 60.0)] == [("A", 41)]
         assert names(store.made_lately(["beta", "acme"], 60.0)) == ["A", "T"]
         assert store.made_lately(["acme"], 0.0) == []
@@ -235,8 +235,8 @@ def test_what_was_made_last_at_an_address(home: Open) -> None:
         store.settle([Outcome(each, Status.DONE, made=made) for each, made in zip(steps, ids)])
         addresses = [Address("acme", "cpms", name) for name in ("A", "B", "never", steps[4].address.name)]
         many = [Address("acme", "cpms", f"CP-{number}") for number in range(12_000)]
-        found = store.last_made([*many, *addresses, *(each._replace(kind="charger") for each in addresses)])
-        assert found == {addresses[0]: 42, addresses[3]: 45}
+        numbers = store.last_made([*many, *addresses, *(each._replace(kind="charger") for each in addresses)])
+        assert numbers == {addresses[0]: 42, addresses[3]: 45}
         assert store.last_made([]) == {}
 
 
@@ -274,10 +274,10 @@ def test_the_base(home: Open) -> None:
     assert store.base("acme") is None
     store.keep_base("acme", {a: {"url": "1", "interval": 30}, b: {"url": "2", "interval": 60}}, keep=(), removed=[d])
     store.keep_base("acme", {a: {"url": "3"}, b: {"url": "9"}, c: {}}, keep={b, d}, removed=[e], exclusive=["cpms/*"])
-    found = home().base("acme")
-    assert found is not None and abs(found.when - time.time()) < 3600
-    assert found.declared == {a: {"url": "3"}, b: {"url": "2", "interval": 60}, c: {}}
-    assert found.removed == {d, e} and found.exclusive == ("cpms/*",)
+    base = home().base("acme")
+    assert base is not None and abs(base.when - time.time()) < 3600
+    assert base.declared == {a: {"url": "3"}, b: {"url": "2", "interval": 60}, c: {}}
+    assert base.removed == {d, e} and base.exclusive == ("cpms/*",)
     assert home(OTHER).base("acme") is None
 
 
@@ -288,11 +288,11 @@ def test_what_a_plan_has_done(home: Open) -> None:
         store = home()
         store.digest = digest
         with held(store):
-            for each in written:
-                store.intend(each, {}, {})
-                store.sending(each)
-                store.answered(each)
-            store.settle([Outcome(each, Status.DONE) for each in written if each is not steps[2]])
+            for begun in written:
+                store.intend(begun, {}, {})
+                store.sending(begun)
+                store.answered(begun)
+            store.settle([Outcome(begun, Status.DONE) for begun in written if begun is not steps[2]])
     assert home().done("1" * 64) == {steps[0].address} and home().done("2" * 64) == {steps[1].address}
     assert home(OTHER).done("1" * 64) == frozenset()
 

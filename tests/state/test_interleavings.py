@@ -141,8 +141,8 @@ class World:
         rows = self.sql("SELECT name, token FROM exolink.op ORDER BY number")
         tokens = [int(str(token)) for _, token in rows]
         assert tokens == sorted(tokens), "an intent with an old token stands after one with a newer"
-        there = {row[0]: row[1] for row in rows}
-        assert {name: there.get(name) for name in self.confirmed} == self.confirmed, "a confirmed intent is not there"
+        live = {row[0]: row[1] for row in rows}
+        assert {name: live.get(name) for name in self.confirmed} == self.confirmed, "a confirmed intent is not there"
 
     def close(self) -> None:
         for run in self.runs:

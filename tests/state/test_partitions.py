@@ -98,7 +98,7 @@ def run_through(wire: Wire, name: str) -> list[tuple[str, str | None, int | None
             store.saw({ListKey("acme", "cpms"): 1})
     with contextlib.closing(_store(url)) as store:
         assert store.leases() == [], "a lock stayed"
-        return [(each.address.name, each.outcome, each.made_id) for each in store.history()]
+        return [(operation.address.name, operation.outcome, operation.made_id) for operation in store.history()]
 
 
 def _store(url: str) -> PostgresStore:

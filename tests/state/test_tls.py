@@ -64,9 +64,9 @@ def guarded() -> Iterator[Guarded]:
     postgres_server.server()
     folder = Path(tempfile.mkdtemp(prefix="exolink-tls-", dir="/tmp"))
     folder.chmod(0o755)
-    made = Guarded(folder)
-    yield made
-    made.server.remove()
+    server = Guarded(folder)
+    yield server
+    server.server.remove()
     shutil.rmtree(folder)
 
 

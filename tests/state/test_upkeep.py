@@ -47,9 +47,9 @@ def test_a_folder_is_imported_once(postgres: Home, tmp_path: Path) -> None:
     """Writes, bases and counts come over, open ones too; again nothing is added, and later ones are."""
     folder = tmp_path / "state"
     with journal.Journal(folder, ORIGIN) as store, store.hold(["acme"], 0.0, print):
-        done, left = step("Done"), step("Left")
+        done, open_step = step("Done"), step("Left")
         store.intend(done, {}, {"displayName": "Done"})
-        store.intend(left, {}, {})
+        store.intend(open_step, {}, {})
         store.settle([Outcome(done, Status.DONE, made=5)])
         store.saw({ListKey("acme", "cpms"): 3})
         store.keep_base("acme", {Address("acme", "cpms", "A"): {"interval": 3}}, ())

@@ -279,7 +279,7 @@ def test_all_broken_limits_at_once() -> None:
     yaml = document("acme", cpms=[{"displayName": "A", "interval": 1}, {"displayName": "B"}, {"displayName": "C", "interval": 2}])  # fmt: skip
     with pytest.raises(InputError) as caught:
         contract.check(parse(description), read_yaml(yaml))
-    assert [each.source and each.source.line for each in caught.value.diagnostics] == [3, 5]
+    assert [diagnostic.source and diagnostic.source.line for diagnostic in caught.value.diagnostics] == [3, 5]
 
 
 # ------------------------------------------------------------------------------------------------ another description
@@ -561,6 +561,6 @@ def test_a_choice_of_very_many() -> None:
     interval = {"enum": [{}, [], *range(100, 1100)]}
     description["components"]["schemas"]["CpmsCreate"]["properties"]["interval"] = interval
     offer = contract.parse(json.dumps(description), KINDS).offer(CPMS)
-    said = contract.broken_limit(offer, "interval", 7)
-    assert said.startswith("must be one of 100, 101, ") and said.endswith(" 119 and 980 more")
+    message = contract.broken_limit(offer, "interval", 7)
+    assert message.startswith("must be one of 100, 101, ") and message.endswith(" 119 and 980 more")
     assert contract.broken_limit(offer, "interval", 600) == ""

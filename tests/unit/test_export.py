@@ -65,7 +65,7 @@ def test_a_list_of_nothing_but_rows_left_out(kind: str) -> None:
         world.add("acme", kind, **{"displayName" if kind == "cpms" else "identity": "Twin"})
     text, warnings = export(world)
     assert len(warnings) == 2 and text.count("# left out") == 2
-    assert [len(found) for found in read_yaml(text).tenants[0].declared.values()] == [1, 0, 0]
+    assert [len(entries) for entries in read_yaml(text).tenants[0].declared.values()] == [1, 0, 0]
 
 
 @pytest.mark.parametrize("name", ["", "  ", "a\u202eb", "a\nb: [", "\x1b[2J"])
@@ -164,7 +164,7 @@ def test_row_E13_no_command_of_a_runner_in_yaml() -> None:
     text, warnings = export(world)
     assert warnings == [] and not re.search(r"##\[|##vso|::[a-z]", text)
     declared = read_yaml(text).tenants[0].declared[CHARGER]
-    assert sorted(each.resource.identity for each in declared) == sorted(names)  # type: ignore[attr-defined]  # a field of this kind
+    assert sorted(entry.resource.identity for entry in declared) == sorted(names)  # type: ignore[attr-defined]  # a field of this kind
     with pipeline(world) as run:
         assert not run.plan(text).differs
 
@@ -181,7 +181,7 @@ def test_row_E13_csv_has_no_escapes() -> None:
         world.add("acme", "charger", identity=identity, displayName=name)
     text, warnings = table(world)
     assert text == 'identity,displayName,profileId\nCP-1,,1\nCP-2,"Plan: 0 to add",1\n"Plan: 1 to add",y,1\n'
-    assert len(warnings) == 2 and not any("##" in each for each in warnings)
+    assert len(warnings) == 2 and not any("##" in warning for warning in warnings)
 
 
 def test_formulas_are_exported_with_a_warning() -> None:
@@ -214,7 +214,7 @@ def test_what_breaks_a_limit_of_the_contract_is_left_out() -> None:
         text, warnings = run.export("acme")
         assert "displayName: B" in text and "displayName: b" not in text
         assert not run.plan(text).differs
-    assert len([each for each in warnings if "must match the pattern" in each]) == 1
+    assert len([warning for warning in warnings if "must match the pattern" in warning]) == 1
 
 
 @pytest.mark.parametrize("url", ["wss://u:a:b@h/", "wss://u:p@h/?token=a/b", "wss://u:p@h/#a?b"])

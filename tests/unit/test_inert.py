@@ -66,7 +66,7 @@ def test_twice_is_once(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "shown"),
+    ("text", "expected"),
     [
         ("a\nb", "a\\x0ab"),
         ("a\x1b[2Jb", "a\\x1b[2Jb"),
@@ -75,9 +75,9 @@ def test_twice_is_once(text: str) -> None:
         ("\ud800", "\\ud800"),
     ],
 )
-def test_escapes(text: str, shown: str) -> None:
+def test_escapes(text: str, expected: str) -> None:
     """An escape says which character it was."""
-    assert inert(text) == shown
+    assert inert(text) == expected
 
 
 @pytest.mark.parametrize("text", ["::error file=x::boom", "::add-mask::x", ":::set-output", "##[section]x", "###[x]", "##vso[task.setvariable]", "##teamcity[x]", "##TEAMCITY[x]"])  # fmt: skip

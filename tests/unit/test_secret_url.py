@@ -38,22 +38,22 @@ def urls(draw: st.DrawFn) -> tuple[str, list[str]]:
     query = ""
     if draw(st.booleans()):
         parts = draw(st.lists(st.sampled_from(["named", "bare", "empty", "semicolon"]), min_size=1, max_size=3))
-        made: dict[str, Any] = {"named": lambda: f"{draw(safe)}={secret('=')}", "bare": secret, "empty": lambda: "x=", "semicolon": lambda: f"a={secret()};b={secret()}"}  # fmt: skip
-        query = "?" + "&".join(made[part]() for part in parts)
+        makers: dict[str, Any] = {"named": lambda: f"{draw(safe)}={secret('=')}", "bare": secret, "empty": lambda: "x=", "semicolon": lambda: f"a={secret()};b={secret()}"}  # fmt: skip
+        query = "?" + "&".join(makers[part]() for part in parts)
     return f"{draw(st.sampled_from(['wss', 'ws', 'WSS']))}://{credentials}{draw(hosts)}{path}{query}", found
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(urls())
-def test_never_shown(made: tuple[str, list[str]]) -> None:
+def test_never_shown(url_and_secrets: tuple[str, list[str]]) -> None:
     """No password and no value of a query is in `str`, `repr`, a format or the repr of what holds it."""
-    text, found = made
+    text, secrets = url_and_secrets
     url = SecretUrl(text)
     entry = entry_model(Cpms).model_validate({"displayName": "a", "url": text})
     row = TypeAdapter(row_model(Cpms)).validate_python({"id": 1, "displayName": "a", "url": text})
-    shown = f"{url} {url!r} {[url]} {entry!r} {row!r} {entry} {vars(entry)}"
-    assert not [secret for secret in found if secret in shown]
-    assert url.reveal() == text and url.has_secret == bool(found)
+    output = f"{url} {url!r} {[url]} {entry!r} {row!r} {entry} {vars(entry)}"
+    assert not [secret for secret in secrets if secret in output]
+    assert url.reveal() == text and url.has_secret == bool(secrets)
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
@@ -67,13 +67,13 @@ def test_compared_as_a_whole(one: tuple[str, list[str]], other: tuple[str, list[
 
 @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 @given(urls())
-def test_rewrite_is_faithful(made: tuple[str, list[str]]) -> None:
+def test_rewrite_is_faithful(url_and_secrets: tuple[str, list[str]]) -> None:
     """Putting each secret back where it was gives the URL again."""
-    assert SecretUrl(made[0]).rewrite(lambda what, value: value) == made[0]
+    assert SecretUrl(url_and_secrets[0]).rewrite(lambda part, value: value) == url_and_secrets[0]
 
 
 @pytest.mark.parametrize(
-    ("text", "shown"),
+    ("text", "expected"),
     [
         ("wss://h/p", "wss://h/p"),
         ("wss://user:pass@h/p?token=t&x=", "wss://user:***@h/p?token=***&x="),
@@ -91,9 +91,9 @@ def test_rewrite_is_faithful(made: tuple[str, list[str]]) -> None:
         ("wss://h/p@q:r?", "wss://h/p@q:r?"),
     ],
 )
-def test_row_E8_what_is_shown(text: str, shown: str) -> None:
+def test_row_E8_what_is_shown(text: str, expected: str) -> None:
     """What is shown names where a secret is, and leaves the rest readable."""
-    assert str(SecretUrl(text)) == shown
+    assert str(SecretUrl(text)) == expected
 
 
 @pytest.mark.parametrize(
@@ -249,7 +249,7 @@ def test_live_urls_hide_what_the_declared_one_hides() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "shown"),
+    ("value", "expected"),
     [
         (SecretUrl("wss://u:pw@h"), "wss://u:***@h"),
         ({"b": SecretUrl("wss://u:pw@h"), "a": [1, SecretUrl("#x")]}, {"a": [1, "***"], "b": "wss://u:***@h"}),
@@ -258,14 +258,14 @@ def test_live_urls_hide_what_the_declared_one_hides() -> None:
         (5, 5),
     ],
 )
-def test_values_as_json(value: Any, shown: Any) -> None:
+def test_values_as_json(value: Any, expected: Any) -> None:
     """Every secret URL inside a value is masked, and the keys of a mapping have one order."""
-    assert masked(value) == shown
+    assert masked(value) == expected
     assert not isinstance(value, dict) or list(masked(value)) == sorted(value)
 
 
 @pytest.mark.parametrize(
-    ("text", "shown"),
+    ("text", "expected"),
     [
         ("got wss://u:pw@h/p?k=v, sorry", "got wss://u:***@h/p?k=***, sorry".replace("***, sorry", "*** sorry")),
         ('{"url": "https://u:pw@h/"}', '{"url": "https://u:***@h/"}'),
@@ -276,9 +276,9 @@ def test_values_as_json(value: Any, shown: Any) -> None:
         ("http://", "http://"),
     ],
 )
-def test_urls_in_a_text(text: str, shown: str) -> None:
+def test_urls_in_a_text(text: str, expected: str) -> None:
     """Whatever looks like a URL in a text of somebody else is masked like one."""
-    assert masked_text(text) == shown
+    assert masked_text(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -314,7 +314,7 @@ def test_what_other_stored_values_can_be(value: Any, stored: Any, same: bool) ->
 
 
 @pytest.mark.parametrize(
-    ("text", "shown"),
+    ("text", "expected"),
     [
         ("plain", "`plain`"),
         ("wss://u:pw@h/", "`wss://u:***@h/`"),
@@ -324,9 +324,9 @@ def test_what_other_stored_values_can_be(value: Any, stored: Any, same: bool) ->
         (expand("a${env:A}", Environment({"A": "hush"}))[0], "`a${env:A}`"),
     ],
 )
-def test_text_in_a_message(text: str, shown: str) -> None:
+def test_text_in_a_message(text: str, expected: str) -> None:
     """A message quotes the YAML as it is written, without the secrets of a URL in the wrong place, and not at any length."""
-    assert quoted(text) == shown
+    assert quoted(text) == expected
 
 
 # ----------------------------------------------------------------------------------------------------- what YAML may write

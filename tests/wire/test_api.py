@@ -250,8 +250,8 @@ def test_what_helps_with_a_certificate(words: str, advice: str) -> None:
     trouble = httpx.ConnectError(f"[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: {words} (_ssl.c:1006)")
     with pytest.raises(ApiUnreachable) as caught:
         ask("list", Script(trouble))
-    assert [each for each in ("--ca-file", "--api-url", "renew") if each in caught.value.summary] == [
-        each for each in ("--ca-file", "--api-url", "renew") if each in advice
+    assert [hint for hint in ("--ca-file", "--api-url", "renew") if hint in caught.value.summary] == [
+        hint for hint in ("--ca-file", "--api-url", "renew") if hint in advice
     ]
 
 
@@ -359,7 +359,7 @@ NOBODY = " (no connection to http://x.invalid: is --api-url right, and reachable
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "expected"),
     [
         (httpx.ReadTimeout("x"), "no whole answer in time"), (httpx.WriteTimeout("x"), "the request could not be sent in time"),
         (httpx.ConnectTimeout("x"), "no connection in time"), (httpx.PoolTimeout("x"), "no connection in time"),
@@ -368,12 +368,12 @@ NOBODY = " (no connection to http://x.invalid: is --api-url right, and reachable
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("verb", ["list", "create"])
-def test_what_an_error_means(error: Exception, said: str, verb: str) -> None:
+def test_what_an_error_means(error: Exception, expected: str, verb: str) -> None:
     """The message says which request failed and why, in words."""
     with pytest.raises(ApiError) as caught:
         ask(verb, Script(error))
     place = "GET /tenant/acme/cpms" if verb == "list" else "POST /tenant/acme/cpms"
-    assert caught.value.summary.removesuffix(NOBODY) == f"{place}: {said}"
+    assert caught.value.summary.removesuffix(NOBODY) == f"{place}: {expected}"
     assert caught.value.summary.endswith(NOBODY) is isinstance(error, httpx.ConnectTimeout)
     connected = verb == "create" and not isinstance(error, httpx.ConnectTimeout)
     assert caught.value.code == ("E-AMBIGUOUS" if connected else "E-UNREACHABLE")
@@ -414,19 +414,23 @@ def test_row_A14_a_page_says_nothing_of_a_write(verb: str, answer: tuple[bytes, 
 
 def test_every_request_is_traced() -> None:
     """Each request that is sent is reported once, with its status and which try it was, and without anything secret."""
-    seen: list[Exchange] = []
+    exchanges: list[Exchange] = []
     script = Script(500, httpx.ReadTimeout("slow"), rows(), 401, 201)
-    with script.api(trace=seen.append, reread=lambda: "renewed") as api:
+    with script.api(trace=exchanges.append, reread=lambda: "renewed") as api:
         api.list(CPMS, "acme")
         api.create(CPMS, "acme", {"url": SecretUrl("wss://u:hunter2@h/")})
-    assert [(each.method, each.path, each.status, each.attempt) for each in seen] == [
+    assert [(exchange.method, exchange.path, exchange.status, exchange.attempt) for exchange in exchanges] == [
         ("GET", "/tenant/acme/cpms", 500, 1),
         ("GET", "/tenant/acme/cpms", None, 2),
         ("GET", "/tenant/acme/cpms", 200, 3),
         ("POST", "/tenant/acme/cpms", 401, 1),
         ("POST", "/tenant/acme/cpms", 201, 1),
     ]
-    assert all(each.ms >= 0 for each in seen) and "hunter2" not in repr(seen) and TOKEN not in repr(seen)
+    assert (
+        all(exchange.ms >= 0 for exchange in exchanges)
+        and "hunter2" not in repr(exchanges)
+        and TOKEN not in repr(exchanges)
+    )
 
 
 def test_who_asks() -> None:
@@ -665,7 +669,7 @@ def test_the_clock_of_the_api() -> None:
             api.list(CPMS, "acme")
             clock.append(api.now())
     assert clock[0] is None
-    assert [each and each - now for each in clock[1:]] == pytest.approx([0, 100, 100, 100], abs=30)
+    assert [time_ and time_ - now for time_ in clock[1:]] == pytest.approx([0, 100, 100, 100], abs=30)
 
 
 def test_other_trouble_may_name_a_time_too() -> None:
@@ -854,11 +858,11 @@ def test_no_message_holds_the_token() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "asked", "said"),
+    ("status", "asked", "expected"),
     [(429, 301, "asks to come back in 301 s"), (429, 300, "again and again"), (429, 0, "again and again"), (503, 301, "again and again")],
 )  # fmt: skip
-def test_how_long_a_throttled_api_wants_us_to_wait(status: int, asked: int, said: str) -> None:
+def test_how_long_a_throttled_api_wants_us_to_wait(status: int, asked: int, expected: str) -> None:
     """A pause that is too long to wait for is told in seconds; anything else was tried until it was enough."""
     with pytest.raises(ApiUnreachable) as caught:
         ask("list", Script(httpx.Response(status, headers={"retry-after": str(asked)})))
-    assert caught.value.code == "E-UNREACHABLE" and said in caught.value.summary
+    assert caught.value.code == "E-UNREACHABLE" and expected in caught.value.summary

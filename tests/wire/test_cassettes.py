@@ -57,8 +57,8 @@ def test_list(api: Api) -> None:
 
 def test_get(api: Api) -> None:
     """One object is decoded, and one that says it was deleted does not exist."""
-    found = live_state.read_one(api, CPMS, "acme", 2)
-    assert found is not None and found.displayName == "My Charger"  # type: ignore[attr-defined]  # a field of this kind
+    row = live_state.read_one(api, CPMS, "acme", 2)
+    assert row is not None and row.displayName == "My Charger"  # type: ignore[attr-defined]  # a field of this kind
     assert live_state.read_one(api, CPMS, "acme", 1) is None
 
 

@@ -111,16 +111,20 @@ def test_any_answer_over_http_counts(text: bytes, status: int | None, reason: st
 
 
 @pytest.mark.parametrize(
-    ("named", "shown"), [(b"ocpp1.6", "ocpp1.6"), (b" ocpp2.1 ", "ocpp2.1"), (b"mqtt", None), (b"ocpp1.6\x1b", None)]
+    ("named", "expected"), [(b"ocpp1.6", "ocpp1.6"), (b" ocpp2.1 ", "ocpp2.1"), (b"mqtt", None), (b"ocpp1.6\x1b", None)]
 )
-def test_the_subprotocol_of_a_poor_handshake(named: bytes, shown: str | None) -> None:
+def test_the_subprotocol_of_a_poor_handshake(named: bytes, expected: str | None) -> None:
     """A 101 that lacks the proof of a WebSocket server still says which subprotocol it named, if it is one of OCPP."""
     head = (
         b"HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Protocol:" + named + b"\r\nSec-WebSocket-Accept: x\r\n\r\n"
     )
     with answering(said(head)) as port:
         answer = ask(f"ws://127.0.0.1:{port}/")
-    assert (answer.status, answer.subprotocol, answer.reason) == (101, shown, "but not as a WebSocket server answers")
+    assert (answer.status, answer.subprotocol, answer.reason) == (
+        101,
+        expected,
+        "but not as a WebSocket server answers",
+    )
 
 
 def test_what_is_not_reachable(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,6 +205,6 @@ def test_which_urls_of_a_plan() -> None:
         )  # fmt: skip
         with pipeline(world) as run:
             probes = probe.plan(run.plan(yaml), timeout=5.0, ca_file=None, environment={})
-    assert sorted((str(each.address), each.reachable, each.status) for each in probes) == [
+    assert sorted((str(probe.address), probe.reachable, probe.status) for probe in probes) == [
         ("acme/cpms/Moved", True, 404), ("acme/cpms/New", True, 404),
     ]  # fmt: skip

@@ -117,9 +117,9 @@ def plan(run: Callable[..., Any], folder: Callable[..., Any]) -> Callable[..., A
     """`plan({"a.yaml": …}, env={…})` against an empty emulator inside the process."""
 
     def plan_files(files: Mapping[str, str | bytes], env: Mapping[str, str] | None = None) -> Any:
-        where = folder({f"conf/{name}": text for name, text in files.items()})
+        root = folder({f"conf/{name}": text for name, text in files.items()})
         options = ["--api-url", "emulator:live.db", "--state", "state", "--format", "json"]
-        return run("plan", "conf", *options, cwd=where, env=env)
+        return run("plan", "conf", *options, cwd=root, env=env)
 
     return plan_files
 
@@ -290,7 +290,7 @@ def test_variables_make_two_names_one(plan: Callable[..., Any]) -> None:
 
 def test_validate_reads_no_variable(validate: Callable[..., Any], folder: Callable[..., Any]) -> None:
     """`validate` gives one answer wherever it runs: set, empty or unset variables change nothing."""
-    where = folder({"a.yaml": REFERENCES})
+    root = folder({"a.yaml": REFERENCES})
     for variables in ({}, {"HOST": "", "INTERVAL": ""}, VARIABLES):
-        result = validate("a.yaml", cwd=where, env=variables)
+        result = validate("a.yaml", cwd=root, env=variables)
         assert (result.exit_code, result.diagnostics) == (0, [])

@@ -29,8 +29,8 @@ DEPTHS = {
 @pytest.mark.parametrize("name", DEPTHS)
 def test_depth_is_limited(name: str, validate: Callable[..., Any], folder: Callable[..., Any]) -> None:
     """Deep nesting is refused as such, quickly: no stack overflow, no crash of a C parser."""
-    where = folder({"a.yaml": DEPTHS[name]})
-    result = validate("a.yaml", cwd=where, timeout=60)
+    root = folder({"a.yaml": DEPTHS[name]})
+    result = validate("a.yaml", cwd=root, timeout=60)
     assert result.exit_code == 3
     assert re.search("(?i)deep|depth|nest|plain text", "\n".join(error.text for error in result.errors))
     assert {error.file for error in result.errors} == {"a.yaml"}
@@ -50,8 +50,8 @@ def test_size_is_limited_before_reading(validate: Callable[..., Any], tmp_path: 
 def test_large_files_are_fine(validate: Callable[..., Any], folder: Callable[..., Any]) -> None:
     """12 MiB is far below the limit; the place of an error behind it is still right."""
     comments = ("# " + "x" * 1021 + "\n") * (12 * 1024)
-    where = folder({"a.yaml": "tenant: acme\n" + comments + "chargrs: []\n"})
-    result = validate("a.yaml", cwd=where, timeout=60)
+    root = folder({"a.yaml": "tenant: acme\n" + comments + "chargrs: []\n"})
+    result = validate("a.yaml", cwd=root, timeout=60)
     assert [(error.line, error.column) for error in result.errors] == [(12 * 1024 + 2, 1)]
 
 
@@ -65,10 +65,10 @@ def test_equal_problems_are_counted(validate: Callable[..., Any], folder: Callab
 
 def test_endless_names_do_not_fill_the_screen(run: Callable[..., Any], folder: Callable[..., Any]) -> None:
     """A message shows a part of a value that goes on for ever."""
-    where = folder(
+    root = folder(
         {"a.yaml": f"tenant: acme\n{'k' * 100}: 1\nchargers:\n  - identity: C\n    profileId: {'9' * 100_000}x\n"}
     )
-    result = run("validate", "a.yaml", cwd=where)
+    result = run("validate", "a.yaml", cwd=root)
     assert result.exit_code == 3
     assert len(result.output) < 20_000
 

@@ -45,8 +45,8 @@ def calls(text: str) -> int:
 
     sys.setprofile(profile)
     try:
-        found, problems = documents.read("f.yaml", text.encode(), None)
-        desired_state.build(found, KINDS, problems=problems)
+        parsed, problems = documents.read("f.yaml", text.encode(), None)
+        desired_state.build(parsed, KINDS, problems=problems)
     except InputError:
         pass
     finally:

@@ -57,11 +57,11 @@ def test_text_of_valid_files(run: Callable[..., Any], folder: Callable[..., Any]
 def test_same_input_same_bytes(validate: Callable[..., Any], folder: Callable[..., Any]) -> None:
     """The order of diagnostics does not depend on the run: files in order, then lines."""
     files = {f"conf/{name}.yaml": f"tenant: {name}\nzzz: 1\nchargrs: []\npolcy: {{}}\n" for name in "cadb"}
-    where = folder(files)
-    first, second = validate("conf", cwd=where), validate("conf", cwd=where, env={"PYTHONHASHSEED": "7"})
+    root = folder(files)
+    first, second = validate("conf", cwd=root), validate("conf", cwd=root, env={"PYTHONHASHSEED": "7"})
     assert first.stdout == second.stdout
-    shown = [(error.file, error.line) for error in first.errors]
-    assert shown == sorted(shown) and len(shown) == 12
+    places = [(error.file, error.line) for error in first.errors]
+    assert places == sorted(places) and len(places) == 12
 
 
 def test_format_from_the_environment(run: Callable[..., Any], folder: Callable[..., Any]) -> None:
@@ -88,25 +88,25 @@ def test_relative_stays_relative_and_absolute_absolute(
     validate: Callable[..., Any], folder: Callable[..., Any]
 ) -> None:
     """A place names the file as the user gave it, so that it can be clicked and found in the repository."""
-    where = folder({"conf/deep/a.yaml": BAD, "conf/b.yml": "tenant: b\nchargrs: []\n"})
+    root = folder({"conf/deep/a.yaml": BAD, "conf/b.yml": "tenant: b\nchargrs: []\n"})
     relative = [("conf/b.yml", 2, 1), ("conf/deep/a.yaml", 2, 1)]
-    assert places(validate("conf", cwd=where)) == relative
-    assert places(validate("conf/", cwd=where)) == relative
-    assert places(validate("conf/deep/a.yaml", "conf/b.yml", cwd=where)) == relative
-    assert places(validate("../conf/b.yml", cwd=where / "conf")) == [("../conf/b.yml", 2, 1)]
-    assert places(validate(str(where / "conf/b.yml"), cwd=where)) == [(str(where / "conf/b.yml"), 2, 1)]
-    assert places(validate(".", cwd=where / "conf/deep")) in ([("a.yaml", 2, 1)], [("./a.yaml", 2, 1)])
+    assert places(validate("conf", cwd=root)) == relative
+    assert places(validate("conf/", cwd=root)) == relative
+    assert places(validate("conf/deep/a.yaml", "conf/b.yml", cwd=root)) == relative
+    assert places(validate("../conf/b.yml", cwd=root / "conf")) == [("../conf/b.yml", 2, 1)]
+    assert places(validate(str(root / "conf/b.yml"), cwd=root)) == [(str(root / "conf/b.yml"), 2, 1)]
+    assert places(validate(".", cwd=root / "conf/deep")) in ([("a.yaml", 2, 1)], [("./a.yaml", 2, 1)])
 
 
 def test_without_path(validate: Callable[..., Any], run: Callable[..., Any], folder: Callable[..., Any]) -> None:
     """Without PATH: `exolink.yaml` or the folder `exolink/`; both there, or neither, is an error that names both."""
-    where = folder({"exolink.yaml": BAD, "exolink/a.yaml": BAD, "other.yaml": "]"})
-    assert "there are both" in run("validate", cwd=where).output
-    (where / "exolink.yaml").unlink()
-    assert places(validate(cwd=where)) == [("exolink/a.yaml", 2, 1)]
-    (where / "exolink/a.yaml").unlink()
-    (where / "exolink").rmdir()
-    result = run("validate", cwd=where)
+    root = folder({"exolink.yaml": BAD, "exolink/a.yaml": BAD, "other.yaml": "]"})
+    assert "there are both" in run("validate", cwd=root).output
+    (root / "exolink.yaml").unlink()
+    assert places(validate(cwd=root)) == [("exolink/a.yaml", 2, 1)]
+    (root / "exolink/a.yaml").unlink()
+    (root / "exolink").rmdir()
+    result = run("validate", cwd=root)
     assert result.exit_code == 3
     assert "exolink.yaml" in result.output
 
@@ -131,10 +131,10 @@ def test_folder_is_read_recursively(validate: Callable[..., Any], folder: Callab
 
 def test_hidden_parents_do_not_count(validate: Callable[..., Any], folder: Callable[..., Any]) -> None:
     """A checkout below a hidden folder, or a hidden folder named outright, is read."""
-    where = folder({".work/conf/a.yaml": BAD})
-    assert places(validate("conf", cwd=where / ".work")) == [("conf/a.yaml", 2, 1)]
-    assert places(validate(".work/conf", cwd=where)) == [(".work/conf/a.yaml", 2, 1)]
-    assert places(validate(str(where / ".work"), cwd=where)) == [(str(where / ".work/conf/a.yaml"), 2, 1)]
+    root = folder({".work/conf/a.yaml": BAD})
+    assert places(validate("conf", cwd=root / ".work")) == [("conf/a.yaml", 2, 1)]
+    assert places(validate(".work/conf", cwd=root)) == [(".work/conf/a.yaml", 2, 1)]
+    assert places(validate(str(root / ".work"), cwd=root)) == [(str(root / ".work/conf/a.yaml"), 2, 1)]
 
 
 def test_a_file_may_have_any_ending(validate: Callable[..., Any], folder: Callable[..., Any]) -> None:
@@ -185,12 +185,12 @@ def test_path_that_yields_nothing_is_an_error(
         "comments/a.yaml": "# nothing\n",
         "hidden/.x/a.yaml": GOOD,
     }
-    where = folder(files)
-    (where / "blank").mkdir()
-    as_text = run("validate", *paths, cwd=where)
+    root = folder(files)
+    (root / "blank").mkdir()
+    as_text = run("validate", *paths, cwd=root)
     assert as_text.exit_code == 3
     assert named in as_text.output
-    as_json = run("validate", *paths, "--format", "json", cwd=where)
+    as_json = run("validate", *paths, "--format", "json", cwd=root)
     assert as_json.exit_code == 3
     assert named in as_json.output
 
@@ -204,19 +204,19 @@ def test_missing_path_hides_no_other_problem(validate: Callable[..., Any], folde
 
 def test_plan_refuses_the_same(run: Callable[..., Any], folder: Callable[..., Any]) -> None:
     """`plan` says the same of bad input and exits 3 before it asks the API for anything."""
-    where = folder({"conf/a.yaml": BAD, "conf/b.yaml": "tenant: b\nname: a: b\n"})
+    root = folder({"conf/a.yaml": BAD, "conf/b.yaml": "tenant: b\nname: a: b\n"})
     for command in (["plan"], ["apply", "--auto-approve"]):
-        result = run(*command, "conf", "--api-url", "emulator:live.db", "--state", "state", cwd=where)
+        result = run(*command, "conf", "--api-url", "emulator:live.db", "--state", "state", cwd=root)
         assert result.exit_code == 3
         assert "conf/a.yaml:2:1" in result.output and "conf/b.yaml:2:" in result.output
 
 
 def test_unreadable_names_and_links(validate: Callable[..., Any], folder: Callable[..., Any], tmp_path: Path) -> None:
     """A file name that is not UTF-8 is an error, a link to nowhere a warning; both are named."""
-    where = folder({"conf/a.yaml": BAD})
+    root = folder({"conf/a.yaml": BAD})
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/conf/caf\xe9.yaml")).write_text("tenant: b\nchargrs: []\n")
-    (where / "conf/link.yaml").symlink_to("nowhere.yaml")
-    result = validate("conf", cwd=where)
+    (root / "conf/link.yaml").symlink_to("nowhere.yaml")
+    result = validate("conf", cwd=root)
     assert result.exit_code == 3
     assert ("conf/a.yaml", 2, 1) in [(error.file, error.line, error.column) for error in result.errors]
     assert "W-UNREAD" in result.stdout and "link.yaml" in result.stdout
@@ -225,7 +225,7 @@ def test_unreadable_names_and_links(validate: Callable[..., Any], folder: Callab
 
 def test_output_that_cannot_take_every_character(run: Callable[..., Any], folder: Callable[..., Any]) -> None:
     """A stdout that only takes ASCII changes the look, not the answer."""
-    where = folder({"größe.yaml": "tenant: acme\ngröße: 1\n"})
+    root = folder({"größe.yaml": "tenant: acme\ngröße: 1\n"})
     for form in ("text", "json"):
-        result = run("validate", "größe.yaml", "--format", form, cwd=where, env={"PYTHONIOENCODING": "ascii"})
+        result = run("validate", "größe.yaml", "--format", form, cwd=root, env={"PYTHONIOENCODING": "ascii"})
         assert result.exit_code == 3

@@ -584,14 +584,14 @@ def test_text_shows_places_and_no_control_characters(
     run: Callable[..., Any], folder: Callable[..., Any], hostile: frozenset[str]
 ) -> None:
     """The text form names each place as FILE:LINE:COLUMN, keeps secrets, and shows hostile names made harmless."""
-    where = folder(
+    root = folder(
         {
             "conf/a.yaml": f"tenant: a\nchargrs: []\ncpms:\n  - {{displayName: A, url: 'wss://u:{SECRET}@h/${{X}}'}}\n",
             "conf/b.yaml": 'tenant: b\nchargers:\n  - identity: "C\\e[31mP\\u202e"\n  - identity: C\u202eP\n',
             "conf/c.yaml": 'tenant: c\n"\\e[2J\\u202e": 1\n',
         }
     )
-    result = run("validate", "conf", cwd=where)
+    result = run("validate", "conf", cwd=root)
     assert result.exit_code == 3
     assert "conf/a.yaml:2:1" in result.output
     assert re.search(r"conf/a\.yaml:4:\d+", result.output)

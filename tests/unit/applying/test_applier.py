@@ -43,8 +43,8 @@ def summary(result: Result) -> list[tuple[str, str, str]]:
 
 
 def statuses(result: Result) -> dict[str, int]:
-    found = [outcome.status.value for outcome in result.outcomes]
-    return {status: found.count(status) for status in dict.fromkeys(found)}
+    values = [outcome.status.value for outcome in result.outcomes]
+    return {status: values.count(status) for status in dict.fromkeys(values)}
 
 
 class Clock:
@@ -203,8 +203,8 @@ def test_ten_failures_in_a_row(method: str, yaml: str, rows: int) -> None:
     world.override = refuse(method, "/charger")
     with pipeline(world, parallelism=1) as run:
         result = run.apply(yaml)
-    found = statuses(result)
-    assert found["failed"] == 10 == len(world.writes)
+    values = statuses(result)
+    assert values["failed"] == 10 == len(world.writes)
     assert {o.code for o in result.outcomes if o.status is Status.SKIPPED} <= {"E-STOPPED", "E-DEPENDS"}
 
 
@@ -398,14 +398,14 @@ def test_an_update_may_take_a_while_to_show(reads: int, expected: dict[str, int]
     for number in range(2):
         world.add("acme", "cpms", displayName=f"B{number}", **CPMS)
     lagging(world, reads)
-    said: list[str] = []
+    notes: list[str] = []
     entries = [{"displayName": f"B{number}", "url": "wss://new/"} for number in range(2)]
     with pipeline(world) as run:
         desired = run.desired(document("acme", cpms=entries))
         plan = run.plan(desired)
-        clock = Clock(settle=20.0, said=said)
+        clock = Clock(settle=20.0, said=notes)
         result = applier.apply(plan, desired, run.contract, run.api, Stop(), clock.settings)
-    assert statuses(result) == expected and said[:1] == [
+    assert statuses(result) == expected and notes[:1] == [
         "Waiting up to 20 s for the API to show what was written to cpms of tenant acme."
     ]
     assert result.totals[1] == (2 if reads == 2 else 0)
@@ -540,9 +540,9 @@ def test_a_half_done_replace_is_named_first() -> None:
     world, plan, result = half_done(400)
     assert summary(result) == [("cpms/R1", "failed", "E-REJECTED"), ("cpms/R2", "skipped", "E-DEPENDS")]
     assert (result.totals, [row["displayName"] for row in world.live("acme", "cpms")]) == ((0, 0, 1), ["R2"])
-    shown = result_text.result(result, plan).splitlines()
-    assert shown[0].startswith("  failed replace acme/cpms/R1: deleted, but not created again")
-    assert "Apply complete!" not in "\n".join(shown)
+    lines = result_text.result(result, plan).splitlines()
+    assert lines[0].startswith("  failed replace acme/cpms/R1: deleted, but not created again")
+    assert "Apply complete!" not in "\n".join(lines)
 
 
 def test_half_done_comes_before_other_failures() -> None:
@@ -550,8 +550,8 @@ def test_half_done_comes_before_other_failures() -> None:
     world, plan, result = half_done(400)
     replaced = result.outcomes[0]
     other = Outcome(replaced.step, Status.FAILED, "other", "E-REJECTED", Exit.INCOMPLETE)
-    shown = result_text.result(Result((other, replaced), exit_codes=(Exit.INCOMPLETE,)), plan).splitlines()
-    assert "deleted, but not created again" in shown[0]
+    lines = result_text.result(Result((other, replaced), exit_codes=(Exit.INCOMPLETE,)), plan).splitlines()
+    assert "deleted, but not created again" in lines[0]
 
 
 def test_a_replace_without_an_answer() -> None:

@@ -29,8 +29,8 @@ def run_with(world: World, count: int, **settings: Any) -> Result:
 def asked(command: str, *, timeout: float = 60.0, stop: Stop | None = None, **variables: str) -> tuple[str, list[str]]:
     """What a gate says, and the lines it printed."""
     lines: list[str] = []
-    seen = gate.environment({"PATH": "/usr/bin:/bin", **variables}, {"SECRET"})
-    reason = Gate(command, timeout, seen, lines.append, stop or Stop())(3, ["acme/charger/A", "acme/charger/B b"])
+    variables_ = gate.environment({"PATH": "/usr/bin:/bin", **variables}, {"SECRET"})
+    reason = Gate(command, timeout, variables_, lines.append, stop or Stop())(3, ["acme/charger/A", "acme/charger/B b"])
     return reason, lines
 
 

@@ -37,9 +37,9 @@ Sent = tuple[Verb, int]  # a request of ours, by when it was sent
 
 @functools.cache
 def row(row_id: int, value: str, deleted: bool = False) -> Row:
-    given = {"id": row_id, "identity": NAME, "displayName": value, "deletedAt": "2026-01-01" if deleted else None}
-    found: Row = TypeAdapter(row_model(Charger)).validate_python(given)
-    return found
+    fields = {"id": row_id, "identity": NAME, "displayName": value, "deletedAt": "2026-01-01" if deleted else None}
+    parsed: Row = TypeAdapter(row_model(Charger)).validate_python(fields)
+    return parsed
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class History:
 
     def first_sent(self, verb: Verb) -> int:
         """When the first request of a verb was sent; as far as is known after a crash."""
-        times = [at for each, at in self.sent if each is verb]
+        times = [at for sent, at in self.sent if sent is verb]
         return (
             min(times) if times else int(self.knowledge.attempts[-1].sent_at) if self.knowledge.attempts else self.now
         )
@@ -105,12 +105,12 @@ class History:
 
 
 def start(action: Action, *, has_get: bool) -> History:
-    there: Objects = () if action is Action.CREATE else ((TARGET, "before"),)
+    objects: Objects = () if action is Action.CREATE else ((TARGET, "before"),)
     target = None if action is Action.CREATE else TARGET
     values = {} if action is Action.DELETE else {"displayName": "ours"}
     write = Write(ADDRESS, Charger, action, target, values, has_get=has_get)
     checked = None if action is Action.CREATE else row(TARGET, "before")
-    return History(action, Knowledge(write, checked=checked), versions=((-1000, there),))
+    return History(action, Knowledge(write, checked=checked), versions=((-1000, objects),))
 
 
 # -------------------------------------------------------------------------------------------------------------- events
@@ -182,8 +182,8 @@ def reads(h: History) -> Iterator[History]:
     yield listed(h, (), "list lacks everything", lost=(99,))
     if h.knowledge.write.target is not None and h.knowledge.write.has_get:
         value = h.live.get(TARGET)
-        found = row(TARGET, value) if value is not None else None
-        yield h.became("GET shows", knowledge=h.knowledge.got(found, h.now))
+        live = row(TARGET, value) if value is not None else None
+        yield h.became("GET shows", knowledge=h.knowledge.got(live, h.now))
         if value is None:
             yield h.became("GET says deleted", knowledge=h.knowledge.got(row(TARGET, "", True), h.now))
         else:
@@ -198,26 +198,26 @@ def lagging(h: History) -> set[Objects]:
 
 
 def listed(h: History, objects: Objects, event: str, lost: tuple[int, ...] = ()) -> History:
-    known = None if h.crashed else frozenset({TARGET} if h.action is not Action.CREATE else ())
-    listing = Listing(Charger, [row(*each) for each in objects], h.now, ids_before=known, lost=lost)
+    ids_before = None if h.crashed else frozenset({TARGET} if h.action is not Action.CREATE else ())
+    listing = Listing(Charger, [row(*columns) for columns in objects], h.now, ids_before=ids_before, lost=lost)
     return h.became(event, knowledge=h.knowledge.listed(listing))
 
 
 def crash(h: History) -> History:
     """The next run knows what the journal knows: that it was sent, when last, and what of it was answered."""
-    attempts, known = h.knowledge.attempts, h.knowledge
+    attempts, before = h.knowledge.attempts, h.knowledge
     last = attempts[-1]
     pending = (*h.pending, (last.verb, int(last.sent_at))) if h.open and h.may_come(last.verb) else h.pending
-    again = Knowledge(known.write)
-    if any(known.effective(verb) for verb in Verb):
-        half = h.action is Action.REPLACE and known.answer(Verb.DELETE) is Answer.YES
-        whole = known.answer(VERBS[h.action][-1]) is Answer.YES
-        effective = max(each.sent_at for each in attempts if each.end is not End.REFUSED)
+    again = Knowledge(before.write)
+    if any(before.effective(verb) for verb in Verb):
+        half = h.action is Action.REPLACE and before.answer(Verb.DELETE) is Answer.YES
+        is_whole = before.answer(VERBS[h.action][-1]) is Answer.YES
+        effective = max(attempt.sent_at for attempt in attempts if attempt.end is not End.REFUSED)
         operation = Operation(
-            1, "https://api", ADDRESS, h.action.word, known.write.target, dict(known.write.values), 0.0,
-            h.now - effective, answered=whole, deleted=half,
+            1, "https://api", ADDRESS, h.action.word, before.write.target, dict(before.write.values), 0.0,
+            h.now - effective, answered=is_whole, deleted=half,
         )  # fmt: skip
-        again = knowledge.of_operation(operation, Charger, h.now, has_get=known.write.has_get)
+        again = knowledge.of_operation(operation, Charger, h.now, has_get=before.write.has_get)
     return h.became("crash", knowledge=again, pending=pending, crashed=True)
 
 
@@ -242,20 +242,20 @@ def claims(h: History, verb: Verb) -> dict[Verdict, bool]:
     may_come = h.may_come(verb)
     so: dict[Verdict, bool] = {
         Verdict.NOT_SENT: not attempts,
-        Verdict.REFUSED: not may_come and not any(verb is each for each, _, _ in h.took_effect),
+        Verdict.REFUSED: not may_come and not any(verb is sent for sent, _, _ in h.took_effect),
         Verdict.WAIT: True,
         Verdict.BLIND: any(attempt.end in (End.ANSWERED, End.GONE) for attempt in attempts),
     }
-    shown = h.since(h.first_sent(verb) - WINDOW) if attempts else []
+    states = h.since(h.first_sent(verb) - WINDOW) if attempts else []
     match verb:
         case Verb.CREATE:
             most = max(
-                (sum(1 for number, _ in objects if number != h.knowledge.write.target) for objects in shown), default=0
+                (sum(1 for number, _ in objects if number != h.knowledge.write.target) for objects in states), default=0
             )
             unseen = not may_come and "ours" not in h.live.values()
             so |= {Verdict.DONE: most > 0, Verdict.DIFFERENT: most > 0, Verdict.TWICE: most > 1, Verdict.UNSEEN: unseen}
         case Verb.UPDATE:
-            target = {dict(objects).get(TARGET) for objects in shown}
+            target = {dict(objects).get(TARGET) for objects in states}
             so |= {
                 Verdict.DONE: "ours" in target, Verdict.DIFFERENT: bool(target - {"ours", None}),
                 Verdict.VANISHED: TARGET not in h.live,
@@ -307,8 +307,8 @@ REACHED = {
 
 def after_the_delete(h: History) -> Iterator[History]:
     """A replace whose delete was answered, and one whose delete was not and had its effect."""
-    sent = next(each for each in follow(h) if each.events[-1] == "sent delete")
-    yield from (each for each in follow(sent) if each.events[-1] in ("answered", "answer lost"))
+    sent = next(history for history in follow(h) if history.events[-1] == "sent delete")
+    yield from (history for history in follow(sent) if history.events[-1] in ("answered", "answer lost"))
 
 
 def verdicts_of(action: Action, events: int, *, has_get: bool) -> Counter[Verdict | None]:
@@ -317,7 +317,7 @@ def verdicts_of(action: Action, events: int, *, has_get: bool) -> Counter[Verdic
     verdicts: Counter[Verdict | None] = Counter()
     first = start(action, has_get=has_get)
     half = list(after_the_delete(first)) if action is Action.REPLACE else []
-    for begin, more in ((first, events - len(half[:1])), *((each, events - 1) for each in half)):
+    for begin, more in ((first, events - len(half[:1])), *((history, events - 1) for history in half)):
         walk(begin, more, wrong, verdicts)
     assert not wrong, f"{len(wrong)} of {verdicts.total()}\n" + "\n".join(wrong)
     return verdicts

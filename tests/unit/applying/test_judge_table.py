@@ -21,9 +21,9 @@ Objects = dict[int, str]  # id and displayName
 
 def row(row_id: int, value: str = "", *, deleted: bool = False, profile: int = 1) -> Row:
     deleted_at = "2026-01-01" if deleted else None
-    given = {"id": row_id, "identity": "CP-1", "displayName": value, "profileId": profile, "deletedAt": deleted_at}
-    found: Row = TypeAdapter(row_model(Charger)).validate_python(given)
-    return found
+    fields = {"id": row_id, "identity": "CP-1", "displayName": value, "profileId": profile, "deletedAt": deleted_at}
+    parsed: Row = TypeAdapter(row_model(Charger)).validate_python(fields)
+    return parsed
 
 
 def known(action: Action, *, has_get: bool = True) -> Knowledge:
@@ -43,7 +43,7 @@ def sent(action: Action, at: float, end: End, *more: tuple[float, End], has_get:
 
 
 def listed(knowledge: Knowledge, at: float, objects: Objects, *, lost: tuple[int, ...] = ()) -> Knowledge:
-    return knowledge.listed(Listing(Charger, [row(*each) for each in objects.items()], at, lost=lost))
+    return knowledge.listed(Listing(Charger, [row(*entry) for entry in objects.items()], at, lost=lost))
 
 
 def made(knowledge: Knowledge) -> tuple[Verdict | None, int | None]:
@@ -224,7 +224,7 @@ THERE = {Verdict.DONE, Verdict.DIFFERENT, Verdict.TWICE}
 @pytest.mark.parametrize(("delete", "create"), list(itertools.product((None, *Verdict), (None, *Verdict))))
 def test_what_is_told_as_applied(delete: Verdict | None, create: Verdict | None) -> None:
     """Every part that there is has its effect: gone is what was deleted, there is what was made, however it is."""
-    parts = {part for part, said in (("delete", delete), ("create", create)) if said is not None}
+    parts = {part for part, answer in (("delete", delete), ("create", create)) if answer is not None}
     effects = {part for part, has in (("delete", delete is Verdict.DONE), ("create", create in THERE)) if has}
     assert Judgement(delete, create).applied == (bool(parts) and parts == effects)
     assert Judgement(delete, create).waits == (Verdict.WAIT in (delete, create))

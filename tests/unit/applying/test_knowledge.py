@@ -26,8 +26,10 @@ VALUES = {"displayName": "A", "url": "wss://u:***@h/"}
 
 
 def row(row_id: int = 1, name: str = "A", url: str = "wss://u:pw@h/", **fields: Any) -> Row:
-    made: Row = TypeAdapter(row_model(Cpms)).validate_python({"id": row_id, "displayName": name, "url": url, **fields})
-    return made
+    parsed: Row = TypeAdapter(row_model(Cpms)).validate_python(
+        {"id": row_id, "displayName": name, "url": url, **fields}
+    )
+    return parsed
 
 
 def known(action: Action = Action.CREATE, target: int | None = None, *, masked: bool = True) -> Knowledge:
@@ -68,7 +70,7 @@ def test_an_attempt_that_did_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ends", "said"),
+    ("ends", "expected"),
     [
         ((), Answer.NOTHING),
         ((End.REFUSED,), Answer.REFUSED),
@@ -79,12 +81,12 @@ def test_an_attempt_that_did_nothing() -> None:
         ((End.UNCLEAR, End.GONE), Answer.YES),
     ],
 )
-def test_what_attempts_say_together(ends: tuple[End, ...], said: Answer) -> None:
+def test_what_attempts_say_together(ends: tuple[End, ...], expected: Answer) -> None:
     """One that was unclear stays so; what concerns another verb says nothing."""
     knowledge = known().sending(Verb.UPDATE, 0.5).ended(End.ANSWERED, "other", "E-OTHER")
     for at, end in enumerate(ends, 1):
         knowledge = knowledge.sending(Verb.DELETE, at).ended(end)
-    assert knowledge.answer(Verb.DELETE) is said
+    assert knowledge.answer(Verb.DELETE) is expected
     assert [attempt.end for attempt in knowledge.effective(Verb.DELETE)] == [
         end for end in ends if end is not End.REFUSED
     ]
@@ -144,9 +146,9 @@ def test_a_write_of_an_earlier_run(made: Operation, attempts: list[tuple[Verb, E
 def test_what_a_list_shows_of_a_target() -> None:
     """It is seen or it is not; a list that also lacks what nobody deleted proves nothing."""
     knowledge = known(Action.UPDATE, 1)
-    seen = knowledge.listed(Listing(Cpms, [row(), row(2, "B")], 5.0))
-    assert seen.target_seen == Sighting(row(), 5.0) and seen.effect_seen_at == 5.0
-    other = seen.listed(Listing(Cpms, [row(name="B")], 6.0))
+    updated = knowledge.listed(Listing(Cpms, [row(), row(2, "B")], 5.0))
+    assert updated.target_seen == Sighting(row(), 5.0) and updated.effect_seen_at == 5.0
+    other = updated.listed(Listing(Cpms, [row(name="B")], 6.0))
     assert (other.effect_seen_at, other.target_seen) == (5.0, Sighting(row(name="B"), 6.0))
     gone = other.listed(Listing(Cpms, [row(2)], 7.0))
     assert (gone.target_unlisted_at, gone.target_seen, gone.products) == (7.0, other.target_seen, {})

@@ -58,4 +58,4 @@ def test_row_C11_another_writer_is_not_the_server(runs: Runs, world: World, upda
     world.edit = edited  # type: ignore[method-assign]  # a stand-in for this test
     end = runs.apply(document("acme", chargers=chargers("CP-1", profileId=2)))
     assert end is Exit.INCOMPLETE and runs.result is not None and runs.result.outcomes[0].code == code
-    assert "another writer changed it since" in runs.said
+    assert "another writer changed it since" in runs.printed

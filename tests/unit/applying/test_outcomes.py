@@ -27,8 +27,8 @@ PLACE = "exolink.yaml:3:6"
 
 def row(row_id: int, **fields: Any) -> Row:
     values = {"id": row_id, "displayName": "A", "url": "wss://u:two@h/", "interval": 6, **fields}
-    made: Row = TypeAdapter(row_model(Cpms)).validate_python(values)
-    return made
+    parsed: Row = TypeAdapter(row_model(Cpms)).validate_python(values)
+    return parsed
 
 
 def planned(action: str) -> Step:
@@ -88,7 +88,7 @@ def test_what_was_already_so() -> None:
 
 
 @pytest.mark.parametrize(
-    ("end", "rows", "at", "expected", "detail", "made"),
+    ("end", "rows", "at", "expected", "detail", "number"),
     [
         (A, [row(7)], 2, (DONE, "", Exit.DONE, (1, 0, 0)), "", 7),
         (U, [row(7)], 2, (DONE, "", Exit.DONE, (1, 0, 0)), "", 7),
@@ -102,10 +102,10 @@ def test_what_was_already_so() -> None:
         (R, [], 2, (FAILED, "E-REJECTED", INCOMPLETE, (0, 0, 0)), f"create why ({PLACE})", None),
     ],
 )  # fmt: skip
-def test_a_create(end: End, rows: list[Row], at: float, expected: Any, detail: str, made: int | None) -> None:
+def test_a_create(end: End, rows: list[Row], at: float, expected: Any, detail: str, number: int | None) -> None:
     """What a list shows decides; an answer alone is not believed, and what is not known is not counted."""
     outcome = of(task("create", end), *rows, at=at)
-    assert (figures(outcome), outcome.detail, outcome.made) == (expected, detail, made)
+    assert (figures(outcome), outcome.detail, outcome.made) == (expected, detail, number)
 
 
 def test_a_create_that_was_not_sent() -> None:
@@ -386,7 +386,7 @@ def test_row_F15_a_replace_says_which_half(runs: Runs, world: World) -> None:
     world.override = lambda method, path: (503, {}, b"") if method == "POST" else None
     end = runs.apply(replacing("R", 9))
     assert end is Exit.UNKNOWN and runs.result is not None and runs.result.totals == (0, 0, 1)
-    assert "is deleted; no clear answer to the create" in runs.said
+    assert "is deleted; no clear answer to the create" in runs.printed
 
 
 def test_row_F15_a_create_that_was_never_sent_is_not_in_doubt(runs: Runs, world: World) -> None:
@@ -394,7 +394,11 @@ def test_row_F15_a_create_that_was_never_sent_is_not_in_doubt(runs: Runs, world:
     world.add("acme", "cpms", displayName="R", **CPMS)
     world.override = lambda method, path: (503, {}, b"") if method == "DELETE" else None
     end = runs.apply(replacing("R", 9))
-    assert end is Exit.UNKNOWN and "no clear answer to the delete" in runs.said and "nothing was created" in runs.said
+    assert (
+        end is Exit.UNKNOWN
+        and "no clear answer to the delete" in runs.printed
+        and "nothing was created" in runs.printed
+    )
 
 
 def test_another_hand_between_the_halves_of_a_replace(runs: Runs, world: World) -> None:
@@ -402,7 +406,7 @@ def test_another_hand_between_the_halves_of_a_replace(runs: Runs, world: World) 
     world.add("acme", "cpms", displayName="R", **CPMS)
     on_answer(world, "DELETE", lambda: world.add("acme", "cpms", displayName="R", url="wss://hand/", interval=1))
     end = runs.apply(replacing("R", 9))
-    assert end is Exit.INCOMPLETE and "E-DUPLICATE-LIVE" in runs.said and len(world.live("acme", "cpms")) == 2
+    assert end is Exit.INCOMPLETE and "E-DUPLICATE-LIVE" in runs.printed and len(world.live("acme", "cpms")) == 2
 
 
 def test_a_delete_whose_object_another_hand_made_again(runs: Runs, world: World) -> None:

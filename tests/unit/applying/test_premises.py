@@ -32,7 +32,7 @@ def test_row_F6_a_short_first_list(runs: Runs, world: World) -> None:
     relist(world, change)
     end = runs.apply(document("acme", chargers=chargers(*everyone), removed=[{"charger": "OLD"}]))
     assert len(world.writes) == 1 and len(world.live("acme", "charger")) == 32
-    assert end is Exit.INCOMPLETE and "E-CONTRADICTED" in runs.said and "more than once" in runs.said
+    assert end is Exit.INCOMPLETE and "E-CONTRADICTED" in runs.printed and "more than once" in runs.printed
 
 
 def test_row_F6_rows_that_went_by_themselves(runs: Runs, world: World) -> None:
@@ -42,7 +42,7 @@ def test_row_F6_rows_that_went_by_themselves(runs: Runs, world: World) -> None:
     relist(world, lambda rows: [row for row in rows if not world.writes or not row["identity"].startswith("OLD")])
     end = runs.apply(yaml("CP-1", "CP-2", "CP-3"))
     assert len(world.writes) == 1 and end in (Exit.INCOMPLETE, Exit.UNKNOWN)
-    assert "lacks 20 objects that the plan saw" in runs.said
+    assert "lacks 20 objects that the plan saw" in runs.printed
 
 
 def test_a_contradiction_in_one_tenant_leaves_the_other(tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_a_contradiction_in_one_tenant_leaves_the_other(tmp_path: Path) -> None:
         document("beta", chargers=chargers("B-1", "B-2", "B-3")),
     )
     end = runs.apply("---\n".join(declared))
-    assert end is Exit.INCOMPLETE and "E-CONTRADICTED" in runs.said
+    assert end is Exit.INCOMPLETE and "E-CONTRADICTED" in runs.printed
     assert len(world.live("acme", "charger")) == 7 and len(world.live("beta", "charger")) == 3
 
 
@@ -100,8 +100,8 @@ def test_what_contradicts_the_list_of_the_plan(
     end: End | None, rows: list[tuple[int, str]], before: frozenset[int] | None, sentence: str
 ) -> None:
     """A name that is there although nothing of ours made it, or that is there twice: the plan's list was short."""
-    said = premises.contradicted(Charger, "acme", listing(*rows, before=before), [create_of("CP-1", end)])
-    assert (sentence in said) if sentence else said == ""
+    reason = premises.contradicted(Charger, "acme", listing(*rows, before=before), [create_of("CP-1", end)])
+    assert (sentence in reason) if sentence else reason == ""
 
 
 def test_what_went_by_itself_is_what_nobody_of_us_deleted() -> None:

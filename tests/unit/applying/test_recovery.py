@@ -19,7 +19,7 @@ def test_row_F2_two_applies_in_a_row_while_the_list_shows_the_old_one(runs: Runs
     old, shown_until = world.rows("acme", "cpms")[0] | {"deletedAt": None}, runs.clock.now + 5
     relist(world, lambda rows: [old] if runs.clock.now < shown_until else rows, kind="cpms")
     assert runs.apply(replace("R", 9)) is Exit.DONE
-    assert len(world.live("acme", "cpms")) == 1 and "Waiting up to" in runs.said
+    assert len(world.live("acme", "cpms")) == 1 and "Waiting up to" in runs.printed
 
 
 def test_row_F3_what_one_read_showed_no_other_read_takes_back(runs: Runs, world: World) -> None:
@@ -151,7 +151,7 @@ def test_row_F18_nothing_is_called_held_back_where_nothing_is(runs: Runs, world:
     world.override = lambda method, path: (201, {}, b"") if method == "POST" else None
     assert runs.apply(yaml("CP-1")) is Exit.UNKNOWN
     end = runs.apply(document("acme", chargers=[]))
-    assert end is Exit.UNKNOWN and "held back" not in runs.said and "create acme/charger/CP-1" in runs.said
+    assert end is Exit.UNKNOWN and "held back" not in runs.printed and "create acme/charger/CP-1" in runs.printed
 
 
 def test_row_C3_an_earlier_unknown_create_is_named_however_the_run_ends(runs: Runs, world: World) -> None:
@@ -160,7 +160,7 @@ def test_row_C3_an_earlier_unknown_create_is_named_however_the_run_ends(runs: Ru
     world.override = lambda method, path: (503, {}, b"") if method == "GET" else None
     end = runs.apply(yaml("CP-1"))
     assert isinstance(end, ReconcileError) and end.exit_code is Exit.UNKNOWN
-    assert "create acme/charger/CP-1" in runs.said and runs.open() == ["create acme/charger/CP-1"]
+    assert "create acme/charger/CP-1" in runs.printed and runs.open() == ["create acme/charger/CP-1"]
 
 
 def test_row_F10_what_was_made_moments_ago_is_waited_for_without_a_get(runs: Runs, world: World) -> None:
@@ -215,7 +215,7 @@ def test_another_hand_makes_it_while_ours_is_under_way(runs: Runs, world: World)
     world.override = None
     runs.clock.sleep(2 * WINDOW)
     end = runs.apply(yaml("CP-1"))
-    assert end is Exit.INCOMPLETE and "E-DUPLICATE-LIVE" in runs.said and names(world) == ["CP-1", "CP-1"]
+    assert end is Exit.INCOMPLETE and "E-DUPLICATE-LIVE" in runs.printed and names(world) == ["CP-1", "CP-1"]
 
 
 def test_what_a_person_renames_before_any_list_shows_it(runs: Runs, world: World) -> None:

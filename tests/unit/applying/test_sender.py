@@ -42,7 +42,7 @@ def test_row_F1_an_update_whose_repetition_is_refused(runs: Runs, world: World, 
     world.add("acme", "charger", identity="CP-1", **CHARGER)
     answers(world, "PUT", (504, {}, b""), refusal)
     end = runs.apply(yaml("CP-1", profileId=2))
-    assert end is Exit.UNKNOWN and "no clear answer" in runs.said and runs.open() == ["update acme/charger/CP-1"]
+    assert end is Exit.UNKNOWN and "no clear answer" in runs.printed and runs.open() == ["update acme/charger/CP-1"]
 
 
 @pytest.mark.parametrize("status", [404, 410])
@@ -64,7 +64,7 @@ def test_row_F2_a_replace_of_what_is_gone_already_makes_nothing(runs: Runs, worl
     world.add("acme", "cpms", displayName="R", **CPMS, id=77)
     relist(world, lambda rows: [old], kind="cpms")
     end = runs.apply(replace("R", 9))
-    assert len(world.live("acme", "cpms")) == 1 and end is not Exit.DONE and "E-STALE" in runs.said
+    assert len(world.live("acme", "cpms")) == 1 and end is not Exit.DONE and "E-STALE" in runs.printed
 
 
 @pytest.mark.parametrize("get", [200, 404, 405])
@@ -83,7 +83,7 @@ def test_row_F7_the_recheck_is_as_new_as_the_stage(runs: Runs, world: World, get
 
     world.before_request = before
     end = runs.apply(yaml(*(f"CP-{number:02}" for number in range(30)), profileId=2))
-    assert end is Exit.INCOMPLETE and "E-STALE" in runs.said
+    assert end is Exit.INCOMPLETE and "E-STALE" in runs.printed
     assert [row["profileId"] for row in world.live("acme", "charger") if row["identity"] == "CP-29"] == [77]
 
 
@@ -168,7 +168,7 @@ def test_a_signal_between_the_halves_of_a_replace(runs: Runs, world: World) -> N
     world.add("acme", "cpms", displayName="R", **CPMS)
     on_answer(world, "DELETE", lambda: runs.stop.ask(signal.SIGINT))
     end = runs.apply(replace("R", 9))
-    assert end is Exit.INCOMPLETE and "deleted, but not created again" in runs.said and runs.open() == []
+    assert end is Exit.INCOMPLETE and "deleted, but not created again" in runs.printed and runs.open() == []
     world.alter = None
     assert runs.apply(replace("R", 9)) is Exit.DONE and len(world.live("acme", "cpms")) == 1
 

@@ -10,17 +10,17 @@ from exolink_reconcile.codes import Exit
 from exolink_reconcile.model import Status
 
 
-def task(verb: Verb | None = None, end: End = End.OPEN) -> Task:
+def task_of(verb: Verb | None = None, end: End = End.OPEN) -> Task:
     """A replace of which one request was sent, or none."""
     world = World()
     world.add("acme", "cpms", displayName="R", url="wss://h/", interval=30)
     entry = {"displayName": "R", "url": "wss://h/", "interval": 9}
     with pipeline(world) as run:
         [step] = run.plan(document("acme", policy={"allowReplace": ["cpms/R"]}, cpms=[entry])).steps
-    made = Task(step, of_step(step, has_get=True))
+    task = Task(step, of_step(step, has_get=True))
     if verb is not None:
-        made.learn(lambda knowledge: knowledge.sending(verb, 1).ended(end))
-    return made
+        task.learn(lambda knowledge: knowledge.sending(verb, 1).ended(end))
+    return task
 
 
 @pytest.mark.parametrize(
@@ -40,16 +40,16 @@ def test_what_one_request_may_have_done(
     verb: Verb | None, end: End, touched: bool, in_flight: bool, created: bool, deleted: bool
 ) -> None:
     """A refused one did nothing; one without a clear answer may have."""
-    made = task(verb, end)
-    assert (made.touched, made.may_be_in_flight) == (touched, in_flight)
-    assert (made.may_have_created, made.may_have_deleted) == (created, deleted)
+    task = task_of(verb, end)
+    assert (task.touched, task.may_be_in_flight) == (touched, in_flight)
+    assert (task.may_have_created, task.may_have_deleted) == (created, deleted)
 
 
 def test_what_needed_no_request_is_read_back_too() -> None:
     """A step that was found done already has a claim that a list can contradict."""
-    made = task()
-    made.already = "already as declared"
-    assert made.touched and not made.may_be_in_flight
+    task = task_of()
+    task.already = "already as declared"
+    assert task.touched and not task.may_be_in_flight
 
 
 @pytest.mark.parametrize(
@@ -61,5 +61,5 @@ def test_what_needed_no_request_is_read_back_too() -> None:
 )  # fmt: skip
 def test_a_skipped_step_ends_the_run_as_its_reason_does(code: str, exit_code: Exit) -> None:
     """Who reads the exit code learns what to do: plan again, wait for the lock, repair the disk."""
-    outcome = skipped(task(), code, "because")
+    outcome = skipped(task_of(), code, "because")
     assert (outcome.status, outcome.code, outcome.exit_code) == (Status.SKIPPED, code, exit_code)

@@ -47,8 +47,8 @@ def stored(tenant: str) -> Any:
 
 def base(tenant: str = "acme") -> Any:
     """The fields that the state remembers, by KIND/NAME."""
-    found = stored(tenant)
-    return found and {f"{a.kind}/{a.name}": dict(fields) for a, fields in found.declared.items()}
+    stored_base = stored(tenant)
+    return stored_base and {f"{a.kind}/{a.name}": dict(fields) for a, fields in stored_base.declared.items()}
 
 
 def test_what_was_applied(apply: Apply) -> None:
@@ -98,8 +98,10 @@ def test_what_must_not_exist_and_what_is_claimed(apply: Apply) -> None:
     apply(document)
     removed = DOCUMENT + "removed: [{charger: CP-3}]\npolicy: {exclusive: [charger/CP-*]}\n"
     assert apply(removed) == 0
-    found = stored("acme")
-    assert {str(address) for address in found.removed} == {"acme/charger/CP-3"} and found.exclusive == ("charger/CP-*",)
+    stored_base = stored("acme")
+    assert {str(address) for address in stored_base.removed} == {"acme/charger/CP-3"} and stored_base.exclusive == (
+        "charger/CP-*",
+    )
     assert apply(DOCUMENT, "--target", "acme/charger/CP-1") == 0
     assert {str(address) for address in stored("acme").removed} == {"acme/charger/CP-3"}
 

@@ -41,7 +41,7 @@ def verified(
     ended = [Outcome(step, Status.FAILED, "", "E-REJECTED", code) for step in plan.steps
              if (code := (outcomes or {}).get(step.address.name)) is not None]  # fmt: skip
     remaining, notes = verifying.verify(plan, desired, rows, ended, differing if before else ())
-    return {each.address.name: (each.detail, each.gone) for each in remaining}, notes
+    return {difference.address.name: (difference.detail, difference.gone) for difference in remaining}, notes
 
 
 def test_nothing_is_left_where_all_is_as_declared() -> None:

@@ -16,7 +16,7 @@ TOKEN = "canary-4c1f"
 
 
 @dataclass(frozen=True)
-class Said:
+class CommandResult:
     """How a command ended."""
 
     code: int
@@ -33,12 +33,12 @@ class Commands:
     folder: Path
     _capture: pytest.CaptureFixture[str]
 
-    def __call__(self, *arguments: str) -> Said:
+    def __call__(self, *arguments: str) -> CommandResult:
         CONSOLE._gone.clear()
         self._capture.readouterr()
         code = commands.exit_code(arguments)
-        shown = self._capture.readouterr()
-        return Said(int(code), shown.out, shown.err)
+        captured = self._capture.readouterr()
+        return CommandResult(int(code), captured.out, captured.err)
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     def call(*arguments: str) -> tuple[int, str, str]:
         capsys.readouterr()
         code = commands.exit_code(arguments)
-        shown = capsys.readouterr()
-        return int(code), shown.out, shown.err
+        captured = capsys.readouterr()
+        return int(code), captured.out, captured.err
 
     return call

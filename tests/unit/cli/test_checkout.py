@@ -19,7 +19,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("name", ROOTS)
 @pytest.mark.parametrize(
-    ("given", "expected"),
+    ("path", "expected"),
     [
         ("a.yaml", "work/a.yaml"),
         ("./sub//a.yaml", "work/sub/a.yaml"),
@@ -29,16 +29,16 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("/elsewhere/a.yaml", "/elsewhere/a.yaml"),
     ],
 )
-def test_from_the_root(root: Path, name: str, given: str, expected: str) -> None:
+def test_from_the_root(root: Path, name: str, path: str, expected: str) -> None:
     """Inside the checkout a path is from its root; outside it stays as given."""
-    assert from_root({name: str(root)})(given) == expected
+    assert from_root({name: str(root)})(path) == expected
 
 
 def test_an_absolute_path(root: Path) -> None:
     """An absolute path is from the root too; without a known root, from the working folder."""
-    given = str(root / "work" / "a.yaml")
-    assert from_root({"GITHUB_WORKSPACE": str(root)})(given) == "work/a.yaml"
-    assert from_root({})(given) == "a.yaml"
+    path = str(root / "work" / "a.yaml")
+    assert from_root({"GITHUB_WORKSPACE": str(root)})(path) == "work/a.yaml"
+    assert from_root({})(path) == "a.yaml"
 
 
 def test_no_root(root: Path) -> None:

@@ -47,9 +47,9 @@ def test_the_command_that_applies_a_saved_plan_has_what_was_typed(
     monkeypatch.setenv("CI", "1")
     monkeypatch.delenv("EXOLINK_TOKEN")
     typed = ("--token-file", "my token", "--env-allow", "PART", "--state", "other state")
-    said = command("plan", "-o", "p", *typed)
-    assert said.code == 0, said.err
-    [line] = [line for line in said.err.splitlines() if "exolink-reconcile apply --plan p" in line]
+    result = command("plan", "-o", "p", *typed)
+    assert result.code == 0, result.err
+    [line] = [line for line in result.err.splitlines() if "exolink-reconcile apply --plan p" in line]
     pasted = command(*shlex.split(line)[1:])
     assert pasted.code == 0, pasted.err
     assert [row["displayName"] for row in command.world.live("acme", "cpms")] == ["B"]
@@ -159,8 +159,8 @@ def test_an_error_shows_its_line(tmp_path: Path) -> None:
     )
     child = terminal(tmp_path, "validate", columns=70)
     child.expect(pexpect.EOF)
-    shown = str(child.before)
+    output = str(child.before)
     child.close()
     assert child.exitstatus == 3
-    assert "\x1b[1;31m^^^" in shown and "\x1b[1;31merror: E-UNKNOWN-KEY:" in shown and "intervall: 3" in shown
-    assert "hunter2" not in shown and "abc123" not in shown
+    assert "\x1b[1;31m^^^" in output and "\x1b[1;31merror: E-UNKNOWN-KEY:" in output and "intervall: 3" in output
+    assert "hunter2" not in output and "abc123" not in output

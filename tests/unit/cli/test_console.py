@@ -43,12 +43,12 @@ def test_row_C1_a_lock_is_not_held_for_a_reader_that_pauses() -> None:
             first = taken(reader)
             console.out("c\n")
             second = taken(reader)
-        whole = first + second
-        while not whole.endswith("c\n"):
+        output = first + second
+        while not output.endswith("c\n"):
             with console.not_waiting():
                 console.finish()
-            whole += taken(reader)
-        assert whole == "a" * MORE_THAN_A_PIPE_HOLDS + "b\nc\n"
+            output += taken(reader)
+        assert output == "a" * MORE_THAN_A_PIPE_HOLDS + "b\nc\n"
         assert 0 < len(first) < MORE_THAN_A_PIPE_HOLDS
 
 

@@ -43,21 +43,21 @@ def test_row_E26_the_known_token_stays_at_home(host: str, run: Any) -> None:
 )  # fmt: skip
 def test_row_D8_the_command_works(listen: str, url: str, run: Any) -> None:
     """The command to try it goes to an address that plan takes and that leads here, with the token that was given."""
-    said = run("--listen", listen, "--token", "a b")
-    assert f"Try: EXOLINK_TOKEN='a b' exolink-reconcile plan --api-url {url}\n" in said
-    assert "0.0.0.0:1," in said if listen.startswith("0") else url in said
+    result = run("--listen", listen, "--token", "a b")
+    assert f"Try: EXOLINK_TOKEN='a b' exolink-reconcile plan --api-url {url}\n" in result
+    assert "0.0.0.0:1," in result if listen.startswith("0") else url in result
 
 
 def test_row_D8_no_command_that_cannot_work(run: Any) -> None:
     """plan takes http:// for loopback only, so none is printed for another address."""
-    said = run("--listen", "192.0.2.7:1", "--token", "own")
-    assert "Try:" not in said and "TLS" in said
+    result = run("--listen", "192.0.2.7:1", "--token", "own")
+    assert "Try:" not in result and "TLS" in result
 
 
 def test_a_token_of_the_environment_is_not_shown(run: Any) -> None:
     """It may be a real one; the environment has it already."""
-    said = run("--listen", "127.0.0.1:1", EXOLINK_TOKEN="real")
-    assert "Try: exolink-reconcile plan --api-url http://127.0.0.1:1\n" in said and "real" not in said
+    result = run("--listen", "127.0.0.1:1", EXOLINK_TOKEN="real")
+    assert "Try: exolink-reconcile plan --api-url http://127.0.0.1:1\n" in result and "real" not in result
 
 
 @pytest.mark.parametrize("listen", ["8480", ":8480", "h:", "h:99999", "h:٨", "h:1e3"])

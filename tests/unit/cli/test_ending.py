@@ -36,10 +36,12 @@ def test_a_record_that_fails_after_the_writes(command: Commands, monkeypatch: py
         return real(journal, *arguments, **options)
 
     monkeypatch.setattr(Journal, method, fails)
-    said = command("apply", "--auto-approve")
-    assert (said.code, "E-STORAGE: the disk is full" in said.err) == (11, True)
-    assert "Apply incomplete. Resources: 1 added, 0 changed, 0 destroyed." in said.out and "complete!" not in said.out
-    assert "Next: what is counted above was written." in said.out
+    result = command("apply", "--auto-approve")
+    assert (result.code, "E-STORAGE: the disk is full" in result.err) == (11, True)
+    assert (
+        "Apply incomplete. Resources: 1 added, 0 changed, 0 destroyed." in result.out and "complete!" not in result.out
+    )
+    assert "Next: what is counted above was written." in result.out
     command.world.edit("acme", "cpms", "A", url="wss://drift/")
     events = [json.loads(line) for line in command("apply", "--auto-approve", "--format", "json").out.splitlines()]
     assert (events[-1]["exit_code"], events[-1]["codes"], events[-1]["changes"]["change"]) == (11, ["E-STORAGE"], 1)
@@ -52,8 +54,8 @@ def test_a_gate_does_not_print_the_password_of_the_state(
     """The way back that is printed after a gate names the state only where the command line did."""
     (command.folder / "exolink.yaml").write_text(YAML)
     monkeypatch.setenv("EXOLINK_STATE", str(tmp_path / "s3cret"))
-    said = command("apply", "--auto-approve", "--gate", "false")
-    assert said.code == 5 and "history --run" in said.err and "s3cret" not in said.out + said.err
+    result = command("apply", "--auto-approve", "--gate", "false")
+    assert result.code == 5 and "history --run" in result.err and "s3cret" not in result.out + result.err
 
 
 @pytest.mark.parametrize(
@@ -83,10 +85,10 @@ def test_a_tenant_that_is_not_live_has_its_place(command: Commands, monkeypatch:
     """Where the YAML names it, and which tenant that is live is spelt nearly so: text, JSON and annotation."""
     (command.folder / "exolink.yaml").write_text(YAML + "---\ntenant: acmee\nname: x\n")
     for arguments in (("plan",), ("plan", "--format", "github"), ("apply", "--auto-approve")):
-        said = command(*arguments)
-        assert said.code == 4 and "exolink.yaml:6:1: error: E-NO-TENANT: tenant acmee does not exist" in said.err
-        assert "Did you mean acme?" in said.err
-        assert "--format" not in arguments or "file=exolink.yaml,line=6,col=1::tenant acmee" in said.out
+        result = command(*arguments)
+        assert result.code == 4 and "exolink.yaml:6:1: error: E-NO-TENANT: tenant acmee does not exist" in result.err
+        assert "Did you mean acme?" in result.err
+        assert "--format" not in arguments or "file=exolink.yaml,line=6,col=1::tenant acmee" in result.out
     events = command("apply", "--auto-approve", "--format", "json").out.splitlines()
     [diagnostic] = [
         json.loads(line)["diagnostic"] for line in events if '"E-NO-TENANT"' in line and "diagnostic" in line
@@ -135,5 +137,5 @@ def test_every_command_that_writes_says_so(
         raise Interrupted(signal.SIGINT)
 
     monkeypatch.setattr(interrupted, stop)
-    said = command(*arguments)
-    assert said.code == 130 and "Nothing was written" not in said.err and "stays" in said.err
+    result = command(*arguments)
+    assert result.code == 130 and "Nothing was written" not in result.err and "stays" in result.err

@@ -66,9 +66,9 @@ def test_the_result_remembers_what_was_told() -> None:
 
 def test_the_text_format_has_its_own_words() -> None:
     """Quiet from the first line to the last."""
-    told, console = stream(quiet=True)
-    told.version("1")
-    told.end(Exit.DONE)
+    events, console = stream(quiet=True)
+    events.version("1")
+    events.end(Exit.DONE)
     assert console.text == ""
 
 

@@ -18,8 +18,8 @@ def drifted(command: Commands) -> Commands:
 
 def test_without_write_nothing_is_written(drifted: Commands) -> None:
     """The diff is shown, and how to write it."""
-    said = drifted("export", "acme", "--into", "exolink.yaml")
-    assert said.code == 0 and "interval: 60}\n+" in said.out and "--write" in said.err
+    result = drifted("export", "acme", "--into", "exolink.yaml")
+    assert result.code == 0 and "interval: 60}\n+" in result.out and "--write" in result.err
     assert (drifted.folder / "exolink.yaml").read_text("utf-8") == YAML
 
 
@@ -41,14 +41,14 @@ def test_what_is_new_goes_to_the_end_of_a_file(drifted: Commands) -> None:
 @pytest.mark.parametrize("add", ["other.yaml", "exolink.txt", "../exolink.yaml"])
 def test_a_file_that_the_next_plan_would_not_read_is_refused(drifted: Commands, add: str) -> None:
     """What is added where nobody reads it would be unmanaged for ever."""
-    said = drifted("export", "acme", "--into", "exolink.yaml", "--add", add)
-    assert said.code == 3 and "so that planning it finds what was added" in said.err
+    result = drifted("export", "acme", "--into", "exolink.yaml", "--add", add)
+    assert result.code == 3 and "so that planning it finds what was added" in result.err
 
 
 def test_a_tenant_without_a_document_is_refused(drifted: Commands) -> None:
     """There is no text to write into."""
-    said = drifted("export", "nordkap", "--into", "exolink.yaml")
-    assert said.code == 3 and "no document of exolink.yaml describes the tenant nordkap" in said.err
+    result = drifted("export", "nordkap", "--into", "exolink.yaml")
+    assert result.code == 3 and "no document of exolink.yaml describes the tenant nordkap" in result.err
 
 
 def test_a_folder_that_cannot_be_read_whole_is_left(drifted: Commands) -> None:
@@ -57,8 +57,8 @@ def test_a_folder_that_cannot_be_read_whole_is_left(drifted: Commands) -> None:
     folder.mkdir()
     (folder / "a.yaml").write_text(YAML, "utf-8")
     (folder / "b.yaml").symlink_to("none.yaml")
-    said = drifted("export", "acme", "--into", "conf", "--write")
-    assert said.code == 3 and "the input cannot be read whole: nothing was written" in said.err
+    result = drifted("export", "acme", "--into", "conf", "--write")
+    assert result.code == 3 and "the input cannot be read whole: nothing was written" in result.err
     assert (folder / "a.yaml").read_text("utf-8") == YAML
 
 

@@ -51,9 +51,9 @@ def test_a_file_that_cannot_be_read_again_costs_only_its_line(
 
 def test_what_ends_a_command_ends_as_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
     """A stop after a sentence that lacks it, none after a question, and never two."""
-    for summary, shown in (("it failed", "it failed.\n"), ("it failed.", "it failed.\n"), ("was it?", "was it?\n")):
+    for summary, expected in (("it failed", "it failed.\n"), ("it failed.", "it failed.\n"), ("was it?", "was it?\n")):
         findings.failure(PlanStale("E-STALE", summary), Console())
-        assert capsys.readouterr().err == f"error: E-STALE: {shown}"
+        assert capsys.readouterr().err == f"error: E-STALE: {expected}"
 
 
 def test_an_error_of_the_api_says_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:

@@ -72,20 +72,20 @@ def test_row_E13_findings(command: Commands, format: str) -> None:
     """Findings quote names, keys and files of a pull request, in every format."""
     name = f"{COMMAND.replace('/', '')}{STEERS}.yaml"
     (command.folder / name).write_text(BROKEN)
-    said = command("validate", name, "missing-" + name, "--format", format)
-    assert said.code == 3 and "E-" in said.out + said.err
-    judge(said.out + said.err, annotations=format == "github")
+    result = command("validate", name, "missing-" + name, "--format", format)
+    assert result.code == 3 and "E-" in result.out + result.err
+    judge(result.out + result.err, annotations=format == "github")
     if format in ("json", "sarif", "codequality"):
-        assert "##vso[" in json.dumps(json.loads(said.out)) or format != "json"  # the same to a JSON reader
+        assert "##vso[" in json.dumps(json.loads(result.out)) or format != "json"  # the same to a JSON reader
 
 
 @pytest.mark.parametrize("format", PLAN_FORMATS)
 def test_row_E13_plans(hostile: Commands, format: str) -> None:
     """A plan shows names of the pull request and of the API; so does the file that is shown later."""
     arguments = ("plan", "--prune", "--show-unmanaged", "--full", "--allow-deletes", "9")
-    said = hostile(*arguments, "--format", format)
-    assert said.code == 0 and "charger" in said.out
-    judge(said.out + said.err, annotations=format == "github")
+    result = hostile(*arguments, "--format", format)
+    assert result.code == 0 and "charger" in result.out
+    judge(result.out + result.err, annotations=format == "github")
 
 
 def test_row_E20_a_plan_file_that_is_shown(hostile: Commands) -> None:
@@ -93,9 +93,9 @@ def test_row_E20_a_plan_file_that_is_shown(hostile: Commands) -> None:
     assert hostile("plan", "-o", "p").code == 0
     assert hostile("plan", "-o", "q", "--target", "acme/charger/*").code == 0
     for format in FORMATS:
-        said = hostile("show", "p", "--format", format)
-        assert said.code == 0
-        judge(said.out + said.err, annotations=format == "github")
+        result = hostile("show", "p", "--format", format)
+        assert result.code == 0
+        judge(result.out + result.err, annotations=format == "github")
     judge(hostile("show", "p", "--since", "q").out)
 
 
@@ -141,21 +141,21 @@ def test_row_E20_a_forged_plan_file(hostile: Commands, place: str) -> None:
     own["checksum"] = writer.checksum_of(plan)
     (hostile.folder / "p").write_text(json.dumps(plan))
     for format in FORMATS:
-        said = hostile("show", "p", "--format", format)
-        assert said.code in (0, 3, 6)
-        judge("" if format == "json" else said.out, annotations=format == "github")
-        judge(said.err)
-    said = hostile("apply", "--plan", "p")
-    assert said.code in (0, 3, 5, 6)  # what is not part of a step is not part of the digest
-    judge(said.out + said.err)
+        result = hostile("show", "p", "--format", format)
+        assert result.code in (0, 3, 6)
+        judge("" if format == "json" else result.out, annotations=format == "github")
+        judge(result.err)
+    result = hostile("apply", "--plan", "p")
+    assert result.code in (0, 3, 5, 6)  # what is not part of a step is not part of the digest
+    judge(result.out + result.err)
 
 
 def test_row_E13_what_an_apply_and_the_state_say(hostile: Commands) -> None:
     """Events, results, history, open writes and locks: names of the API and of the pull request are in all of them."""
     for format in ("json", "text"):
-        said = hostile("apply", "--auto-approve", "--format", format)
-        assert said.code in (0, 5) and "charger" in said.out
-        judge(said.out + said.err)
+        result = hostile("apply", "--auto-approve", "--format", format)
+        assert result.code in (0, 5) and "charger" in result.out
+        judge(result.out + result.err)
     with Journal(hostile.folder / "state", hostile.url) as journal:
         journal.intend(
             Step(Action.CREATE, Address("acme", "cpms", f"{COMMAND}{STEERS}"), KINDS[1], COMMAND, None), {}, {}
@@ -167,13 +167,13 @@ def test_row_E13_what_an_apply_and_the_state_say(hostile: Commands) -> None:
         path.write_text(json.dumps(holder | {"since": 1.0}))
         for arguments in (("locks",), ("unknowns",), ("history",), ("doctor",)):
             for format in ("text", "json"):
-                said = hostile(*arguments, "--format", format)
-                assert said.code in (0, 9) or arguments == ("doctor",)
-                judge(said.out + said.err)
-                assert format == "text" or json.loads(said.out)["format_version"] == "1.0"
-        said = hostile("apply", "--auto-approve", "--lock-timeout", "0.1")
-        assert said.code == 8
-        judge(said.out + said.err)
+                result = hostile(*arguments, "--format", format)
+                assert result.code in (0, 9) or arguments == ("doctor",)
+                judge(result.out + result.err)
+                assert format == "text" or json.loads(result.out)["format_version"] == "1.0"
+        result = hostile("apply", "--auto-approve", "--lock-timeout", "0.1")
+        assert result.code == 8
+        judge(result.out + result.err)
     runs = {write["run"] for write in json.loads(hostile("history", "--format", "json").out)["writes"]}
     for name in runs | {run}:
         judge(hostile("history", "--run", name, "--format", "yaml").out)
@@ -196,6 +196,6 @@ def test_row_E13_what_an_apply_and_the_state_say(hostile: Commands) -> None:
 )  # fmt: skip
 def test_row_E22_what_the_command_line_says(hostile: Commands, arguments: tuple[str, ...]) -> None:
     """Options and file names that a shell expands are made inert, in messages of click too."""
-    said = hostile(*arguments)
-    assert said.code != 1
-    judge(said.out + said.err)
+    result = hostile(*arguments)
+    assert result.code != 1
+    judge(result.out + result.err)

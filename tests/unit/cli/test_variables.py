@@ -34,8 +34,8 @@ def _set(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_row_E5_the_nearest_name_is_shown_as_written(command: Commands, arguments: tuple[str, ...]) -> None:
     """Who guesses a name gets the nearest one as the YAML writes it."""
     (command.folder / "exolink.yaml").write_text(YAML)
-    said = command(*arguments)
-    assert said.code == 3 and "acme/cpms/A ${env:NAME}" in said.err and VALUE not in said.out + said.err
+    result = command(*arguments)
+    assert result.code == 3 and "acme/cpms/A ${env:NAME}" in result.err and VALUE not in result.out + result.err
 
 
 def test_row_E5_a_limit_of_the_contract(command: Commands) -> None:
@@ -45,8 +45,13 @@ def test_row_E5_a_limit_of_the_contract(command: Commands) -> None:
     contract = description.replace("        interval:\n", "        interval:\n          maximum: 5\n")
     assert contract != description
     (command.folder / "contract.yaml").write_text(contract)
-    said = command("plan", "--contract", "contract.yaml")
-    assert said.code == 3 and "E-LIMIT" in said.err and "${env:NAME}" in said.err and VALUE not in said.out + said.err
+    result = command("plan", "--contract", "contract.yaml")
+    assert (
+        result.code == 3
+        and "E-LIMIT" in result.err
+        and "${env:NAME}" in result.err
+        and VALUE not in result.out + result.err
+    )
 
 
 def test_row_E5_what_the_api_says(command: Commands) -> None:
@@ -55,8 +60,8 @@ def test_row_E5_what_the_api_says(command: Commands) -> None:
     body = json.dumps({"message": f"no {VALUE} here"}).encode()
     command.world.override = lambda method, path: (400, {"content-type": "application/json"}, body)
     for arguments in (("plan",), ("apply", "--auto-approve", "--format", "json"), ("doctor",)):
-        said = command(*arguments)
-        assert said.code == 4 and VALUE not in said.out + said.err
+        result = command(*arguments)
+        assert result.code == 4 and VALUE not in result.out + result.err
 
 
 def test_a_guardrail_names_the_entry_as_written(command: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,8 +70,8 @@ def test_a_guardrail_names_the_entry_as_written(command: Commands, monkeypatch: 
     (command.folder / "exolink.yaml").write_text(
         YAML + 'policy: {protect: ["cpms/A ${env:NAME}"], allowReplace: ["cpms/A ${env:NAME}"]}\n'
     )
-    said = command("apply", "--auto-approve")
-    assert said.code in (3, 7) and VALUE not in said.err and "${env:NAME}" in said.err
+    result = command("apply", "--auto-approve")
+    assert result.code in (3, 7) and VALUE not in result.err and "${env:NAME}" in result.err
 
 
 @pytest.mark.parametrize(

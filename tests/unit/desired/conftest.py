@@ -17,12 +17,12 @@ def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Build:
     monkeypatch.chdir(tmp_path)
 
     def build(
-        given: Mapping[str, str | bytes],
+        contents: Mapping[str, str | bytes],
         path: str = "exolink.yaml",
         environment: Mapping[str, str] | None = {},  # noqa: B006  # only read
         allowed: list[str] | None = None,
     ) -> DesiredState:
-        for name, text in given.items():
+        for name, text in contents.items():
             Path(name).parent.mkdir(parents=True, exist_ok=True)
             Path(name).write_bytes(text if isinstance(text, bytes) else text.encode())
         inputs = files.read([path], environment, allowed)

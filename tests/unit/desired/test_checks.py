@@ -10,7 +10,7 @@ from exolink_reconcile.kinds import KINDS
 
 
 def warnings(text: str) -> list[str]:
-    return [f"{each.code} {each.source}" for each in read_yaml(f"tenant: acme\n{text}\n").warnings]
+    return [f"{warning.code} {warning.source}" for warning in read_yaml(f"tenant: acme\n{text}\n").warnings]
 
 
 @pytest.mark.parametrize(("one", "other"), [("Primary", "Рrimаry"), ("CP-0O1", "CP-O0l"), ("A\u2010B", "A-B")])
@@ -30,13 +30,13 @@ def test_skeletons_of_many() -> None:
 @pytest.mark.parametrize(
     "name", ["a\u0600b", "a\u06ddb", "a\U000110bdb", "Z" + "\u0301" * 5, "e\u0301\u0327\u0308\u0323\u0332"]
 )
-@pytest.mark.parametrize("where", ["chargers: [{identity: %s}]", "chargers: [{identity: A, displayName: %s}]", "removed: [{charger: %s}]", "profiles: {%s: 1}", "name: %s"])  # fmt: skip
-def test_row_E24_what_cannot_be_read_is_refused(name: str, where: str) -> None:
+@pytest.mark.parametrize("place", ["chargers: [{identity: %s}]", "chargers: [{identity: A, displayName: %s}]", "removed: [{charger: %s}]", "profiles: {%s: 1}", "name: %s"])  # fmt: skip
+def test_row_E24_what_cannot_be_read_is_refused(name: str, place: str) -> None:
     """Format characters, and more than four accents on one letter, are in no name."""
-    if where.startswith("name") and "\u0301" in name:
+    if place.startswith("name") and "\u0301" in name:
         pytest.skip("the name of a tenant is not a key")
     with pytest.raises(InputError, match="E-NAME"):
-        read_yaml("tenant: acme\n" + where % f'"{name}"')
+        read_yaml("tenant: acme\n" + place % f'"{name}"')
 
 
 def test_four_marks_are_fine() -> None:
@@ -47,10 +47,10 @@ def test_four_marks_are_fine() -> None:
 def test_row_D7_a_cpms_without_url() -> None:
     """`validate` says what an object cannot be created without; where `defaults` have it or an id is pinned, it does not."""
     text = "tenant: acme\ncpms: [{displayName: A}, {displayName: B, id: 1}, {displayName: C, url: 'wss://${env:X}/'}]\n"
-    found, problems = documents.read("f.yaml", text.encode(), None)
-    warnings = desired_state.build(found, KINDS, problems=problems, thorough=True).warnings
-    assert [(each.code, str(each.source)) for each in warnings] == [("W-INCOMPLETE", "f.yaml:2:9")]
-    assert desired_state.build(found, KINDS, problems=problems).warnings == ()
+    parsed, problems = documents.read("f.yaml", text.encode(), None)
+    warnings = desired_state.build(parsed, KINDS, problems=problems, thorough=True).warnings
+    assert [(warning.code, str(warning.source)) for warning in warnings] == [("W-INCOMPLETE", "f.yaml:2:9")]
+    assert desired_state.build(parsed, KINDS, problems=problems).warnings == ()
 
 
 @pytest.mark.parametrize("url", ["wss://u:pw@h/", "wss://h/?token=t", "wss://h/#part", "wss://u:pw@h/?t=${env:X}"])

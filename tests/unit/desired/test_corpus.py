@@ -47,11 +47,11 @@ NOT_READ = {"equals-sign": "ruamel.yaml knows YAML 1.1's type of `=` and cannot 
 
 def validate(path: Path) -> list[Diagnostic]:
     """The errors of one file, as `validate` finds them."""
-    found, problems = documents.read(str(path), path.read_bytes(), None)
+    parsed, problems = documents.read(str(path), path.read_bytes(), None)
     try:
-        desired_state.build(found, KINDS, problems=problems)
+        desired_state.build(parsed, KINDS, problems=problems)
     except InputError as error:
-        return [each for each in error.diagnostics if each.severity == "error"]
+        return [diagnostic for diagnostic in error.diagnostics if diagnostic.severity == "error"]
     return []
 
 
@@ -61,8 +61,8 @@ def refused_by_schema() -> dict[str, str]:
     command = [sys.executable, "-m", "check_jsonschema", "--output-format", "json", "--schemafile", str(SCHEMA)]
     paths = [*GOOD.values(), *BAD.values()]
     done = subprocess.run([*command, *map(str, paths)], capture_output=True, text=True, timeout=60, cwd=ROOT)
-    said = json.loads(done.stdout)
-    return {Path(each["filename"]).stem: each["message"] for each in said["errors"] + said["parse_errors"]}
+    report = json.loads(done.stdout)
+    return {Path(error["filename"]).stem: error["message"] for error in report["errors"] + report["parse_errors"]}
 
 
 @pytest.mark.parametrize("name", GOOD)
@@ -76,7 +76,9 @@ def test_bad(name: str) -> None:
     """A bad file has the one error that its first line tells, in that line: one mistake, one diagnostic."""
     says = SAYS.match(BAD[name].read_text("utf-8"))
     assert says is not None, "the first line tells nothing"
-    assert [(each.code, each.source and each.source.line) for each in validate(BAD[name])] == [(says[1], int(says[2]))]
+    assert [(diagnostic.code, diagnostic.source and diagnostic.source.line) for diagnostic in validate(BAD[name])] == [
+        (says[1], int(says[2]))
+    ]
 
 
 def test_schema_accepts_the_good(refused_by_schema: dict[str, str]) -> None:

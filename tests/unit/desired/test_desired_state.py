@@ -15,11 +15,15 @@ HEAD = "tenant: acme\n"
 def problems(text: str) -> list[tuple[str, int, int]]:
     with pytest.raises(InputError) as caught:
         read_yaml(text)
-    return [(each.code, each.source.line, each.source.column) for each in caught.value.diagnostics if each.source]
+    return [
+        (diagnostic.code, diagnostic.source.line, diagnostic.source.column)
+        for diagnostic in caught.value.diagnostics
+        if diagnostic.source
+    ]
 
 
 def chargers(state: DesiredState) -> list[dict[str, object]]:
-    return [each.resource.model_dump(exclude_unset=True) for each in state.tenants[0].declared[CHARGER]]
+    return [entry.resource.model_dump(exclude_unset=True) for entry in state.tenants[0].declared[CHARGER]]
 
 
 def test_settled() -> None:
@@ -36,14 +40,14 @@ def test_a_tenant_may_be_spread() -> None:
     """Documents of one tenant are joined, whichever defines the profiles."""
     state = read_yaml(f"{HEAD}chargers: [{{identity: A, profile: night}}]\n---\n{HEAD}name: N\nprofiles: {{night: 2}}\nchargers: [{{identity: B}}]\n")  # fmt: skip
     assert chargers(state) == [{"identity": "A", "profileId": 2}, {"identity": "B"}]
-    assert [each.name for each in state.tenants] == ["acme"]
+    assert [tenant.name for tenant in state.tenants] == ["acme"]
     [own] = state.tenants[0].declared[TENANT]
     assert own.resource.name == "N"  # type: ignore[attr-defined]  # a field of this kind
 
 
 def test_tenants_are_sorted() -> None:
     """The order of documents is not the order of tenants."""
-    assert [each.name for each in read_yaml("tenant: b\n---\ntenant: a\n").tenants] == ["a", "b"]
+    assert [tenant.name for tenant in read_yaml("tenant: b\n---\ntenant: a\n").tenants] == ["a", "b"]
 
 
 def test_defaults() -> None:
@@ -146,7 +150,7 @@ def test_pinned_and_removed_may_share_a_name() -> None:
 def test_a_literal_password_is_a_warning_that_does_not_show_it() -> None:
     """A password written out is warned about, once, and its text appears nowhere."""
     state = read_yaml(HEAD + "cpms: [{displayName: A, url: 'wss://u:hunter2@h/'}]\n")
-    assert [each.code for each in state.warnings] == ["W-SECRET"]
+    assert [warning.code for warning in state.warnings] == ["W-SECRET"]
     assert "hunter2" not in repr(state)
 
 
@@ -155,17 +159,17 @@ def test_a_bad_url_is_refused_without_quoting_it(url: str) -> None:
     """The message about a URL never quotes it: it may hold a password."""
     with pytest.raises(InputError) as caught:
         read_yaml(HEAD + f"cpms: [{{displayName: A, url: '{url}'}}]\n")
-    assert [each.code for each in caught.value.diagnostics] == ["E-URL"]
+    assert [diagnostic.code for diagnostic in caught.value.diagnostics] == ["E-URL"]
     assert "hunter2" not in f"{caught.value!r}{caught.value.diagnostics!r}"
 
 
 def test_validate_needs_no_variable() -> None:
     """Without an environment references are checked for their syntax, and what they stand for is taken on trust."""
     text = HEAD + "name: ${env:N}\nprofiles: {n: '${env:P}'}\nchargers: [{identity: '${env:I}', profile: n}, {identity: '${env:J}'}]\n"  # fmt: skip
-    found, problems = documents.read("f.yaml", text.encode(), None)
+    parsed, problems = documents.read("f.yaml", text.encode(), None)
     from exolink_reconcile.desired import desired_state
 
-    assert desired_state.build(found, KINDS, problems=problems).warnings == ()
+    assert desired_state.build(parsed, KINDS, problems=problems).warnings == ()
 
 
 @pytest.mark.parametrize(
@@ -191,12 +195,16 @@ def test_not_whole_numbers(text: str) -> None:
 
 def checked(text: str, environment: dict[str, str] | None = None) -> list[tuple[str, int, int]]:
     """The problems of a text, as `validate` finds them, or as `plan` does with an environment."""
-    found, more = documents.read("exolink.yaml", text.encode(), environment)
+    parsed, more = documents.read("exolink.yaml", text.encode(), environment)
     try:
-        state = desired_state.build(found, KINDS, problems=more)
+        state = desired_state.build(parsed, KINDS, problems=more)
     except InputError as error:
-        return [(each.code, each.source.line, each.source.column) for each in error.diagnostics if each.source]
-    return [(each.code, each.source.line, each.source.column) for each in state.warnings if each.source]
+        return [
+            (diagnostic.code, diagnostic.source.line, diagnostic.source.column)
+            for diagnostic in error.diagnostics
+            if diagnostic.source
+        ]
+    return [(warning.code, warning.source.line, warning.source.column) for warning in state.warnings if warning.source]
 
 
 @pytest.mark.parametrize(
@@ -213,9 +221,9 @@ def checked(text: str, environment: dict[str, str] | None = None) -> list[tuple[
 )
 def test_no_message_quotes_a_secret(text: str) -> None:
     """Not what stands in a malformed reference, not a URL in the wrong place, not what came from the environment."""
-    found, more = documents.read("exolink.yaml", f"{HEAD}{text}".encode(), {"S": "hunter2"})
+    parsed, more = documents.read("exolink.yaml", f"{HEAD}{text}".encode(), {"S": "hunter2"})
     with pytest.raises(InputError) as caught:
-        desired_state.build(found, KINDS, problems=more)
+        desired_state.build(parsed, KINDS, problems=more)
     assert "hunter2" not in str(caught.value.diagnostics)
 
 
@@ -275,9 +283,9 @@ def test_every_problem_and_no_other(text: str, expected: list[tuple[str, int, in
 def test_each_variable_that_is_missing_is_named() -> None:
     """Two in one value are two problems, not one today and one tomorrow."""
     text = f'{HEAD}cpms: [{{displayName: A, url: "wss://${{env:U}}:${{env:P}}@h/"}}]\n'
-    found, more = documents.read("exolink.yaml", text.encode(), {})
+    parsed, more = documents.read("exolink.yaml", text.encode(), {})
     with pytest.raises(InputError) as caught:
-        desired_state.build(found, KINDS, problems=more)
+        desired_state.build(parsed, KINDS, problems=more)
     assert [name for name in ("variable U", "variable P") if name in str(caught.value.diagnostics)] == [
         "variable U",
         "variable P",
@@ -306,5 +314,5 @@ def test_which_password_is_written_out(url: str, defaults: bool, warned: bool) -
     """A warning for a password that stands in the file, wherever references stand beside it."""
     entry = f"{HEAD}cpms: [{{displayName: A, url: '{url}'}}]\n"
     text = f"{HEAD}defaults: {{cpms: {{url: '{url}'}}}}\ncpms: [{{displayName: A}}]\n" if defaults else entry
-    found = checked(text, {"P": "pw", "H": "h", "U": "u"})
-    assert [code for code, _, _ in found] == (["W-SECRET"] if warned else [])
+    findings = checked(text, {"P": "pw", "H": "h", "U": "u"})
+    assert [code for code, _, _ in findings] == (["W-SECRET"] if warned else [])

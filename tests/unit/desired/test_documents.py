@@ -17,9 +17,9 @@ from exolink_reconcile.references import Unresolved
 
 def read(text: str, environment: dict[str, str] | None = None) -> tuple[list[object], list[tuple[str, int, int]]]:
     """The bodies and the problems, as (code, line, column)."""
-    found, problems = documents.read("f.yaml", text.encode(), environment if environment is not None else {})
-    places = [(each.code, each.source.line, each.source.column) for each in problems if each.source]
-    return [each.body for each in found], places
+    parsed, problems = documents.read("f.yaml", text.encode(), environment if environment is not None else {})
+    places = [(problem.code, problem.source.line, problem.source.column) for problem in problems if problem.source]
+    return [document.body for document in parsed], places
 
 
 # ------------------------------------------------------------------------------------------------- against an oracle
@@ -38,7 +38,7 @@ trees = st.recursive(
 def oracle(text: str) -> list[object] | None:
     """What the pure implementation reads; None where it refuses."""
     try:
-        return [each for each in YAML(typ="safe", pure=True).load_all(text) if each is not None]
+        return [document for document in YAML(typ="safe", pure=True).load_all(text) if document is not None]
     except Exception:
         return None
 
@@ -146,14 +146,14 @@ def test_a_quoted_merge_key_is_text() -> None:
 @pytest.mark.parametrize("data", [b"\xff\xfea\x00", b"\xfe\xff\x00a", b"a: \xe9"])
 def test_not_utf8(data: bytes) -> None:
     """Any other encoding than UTF-8 is refused."""
-    assert [each.code for each in documents.read("f.yaml", data, {})[1]] == ["E-ENCODING"]
+    assert [problem.code for problem in documents.read("f.yaml", data, {})[1]] == ["E-ENCODING"]
 
 
 def test_bom_and_crlf() -> None:
     """A leading BOM and Windows line ends are fine, and do not move a place."""
-    found, problems = documents.read("f.yaml", b"\xef\xbb\xbftenant: a\r\nname: b\r\n", {})
-    assert (found[0].body, problems) == ({"tenant": "a", "name": "b"}, [])
-    assert found[0].body.source[1:] == (1, 1)
+    parsed, problems = documents.read("f.yaml", b"\xef\xbb\xbftenant: a\r\nname: b\r\n", {})
+    assert (parsed[0].body, problems) == ({"tenant": "a", "name": "b"}, [])
+    assert parsed[0].body.source[1:] == (1, 1)
 
 
 @pytest.mark.parametrize(("depth", "codes"), [(32, []), (33, ["E-DEPTH"]), (5_000, ["E-DEPTH"])])
@@ -169,8 +169,8 @@ def test_environment() -> None:
     """A reference is replaced in every value; `$${` is a literal; without an environment only the syntax is checked."""
     text = "a: 'x${env:A}y$${env:A}'"
     assert read(text, {"A": "1"}) == ([{"a": "x1y${env:A}"}], [])
-    found, problems = documents.read("f.yaml", text.encode(), None)
-    assert problems == [] and isinstance(found[0].body["a"], Unresolved) and found[0].unresolved
+    parsed, problems = documents.read("f.yaml", text.encode(), None)
+    assert problems == [] and isinstance(parsed[0].body["a"], Unresolved) and parsed[0].unresolved
 
 
 def test_the_environment_cannot_inject() -> None:

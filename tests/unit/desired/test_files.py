@@ -36,14 +36,14 @@ def link(path: str, target: str) -> None:
 def codes(*paths: str) -> list[str]:
     """The code and file of each problem. What is said of a file as a whole has its first line as its place."""
     problems = files.read(paths, {}).problems
-    assert all((each.code[0] == "W") == (each.severity == "warning") for each in problems)
-    assert all(each.source and (each.code == "E-SYNTAX" or each.source[1:] == (1, 1)) for each in problems)
-    return [f"{each.code} {each.source.path}" for each in problems if each.source]
+    assert all((problem.code[0] == "W") == (problem.severity == "warning") for problem in problems)
+    assert all(problem.source and (problem.code == "E-SYNTAX" or problem.source[1:] == (1, 1)) for problem in problems)
+    return [f"{problem.code} {problem.source.path}" for problem in problems if problem.source]
 
 
 def declared(*paths: str) -> list[str]:
-    found = files.read(paths, {}).documents
-    return sorted(entry["identity"] for document in found for entry in document.body["chargers"])
+    documents = files.read(paths, {}).documents
+    return sorted(entry["identity"] for document in documents for entry in document.body["chargers"])
 
 
 def desired(*paths: str) -> DesiredState:
@@ -155,8 +155,8 @@ def test_no_document_at_all() -> None:
 def problems(*paths: str) -> dict[str, str]:
     """What is said of each file."""
     assert codes(*paths) is not None
-    found = files.read(paths, {}).problems
-    return {f"{each.code} {each.source.path}": each.summary for each in found if each.source}
+    reported = files.read(paths, {}).problems
+    return {f"{problem.code} {problem.source.path}": problem.summary for problem in reported if problem.source}
 
 
 def test_a_path_that_yields_nothing_is_an_error_whatever_the_others_yield() -> None:
@@ -190,7 +190,7 @@ def test_variables_that_are_allowed() -> None:
     write("conf/a.yaml", '"${env:X}"')
     inputs = files.read(["conf"], {"X": "A"}, ["X"])
     assert (inputs.problems, inputs.documents[0].body["chargers"][0]["identity"]) == ((), "A")
-    assert [each.code for each in files.read(["conf"], {"X": "A"}, ["Y"]).problems] == ["E-ENV"]
+    assert [problem.code for problem in files.read(["conf"], {"X": "A"}, ["Y"]).problems] == ["E-ENV"]
 
 
 def test_the_digest_is_over_names_and_bytes() -> None:
@@ -426,11 +426,11 @@ def trees(draw: st.DrawFn, depth: int = 0) -> dict[str, object]:
 
 def make(folder: str, tree: dict[str, object]) -> None:
     os.makedirs(folder, exist_ok=True)
-    for name, what in tree.items():
+    for name, content in tree.items():
         path = f"{folder}/{name}"
-        match what:
+        match content:
             case dict():
-                make(path, what)
+                make(path, content)
             case "file":
                 write(path, re.sub(r"\W", "-", path))
             case "link out":
@@ -440,30 +440,30 @@ def make(folder: str, tree: dict[str, object]) -> None:
             case "pipe":
                 os.mkfifo(path)
             case str():
-                link(path, what.removeprefix("link "))
+                link(path, content.removeprefix("link "))
 
 
 def reachable(root: str) -> set[str]:
     """The plain walk: names of all YAML files that a user who follows links would see below `root`."""
-    found: set[str] = set()
+    paths: set[str] = set()
     top = os.path.realpath(root)
-    seen: set[str] = set()
+    visited: set[str] = set()
 
     def look(path: str) -> None:
         real = os.path.realpath(path)
         if not (real + "/").startswith(top + "/"):
             return
         if os.path.isdir(real):
-            if real not in seen:
-                seen.add(real)
+            if real not in visited:
+                visited.add(real)
                 for name in os.listdir(real):
                     if not name.startswith("."):
                         look(os.path.join(real, name))
         elif os.path.isfile(real) and path.lower().endswith((".yaml", ".yml")):
-            found.add(re.sub(r"\W", "-", os.path.relpath(real)))
+            paths.add(re.sub(r"\W", "-", os.path.relpath(real)))
 
     look(root)
-    return found
+    return paths
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
@@ -476,7 +476,9 @@ def test_row_A1_everything_is_read_or_told(tree: dict[str, object]) -> None:
     make(root, {**tree, "z.yaml": "file"})
     inputs = files.read([root], {})
     assert set(declared(root)) == reachable(root)
-    left_out = {each.source.path for each in inputs.problems if each.code in ("W-UNREAD", "E-LINK") and each.source}
+    left_out = {
+        problem.source.path for problem in inputs.problems if problem.code in ("W-UNREAD", "E-LINK") and problem.source
+    }
     for folder, folders, names_there in os.walk(root):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in [*folders, *names_there]:
@@ -484,4 +486,4 @@ def test_row_A1_everything_is_read_or_told(tree: dict[str, object]) -> None:
             visible = not name.startswith(".")
             if visible and (not os.path.exists(path) or not (os.path.isfile(path) or os.path.isdir(path))):
                 assert path in left_out
-    assert bool(inputs.unread) == any(each.code == "W-UNREAD" for each in inputs.problems)
+    assert bool(inputs.unread) == any(problem.code == "W-UNREAD" for problem in inputs.problems)

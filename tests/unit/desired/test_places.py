@@ -10,9 +10,9 @@ from exolink_reconcile.desired.nodes import Node
 
 def test_the_place_of_a_mapping_is_its_first_key() -> None:
     """An entry's place is its first key, in block and flow style, also behind a comment."""
-    found, _ = documents.read("f.yaml", b"tenant: a\nx:\n  # note\n  -   k: v\n  - {  k: v}\n", {})
-    first, second = found[0].body["x"]
-    assert [(node.line, node.column) for node in (found[0].body, first, second)] == [(1, 1), (4, 7), (5, 8)]
+    parsed, _ = documents.read("f.yaml", b"tenant: a\nx:\n  # note\n  -   k: v\n  - {  k: v}\n", {})
+    first, second = parsed[0].body["x"]
+    assert [(node.line, node.column) for node in (parsed[0].body, first, second)] == [(1, 1), (4, 7), (5, 8)]
 
 
 def test_locate() -> None:
@@ -33,9 +33,9 @@ keys = st.text(alphabet="abc", min_size=1, max_size=3)
 def test_locate_finds_every_key(tree: dict[str, list[dict[str, str]]]) -> None:
     """Each key of each mapping is found at a place where the text has that key."""
     text = dumped(tree, flow=None)
-    found, _ = documents.read("f.yaml", text.encode(), {})
+    parsed, _ = documents.read("f.yaml", text.encode(), {})
     lines = text.splitlines()
-    nodes = [found[0].body, *(node for each in found[0].body.values() for node in each)]
+    nodes = [parsed[0].body, *(node for value in parsed[0].body.values() for node in value)]
     located = places.locate(text.encode(), [(node.line, node.column) for node in nodes])
     for node in nodes:
         assert isinstance(node, Node)

@@ -26,13 +26,13 @@ def nodes(value: object) -> Iterator[Node]:
 
 def reading(data: bytes) -> tuple[object, ...]:
     """All there is to know of a file: values, places of mappings, problems, places of every key, value and item."""
-    found, problems = documents.read("f.yaml", data, {})
-    there = [node for document in found for node in nodes(document.body)]
-    marks = [(node.line, node.column) for node in there]
+    parsed, problems = documents.read("f.yaml", data, {})
+    all_nodes = [node for document in parsed for node in nodes(document.body)]
+    marks = [(node.line, node.column) for node in all_nodes]
     located = [places.locate(data, wanted) for wanted in (marks, *([mark] for mark in marks[:20]))]
     return (
-        [(document.body, document.unresolved) for document in found],
-        [(node.line, node.column, type(each)) for node in there for each in (node, *node.values())],
+        [(document.body, document.unresolved) for document in parsed],
+        [(node.line, node.column, type(each)) for node in all_nodes for each in (node, *node.values())],
         problems,
         located,
     )
@@ -198,8 +198,8 @@ def test_an_error_behind_a_run_has_its_place() -> None:
     """Where something is wrong the whole file is parsed: the parser says what, and where."""
     text = HEAD + RUN + "name: [\n"
     assert taken(text) > 0
-    found, (problem,) = documents.read("f.yaml", text.encode(), {})
-    assert (found, problem.code, problem.source and problem.source.line) == ([], "E-SYNTAX", 13)
+    parsed, (problem,) = documents.read("f.yaml", text.encode(), {})
+    assert (parsed, problem.code, problem.source and problem.source.line) == ([], "E-SYNTAX", 13)
 
 
 LINES = st.sampled_from(

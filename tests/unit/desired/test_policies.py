@@ -7,8 +7,8 @@ from exolink_reconcile.errors import InputError
 
 
 def policy(line: str) -> dict[str, list[str]]:
-    found = read_yaml(f"tenant: acme\npolicy: {{{line}}}\n").tenants[0].policy
-    return {name: [p.glob for p in getattr(found, name)] for name in ("protect", "exclusive", "allow_replace")}
+    parsed = read_yaml(f"tenant: acme\npolicy: {{{line}}}\n").tenants[0].policy
+    return {name: [p.glob for p in getattr(parsed, name)] for name in ("protect", "exclusive", "allow_replace")}
 
 
 def test_every_default_is_the_safe_one() -> None:

@@ -29,8 +29,8 @@ def test_what_else_is_wrong_with_a_key_explains_that_it_is_unknown() -> None:
 def test_of_very_many_the_first_and_a_count() -> None:
     """Errors come before warnings where not all can be shown."""
     many = [problem("E-TYPE", line) for line in range(1, MOST + 3)]
-    shown = in_order(many, more=5)
-    assert len(shown) == MOST + 1 and shown[-1].summary == "and 7 more problems"
+    reported = in_order(many, more=5)
+    assert len(reported) == MOST + 1 and reported[-1].summary == "and 7 more problems"
 
 
 @pytest.mark.parametrize(

@@ -20,12 +20,14 @@ SECRET = "hunter2"
 
 def problems(text: str, allowed: list[str] | None = None, **environment: str) -> str:
     """Everything that is said of a text."""
-    found, problems = documents.read("f.yaml", text.encode(), environment, allowed)
+    parsed, problems = documents.read("f.yaml", text.encode(), environment, allowed)
     try:
-        diagnostics = desired_state.build(found, KINDS, problems=problems).warnings
+        diagnostics = desired_state.build(parsed, KINDS, problems=problems).warnings
     except InputError as error:
         diagnostics = error.diagnostics
-    return "\n".join(f"{each.code} {each.source} {each.summary} {each.detail}" for each in diagnostics)
+    return "\n".join(
+        f"{diagnostic.code} {diagnostic.source} {diagnostic.summary} {diagnostic.detail}" for diagnostic in diagnostics
+    )
 
 
 def url_of(written: str, **environment: str) -> SecretUrl:
@@ -44,20 +46,24 @@ def url_of(written: str, **environment: str) -> SecretUrl:
 )
 def test_row_B1_a_value_fills_only_its_part(value: str, written: str) -> None:
     """A value that would break out of its part is refused with the variable's name, and never shown."""
-    said = problems(f'tenant: acme\ncpms: [{{displayName: A, url: "{written}"}}]\n', PW=value)
-    assert said.startswith("E-URL f.yaml:2:30") and " PW " in said and SECRET not in said
+    messages = problems(f'tenant: acme\ncpms: [{{displayName: A, url: "{written}"}}]\n', PW=value)
+    assert messages.startswith("E-URL f.yaml:2:30") and " PW " in messages and SECRET not in messages
 
 
 @pytest.mark.parametrize("value", [f"{SECRET}\u200b", f"{SECRET}\x07", f"\u202e{SECRET}", f"{SECRET}\ufeff"])
 @pytest.mark.parametrize("written", ["wss://user:${env:PW}@host/", "wss://host/?t=${env:PW}", "${env:PW}"])
 def test_row_B3_the_variable_is_blamed(value: str, written: str) -> None:
     """Where a value makes the URL none, the message names the variable; it does not call what the YAML has wrong."""
-    said = problems(f'tenant: acme\ncpms: [{{displayName: A, url: "{written}"}}]\n', PW=value)
-    assert said.startswith("E-URL f.yaml:2:30") and "PW" in said.split("not a WebSocket URL")[0] and SECRET not in said
+    messages = problems(f'tenant: acme\ncpms: [{{displayName: A, url: "{written}"}}]\n', PW=value)
+    assert (
+        messages.startswith("E-URL f.yaml:2:30")
+        and "PW" in messages.split("not a WebSocket URL")[0]
+        and SECRET not in messages
+    )
 
 
 @pytest.mark.parametrize(
-    ("written", "value", "shown"),
+    ("written", "value", "expected"),
     [
         ("wss://user:${env:V}@host/", "p%40ss", "wss://user:***@host/"),
         ("wss://${env:V}:pw@host/", "bob", "wss://***:***@host/"),
@@ -70,10 +76,10 @@ def test_row_B3_the_variable_is_blamed(value: str, written: str) -> None:
         ("${env:V}", "wss://u:p@h:1/path?q=r#f", "wss://***:***@h:1/***?***=***#***"),
     ],
 )  # fmt: skip
-def test_row_B1_what_came_from_the_environment_is_masked(written: str, value: str, shown: str) -> None:
+def test_row_B1_what_came_from_the_environment_is_masked(written: str, value: str, expected: str) -> None:
     """Host and port are shown, whatever else came from a variable is not; the digest goes by the variable's name."""
     url = url_of(written, V=value)
-    assert (str(url), url.reveal()) == (shown, written.replace("${env:V}", value))
+    assert (str(url), url.reveal()) == (expected, written.replace("${env:V}", value))
     assert url.fingerprint == url_of(written, V="9001" if value == "9000" else value.replace("p", "q")).fingerprint
     assert url.fingerprint != url_of(written.replace(":V}", ":W}"), W=value).fingerprint
 
@@ -97,7 +103,7 @@ def test_row_B1_host_and_port_are_those_of_the_yaml(value: str, place: str) -> N
     try:
         url = url_of(place.format("${env:V}"), V=value)
     except InputError as error:
-        assert {each.code for each in error.diagnostics} == {"E-URL"}
+        assert {diagnostic.code for diagnostic in error.diagnostics} == {"E-URL"}
         assert value not in str([*error.diagnostics])
         return
     parts = urlsplit(url.reveal())
@@ -109,17 +115,17 @@ def test_row_B1_host_and_port_are_those_of_the_yaml(value: str, place: str) -> N
 def test_row_B2_our_own_variables_cannot_be_named() -> None:
     """The token is in them: E-ENV in the same words whether one is set or not, and in `validate` too."""
     text = 'tenant: acme\nchargers: [{identity: A, displayName: "${env:EXOLINK_TOKEN}"}]\n'
-    said = problems(text, EXOLINK_TOKEN=SECRET)
-    assert said == problems(text) and said.startswith("E-ENV f.yaml:2:39") and SECRET not in said
-    assert [each.code for each in documents.read("f.yaml", text.encode(), None)[1]] == ["E-ENV"]
+    messages = problems(text, EXOLINK_TOKEN=SECRET)
+    assert messages == problems(text) and messages.startswith("E-ENV f.yaml:2:39") and SECRET not in messages
+    assert [problem.code for problem in documents.read("f.yaml", text.encode(), None)[1]] == ["E-ENV"]
 
 
 def test_row_E4_the_operator_says_which_variables() -> None:
     """What no glob of --env-allow matches cannot be named, set or not."""
     text = 'tenant: acme\nchargers: [{identity: A, displayName: "${env:AWS_KEY}"}]\n'
     for allowed in ([], ["CPMS_*"], ["aws_key"]):
-        said = problems(text, allowed, AWS_KEY=SECRET)
-        assert said == problems(text, allowed) and "--env-allow AWS_KEY" in said and SECRET not in said
+        messages = problems(text, allowed, AWS_KEY=SECRET)
+        assert messages == problems(text, allowed) and "--env-allow AWS_KEY" in messages and SECRET not in messages
     assert problems(text, ["AWS_*"], AWS_KEY="x") == problems(text, None, AWS_KEY="x") == ""
 
 
@@ -144,14 +150,14 @@ def test_row_E4_the_operator_says_which_variables() -> None:
 )  # fmt: skip
 def test_row_E5_no_message_quotes_a_value(text: str) -> None:
     """An error names the variable, as `${env:NAME}`, and never what it holds."""
-    said = problems(f"tenant: acme\n{text}\n", S=SECRET, UPPER=SECRET.upper())
-    assert said and SECRET not in said.lower()
+    messages = problems(f"tenant: acme\n{text}\n", S=SECRET, UPPER=SECRET.upper())
+    assert messages and SECRET not in messages.lower()
 
 
 def test_row_E5_the_tenant_too() -> None:
     """A tenant's name that came from a variable is not quoted either."""
-    said = problems('tenant: "${env:T}"\nprofiles: {a: 1}\nchargers: [{identity: A, profile: b}]\n', T=SECRET)
-    assert "tenant ${env:T}" in said and SECRET not in said
+    messages = problems('tenant: "${env:T}"\nprofiles: {a: 1}\nchargers: [{identity: A, profile: b}]\n', T=SECRET)
+    assert "tenant ${env:T}" in messages and SECRET not in messages
     assert SECRET not in problems('tenant: "${env:T}"\n', T=f"{SECRET}/x")
 
 
@@ -160,16 +166,16 @@ def test_what_the_target_leaves_out_needs_no_variable() -> None:
     text = 'tenant: acme\ncpms: [{displayName: A, url: "wss://${env:A}/"}, {displayName: B, url: "wss://${env:B}/"}]\n'
 
     def missing(*names: str) -> list[str]:
-        found, before = documents.read("f.yaml", text.encode(), {"B": "b"})
+        parsed, before = documents.read("f.yaml", text.encode(), {"B": "b"})
         try:
             desired_state.build(
-                found,
+                parsed,
                 KINDS,
                 problems=before,
                 covers=lambda address: address in [Address("acme", "cpms", n) for n in names],
             )
         except InputError as error:
-            return [each.summary for each in error.diagnostics]
+            return [diagnostic.summary for diagnostic in error.diagnostics]
         return []
 
     assert missing("B") == [] and missing("A") == ["the environment variable A is not set, or empty"]
@@ -177,8 +183,8 @@ def test_what_the_target_leaves_out_needs_no_variable() -> None:
 
 def test_escapes() -> None:
     """`$${` is a literal `${`, also beside a reference."""
-    value, said = expand("$${a}${env:V}$${", Environment({"V": "x"}))
-    assert (value, said) == ("${a}x${", ())
+    value, reported = expand("$${a}${env:V}$${", Environment({"V": "x"}))
+    assert (value, reported) == ("${a}x${", ())
 
 
 ENVIRONMENT = Environment({"A": "one", "B": "two", "EMPTY": ""})

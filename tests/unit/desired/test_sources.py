@@ -18,16 +18,16 @@ Found = list[tuple[str, str, list[str]]]
 
 
 def read(files: Mapping[str, str]) -> list[Document]:
-    found = []
+    parsed = []
     for path, text in files.items():
         more, problems = documents.read(path, text.encode(), {"NIGHT": "night"})
         assert problems == []
-        found += more
-    return found
+        parsed += more
+    return parsed
 
 
-def plan(world: World, found: list[Document], **choices: Any) -> Plan:
-    desired = desired_state.build(found, KINDS)
+def plan_of(world: World, parsed: list[Document], **choices: Any) -> Plan:
+    desired = desired_state.build(parsed, KINDS)
     with pipeline(world) as run:
         changes = differ.diff(desired, run.live(desired, Choices(may_infer=True, **choices)))
         return planner.plan(changes, desired, run.contract, Choices(may_infer=True, **choices), ORIGIN)
@@ -39,25 +39,25 @@ def find(world: World, files: str | Mapping[str, str], **choices: Any) -> Found:
     lines = {path: text.split("\n") for path, text in files.items()}
     read_in = read(files)
     shown = []
-    for item, field, causes in sources.find(plan(world, read_in, **choices), read_in):
+    for item, field, causes in sources.find(plan_of(world, read_in, **choices), read_in):
         at = [
             f"{p.section + ': ' if p.section else ''}{p.source.path}: {lines[p.source.path][p.source.line - 1][p.source.column - 1 :]}"
             for p in causes
         ]
-        what = item.code if isinstance(item, HeldBack) else item.action.word
-        shown.append((f"{what} {item.address.local}", field.name if field else "", at))
+        word = item.code if isinstance(item, HeldBack) else item.action.word
+        shown.append((f"{word} {item.address.local}", field.name if field else "", at))
     return shown
 
 
 def world(**profiles: int) -> World:
     """Chargers of these profile ids, and two CPMS."""
-    made = World()
-    made.edit("acme", "tenant", 0, name="Acme")
+    live = World()
+    live.edit("acme", "tenant", 0, name="Acme")
     for name in ("Primary", "Bench"):
-        made.add("acme", "cpms", displayName=name, url="wss://h/", interval=30)
+        live.add("acme", "cpms", displayName=name, url="wss://h/", interval=30)
     for name, number in profiles.items():
-        made.add("acme", "charger", identity=name, displayName="x", profileId=number)
-    return made
+        live.add("acme", "charger", identity=name, displayName="x", profileId=number)
+    return live
 
 
 def test_nothing() -> None:
@@ -137,10 +137,10 @@ def test_a_number_behind_a_name() -> None:
 
 def test_a_switched_name() -> None:
     """Where the live number is still in the table, or there is none, the entry was switched: its line comes first."""
-    made = world(A=1)
-    made.add("acme", "charger", identity="B", displayName="x")
-    found = find(made, TABLE + "chargers:\n  - {identity: A, profile: night}\n  - {identity: B, profile: night}\n")
-    assert found == [
+    live = world(A=1)
+    live.add("acme", "charger", identity="B", displayName="x")
+    causes = find(live, TABLE + "chargers:\n  - {identity: A, profile: night}\n  - {identity: B, profile: night}\n")
+    assert causes == [
         ("update charger/A", "profileId", ["a.yaml: night}", "profiles: a.yaml: 5"]),
         ("update charger/B", "profileId", ["a.yaml: night}", "profiles: a.yaml: 5"]),
     ]
@@ -181,8 +181,8 @@ policy:
   exclusive:
     - charger
 """
-    found = find(world(**{"CP-1": 1, "KEEP": 1, "X": 1}), text, prune=True)
-    assert found == [
+    causes = find(world(**{"CP-1": 1, "KEEP": 1, "X": 1}), text, prune=True)
+    assert causes == [
         ("delete charger/CP-1", "", ['exclusive: a.yaml: "charger/CP-*"]}']),
         ("delete charger/X", "", ["exclusive: a.yaml: charger"]),
     ]
@@ -236,10 +236,12 @@ cpms:
 )  # fmt: skip
 def test_held_back(text: str, expected: Found) -> None:
     """What is held back points at the field, the pin or the entry it is about, and at the pattern that protects it."""
-    made = world(A=1)
-    number = made.row("acme", "charger", "A")["id"]
-    found = find(made, "tenant: acme\n" + text.replace("id: 4", f"id: {number}"))
-    assert [(what, field, [each.replace(f"{number}}}", "4}") for each in at]) for what, field, at in found] == expected
+    live = world(A=1)
+    number = live.row("acme", "charger", "A")["id"]
+    causes = find(live, "tenant: acme\n" + text.replace("id: 4", f"id: {number}"))
+    assert [
+        (word, field, [place.replace(f"{number}}}", "4}") for place in at]) for word, field, at in causes
+    ] == expected
 
 
 def test_braces_of_yaml_1_2() -> None:
@@ -254,8 +256,8 @@ def test_braces_of_yaml_1_2() -> None:
 def test_recorded() -> None:
     """Without documents every difference has the place that the plan recorded for its object."""
     text = "tenant: acme\ncpms:\n  - displayName: Bench\n    url: wss://new/\n    interval: 31\n"
-    found = sources.recorded(plan(world(), read({"a.yaml": text})))
-    assert [(row.field and row.field.name, str(row.causes[0].source)) for row in found] == [
+    recorded = sources.recorded(plan_of(world(), read({"a.yaml": text})))
+    assert [(row.field and row.field.name, str(row.causes[0].source)) for row in recorded] == [
         ("url", "a.yaml:3:5"),
         ("interval", "a.yaml:3:5"),
     ]

@@ -15,11 +15,11 @@ FROM = "tenant: acme\nchargersFrom:\n  - file: t.csv\n"
 
 def test_a_table_belongs_to_the_folder_of_its_yaml(build: Build) -> None:
     """The place of a row is the YAML's folder joined with `file`."""
-    given = {
+    contents = {
         "exolink/a/b.yml": "tenant: acme\nchargersFrom: [{file: c/t.csv}]\n",
         "exolink/a/c/t.csv": "identity\nCP-1\n",
     }
-    [declared] = build(given, "exolink").tenants[0].declared[CHARGER]
+    [declared] = build(contents, "exolink").tenants[0].declared[CHARGER]
     assert declared.source.path == "exolink/a/c/t.csv"
 
 
@@ -43,18 +43,18 @@ def test_a_table_outside_of_the_folder_is_refused(build: Build, tmp_path: Path) 
         "../none.csv",
         "/etc/passwd",
     ):
-        given = {**outside, "in/exolink.yaml": f"tenant: acme\nchargersFrom: [{{file: {file}}}]\n"}
-        [found] = problems(build, given, "in/exolink.yaml")
-        assert found.startswith("in/exolink.yaml:2:23 E-LINK") and "hush" not in found
+        contents = {**outside, "in/exolink.yaml": f"tenant: acme\nchargersFrom: [{{file: {file}}}]\n"}
+        [problem] = problems(build, contents, "in/exolink.yaml")
+        assert problem.startswith("in/exolink.yaml:2:23 E-LINK") and "hush" not in problem
 
 
 def test_a_variable_in_the_name_of_a_table_is_not_shown(build: Build) -> None:
     """Places and errors have the reference as it is written."""
     text = "tenant: acme\nchargersFrom: [{file: '${env:REGION}.csv'}]\n"
-    found = build({"exolink.yaml": text, "berlin.csv": "identity\nCP-1\n"}, environment={"REGION": "berlin"})
-    assert str(found.tenants[0].declared[CHARGER][0].source) == "${env:REGION}.csv:2:1"
+    state = build({"exolink.yaml": text, "berlin.csv": "identity\nCP-1\n"}, environment={"REGION": "berlin"})
+    assert str(state.tenants[0].declared[CHARGER][0].source) == "${env:REGION}.csv:2:1"
     assert not any(
-        "munich" in each for each in problems(build, {"exolink.yaml": text}, environment={"REGION": "munich"})
+        "munich" in problem for problem in problems(build, {"exolink.yaml": text}, environment={"REGION": "munich"})
     )
 
 
@@ -66,18 +66,18 @@ def test_row_E16_a_table_counts_for_each_tenant_that_names_it(
     text = "".join(
         f"---\ntenant: t{n}\nchargersFrom: [{{file: t.csv}}]\ncpms: [{{displayName: A}}]\n" for n in range(3)
     )
-    given = {"exolink.yaml": text, "t.csv": f"identity\nCP-1\nCP-2{end}"}
+    contents = {"exolink.yaml": text, "t.csv": f"identity\nCP-1\nCP-2{end}"}
     rows_and_items = 3 * (2 if end else 1) + 3
     monkeypatch.setattr(table_files, "MAX_ENTRIES_IN_ALL", rows_and_items)
-    assert len(build(given).tenants) == 3
+    assert len(build(contents).tenants) == 3
     monkeypatch.setattr(table_files, "MAX_ENTRIES_IN_ALL", rows_and_items - 1)
-    [found] = problems(build, given)
-    assert found.startswith("exolink.yaml:11:23 E-SIZE") and f"more than {rows_and_items - 1} entries" in found
+    [problem] = problems(build, contents)
+    assert problem.startswith("exolink.yaml:11:23 E-SIZE") and f"more than {rows_and_items - 1} entries" in problem
 
 
 def test_a_table_that_nobody_names_is_a_warning(build: Build) -> None:
     """W-UNUSED for a CSV of a folder; hidden ones and those that are named are fine."""
-    given = {
+    contents = {
         "x/exolink.yaml": "tenant: acme\nchargersFrom: [{file: t.csv}]\n",
         "x/t.csv": "identity\n",
         "x/sub/U.CSV": "what\n",
@@ -85,4 +85,4 @@ def test_a_table_that_nobody_names_is_a_warning(build: Build) -> None:
         "x/.git/v.csv": "",
         "outside.csv": "",
     }
-    assert [shown(each)[:25] for each in build(given, "x").warnings] == ["x/sub/U.CSV:1:1 W-UNUSED "]
+    assert [shown(warning)[:25] for warning in build(contents, "x").warnings] == ["x/sub/U.CSV:1:1 W-UNUSED "]

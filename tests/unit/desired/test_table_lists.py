@@ -24,23 +24,23 @@ def test_rows_are_entries(build: Build) -> None:
     )
     csv = build({"exolink.yaml": FROM, "t.csv": rows}).tenants[0].declared[CHARGER]
     yaml = build({"exolink.yaml": HEAD + entries}).tenants[0].declared[CHARGER]
-    assert [each.resource for each in csv] == [each.resource for each in yaml]
-    assert [each.resource.model_fields_set for each in csv] == [each.resource.model_fields_set for each in yaml]
-    assert [str(each.source) for each in csv] == ["t.csv:2:1", "t.csv:3:1", "t.csv:4:1"]
+    assert [entry.resource for entry in csv] == [entry.resource for entry in yaml]
+    assert [entry.resource.model_fields_set for entry in csv] == [entry.resource.model_fields_set for entry in yaml]
+    assert [str(entry.source) for entry in csv] == ["t.csv:2:1", "t.csv:3:1", "t.csv:4:1"]
 
 
 def test_every_list_has_its_tables(build: Build) -> None:
     """`cpmsFrom` too; a literal password in a cell is a warning there."""
     text = "tenant: acme\ncpmsFrom: [{file: t.csv}]\n"
-    found = build(
+    state = build(
         {"exolink.yaml": text, "t.csv": "displayName,url\nA,wss://u:${env:P}@h/\nB,wss://u:pw@h/\n"},
         environment={"P": "secret"},
     )
-    assert [each.resource.url.reveal() for each in found.tenants[0].declared[CPMS]] == [  # type: ignore[attr-defined]  # a field of this kind
+    assert [entry.resource.url.reveal() for entry in state.tenants[0].declared[CPMS]] == [  # type: ignore[attr-defined]  # a field of this kind
         "wss://u:secret@h/",
         "wss://u:pw@h/",
     ]
-    assert [shown(each)[:20] for each in found.warnings] == ["t.csv:3:3 W-SECRET a"]
+    assert [shown(warning)[:20] for warning in state.warnings] == ["t.csv:3:3 W-SECRET a"]
 
 
 BAD = {
@@ -62,14 +62,19 @@ BAD = {
 @pytest.mark.parametrize(("text", "problem"), BAD.values(), ids=BAD.keys())
 def test_what_is_wrong_stands_in_the_table(build: Build, text: str, problem: str) -> None:
     """Findings of the schema, of references and of whole lists have their place in the CSV."""
-    found = problems(build, {"exolink.yaml": FROM, "t.csv": text})
-    assert problem in [" ".join(each.split(" ")[:2]) for each in found]
+    messages = problems(build, {"exolink.yaml": FROM, "t.csv": text})
+    assert problem in [" ".join(message.split(" ")[:2]) for message in messages]
 
 
 def test_all_problems_of_all_files_are_reported(build: Build) -> None:
     """The bad row of a table hides neither the YAML nor the next row."""
-    found = problems(build, {"exolink.yaml": FROM + "name: ''\n", "t.csv": "identity,id\na\nb,x\nc,1,2\n"})
-    assert [each.split(" ")[0] for each in found] == ["exolink.yaml:6:7", "t.csv:2:1", "t.csv:3:3", "t.csv:4:1"]
+    messages = problems(build, {"exolink.yaml": FROM + "name: ''\n", "t.csv": "identity,id\na\nb,x\nc,1,2\n"})
+    assert [message.split(" ")[0] for message in messages] == [
+        "exolink.yaml:6:7",
+        "t.csv:2:1",
+        "t.csv:3:3",
+        "t.csv:4:1",
+    ]
 
 
 YAML = {
@@ -93,15 +98,15 @@ YAML = {
 @pytest.mark.parametrize(("text", "problem"), YAML.values(), ids=YAML.keys())
 def test_what_is_wrong_stands_in_the_yaml(build: Build, text: str, problem: str) -> None:
     """What names the table is at fault: the place is in the YAML."""
-    found = problems(build, {"exolink.yaml": f"tenant: acme\nchargersFrom: {text}\n", "t.csv": "identity\n"})
-    assert f"exolink.yaml:{problem}" in [" ".join(each.split(" ")[:2]) for each in found]
+    messages = problems(build, {"exolink.yaml": f"tenant: acme\nchargersFrom: {text}\n", "t.csv": "identity\n"})
+    assert f"exolink.yaml:{problem}" in [" ".join(message.split(" ")[:2]) for message in messages]
 
 
 def test_a_table_may_be_named_by_two_tenants(build: Build) -> None:
     """Staging and production may share one; one tenant may not name it twice, whatever the path."""
     text = "tenant: {}\nchargersFrom: [{{file: t.csv}}]\n"
-    given = {"a.yaml": text.format("acme"), "b.yaml": text.format("beta"), "t.csv": "identity\nCP-1\n"}
-    assert [len(each.declared[CHARGER]) for each in build(given, ".").tenants] == [1, 1]
+    contents = {"a.yaml": text.format("acme"), "b.yaml": text.format("beta"), "t.csv": "identity\nCP-1\n"}
+    assert [len(tenant.declared[CHARGER]) for tenant in build(contents, ".").tenants] == [1, 1]
     assert "named twice: also at ./a.yaml:2:23" in problems(build, {"b.yaml": text.format("acme")}, ".")[0]
 
 
@@ -113,9 +118,9 @@ def test_validate_needs_no_variable(build: Build) -> None:
 
 def test_what_the_operator_does_not_allow_is_refused_in_a_cell(build: Build) -> None:
     """--env-allow holds for tables too."""
-    given = {"exolink.yaml": FROM, "t.csv": "identity\n${env:AWS_KEY}\n"}
-    [found] = problems(build, given, environment={"AWS_KEY": "hush"}, allowed=["CPMS_*"])
-    assert found.startswith("t.csv:2:1 E-ENV") and "hush" not in found
+    contents = {"exolink.yaml": FROM, "t.csv": "identity\n${env:AWS_KEY}\n"}
+    [problem] = problems(build, contents, environment={"AWS_KEY": "hush"}, allowed=["CPMS_*"])
+    assert problem.startswith("t.csv:2:1 E-ENV") and "hush" not in problem
 
 
 def test_defaults_of_a_list_that_is_only_a_table_have_an_effect(build: Build) -> None:
@@ -125,8 +130,8 @@ def test_defaults_of_a_list_that_is_only_a_table_have_an_effect(build: Build) ->
 
 def test_many_equal_problems_of_a_table_are_counted(build: Build) -> None:
     """Of equal ones in one file the first 20, the rest counted."""
-    found = problems(build, {"exolink.yaml": FROM, "t.csv": "identity\n" + "a,b\n" * 5_000})
-    assert len(found) < 30
+    messages = problems(build, {"exolink.yaml": FROM, "t.csv": "identity\n" + "a,b\n" * 5_000})
+    assert len(messages) < 30
 
 
 def test_the_annotations_of_a_plan_stand_in_the_table(build: Build) -> None:
@@ -152,7 +157,7 @@ def test_the_annotations_of_a_plan_stand_in_the_table(build: Build) -> None:
     plan = planner.plan(differ.diff(desired, live), desired, contract_of(), Choices(may_infer=True), ORIGIN)
     documents = files.read(["exolink.yaml"], {}).documents
     causes = {
-        (each.item.address.name, each.field.name if each.field else ""): str(each.causes[0].source)
-        for each in sources.find(plan, documents)
+        (cause.item.address.name, cause.field.name if cause.field else ""): str(cause.causes[0].source)
+        for cause in sources.find(plan, documents)
     }
     assert causes == {("X", "displayName"): "t.csv:2:1", ("CP-2", "profileId"): "t.csv:3:11"}

@@ -36,9 +36,9 @@ def read(text: str | bytes, columns: Mapping[str, str] | None = None) -> list[ob
         return [shown(parsed)]
     parsed, problems = tables.with_fields(parsed, columns or {}, key="identity", **FIELDS)
     if problems:
-        return [shown(each) for each in problems]
-    found = tables.entries(parsed, lambda text: (text, ()))
-    return [dict(each) if isinstance(each, Node) else shown(each) for each in found]
+        return [shown(problem) for problem in problems]
+    entries = tables.entries(parsed, lambda text: (text, ()))
+    return [dict(entry) if isinstance(entry, Node) else shown(entry) for entry in entries]
 
 
 def shown(problem: Diagnostic) -> str:
@@ -156,7 +156,7 @@ BAD = {
 @pytest.mark.parametrize(("text", "problem"), BAD.values(), ids=BAD.keys())
 def test_what_is_wrong_has_its_place(text: str | bytes, problem: str) -> None:
     """The physical line, and the character where the cell starts; of a row as a whole column 1."""
-    assert [each for each in read(text) if isinstance(each, str)] == [problem]
+    assert [entry for entry in read(text) if isinstance(entry, str)] == [problem]
 
 
 def test_two_columns_for_one_field_are_refused() -> None:
@@ -178,12 +178,12 @@ def test_all_problems_are_reported_and_the_good_rows_are_kept() -> None:
 def test_places_of_cells_are_where_an_editor_shows_them() -> None:
     """Characters count, not bytes; a row starts on the line of its first cell."""
     parsed = table('\ufeffidentity,displayName,id\nä🔌,"a\nbc",7\nx,y,z\n')
-    found = tables.locate(parsed, [2, 4])
-    assert [(line, [span[2:] for span in spans]) for line, spans in found.items()] == [
+    places = tables.locate(parsed, [2, 4])
+    assert [(line, [span[2:] for span in spans]) for line, spans in places.items()] == [
         (2, [(2, 1), (2, 4), (3, 5)]),
         (4, [(4, 1), (4, 3), (4, 5)]),
     ]
-    assert [parsed.text[span.start : span.end] for span in found[2]] == ["ä🔌", '"a\nbc"', "7"]
+    assert [parsed.text[span.start : span.end] for span in places[2]] == ["ä🔌", '"a\nbc"', "7"]
     assert [span[2:] for span in parsed.header()] == [(1, 1), (1, 10), (1, 22)]
 
 
@@ -193,9 +193,9 @@ def test_a_reference_gets_its_value_and_its_problem_a_place() -> None:
         table("identity,displayName\na,${env:X}\n${env:Y},${env:X}\n"), {}, key="identity", **FIELDS
     )
     values: dict[str, tuple[str, Any]] = {"${env:X}": ("x", ()), "${env:Y}": ("", [("E-ENV", "not set", "Set it.")])}
-    found = list(tables.entries(parsed, lambda text: values[text]))
-    problem = found.pop(1)
-    assert found == [{"identity": "a", "displayName": "x"}, {"identity": "", "displayName": "x"}]
+    entries = list(tables.entries(parsed, lambda text: values[text]))
+    problem = entries.pop(1)
+    assert entries == [{"identity": "a", "displayName": "x"}, {"identity": "", "displayName": "x"}]
     assert isinstance(problem, Diagnostic) and shown(problem) == "3:1 E-ENV not set"
 
 
@@ -215,9 +215,9 @@ HOSTILE = {
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
 def test_a_hostile_table_ends_in_an_error_with_a_place(text: str) -> None:
     """Bounded in time and memory: a bound that breaks makes this test hang."""
-    problems = [each for each in read(text) if isinstance(each, str)]
+    problems = [entry for entry in read(text) if isinstance(entry, str)]
     assert problems
-    assert all(len(each) < 300 for each in problems)
+    assert all(len(problem) < 300 for problem in problems)
 
 
 @given(
@@ -259,9 +259,10 @@ def test_a_table_reads_the_same_piece_by_piece_and_row_by_row(body: list[str], h
             return [shown(parsed)]
         parsed, _ = tables.with_fields(parsed, {}, key="identity", **FIELDS)
         with patch.object(tables, "_PIECE", size):
-            found = list(tables.entries(parsed, lambda text: (text, ())))
+            entries = list(tables.entries(parsed, lambda text: (text, ())))
         return [
-            (each.line, each.column, list(each.items())) if isinstance(each, Node) else shown(each) for each in found
+            (entry.line, entry.column, list(entry.items())) if isinstance(entry, Node) else shown(entry)
+            for entry in entries
         ]
 
     assert seen(piece) == seen(1)

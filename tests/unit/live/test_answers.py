@@ -357,7 +357,7 @@ JSON = {"content-type": "application/json"}
 
 
 @pytest.mark.parametrize(
-    ("body", "shown"),
+    ("body", "expected"),
     [
         (b"", ""),
         (b" plain words \n", ": plain words"),
@@ -378,9 +378,9 @@ JSON = {"content-type": "application/json"}
         (b" " * 19_999 + b"xy", ": x"),
     ],
 )
-def test_what_a_server_says(body: bytes, shown: str) -> None:
+def test_what_a_server_says(body: bytes, expected: str) -> None:
     """Its own sentence, out of the JSON around it, and not at any length."""
-    assert answers.redacted(JSON, body, None, []) == shown
+    assert answers.redacted(JSON, body, None, []) == expected
 
 
 def test_a_page_says_nothing() -> None:
@@ -392,7 +392,7 @@ SENT = SecretUrl("wss://u:p%40ss+wrd@h/?k=abc&s=é%22")
 
 
 @pytest.mark.parametrize(
-    ("text", "shown"),
+    ("text", "expected"),
     [
         ("bad token tok-123", "bad token ***"),
         ("bad p%40ss+wrd", "bad ***"),
@@ -405,13 +405,13 @@ SENT = SecretUrl("wss://u:p%40ss+wrd@h/?k=abc&s=é%22")
         ("nothing", "nothing"),
     ],
 )
-def test_no_text_holds_what_was_sent(text: str, shown: str) -> None:
+def test_no_text_holds_what_was_sent(text: str, expected: str) -> None:
     """Servers quote what they refuse, decoded or inside JSON: token and secrets are found in each of their spellings."""
-    assert answers.without_secrets(text, "tok-123", [SENT]) == shown
+    assert answers.without_secrets(text, "tok-123", [SENT]) == expected
 
 
 @pytest.mark.parametrize(
-    ("secret", "text", "shown"),
+    ("secret", "text", "expected"),
     [
         ("abc", "abc xabc abcx", "*** xabc abcx"),
         ("abcd", "abcd xabcdx", "*** x***x"),
@@ -421,9 +421,9 @@ def test_no_text_holds_what_was_sent(text: str, shown: str) -> None:
         ("", "text", "text"),
     ],
 )
-def test_short_secrets_are_whole_words(secret: str, text: str, shown: str) -> None:
+def test_short_secrets_are_whole_words(secret: str, text: str, expected: str) -> None:
     """A secret of three characters is found where it stands alone, a longer one wherever it stands."""
-    assert answers.without_secrets(text, secret) == shown
+    assert answers.without_secrets(text, secret) == expected
 
 
 def test_the_longest_secret_first() -> None:

@@ -124,10 +124,10 @@ def test_row_A7_a_row_of_this_tenant(owner: object) -> None:
     assert len(Server(rows).read().tenants["acme"].rows[CPMS]) == 3
 
 
-@pytest.mark.parametrize(("one", "word"), [(cpms(8), "its id is 8"), (cpms(7, tenantId=2), "another tenant")])
-def test_row_A7_an_answer_about_something_else(one: object, word: str) -> None:
+@pytest.mark.parametrize(("answer", "word"), [(cpms(8), "its id is 8"), (cpms(7, tenantId=2), "another tenant")])
+def test_row_A7_an_answer_about_something_else(answer: object, word: str) -> None:
     """An object that was asked for by id is that one, of that tenant, or the answer is no answer."""
-    server = Server(TWO, one=one)
+    server = Server(TWO, one=answer)
     with server.api() as api:
         live_state.read(api, {"acme": [TENANT, CPMS]}, TENANT)
         with pytest.raises(ApiSurprise, match=word) as caught:
@@ -175,8 +175,8 @@ def test_row_F23_what_is_an_id(identifier: object) -> None:
     """7, 7.0 and "7" are one id, and the row is found by it again."""
     server = Server([cpms(1), cpms(2, id=identifier)])
     with server.api() as api:
-        rows, whole = live_state.read_rows(api, CPMS, "acme", {7})
-    assert [row.id for row in rows] == [1, 7] and whole[7]["displayName"] == "B2"
+        rows, is_whole = live_state.read_rows(api, CPMS, "acme", {7})
+    assert [row.id for row in rows] == [1, 7] and is_whole[7]["displayName"] == "B2"
 
 
 def test_a_tenant_that_cannot_be_read_is_the_error() -> None:

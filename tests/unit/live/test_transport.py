@@ -58,7 +58,7 @@ def test_a_cut_answer_is_no_answer(answer: bytes) -> None:
         error = error_of(url, "list", 2)
         create = error_of(url, "create", 2)
     assert isinstance(error, ApiUnreachable) and isinstance(create, NoClearAnswer)
-    assert len([each for each in heard if each.startswith(b"POST")]) == 1
+    assert len([request for request in heard if request.startswith(b"POST")]) == 1
 
 
 def test_nobody_listens() -> None:

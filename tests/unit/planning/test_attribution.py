@@ -37,10 +37,10 @@ def base_of(yaml: str | None) -> Base:
 
 
 def world(*chargers: dict[str, Any]) -> World:
-    made = World()
+    live = World()
     for row in chargers:
-        made.add("acme", "charger", **row)
-    return made
+        live.add("acme", "charger", **row)
+    return live
 
 
 def yaml(*chargers: dict[str, Any], **more: Any) -> str:
@@ -51,13 +51,13 @@ def charger(number: int, profile: int = 1, name: str = "Bay") -> dict[str, Any]:
     return {"identity": f"CP-{number}", "displayName": name, "profileId": profile}
 
 
-def plan(live: World, desired: str, before: str | None, **choices: Any) -> Plan:
+def plan_of(live: World, desired: str, before: str | None, **choices: Any) -> Plan:
     with pipeline(live) as run:
         return run.plan(desired, base=base_of(before), **choices)
 
 
-def causes(found: Plan) -> dict[str, str | None]:
-    return {step.address.name: step.cause for step in found.steps}
+def causes(plan: Plan) -> dict[str, str | None]:
+    return {step.address.name: step.cause for step in plan.steps}
 
 
 @pytest.mark.parametrize(
@@ -75,8 +75,8 @@ def causes(found: Plan) -> dict[str, str | None]:
 )
 def test_the_cause_of_a_difference(desired: Any, before: Any, live: Any, cause: str) -> None:
     """Field by field the YAML, the base and what is live tell whose change it is; that it is there counts as a field."""
-    found = plan(world(*([live] if live else [])), yaml(desired), yaml(*([before] if before else [charger(9)])))
-    assert causes(found) == {"CP-1": cause}
+    plan = plan_of(world(*([live] if live else [])), yaml(desired), yaml(*([before] if before else [charger(9)])))
+    assert causes(plan) == {"CP-1": cause}
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,9 @@ def test_the_cause_of_a_difference(desired: Any, before: Any, live: Any, cause: 
 )
 def test_the_cause_of_a_removal(before: str, cause: str) -> None:
     """What the base removed too is there by another hand; else this change removes it."""
-    assert causes(plan(world(charger(1)), document("acme", removed=[{"charger": "CP-1"}]), before)) == {"CP-1": cause}
+    assert causes(plan_of(world(charger(1)), document("acme", removed=[{"charger": "CP-1"}]), before)) == {
+        "CP-1": cause
+    }
 
 
 def test_of_a_secret_no_cause_is_claimed() -> None:
@@ -97,10 +99,10 @@ def test_of_a_secret_no_cause_is_claimed() -> None:
     live = World()
     live.add("acme", "cpms", displayName="A", url="wss://u:one@h/")
     text_ = document("acme", cpms=[{"displayName": "A", "url": "wss://u:two@h/"}])
-    found = plan(live, text_, text_)
-    assert causes(found) == {"A": None}
-    assert "To update (1), not known whose change:" in text.plan(found, "")
-    assert list(sentences.summary(found))[1] == "1 not known whose change."
+    plan = plan_of(live, text_, text_)
+    assert causes(plan) == {"A": None}
+    assert "To update (1), not known whose change:" in text.plan(plan, "")
+    assert list(sentences.summary(plan))[1] == "1 not known whose change."
 
 
 fleets = st.lists(
@@ -114,15 +116,15 @@ def test_what_holds_of_causes(desired: list[Any], before: list[Any], live: list[
     """Each step has one cause; the same YAML as base makes all drift, none makes all edits; the digest knows no base."""
     now = yaml(*desired, charger(7))
     with pipeline(world(*live, charger(7))) as run:
-        found = run.plan(now, base=base_of(yaml(*before)))
-        assert found.by_this_change + found.drift == sum(1 for _ in found.steps)
+        plan = run.plan(now, base=base_of(yaml(*before)))
+        assert plan.by_this_change + plan.drift == sum(1 for _ in plan.steps)
         assert {step.cause for step in run.plan(now, base=base_of(now)).steps} <= {"drift"}
         assert {step.cause for step in run.plan(now, base=base_of(None)).steps} <= {"edit"}
-        assert digest_of(found) == digest_of(run.plan(now))
+        assert digest_of(plan) == digest_of(run.plan(now))
         edits = run.plan(now, base=base_of(yaml(*before)), only="edits")
         drift = run.plan(now, base=base_of(yaml(*before)), only="drift")
     kept = [{step.address for step in part.steps} for part in (edits, drift)]
-    everything = {step.address for step in found.steps}
+    everything = {step.address for step in plan.steps}
     assert kept[0] | kept[1] | set(drift.left_out) == everything and set(edits.left_out) == everything - kept[0]
     assert not kept[0] & kept[1] and all(part.partial == ("--only",) for part in (edits, drift))
     declared = base_of(yaml(*before)).declared
@@ -137,19 +139,19 @@ def test_what_another_hand_did_beside_this_change() -> None:
     live = world(charger(1, 2, "By hand"))
     profiles = {"profiles": {"day": "1", "night": "2"}}
     before = yaml(charger(1, 1, "Bay"), charger(2), **profiles)
-    found = plan(live, yaml(charger(1, 2, "New"), charger(2, 2), **profiles), before)
-    assert {s.address.name: s.was for s in found.steps} == {
+    plan = plan_of(live, yaml(charger(1, 2, "New"), charger(2, 2), **profiles), before)
+    assert {s.address.name: s.was for s in plan.steps} == {
         "CP-1": (("displayName", "Bay"),), "CP-2": (("displayName", "Bay"), ("profileId", 1)),
     }  # fmt: skip
-    saved = reader.plan(reader.read(as_json(found).encode()), KINDS)
-    for each in (found, saved):
+    saved = reader.plan(reader.read(as_json(plan).encode()), KINDS)
+    for each in (plan, saved):
         shown = text.plan(replace(each, base=BaseInfo("state", when="2026-01-01T00:00:00Z")), "")
         assert "Another hand changed it, too. Declared before: displayName Bay." in shown
         assert "It was declared before, and another hand deleted it." in shown
         shown = text.plan(each, "")  # of another checkout it is not known whether it was ever applied
         assert "Another hand changed it, too, or what was declared is not applied yet." in shown
         assert "another hand deleted it, or it was not applied yet." in shown
-    drift = {row["index"]: row["change"] for row in json.loads(as_json(found))["resource_drift"]}
+    drift = {row["index"]: row["change"] for row in json.loads(as_json(plan))["resource_drift"]}
     assert drift["CP-1"]["before"] == {**drift["CP-1"]["after"], "displayName": "Bay"}
     assert (drift["CP-2"]["before"], drift["CP-2"]["after"]) == (
         {"identity": "CP-2", "displayName": "Bay", "profileId": 1}, None,
@@ -160,8 +162,8 @@ def test_markdown_has_the_order_of_the_causes() -> None:
     """What this change does stands before what differs besides it, a delete of drift after an update of the change."""
     before = document("acme", chargers=[charger(1)], removed=[{"charger": "CP-2"}])
     now = document("acme", chargers=[charger(1, 2)], removed=[{"charger": "CP-2"}])
-    found = plan(world(charger(1), charger(2)), now, before)
-    for shown in (text.plan(found, ""), markdown.plan(found, "", paths=(), options={}), html.plan(found, "")):
+    plan = plan_of(world(charger(1), charger(2)), now, before)
+    for shown in (text.plan(plan, ""), markdown.plan(plan, "", paths=(), options={}), html.plan(plan, "")):
         places = [
             re.search(f"To {what}[^\\n]*{whose}", shown) for what, whose in (("update", "change"), ("delete", "drift"))
         ]
@@ -171,9 +173,9 @@ def test_markdown_has_the_order_of_the_causes() -> None:
 def test_only_drift_never_deletes() -> None:
     """A repair puts back what was declared; what another hand made is left, counted and called a part."""
     removed = document("acme", removed=[{"charger": "CP-1"}])
-    found = plan(world(charger(1)), removed, removed, only="drift")
-    assert list(found.steps) == [] and [str(a) for a in found.left_out] == ["acme/charger/CP-1"]
-    assert list(sentences.summary(found)) == [sentences.NO_CHANGES_HERE, "1 left out by --only."]
+    plan = plan_of(world(charger(1)), removed, removed, only="drift")
+    assert list(plan.steps) == [] and [str(a) for a in plan.left_out] == ["acme/charger/CP-1"]
+    assert list(sentences.summary(plan)) == [sentences.NO_CHANGES_HERE, "1 left out by --only."]
 
 
 def test_only_needs_a_base() -> None:
@@ -187,8 +189,8 @@ def test_what_this_change_does_comes_first() -> None:
     """Every format tells this change from the rest: the text by sections and counts, GitLab and annotations by leaving it out."""
     live = world(charger(1, 2), charger(2), charger(3))
     now = yaml(charger(1), charger(2, 2), removed=[{"charger": "CP-3"}])
-    found = plan(live, now, yaml(charger(1), charger(2), charger(3)))
-    shown = text.plan(found, digest_of(found))
+    plan = plan_of(live, now, yaml(charger(1), charger(2), charger(3)))
+    shown = text.plan(plan, digest_of(plan))
     headings = [line for line in shown.splitlines() if line.startswith("To ")]
     assert headings == [
         "To delete (1), by this change:",
@@ -196,12 +198,12 @@ def test_what_this_change_does_comes_first() -> None:
         "To update (1), drift: differs besides this change:",
     ]
     assert "2 by this change, 1 drift." in shown
-    assert gitlab.plan(found) == '{"create": 0, "update": 1, "delete": 1}\n'
-    annotations = github.plan(found, sources.recorded(found), str).splitlines()
+    assert gitlab.plan(plan) == '{"create": 0, "update": 1, "delete": 1}\n'
+    annotations = github.plan(plan, sources.recorded(plan), str).splitlines()
     assert [line for line in annotations if "CP-1" in line] == [
         "::notice title=plan%3A drift::1 object differs besides this change: acme/charger/CP-1"
     ]
-    assert '"cause":"drift"' in as_json(found) and '"resource_drift":[{' in as_json(found)
+    assert '"cause":"drift"' in as_json(plan) and '"resource_drift":[{' in as_json(plan)
 
 
 def test_a_renamed_cpms_is_a_note() -> None:

@@ -8,7 +8,7 @@ from support_pipeline import (
     pipeline,
     read_yaml,
 )
-from support_planning import plan, settled_world, steps, yaml
+from support_planning import plan_of, settled_world, steps, yaml
 
 from exolink_reconcile.errors import InputError
 from exolink_reconcile.kinds import KINDS
@@ -36,11 +36,11 @@ def test_which_addresses_a_run_is_about(choices: Choices, covered: set[Address])
 
 def test_what_is_ruled_out_wholly_need_not_be_read() -> None:
     """A list is read if any of its addresses may be covered: a target of one charger reads chargers and nothing else."""
-    one = Choices(targets=("acme/charger/CP-1",))
+    choices = Choices(targets=("acme/charger/CP-1",))
     assert (
-        one.may_cover("acme", CHARGER_KIND)
-        and not one.may_cover("acme", CPMS_KIND)
-        and not one.may_cover("other", CHARGER_KIND)
+        choices.may_cover("acme", CHARGER_KIND)
+        and not choices.may_cover("acme", CPMS_KIND)
+        and not choices.may_cover("other", CHARGER_KIND)
     )
     without = Choices(excludes=("acme/charger/*",))
     assert without.may_cover("acme", CPMS_KIND) and not without.may_cover("acme", CHARGER_KIND)
@@ -68,7 +68,7 @@ def test_a_plan_of_a_part_names_the_options_that_make_it_one() -> None:
 def test_targets(choices: Any, expected: list[str]) -> None:
     """Only what a target matches and no exclude does is planned."""
     text = yaml(cpms={"url": "wss://new/"}, charger={"profileId": 2})
-    assert steps(plan(settled_world(), text, **choices)) == expected
+    assert steps(plan_of(settled_world(), text, **choices)) == expected
 
 
 def test_what_a_target_rules_out_is_not_read() -> None:
@@ -94,8 +94,8 @@ def test_what_a_target_rules_out_is_not_read() -> None:
 )
 def test_what_an_exclude_rules_out_is_not_read(glob: str, read: list[str]) -> None:
     """Only an exclude that covers every name of a kind spares its reading."""
-    found = wanted(read_yaml(yaml()), Choices(excludes=(glob,)))
-    assert [kind.kind for kind in found.get("acme", [])] == read
+    kinds = wanted(read_yaml(yaml()), Choices(excludes=(glob,)))
+    assert [kind.kind for kind in kinds.get("acme", [])] == read
 
 
 @pytest.mark.parametrize("choices", [{"targets": ("acme/cpms/x*",)}, {"targets": ("acme/cpms/Primary", "nope")}, {"allow_replace": ("acme/cpms/Nope",)}, {"allow_replace": ("Primary",)},
@@ -134,10 +134,10 @@ def test_a_target_may_match_what_is_pruned() -> None:
     """With --prune a target may match a live address; still nothing is an error."""
     text = yaml(policy={"exclusive": ["charger"]})
     check_choices(read_yaml(text), Choices(targets=("acme/charger/CP-2",), prune=True))
-    found = plan(settled_world(chargers=3), text, targets=("acme/charger/CP-2",), prune=True)
-    assert steps(found) == ["delete charger/CP-2"]
+    plan = plan_of(settled_world(chargers=3), text, targets=("acme/charger/CP-2",), prune=True)
+    assert steps(plan) == ["delete charger/CP-2"]
     with pytest.raises(InputError, match="E-TARGET"):
-        plan(settled_world(chargers=3), text, targets=("acme/charger/CP-4",), prune=True)
+        plan_of(settled_world(chargers=3), text, targets=("acme/charger/CP-4",), prune=True)
 
 
 def test_every_choice_is_the_safe_one_by_default() -> None:
@@ -189,4 +189,4 @@ def test_row_A2_what_an_exclude_may_name(choices: dict[str, Any]) -> None:
     world.add("acme", "charger", identity="STRAY-1", displayName="S", profileId=1)
     text = yaml(removed=[{"cpms": "Gone"}], policy={"exclusive": ["charger"]})
     check_choices(read_yaml(text), Choices(**choices))
-    assert plan(world, text, **choices).held_back == ()
+    assert plan_of(world, text, **choices).held_back == ()

@@ -17,7 +17,7 @@ CPMS = {"displayName": "A", "url": "wss://u:hunter2@h/?k=v", "interval": 30}
 CHARGER = {"identity": "CP-1", "displayName": "Lobby", "profileId": 1}
 
 
-def plan(text: str, rows: dict[str, Any] | None = None, **choices: Any) -> Plan:
+def plan_of(text: str, rows: dict[str, Any] | None = None, **choices: Any) -> Plan:
     world = World()
     world.add("acme", "charger", **{**CHARGER, **(rows or {})})
     world.add("acme", "charger", identity="Old")
@@ -31,7 +31,7 @@ def yaml(**charger: Any) -> str:
     )
 
 
-BASE = digest.of_plan(plan(yaml()))
+BASE = digest.of_plan(plan_of(yaml()))
 
 
 def test_shape() -> None:
@@ -52,14 +52,14 @@ def test_shape() -> None:
 )
 def test_not_covered(text: str) -> None:
     """Places, comments, bytes, reasons, the names of profiles and the policy are no part of it."""
-    assert text != yaml() and digest.of_plan(plan(text)) == BASE
+    assert text != yaml() and digest.of_plan(plan_of(text)) == BASE
 
 
 def test_held_back_and_unmanaged_are_not_covered() -> None:
     """A difference that apply will not settle changes no digest, and neither does an unmanaged object."""
     held = yaml().replace("cpms:\n", 'cpms:\n  - {displayName: "H", url: "wss://h/"}\n')
-    found = plan(held)
-    assert found.held_back and digest.of_plan(found) == BASE
+    plan = plan_of(held)
+    assert plan.held_back and digest.of_plan(plan) == BASE
 
 
 @pytest.mark.parametrize(
@@ -79,30 +79,30 @@ def test_covered(text: str, rows: dict[str, Any]) -> None:
     """Address, action, live id, managed fields before and after: any of them other is another digest."""
     if "$schema" in text:
         text = document("acme", cpms=[CPMS], chargers=[{**CHARGER, "profileId": 2}])
-    assert digest.of_plan(plan(text, rows)) != BASE
+    assert digest.of_plan(plan_of(text, rows)) != BASE
 
 
 def test_the_origin_is_covered() -> None:
     """A plan reviewed for one API is not approved for another."""
-    assert digest.of_plan(replace(plan(yaml()), origin="https://other.example.com")) != BASE
+    assert digest.of_plan(replace(plan_of(yaml()), origin="https://other.example.com")) != BASE
 
 
 def test_the_live_id_is_covered() -> None:
     """The same name with another live id is another object."""
-    assert digest.of_plan(plan(yaml(), {"id": 77})) != BASE
+    assert digest.of_plan(plan_of(yaml(), {"id": 77})) != BASE
 
 
 def test_row_E14_a_secret_counts_by_where_it_comes_from() -> None:
     """Another literal, or another variable in its place, is another plan; the facts never hold the secret itself."""
-    assert digest.of_plan(plan(yaml().replace("u:hunter2", "u:two"))) != BASE
+    assert digest.of_plan(plan_of(yaml().replace("u:hunter2", "u:two"))) != BASE
     assert "hunter2" not in str(
-        [list(digest.facts([step], [digest.secrets(step)]).each) for step in plan(yaml()).steps]
+        [list(digest.facts([step], [digest.secrets(step)]).each) for step in plan_of(yaml()).steps]
     )
 
 
 def test_a_literal_is_hashed_slowly() -> None:
     """Who reads a plan cannot try passwords at the speed of a plain hash; a configuration of any size stays quick."""
-    [step] = [step for step in plan(yaml()).steps if step.address.kind == "cpms"]
+    [step] = [step for step in plan_of(yaml()).steps if step.address.kind == "cpms"]
     [(_, fingerprint)] = digest.secrets(step)
     assert fingerprint != hashlib.sha256(str(CPMS["url"]).encode()).hexdigest()
     assert rounds_for(1) == rounds_for(64) >= 20_000
@@ -118,16 +118,16 @@ def test_every_literal_of_a_large_configuration_is_counted() -> None:
     """How slow it is goes by how many different ones there are, those of defaults too, and by nothing that is declared beside."""
     many = "".join(f'  - {{displayName: N{n}, url: "wss://u:p{n}@h/"}}\n' for n in range(64))
     text = "tenant: acme\ndefaults: {cpms: {url: 'wss://u:pw@h/', interval: 5}}\ncpms:\n" + many
-    found = [rounds_of(declared.resource) for declared in read_yaml(text).tenants[0].declared[KINDS[1]]]
-    assert set(found) == {rounds_for(64)} and len(found) == 64
+    rounds = [rounds_of(declared.resource) for declared in read_yaml(text).tenants[0].declared[KINDS[1]]]
+    assert set(rounds) == {rounds_for(64)} and len(rounds) == 64
     text += "  - {displayName: A}\n  - {displayName: B}\n"
-    found = [rounds_of(declared.resource) for declared in read_yaml(text).tenants[0].declared[KINDS[1]]]
-    assert set(found) == {rounds_for(65)} and len(found) == 66
+    rounds = [rounds_of(declared.resource) for declared in read_yaml(text).tenants[0].declared[KINDS[1]]]
+    assert set(rounds) == {rounds_for(65)} and len(rounds) == 66
 
 
 def test_the_facts_of_a_delete() -> None:
     """For a delete the id, the key and every compared fact are covered."""
-    [step] = [step for step in plan(yaml()).steps if step.deletes]
+    [step] = [step for step in plan_of(yaml()).steps if step.deletes]
     facts = digest.facts([step], [()])
     [(address, _, before, after, _)] = facts.each
     assert (facts.action, address, after) == ("delete", "acme/charger/Old", None)

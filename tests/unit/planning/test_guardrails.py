@@ -8,7 +8,7 @@ from support_pipeline import (
     document,
     pipeline,
 )
-from support_planning import CHARGER, CPMS, plan, plan_where, settled_world, yaml
+from support_planning import CHARGER, CPMS, plan_of, plan_where, settled_world, yaml
 from world import World
 
 from exolink_reconcile.model import Action, Plan, Step
@@ -51,7 +51,7 @@ def test_the_number_is_exact() -> None:
 
 def test_what_a_command_needs_is_said_as_its_options() -> None:
     """A command that is offered names every option without which apply would refuse it."""
-    steps = [one._replace(inferred=True) for one in deletes(2)]
+    steps = [delete._replace(inferred=True) for delete in deletes(2)]
     assert [*guardrails.permissions(steps, {CHARGERS: 2}, Choices())] == ["--allow-deletes", "2", "--allow-inferred"]
     assert [*guardrails.permissions(deletes(1), {CHARGERS: 9}, Choices())] == []
 
@@ -66,7 +66,7 @@ def test_a_list_that_became_empty() -> None:
 
 def test_a_write_that_nobody_documented() -> None:
     """It needs a word, and the first one is named."""
-    steps = [one._replace(inferred=True) for one in deletes(2)]
+    steps = [delete._replace(inferred=True) for delete in deletes(2)]
     [refusal] = guardrails.inferred(steps, Choices())
     assert refusal.code == "E-INFERRED" and "acme/charger/CP-1" in refusal.summary
     assert guardrails.inferred(steps, Choices(may_infer=True)) == []
@@ -74,7 +74,7 @@ def test_a_write_that_nobody_documented() -> None:
 
 def plan_of_deletes(live: int, removed: int, **choices: Any) -> Plan:
     """`removed` of `live` chargers go."""
-    return plan(settled_world(live), document("acme", removed=[{"charger": f"CP-{n}"} for n in range(1, removed + 1)]), **choices)  # fmt: skip
+    return plan_of(settled_world(live), document("acme", removed=[{"charger": f"CP-{n}"} for n in range(1, removed + 1)]), **choices)  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -92,18 +92,18 @@ def plan_of_deletes(live: int, removed: int, **choices: Any) -> Plan:
 )  # fmt: skip
 def test_delete_budget(live: int, removed: int, allowed: bool) -> None:
     """More than 10 %, the last ones, or more than 25 in all need `--allow-deletes`; the number of the plan settles it."""
-    found = plan_of_deletes(live, removed)
-    assert [each.code for each in found.refusals] == ([] if allowed else ["E-DELETES"])
-    assert found.count(Action.DELETE) == removed
+    plan = plan_of_deletes(live, removed)
+    assert [refusal.code for refusal in plan.refusals] == ([] if allowed else ["E-DELETES"])
+    assert plan.count(Action.DELETE) == removed
     if not allowed:
-        assert f"--allow-deletes {removed}" in found.refusals[0].summary
+        assert f"--allow-deletes {removed}" in plan.refusals[0].summary
         assert plan_of_deletes(live, removed, allow_deletes=removed).refusals == ()
 
 
 @pytest.mark.parametrize("number", [0, 1, 2, 4, 100])
 def test_any_other_number_is_refused(number: int) -> None:
     """The number must be that of all deletes of the plan."""
-    assert [each.code for each in plan_of_deletes(40, 3, allow_deletes=number).refusals] == ["E-DELETES"]
+    assert [refusal.code for refusal in plan_of_deletes(40, 3, allow_deletes=number).refusals] == ["E-DELETES"]
 
 
 def test_single_deletes_do_not_count() -> None:
@@ -113,14 +113,14 @@ def test_single_deletes_do_not_count() -> None:
     for tenant in tenants:
         world.add(tenant, "charger", **CHARGER)
     text = "---\n".join(document(tenant, removed=[{"charger": "CP-1"}]) for tenant in tenants)
-    assert plan(world, text).refusals == ()
+    assert plan_of(world, text).refusals == ()
 
 
 def test_only_deletes_are_plan_of_deletes() -> None:
     """Creates and updates are no part of the number, and a plan without deletes needs none."""
     text_ = yaml(chargers=[{**CHARGER, "identity": "New"}], removed=[{"charger": f"CP-{n}"} for n in (1, 2, 3)])
-    assert plan(settled_world(5), text_, allow_deletes=3).refusals == ()
-    assert plan(settled_world(), yaml(), allow_deletes=3).refusals == ()
+    assert plan_of(settled_world(5), text_, allow_deletes=3).refusals == ()
+    assert plan_of(settled_world(), yaml(), allow_deletes=3).refusals == ()
 
 
 def test_every_reason_is_said() -> None:
@@ -133,7 +133,7 @@ def test_every_reason_is_said() -> None:
             world.add(tenant, "cpms", **{**CPMS, "displayName": name})
     removed = [{"cpms": "X"}, {"cpms": "Y"}, *({"charger": f"CP-{number}"} for number in range(12))]
     text_ = "---\n".join(document(tenant, removed=removed) for tenant in ("b", "a"))
-    [refusal] = plan(world, text_).refusals
+    [refusal] = plan_of(world, text_).refusals
     assert refusal.summary.endswith(
         "28 deletes need --allow-deletes 28:"
         " it deletes 12 of 15 in a/charger, more than 10%; it would empty a/cpms (2 of 2);"
@@ -149,7 +149,7 @@ def test_several_kinds_add_up() -> None:
             world.add(tenant, "charger", **{**CHARGER, "identity": f"CP-{number}"})
     removed = [{"charger": f"CP-{number}"} for number in range(13)]
     text = "---\n".join(document(tenant, removed=removed) for tenant in ("a", "b"))
-    assert "--allow-deletes 26" in plan(world, text).refusals[0].summary
+    assert "--allow-deletes 26" in plan_of(world, text).refusals[0].summary
 
 
 def test_unmanaged_count_and_soft_deleted_do_not() -> None:
@@ -158,27 +158,27 @@ def test_unmanaged_count_and_soft_deleted_do_not() -> None:
     for number in range(11, 21):
         world.soft_delete("acme", "charger", f"CP-{number}")
     text = document("acme", removed=[{"charger": "CP-1"}, {"charger": "CP-2"}])
-    assert "2 of 10" in plan(world, text).refusals[0].summary
+    assert "2 of 10" in plan_of(world, text).refusals[0].summary
 
 
 def test_replaces_and_prune_count() -> None:
     """Removed, prune and replaces are one sum."""
     world = settled_world(3)
     policy = {"exclusive": ["charger"], "allowReplace": ["cpms/Primary"]}
-    found = plan(world, yaml(cpms={"interval": 5}, policy=policy), prune=True)
-    assert found.counts == (1, 0, 3) and "--allow-deletes 3" in found.refusals[0].summary
+    plan = plan_of(world, yaml(cpms={"interval": 5}, policy=policy), prune=True)
+    assert plan.counts == (1, 0, 3) and "--allow-deletes 3" in plan.refusals[0].summary
 
 
 def test_reviewed_plan_of_deletes() -> None:
     """A reviewed plan needs no number for `removed` entries; prune needs it all the same."""
     assert plan_of_deletes(5, 5, reviewed=True).refusals == ()
-    found = plan(settled_world(5), yaml(policy={"exclusive": ["charger"]}), prune=True, reviewed=True)
-    assert [each.code for each in found.refusals] == ["E-DELETES"]
+    plan = plan_of(settled_world(5), yaml(policy={"exclusive": ["charger"]}), prune=True, reviewed=True)
+    assert [refusal.code for refusal in plan.refusals] == ["E-DELETES"]
     world = settled_world()
     world.add("acme", "cpms", **{**CPMS, "displayName": "Second"})
     cpms = [{**CPMS, "interval": 60}, {**CPMS, "displayName": "Second", "interval": 60}]
     text_ = document("acme", policy={"allowReplace": ["cpms/Primary", "cpms/Second"]}, cpms=cpms)
-    assert [each.code for each in plan(world, text_, reviewed=True).refusals] == ["E-DELETES"]
+    assert [refusal.code for refusal in plan_of(world, text_, reviewed=True).refusals] == ["E-DELETES"]
 
 
 def test_held_back_deletes_do_not_count() -> None:
@@ -187,8 +187,8 @@ def test_held_back_deletes_do_not_count() -> None:
     for number in range(2, 6):
         world.add("acme", "charger", **{**CHARGER, "identity": f"CP-{number}"})
     text = document("acme", removed=[{"charger": f"CP-{n}"} for n in range(1, 6)])
-    found = plan(world, text)
-    assert found.count(Action.DELETE) == 1 and found.refusals == ()
+    plan = plan_of(world, text)
+    assert plan.count(Action.DELETE) == 1 and plan.refusals == ()
 
 
 def test_a_target_narrows_the_budget() -> None:
@@ -197,7 +197,7 @@ def test_a_target_narrows_the_budget() -> None:
 
 
 @pytest.mark.parametrize(
-    ("live", "seen", "allowed", "refused"),
+    ("live", "counts_before", "allowed", "refused"),
     [
         (0, {ListKey("acme", "charger"): 1}, (), True),
         (0, {ListKey("acme", "charger"): 500}, (), True),
@@ -209,21 +209,23 @@ def test_a_target_narrows_the_budget() -> None:
         (0, {ListKey("acme", "charger"): 5}, ("acme/cpms", "beta/charger"), True),
     ],
 )  # fmt: skip
-def test_a_list_that_shrank_to_nothing(live: int, seen: Any, allowed: tuple[str, ...], refused: bool) -> None:
+def test_a_list_that_shrank_to_nothing(live: int, counts_before: Any, allowed: tuple[str, ...], refused: bool) -> None:
     """A list that had rows and is empty now is more likely a fault than the truth: nothing is applied until it is said."""
-    found = plan_where(settled_world(live), document("acme", chargers=[CHARGER]), seen=seen, allow_shrunk=allowed)
-    assert [each.code for each in found.refusals] == ["E-LIST-SHRANK"] * refused
+    plan = plan_where(
+        settled_world(live), document("acme", chargers=[CHARGER]), counts_before=counts_before, allow_shrunk=allowed
+    )
+    assert [refusal.code for refusal in plan.refusals] == ["E-LIST-SHRANK"] * refused
     if refused:
-        summary = found.refusals[0].summary
-        assert f"saw {seen['acme', 'charger']} rows" in summary and "--allow-shrunk acme/charger" in summary
+        summary = plan.refusals[0].summary
+        assert f"saw {counts_before['acme', 'charger']} rows" in summary and "--allow-shrunk acme/charger" in summary
 
 
 def test_several_lists_that_shrank() -> None:
     """Each is named, in the order of tenants and kinds."""
     text_ = "---\n".join(document(t, chargers=[CHARGER], cpms=[CPMS]) for t in ("b", "a"))
-    seen = {ListKey(tenant, kind): 2 for tenant in ("b", "a") for kind in ("cpms", "charger")}
-    found = plan_where(World(tenants=("a", "b")), text_, seen=seen)
-    assert [each.summary.split()[3] for each in found.refusals] == ["a/charger", "a/cpms", "b/charger", "b/cpms"]
+    counts_before = {ListKey(tenant, kind): 2 for tenant in ("b", "a") for kind in ("cpms", "charger")}
+    plan = plan_where(World(tenants=("a", "b")), text_, counts_before=counts_before)
+    assert [refusal.summary.split()[3] for refusal in plan.refusals] == ["a/charger", "a/cpms", "b/charger", "b/cpms"]
 
 
 def test_what_is_only_inferred_is_refused_until_it_is_allowed() -> None:

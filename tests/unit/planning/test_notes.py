@@ -11,7 +11,7 @@ from support_pipeline import (
 )
 from support_planning import (
     CHARGER,
-    plan,
+    plan_of,
     settled_world,
     yaml,
 )
@@ -24,23 +24,23 @@ from support_planning import (
         ("charger/CP-*", False), ("charger/LIVE-*", False), ("charger", False), ("cpms/Old", False),
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("where", ["protect", "exclusive"])
-def test_row_A3_a_glob_that_protects_nothing(glob: str, warned: bool, where: str) -> None:
+@pytest.mark.parametrize("list_name", ["protect", "exclusive"])
+def test_row_A3_a_glob_that_protects_nothing(glob: str, warned: bool, list_name: str) -> None:
     """A glob of the policy that matches nothing declared, removed or live is named, with its place."""
     world = settled_world()
     world.add("acme", "charger", identity="LIVE-1", displayName="x", profileId=1)
-    removed = "" if where == "protect" else "removed: [{cpms: Old}]\n"
-    if glob == "cpms/Old" and where == "protect":
+    removed = "" if list_name == "protect" else "removed: [{cpms: Old}]\n"
+    if glob == "cpms/Old" and list_name == "protect":
         world.add("acme", "cpms", displayName="Old", url="wss://h/", interval=5)
-    notes = plan(world, yaml() + f'policy: {{{where}: ["{glob}"]}}\n' + removed).notes
-    told = [note.summary for note in notes if note.code == "W-GLOB"]
-    assert [f"`{glob}`" in summary for summary in told] == [True] * warned
+    notes = plan_of(world, yaml() + f'policy: {{{list_name}: ["{glob}"]}}\n' + removed).notes
+    summaries = [note.summary for note in notes if note.code == "W-GLOB"]
+    assert [f"`{glob}`" in summary for summary in summaries] == [True] * warned
 
 
 def test_nothing_to_compare_is_said_only_then() -> None:
     """A target that leaves something needs no note."""
-    assert plan(settled_world(), yaml(), targets=("acme/cpms/*",)).notes == ()
-    [note] = plan(settled_world(), yaml(), excludes=("*",)).notes
+    assert plan_of(settled_world(), yaml(), targets=("acme/cpms/*",)).notes == ()
+    [note] = plan_of(settled_world(), yaml(), excludes=("*",)).notes
     assert "rule out everything" in note.summary
 
 

@@ -16,7 +16,7 @@ from support_planning import (
     CPMS_KIND,
     held,
     offered,
-    plan,
+    plan_of,
     plan_where,
     settled_world,
     steps,
@@ -29,21 +29,19 @@ from exolink_reconcile.model import Action, Plan
 
 def test_a_create_with_what_cannot_be_sent() -> None:
     """A create is held back whole when one of its fields cannot be sent."""
-    found = plan(World(), document("acme", cpms=[{**CPMS, "authPassThrough": "true"}]))
-    assert steps(found) == [] and held(found) == ["E-CONTRACT create cpms/Primary"]
-    assert "does not take authPassThrough" in found.held_back[0].reason
-    found = plan_where(World(), document("acme", cpms=[CPMS]), offers={"create": None})
-    assert steps(found) == [] and "cannot create a cpms" in found.held_back[0].reason
-    assert "create it in the web page" in found.held_back[0].ways_out[0]
+    plan = plan_of(World(), document("acme", cpms=[{**CPMS, "authPassThrough": "true"}]))
+    assert steps(plan) == [] and held(plan) == ["E-CONTRACT create cpms/Primary"]
+    assert "does not take authPassThrough" in plan.held_back[0].reason
+    plan = plan_where(World(), document("acme", cpms=[CPMS]), offers={"create": None})
+    assert steps(plan) == [] and "cannot create a cpms" in plan.held_back[0].reason
+    assert "create it in the web page" in plan.held_back[0].ways_out[0]
 
 
 def test_a_create_without_what_the_api_needs() -> None:
     """It is held back whole, and the way out names the field to write."""
-    found = plan(World(), document("acme", cpms=[{"displayName": "Primary", "url": "wss://h/"}]))
-    assert steps(found) == [] and held(found) == ["E-CONTRACT create cpms/Primary"]
-    assert found.held_back[0].ways_out == (
-        "write interval in the entry, or in `defaults` for all cpms of the document",
-    )
+    plan = plan_of(World(), document("acme", cpms=[{"displayName": "Primary", "url": "wss://h/"}]))
+    assert steps(plan) == [] and held(plan) == ["E-CONTRACT create cpms/Primary"]
+    assert plan.held_back[0].ways_out == ("write interval in the entry, or in `defaults` for all cpms of the document",)
 
 
 def test_a_delete_that_the_api_does_not_offer() -> None:
@@ -52,40 +50,40 @@ def test_a_delete_that_the_api_does_not_offer() -> None:
     removed = plan_where(world, document("acme", removed=[{"cpms": "Primary"}]), offers={"delete": None})
     pruned = plan_where(world, document("acme", policy={"exclusive": ["cpms"]}), offers={"delete": None}, prune=True)
     replaced = plan_where(world, yaml(cpms={"interval": 60}), offers={"delete": None}, allow_replace=("acme/cpms/Primary",))  # fmt: skip
-    for found, action in ((removed, "delete"), (pruned, "delete"), (replaced, "replace")):
-        assert steps(found) == [] and held(found) == [f"E-CONTRACT {action} cpms/Primary"]
-        assert "cannot delete a cpms" in found.held_back[0].reason
+    for plan, action in ((removed, "delete"), (pruned, "delete"), (replaced, "replace")):
+        assert steps(plan) == [] and held(plan) == [f"E-CONTRACT {action} cpms/Primary"]
+        assert "cannot delete a cpms" in plan.held_back[0].reason
     assert pruned.unmanaged_counts == {"cpms": 1, "charger": 0}
 
 
 def test_a_replace_that_could_not_send_all() -> None:
     """Nothing is deleted for a replace that loses a field; the field that would have asked for it is named."""
     entry = {"interval": 60, "authPassThrough": "true"}
-    found = plan(settled_world(), yaml(cpms=entry), allow_replace=("acme/cpms/Primary",))
-    assert steps(found) == [] and held(found) == ["E-CONTRACT replace cpms/Primary"] * 2
-    assert [each.field.name for each in found.held_back if each.field] == ["authPassThrough", "interval"]
-    assert all("authPassThrough" in each.reason for each in found.held_back)
+    plan = plan_of(settled_world(), yaml(cpms=entry), allow_replace=("acme/cpms/Primary",))
+    assert steps(plan) == [] and held(plan) == ["E-CONTRACT replace cpms/Primary"] * 2
+    assert [held.field.name for held in plan.held_back if held.field] == ["authPassThrough", "interval"]
+    assert all("authPassThrough" in held.reason for held in plan.held_back)
 
 
 def test_a_replace_that_cannot_be_made_again() -> None:
     """Nothing is deleted for a replace whose create would be refused."""
     entry = {"displayName": "Primary", "interval": 60}
-    found = plan(settled_world(), document("acme", cpms=[entry]), allow_replace=("acme/cpms/Primary",))
-    assert steps(found) == [] and held(found) == ["E-CONTRACT replace cpms/Primary"]
+    plan = plan_of(settled_world(), document("acme", cpms=[entry]), allow_replace=("acme/cpms/Primary",))
+    assert steps(plan) == [] and held(plan) == ["E-CONTRACT replace cpms/Primary"]
 
 
 def test_a_pinned_object_is_not_replaced() -> None:
     """A replace gives a new id, so a pinned object is held back."""
     world = settled_world()
     number = world.row("acme", "cpms", "Primary")["id"]
-    found = plan(world, yaml(cpms={"interval": 60, "id": number}, policy={"allowReplace": ["cpms/Primary"]}))
-    assert held(found) == ["E-PINNED replace cpms/Primary"]
+    plan = plan_of(world, yaml(cpms={"interval": 60, "id": number}, policy={"allowReplace": ["cpms/Primary"]}))
+    assert held(plan) == ["E-PINNED replace cpms/Primary"]
 
 
 def test_ways_out_lead_somewhere() -> None:
     """A field that no create takes can neither be set by a replace nor once and for all."""
-    found = plan(settled_world(), yaml(cpms={"authPassThrough": "true", "interval": 60}))
-    ways = {held.field.name: held.ways_out for held in found.held_back if held.field}
+    plan = plan_of(settled_world(), yaml(cpms={"authPassThrough": "true", "interval": 60}))
+    ways = {held.field.name: held.ways_out for held in plan.held_back if held.field}
     assert ways["authPassThrough"] == (
         "revert it in the YAML: authPassThrough: false", "take authPassThrough out of the YAML, and change it in the web page"
     )  # fmt: skip
@@ -98,22 +96,22 @@ def test_no_way_out_that_yaml_cannot_say(live: float | None) -> None:
     world = settled_world()
     [row] = world.live("acme", "cpms")
     world.edit("acme", "cpms", row["displayName"], interval=live)
-    [held] = plan(world, yaml()).held_back
+    [held] = plan_of(world, yaml()).held_back
     assert held.ways_out[0] == "take interval out of the YAML, which cannot say what is live"
 
 
 def test_what_is_held_back_says_why() -> None:
     """The reason names the field; where a replace was allowed and is not possible, it is no way out."""
-    [held_] = plan(settled_world(), yaml(cpms={"interval": 60})).held_back
+    [held_] = plan_of(settled_world(), yaml(cpms={"interval": 60})).held_back
     assert held_.reason == "the contract cannot update interval"
     entry, policy = {"interval": 60}, {"allowReplace": ["cpms/Primary"], "protect": ["cpms/*"]}
-    [held_] = plan(settled_world(), yaml(cpms=entry, policy=policy)).held_back
+    [held_] = plan_of(settled_world(), yaml(cpms=entry, policy=policy)).held_back
     assert held_.code == "E-PROTECTED" and len(held_.ways_out) == 2
-    assert plan(settled_world(), yaml()).tenants == ("acme",)
+    assert plan_of(settled_world(), yaml()).tenants == ("acme",)
 
 
-def ways(found: Plan) -> list[str]:
-    [entry] = found.held_back
+def ways(plan: Plan) -> list[str]:
+    [entry] = plan.held_back
     return [way for way in entry.ways_out if "replace" in way]
 
 
@@ -131,7 +129,7 @@ def test_row_D5_no_way_out_that_a_guardrail_refuses(entry: dict[str, Any], more:
     if "id" in entry:
         entry = {**entry, "id": world.row("acme", "cpms", "Primary")["id"]}
     cpms = {name: value for name, value in {**CPMS, **entry}.items() if value is not None}
-    assert ways(plan(world, document("acme", cpms=[cpms], **more))) == []
+    assert ways(plan_of(world, document("acme", cpms=[cpms], **more))) == []
 
 
 def test_row_D5_a_way_out_is_a_command_that_plans_the_replace() -> None:
@@ -140,12 +138,12 @@ def test_row_D5_a_way_out_is_a_command_that_plans_the_replace() -> None:
     for number in range(20):
         world.add("acme", "cpms", displayName=f"Old {number}", url="wss://old/")
     text = yaml(cpms={"interval": 60}, removed=[{"cpms": f"Old {number}"} for number in range(4)])
-    [way] = ways(plan(world, text, allow_deletes=4, again=("--target", "acme/cpms/*", "a b.yaml")))
+    [way] = ways(plan_of(world, text, allow_deletes=4, again=("--target", "acme/cpms/*", "a b.yaml")))
     assert way.endswith(
         "exolink-reconcile plan --allow-replace acme/cpms/Primary --allow-deletes 5 --target 'acme/cpms/*' 'a b.yaml'"
     )
-    found = plan(world, text, allow_deletes=5, allow_replace=("acme/cpms/Primary",))
-    assert (found.held_back, found.refusals, found.count(Action.REPLACE)) == ((), (), 1)
+    plan = plan_of(world, text, allow_deletes=5, allow_replace=("acme/cpms/Primary",))
+    assert (plan.held_back, plan.refusals, plan.count(Action.REPLACE)) == ((), (), 1)
 
 
 def test_row_A4_a_twin_of_a_pinned_object_is_not_pruned() -> None:
@@ -153,8 +151,8 @@ def test_row_A4_a_twin_of_a_pinned_object_is_not_pruned() -> None:
     world = settled_world()
     number = world.add("acme", "cpms", **CPMS)
     text = yaml(cpms={"id": number}, policy={"exclusive": ["cpms"]})
-    found = plan(world, text, prune=True)
-    assert steps(found) == [] and held(found) == ["E-PINNED delete cpms/Primary"]
+    plan = plan_of(world, text, prune=True)
+    assert steps(plan) == [] and held(plan) == ["E-PINNED delete cpms/Primary"]
 
 
 def test_row_F25_what_create_only_keeps_back_is_said_so() -> None:
@@ -176,9 +174,9 @@ def test_an_update_that_cannot_be_whole() -> None:
     """An update that the API would refuse, because a field it needs is not written, is held back and not tried."""
     names = frozenset(f"needed{number}" for number in range(6))
     update = replace(offered(CPMS_KIND, "update"), required=frozenset({"url"}) | names)
-    found = plan_where(settled_world(), yaml(cpms={"url": "wss://new/"}), offers={"update": update})
-    assert steps(found) == [] and held(found) == ["E-CONTRACT update cpms/Primary"]
-    assert ", ".join(sorted(names)) in found.held_back[0].reason
+    plan = plan_where(settled_world(), yaml(cpms={"url": "wss://new/"}), offers={"update": update})
+    assert steps(plan) == [] and held(plan) == ["E-CONTRACT update cpms/Primary"]
+    assert ", ".join(sorted(names)) in plan.held_back[0].reason
     create = replace(offered(CPMS_KIND, "create"), required=names)
-    found = plan_where(World(), document("acme", cpms=[CPMS]), offers={"create": create})
-    assert steps(found) == [] and ", ".join(sorted(names)) in found.held_back[0].reason
+    plan = plan_where(World(), document("acme", cpms=[CPMS]), offers={"create": create})
+    assert steps(plan) == [] and ", ".join(sorted(names)) in plan.held_back[0].reason

@@ -27,7 +27,9 @@ def test_as_json() -> None:
     """By kind and operation: the evidence, and the fields of its body."""
     document = json.loads(capabilities.as_json(contract_of()))
     assert list(document) == ["format_version", "kinds"] and document["format_version"] == "1.0"
-    kinds = {kind["kind"]: {each["name"]: each for each in kind["operations"]} for kind in document["kinds"]}
+    kinds = {
+        kind["kind"]: {operation["name"]: operation for operation in kind["operations"]} for kind in document["kinds"]
+    }
     assert list(kinds) == ["tenant", "cpms", "charger"] and list(kinds["tenant"]) == ["get", "update"]
     assert list(kinds["cpms"]) == ["list", "get", "create", "update", "delete"]
     assert kinds["cpms"]["update"]["fields"] == ["url"] and kinds["cpms"]["update"]["evidence"] == "documented"

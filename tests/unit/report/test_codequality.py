@@ -12,22 +12,22 @@ from exolink_reconcile.report import codequality, github
 def test_fingerprints_do_not_move() -> None:
     """A finding keeps its fingerprint when lines are put before it, also where its sentence names another line."""
     moved = entries("# a comment\n\n" + BROKEN)
-    assert [each["fingerprint"] for each in moved] == [each["fingerprint"] for each in entries(BROKEN)]
-    assert [each["location"]["lines"]["begin"] for each in moved] == [5, 6, 7]
+    assert [entry["fingerprint"] for entry in moved] == [entry["fingerprint"] for entry in entries(BROKEN)]
+    assert [entry["location"]["lines"]["begin"] for entry in moved] == [5, 6, 7]
 
 
 def test_fingerprints_differ() -> None:
     """Two findings never share one: GitLab would take them for one."""
-    prints = [each["fingerprint"] for each in entries(BROKEN)]
+    prints = [entry["fingerprint"] for entry in entries(BROKEN)]
     assert len(set(prints)) == len(prints) == 3
     results = run_of(found(BROKEN))["results"]
-    assert [each["partialFingerprints"]["exolinkReconcile/v1"] for each in results] == prints
+    assert [result["partialFingerprints"]["exolinkReconcile/v1"] for result in results] == prints
 
 
 def test_fingerprints_tell_files_apart() -> None:
     """The same finding in another file is another finding."""
     one, other = (Diagnostic("E-TYPE", "x", Source(path, 1, 1)) for path in ("a.yaml", "b.yaml"))
-    prints = {each["fingerprint"] for each in json.loads(codequality.diagnostics((one, other), same))}
+    prints = {entry["fingerprint"] for entry in json.loads(codequality.diagnostics((one, other), same))}
     assert len(prints) == 2
 
 

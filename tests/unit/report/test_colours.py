@@ -30,10 +30,10 @@ def test_what_is_painted() -> None:
 
 def test_the_danger_has_the_weight() -> None:
     """A delete is bold, mark and address; the place beside it is dim, and so is what was there before."""
-    shown = colours.paint(text.plan(everything(), "0" * 64, width=200)).splitlines()
-    [delete] = [line for line in shown if line.startswith("  \x1b[1;31m- acme/cpms/Gone\x1b[0m  (id ")]
+    lines = colours.paint(text.plan(everything(), "0" * 64, width=200)).splitlines()
+    [delete] = [line for line in lines if line.startswith("  \x1b[1;31m- acme/cpms/Gone\x1b[0m  (id ")]
     assert delete.endswith("\x1b[0m") and "  \x1b[2mexolink.yaml:" in delete
-    assert any("interval: \x1b[2m30 ->\x1b[0m \x1b[1m60\x1b[0m" in line for line in shown)
+    assert any("interval: \x1b[2m30 ->\x1b[0m \x1b[1m60\x1b[0m" in line for line in lines)
 
 
 def test_a_mark_has_one_colour() -> None:

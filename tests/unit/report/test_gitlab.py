@@ -12,5 +12,5 @@ from exolink_reconcile.report import gitlab
 def test_gitlab(story: str, counts: tuple[int, int, int]) -> None:
     """GitLab's three counts are those of the `Plan:` sentence, on one line of JSON."""
     create, update, delete = counts
-    shown = gitlab.plan(getattr(support_plans, story)())
-    assert shown == f'{{"create": {create}, "update": {update}, "delete": {delete}}}\n'
+    report = gitlab.plan(getattr(support_plans, story)())
+    assert report == f'{{"create": {create}, "update": {update}, "delete": {delete}}}\n'

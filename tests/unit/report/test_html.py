@@ -117,13 +117,13 @@ def test_style_and_script_load_nothing() -> None:
     )
 
 
-@pytest.mark.parametrize("what", HOSTILE)
-def test_a_hostile_name_is_shown(what: str) -> None:
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_name_is_shown(name: str) -> None:
     """It is not dropped either: the delete shows it in full, made inert, and the data for the script has it too."""
-    tree = parsed(shown(plan_of(step(Action.DELETE, HOSTILE[what]))))
+    tree = parsed(shown(plan_of(step(Action.DELETE, HOSTILE[name]))))
     [row] = rows(tree, "delete")
-    assert " ".join(inert(HOSTILE[what]).split()) in row
-    assert data(tree)["sections"][0]["rows"][0][2] == inert(HOSTILE[what])
+    assert " ".join(inert(HOSTILE[name]).split()) in row
+    assert data(tree)["sections"][0]["rows"][0][2] == inert(HOSTILE[name])
 
 
 def test_the_data_cannot_end() -> None:
@@ -236,8 +236,8 @@ def test_the_command_is_quoted_for_a_shell() -> None:
 
 def test_the_order() -> None:
     """Held back, deletes, replaces, updates, creates; nothing else."""
-    found = [section.get("id") for section in parsed(shown(everything())).iter("section")]
-    assert found == ["held", "delete", "replace", "update", "create"]
+    sections = [section.get("id") for section in parsed(shown(everything())).iter("section")]
+    assert sections == ["held", "delete", "replace", "update", "create"]
 
 
 def test_held_back() -> None:
@@ -258,8 +258,8 @@ def test_a_delete() -> None:
 
 def test_an_update_has_readable_names() -> None:
     """A profile's number comes with its name."""
-    found = rows(parsed(shown(everything())), "update")
-    assert any("profileId 1 (standard) → 2 (night)" in row for row in found)
+    updates = rows(parsed(shown(everything())), "update")
+    assert any("profileId 1 (standard) → 2 (night)" in row for row in updates)
 
 
 def test_unmanaged_on_request() -> None:
@@ -290,8 +290,8 @@ def test_long_runs_fold_on_paper_only() -> None:
     page = words(tree)
     assert "500 alike" in page and "Long runs are folded here" in page
     assert rows(tree, "update") == rows(tree, "create") == []
-    whole = parsed(shown(plan, full=True))
-    assert len(rows(whole, "update")) + len(rows(whole, "create")) == 3_000
+    full = parsed(shown(plan, full=True))
+    assert len(rows(full, "update")) + len(rows(full, "create")) == 3_000
 
 
 def test_a_run_tells_only_what_all_share() -> None:

@@ -43,16 +43,16 @@ def test_why_a_write_is_open(answered: bool, in_flight: tuple[int, ...], words: 
 
 
 @pytest.mark.parametrize(
-    ("outcome", "shown"),
+    ("outcome", "expected"),
     [
         (None, "unknown"), ("done", "done"), ("applied", "done"), ("not applied", "failed"), ("forgotten", "unknown"),
         ("failed", "failed"),
     ],
 )  # fmt: skip
-def test_how_a_later_run_closed_a_write_is_said_in_the_words_of_a_run(outcome: str | None, shown: str) -> None:
+def test_how_a_later_run_closed_a_write_is_said_in_the_words_of_a_run(outcome: str | None, expected: str) -> None:
     """`outcome` has the four words that an apply has, whoever closed it; the detail says who did."""
     [entry] = json.loads(listings.history("json", [write(outcome=outcome)]))["writes"]
-    assert entry["outcome"] == shown and f"[{shown}" in listings.history("text", [write(outcome=outcome)])
+    assert entry["outcome"] == expected and f"[{expected}" in listings.history("text", [write(outcome=outcome)])
     assert ("later run" in entry["detail"]) == (outcome in ("applied", "not applied"))
 
 

@@ -29,13 +29,13 @@ def shown(plan: Plan, **chosen: Any) -> str:
     return markdown.plan(plan, digest_of(plan), **chosen)
 
 
-def check(plan: Plan, found: str) -> Rendered:
+def check(plan: Plan, page_text: str) -> Rendered:
     """What holds for every plan: only our own markup, names in fences, whole, and everything dangerous told."""
-    page = rendered(found)
+    page = rendered(page_text)
     assert set(page.tags) <= OURS and not page.unbalanced
-    assert len(page.comments) == 1 and page.comments[0].strip() in found.splitlines()[0]
+    assert len(page.comments) == 1 and page.comments[0].strip() in page_text.splitlines()[0]
     # The command has the API's own URL in it.
-    fences = [each for each in page.fences if not each.startswith("exolink-reconcile apply --expect")]
+    fences = [fence for fence in page.fences if not fence.startswith("exolink-reconcile apply --expect")]
     prose = page.prose.replace(next(sentences.compared(plan)), "")  # code: the API's own URL links nowhere
     assert not ACTIVE.search(prose + "".join(fences)), ACTIVE.search(prose + "".join(fences))
     assert told(page, "-") == addresses(plan, Action.DELETE)
@@ -44,9 +44,9 @@ def check(plan: Plan, found: str) -> Rendered:
     assert len(page.marked("!")) == len(held)
     assert all(line.startswith(address) for line, address in zip(sorted(page.marked("!")), held, strict=True))
     summary = list(sentences.summary(plan))
-    assert found.split("\n\n")[1] == f"`{next(sentences.compared(plan))}`"
-    assert found.split("\n\n")[2].splitlines() == summary
-    assert (digest_of(plan) in found) is plan.differs
+    assert page_text.split("\n\n")[1] == f"`{next(sentences.compared(plan))}`"
+    assert page_text.split("\n\n")[2].splitlines() == summary
+    assert (digest_of(plan) in page_text) is plan.differs
     return page
 
 
@@ -77,12 +77,12 @@ def test_parsed_back(story: str, full: bool) -> None:
 
 def test_the_order() -> None:
     """The totals, what apply refuses, held back, deletes, replaces, the reminders, the rest, the command."""
-    found = shown(support_plans.mixed())
+    output = shown(support_plans.mixed())
     order = [
         "Plan: 11 to add", "Apply will refuse", "#### Held back (3)", "#### To delete (5)", "#### To replace (1)",
         "A CPMS goes", "#### To update (9)", "#### To create (10)", "Digest: ", "apply --expect",
     ]  # fmt: skip
-    places = [found.index(each) for each in order]
+    places = [output.index(title) for title in order]
     assert places == sorted(places)
 
 
@@ -91,9 +91,9 @@ def test_long_runs_fold() -> None:
     plan = support_plans.many()
     page = rendered(shown(plan))
     assert "1500 chargers: profileId 1 -> 2" in "".join(page.fences) and "details" not in page.tags
-    found = shown(plan, full=True)
-    assert found.count("<details>") == found.count("</details>") == 2
-    assert found.index("#### To delete (40)") < found.index("<details><summary>To update (5000)</summary>")
+    output = shown(plan, full=True)
+    assert output.count("<details>") == output.count("</details>") == 2
+    assert output.index("#### To delete (40)") < output.index("<details><summary>To update (5000)</summary>")
 
 
 def test_the_command() -> None:
@@ -116,8 +116,10 @@ def test_a_command_that_would_not_be_true(path: str) -> None:
 def test_nothing_to_apply_has_no_command() -> None:
     """With nothing but held-back differences there is a digest and no command; with none at all neither."""
     held = dataclasses.replace(support_plans.mixed(), waves=())
-    found = shown(held)
-    assert "Plan: 0 to add, 0 to change, 0 to destroy." in found and "apply --expect" not in found and "Digest" in found
+    output = shown(held)
+    assert (
+        "Plan: 0 to add, 0 to change, 0 to destroy." in output and "apply --expect" not in output and "Digest" in output
+    )
     assert "Digest" not in shown(support_plans.nothing())
 
 
@@ -155,11 +157,11 @@ def test_hostile_paths_link_only_to_the_base() -> None:
 def test_where_it_comes_from() -> None:
     """Commit, who and when on one line, whatever they hold; the digest and the rest of the page stay as they are."""
     facts = {"commit": "abc123", "who": "@octo`cat\n# evil", "when": "2026-11-27T10:00:00Z"}
-    found = shown(support_plans.one(), provenance=facts)
-    [line] = [line for line in found.splitlines() if line.startswith("Made from: ")]
+    output = shown(support_plans.one(), provenance=facts)
+    [line] = [line for line in output.splitlines() if line.startswith("Made from: ")]
     assert line.startswith("Made from: commit `abc123`, who `` ") and line.endswith("when `2026-11-27T10:00:00Z`")
-    assert set(rendered(found).tags) <= OURS and not ACTIVE.search(line)
-    assert found.replace(f"{line}\n\n", "") == shown(support_plans.one())
+    assert set(rendered(output).tags) <= OURS and not ACTIVE.search(line)
+    assert output.replace(f"{line}\n\n", "") == shown(support_plans.one())
 
 
 # -------------------------------------------------------------------------------------------------------------- marker
@@ -200,20 +202,20 @@ def test_another_place_has_another_marker(other: dict[str, Any]) -> None:
 def sized(plan: Plan, size: int, *, full: bool) -> str | None:
     """The plan in at most that many bytes, checked; None where it refuses."""
     try:
-        found = shown(plan, full=full, show_unmanaged=True, max_size=size)
+        output = shown(plan, full=full, show_unmanaged=True, max_size=size)
     except InputError as error:
         [only] = error.diagnostics
         assert only.code == "E-MAX-SIZE" and str(size) in only.summary
         return None
-    assert len(found.encode()) <= size
-    page = check(plan, found)
+    assert len(output.encode()) <= size
+    page = check(plan, output)
     if full:
-        said = re.search(r"Not shown here: (.*)\.\*\*", found)
-        missing = dict(re.findall(r"(\d+) to (\w+)", said[1])[::-1]) if said else {}
+        match = re.search(r"Not shown here: (.*)\.\*\*", output)
+        missing = dict(re.findall(r"(\d+) to (\w+)", match[1])[::-1]) if match else {}
         missing = {word: int(count) for count, word in missing.items()}
         for mark, action in (("~", Action.UPDATE), ("+", Action.CREATE)):
             assert len(page.marked(mark)) + missing.get(action.word, 0) == plan.count(action)
-    return found
+    return output
 
 
 @pytest.mark.parametrize("full", [False, True])
@@ -221,13 +223,13 @@ def sized(plan: Plan, size: int, *, full: bool) -> str | None:
 def test_every_size(story: str, full: bool) -> None:
     """At every size it is either within it, whole and honest about what is missing, or refused; more room never refuses."""
     plan = getattr(support_plans, story)()
-    whole = shown(plan, full=full, show_unmanaged=True)
-    most = len(whole.encode())
-    found = [sized(plan, size, full=full) for size in range(1, most + 1, 1 if most < 1000 else 29)]
-    refused = [each is None for each in found]
+    complete = shown(plan, full=full, show_unmanaged=True)
+    most = len(complete.encode())
+    outputs = [sized(plan, size, full=full) for size in range(1, most + 1, 1 if most < 1000 else 29)]
+    refused = [output is None for output in outputs]
     assert refused == sorted(refused, reverse=True) and refused[0]
-    assert sized(plan, most, full=full) == whole
-    assert {"Not shown here" in each for each in found if each} <= {True, False}
+    assert sized(plan, most, full=full) == complete
+    assert {"Not shown here" in output for output in outputs if output} <= {True, False}
 
 
 @pytest.mark.long
@@ -243,15 +245,15 @@ def test_more_deletes_than_fit() -> None:
     """Deletes lose their details before any is left out; when their addresses do not fit, there is no comment at all."""
     plan = deletes(3000)
     assert len(rendered(shown(plan, max_size=100_000)).marked("-")) == 3000
-    found = shown(plan, max_size=80_000)
-    assert len(rendered(found).marked("-")) == 3000 and "(id " not in found
+    output = shown(plan, max_size=80_000)
+    assert len(rendered(output).marked("-")) == 3000 and "(id " not in output
     assert sized(plan, 65_536, full=False) is None
 
 
 def deletes(count: int) -> Plan:
     step = next(step for step in support_plans.mixed().steps if step.action is Action.DELETE)
-    made = (step._replace(address=Address("acme", "charger", f"CP-{n:06}")) for n in range(count))
-    return dataclasses.replace(support_plans.mixed(), waves=(tuple(made),), held_back=(), refusals=())
+    deleted = (step._replace(address=Address("acme", "charger", f"CP-{n:06}")) for n in range(count))
+    return dataclasses.replace(support_plans.mixed(), waves=(tuple(deleted),), held_back=(), refusals=())
 
 
 # ------------------------------------------------------------------------------------------------------------- hostile
@@ -270,9 +272,9 @@ NAMES = st.lists(st.sampled_from(PIECES) | st.text(max_size=3), min_size=1, max_
 )  # fmt: skip
 def test_still(active: str) -> None:
     """Each thing that a forge or a mail client acts on is broken up, and reads the same without the zero-width space."""
-    shown = markdown.still(active)
-    assert not ACTIVE.search(shown) and not re.search(r"@\S", shown.replace("@\u200b", ""))
-    assert shown.replace("\u200b", "") == active
+    output = markdown.still(active)
+    assert not ACTIVE.search(output) and not re.search(r"@\S", output.replace("@\u200b", ""))
+    assert output.replace("\u200b", "") == active
 
 
 @pytest.mark.parametrize("quiet", ["wss://h/p", "a @ b", "# 1", "GH", "--prune", "a -> b", "www", "<b>"])
@@ -297,12 +299,12 @@ def test_names_are_only_names(names: list[str], size: int | None) -> None:
     """Whatever the names, values, reasons and places are: nothing but our own markup, and every delete is told."""
     plan = renamed(names)
     try:
-        found = shown(plan, max_size=size)
+        output = shown(plan, max_size=size)
     except InputError:
         return
-    page = rendered(found)
+    page = rendered(output)
     assert set(page.tags) <= OURS and not page.unbalanced and len(page.comments) == 1
-    fences = [each for each in page.fences if not each.startswith("exolink-reconcile apply --expect")]
+    fences = [fence for fence in page.fences if not fence.startswith("exolink-reconcile apply --expect")]
     assert not ACTIVE.search(page.prose.replace(next(sentences.compared(plan)), "") + "".join(fences))
     assert not any(inert(name) in page.prose for name in names if len(name) > 12)
     dangerous = [inert(str(step.address)) for step in plan.steps if step.deletes]
@@ -328,7 +330,7 @@ def renamed(names: list[str]) -> Plan:
         dataclasses.replace(each, address=each.address._replace(name=name), reason=name)
         for each, name in zip(plan.held_back, names)
     )
-    refusals = tuple(dataclasses.replace(each, summary=names[0]) for each in plan.refusals)
+    refusals = tuple(dataclasses.replace(refusal, summary=names[0]) for refusal in plan.refusals)
     return dataclasses.replace(
         plan, waves=(steps,), held_back=held, refusals=refusals, notes=(Note("W-RENAME", names[1]),)
     )

@@ -15,7 +15,9 @@ def test_sarif_rules() -> None:
     assert [rule["id"] for rule in rules] == list(codes.READING)
     assert all(rule["help"]["text"] and rule["shortDescription"]["text"] for rule in rules)
     assert len({rule["name"] for rule in rules}) == len(rules)
-    assert [rules[each["ruleIndex"]]["id"] for each in run["results"]] == [each["ruleId"] for each in run["results"]]
+    assert [rules[result["ruleIndex"]]["id"] for result in run["results"]] == [
+        result["ruleId"] for result in run["results"]
+    ]
 
 
 def test_sarif_takes_no_more_than_github() -> None:
@@ -30,7 +32,7 @@ def test_sarif_paths() -> None:
     """A path outside of the repository is an absolute URI; bytes that are not UTF-8 are percent-encoded as they are."""
     paths = ("/else where/a.yaml", "caf\udce9/a:b.yaml")
     run = run_of(tuple(Diagnostic("E-TYPE", "x", Source(path, 1, 1)) for path in paths))
-    artifacts = [each["locations"][0]["physicalLocation"]["artifactLocation"] for each in run["results"]]
+    artifacts = [result["locations"][0]["physicalLocation"]["artifactLocation"] for result in run["results"]]
     assert artifacts == [
         {"uri": "file:///else%20where/a.yaml"},
         {"uri": "caf%E9/a%3Ab.yaml", "uriBaseId": "%SRCROOT%"},

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from support_pipeline import as_json
-from support_text import CPMS, plan
+from support_text import CPMS, plan_of
 
 from exolink_reconcile.report.since import as_json as as_document
 from exolink_reconcile.report.since import since
@@ -15,7 +15,7 @@ from exolink_reconcile.saved_plan.format import PlanDocument
 def saved(*entries: dict[str, Any]) -> PlanDocument:
     """A plan over one live CPMS `A`, interval 30."""
     lines = "".join(f"  - {{displayName: {e['name']}, url: \"{e.get('url', 'wss://h/')}\", interval: {e['interval']}}}\n" for e in entries)  # fmt: skip
-    made = plan(
+    made = plan_of(
         f"tenant: acme\npolicy: {{allowReplace: [cpms/A]}}\ncpms:\n{lines}", cpms=[{"displayName": "A", **CPMS}]
     )
     return PlanDocument.model_validate_json(as_json(made))
@@ -59,7 +59,7 @@ def test_a_long_difference_is_cut_and_counted() -> None:
 
 def held_back(interval: int, *, evil: str = "") -> PlanDocument:
     """A plan that can only hold back the interval of `A`, which is 30."""
-    made = plan(
+    made = plan_of(
         f"tenant: acme\ncpms:\n- {{displayName: A, url: wss://h/, interval: {interval}}}\n",
         cpms=[{"displayName": "A", **CPMS, "url": "wss://h/"}],
     )

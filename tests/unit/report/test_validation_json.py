@@ -13,7 +13,9 @@ def test_the_counts_say_whether_it_is_valid() -> None:
     """Only an error makes it invalid."""
     heads = [
         {name: document[name] for name in ("format_version", "valid", "error_count", "warning_count")}
-        for document in (json.loads(validation_json.diagnostics(found)) for found in ((), (WARNING,), (ERROR, WARNING)))
+        for document in (
+            json.loads(validation_json.diagnostics(diagnostics)) for diagnostics in ((), (WARNING,), (ERROR, WARNING))
+        )
     ]
     assert heads == [
         {"format_version": "1.0", "valid": True, "error_count": 0, "warning_count": 0},

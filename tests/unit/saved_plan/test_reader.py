@@ -31,10 +31,10 @@ WANTED = document(
 
 
 def world() -> World:
-    found = World()
-    found.add("acme", "charger", **CHARGER, identity="CP-1")
-    found.add("acme", "charger", **CHARGER, identity="Old")
-    return found
+    live = World()
+    live.add("acme", "charger", **CHARGER, identity="CP-1")
+    live.add("acme", "charger", **CHARGER, identity="Old")
+    return live
 
 
 def save(run: Pipeline, yaml: str = WANTED) -> reader.SavedPlan:
@@ -52,17 +52,17 @@ def refused(run: Pipeline, saved: reader.SavedPlan, yaml: str = WANTED) -> str:
     return caught.value.code
 
 
-def settle(found: World, what: str) -> None:
+def settle(world: World, name: str) -> None:
     """One step of the plan happens."""
-    match what:
+    match name:
         case "create cpms":
-            found.add("acme", "cpms", displayName="A", url="wss://u:hunter2@h/", interval=5)
+            world.add("acme", "cpms", displayName="A", url="wss://u:hunter2@h/", interval=5)
         case "create charger":
-            found.add("acme", "charger", **CHARGER, identity="CP-2")
+            world.add("acme", "charger", **CHARGER, identity="CP-2")
         case "update":
-            found.edit("acme", "charger", "CP-1", profileId=2)
+            world.edit("acme", "charger", "CP-1", profileId=2)
         case "delete":
-            found.soft_delete("acme", "charger", "Old")
+            world.soft_delete("acme", "charger", "Old")
 
 
 STEPS = ("create cpms", "create charger", "update", "delete")
@@ -80,23 +80,23 @@ def test_unchanged() -> None:
 @given(st.sets(st.sampled_from(STEPS), min_size=1, max_size=4))
 def test_after_a_partial_apply(done: set[str]) -> None:
     """A rest of the reviewed steps may be applied while the others are live as planned; nothing left is `already applied`."""
-    found = world()
-    with pipeline(found) as run:
+    live = world()
+    with pipeline(live) as run:
         saved = save(run)
-        for what in done:
-            settle(found, what)
+        for name in done:
+            settle(live, name)
         if len(done) < len(STEPS):
             check(run, saved)
         else:
             assert refused(run, saved) == "E-APPLIED"
 
 
-def another_url(found: World) -> None:
-    found.add("acme", "cpms", displayName="A", url="wss://u:hunter2@other/", interval=5)
+def another_url(live: World) -> None:
+    live.add("acme", "cpms", displayName="A", url="wss://u:hunter2@other/", interval=5)
 
 
-def another_interval(found: World) -> None:
-    found.add("acme", "cpms", displayName="A", url="wss://u:hunter2@h/", interval=6)
+def another_interval(live: World) -> None:
+    live.add("acme", "cpms", displayName="A", url="wss://u:hunter2@h/", interval=6)
 
 
 @pytest.mark.parametrize(
@@ -119,12 +119,12 @@ def another_interval(found: World) -> None:
 )  # fmt: skip
 def test_drift(drift: Any) -> None:
     """Whatever moved since the review refuses the whole plan, before anything is written."""
-    found = world()
-    with pipeline(found) as run:
+    live = world()
+    with pipeline(live) as run:
         saved = save(run)
-        drift(found)
+        drift(live)
         assert refused(run, saved) == "E-STALE"
-    assert found.writes == []
+    assert live.writes == []
 
 
 @pytest.mark.parametrize(
@@ -160,10 +160,10 @@ def test_a_delete_of_what_is_not_read_any_more() -> None:
 
 def test_a_step_that_was_done_and_is_no_longer_wanted() -> None:
     """What was made as planned and is not declared any more is not as reviewed: the rest is not applied either."""
-    found = world()
-    with pipeline(found) as run:
+    live = world()
+    with pipeline(live) as run:
         saved = save(run)
-        settle(found, "create charger")
+        settle(live, "create charger")
         assert refused(run, saved, WANTED.replace('  - {displayName: "Lobby", profileId: "1", identity: "CP-2"}\n', "")) == "E-STALE"  # fmt: skip
 
 
@@ -175,14 +175,14 @@ def message(run: Pipeline, saved: reader.SavedPlan, yaml: str = WANTED) -> str:
 
 def test_what_is_said_of_a_stale_plan() -> None:
     """It says which step is another one now, whether it was reviewed, and how many steps there were and are."""
-    found = world()
-    with pipeline(found) as run:
+    live = world()
+    with pipeline(live) as run:
         saved = save(run)
         another = message(run, saved, WANTED.replace('identity: "CP-2"', 'identity: "CP-3"'))
         assert "it would now create acme/charger/CP-3; nobody reviewed it. Reviewed: 4 steps; now: 4." in another
         gone = message(run, saved, WANTED.replace('  - {charger: "Old"}\n', "").replace("removed:\n", ""))
         assert "delete acme/charger/Old was reviewed, is not to do any more, and is not live as planned" in gone
-        found.edit("acme", "charger", "CP-1", profileId=3)
+        live.edit("acme", "charger", "CP-1", profileId=3)
         moved = message(run, saved)
         assert "it would now update acme/charger/CP-1; update was reviewed there, but something changed since" in moved
 
@@ -202,27 +202,27 @@ def test_an_empty_plan() -> None:
 
 def test_a_delete_whose_object_got_another_name_is_not_done() -> None:
     """The object that was to go is still there, under another name: nobody reviewed what is to be done now."""
-    found = world()
-    with pipeline(found) as run:
+    live = world()
+    with pipeline(live) as run:
         saved = save(run)
-        found.edit("acme", "charger", "Old", identity="Renamed")
+        live.edit("acme", "charger", "Old", identity="Renamed")
         assert refused(run, saved) == "E-STALE"
 
 
 def test_what_was_reviewed_counts_for_the_number_of_deletes_and_the_targets() -> None:
     """Applied again after a part of it was done, a plan's number and its targets still mean what they meant."""
-    found = World()
+    live = World()
     for name in ("P0", "P1", "P2"):
-        found.add("acme", "charger", identity=name)
+        live.add("acme", "charger", identity=name)
     yaml = "tenant: acme\npolicy: {exclusive: [charger]}\n"
     chosen: dict[str, Any] = {
         "prune": True,
         "allow_deletes": 3,
         "targets": ("acme/charger/P0", "acme/charger/P1", "acme/charger/P2"),
     }
-    with pipeline(found) as run:
+    with pipeline(live) as run:
         saved = reader.read(as_json(run.plan(yaml, **chosen)).encode())
-        found.soft_delete("acme", "charger", "P1")
+        live.soft_delete("acme", "charger", "P1")
         plan = run.plan(yaml, **chosen, reviewed=True, saved=saved.reviewed)
     assert [step.address.name for step in plan.steps] == ["P0", "P2"] and plan.refusals == ()
 
@@ -270,11 +270,11 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 def test_edited(path: tuple[Any, ...]) -> None:
     """Change any value of a saved plan, and it is refused."""
     document_ = json.loads(SAVED)
-    here = document_
+    place = document_
     for part in path[:-1]:
-        here = here[part]
-    before = here[path[-1]]
-    here[path[-1]] = (
+        place = place[part]
+    before = place[path[-1]]
+    place[path[-1]] = (
         (not before) if isinstance(before, bool) else before + 1 if isinstance(before, int) else f"{before}x"
     )
     with pytest.raises((PlanStale, InputError)):
@@ -301,10 +301,10 @@ def facts() -> list[tuple[Any, ...]]:
 def test_an_edited_fact_is_refused_whatever_the_checksum_says(path: tuple[Any, ...]) -> None:
     """The digests are recomputed from the steps: a checksum that fits the edit does not help it."""
     edited = json.loads(SAVED)
-    here = edited
+    place = edited
     for part in path[:-1]:
-        here = here[part]
-    here[path[-1]] = here[path[-1]] + 1 if isinstance(here[path[-1]], int) else f"{here[path[-1]]}x"
+        place = place[part]
+    place[path[-1]] = place[path[-1]] + 1 if isinstance(place[path[-1]], int) else f"{place[path[-1]]}x"
     edited["exolink"]["checksum"] = writer.checksum_of(edited)
     with pytest.raises((PlanStale, InputError)):
         reader.read(json.dumps(edited).encode())
@@ -522,8 +522,8 @@ def test_shown_as_it_was() -> None:
     """A saved plan is shown as it was when it was made: the same text, byte for byte."""
     with pipeline(world()) as run:
         plan = run.plan(WANTED)
-    shown = reader.plan(reader.read(as_json(plan).encode()), KINDS)
-    assert text.plan(shown, "0" * 64) == text.plan(plan, "0" * 64)
+    read_back = reader.plan(reader.read(as_json(plan).encode()), KINDS)
+    assert text.plan(read_back, "0" * 64) == text.plan(plan, "0" * 64)
 
 
 def test_one_line_and_canonical() -> None:

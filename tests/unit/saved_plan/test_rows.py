@@ -261,13 +261,13 @@ def test_what_only_this_change_does_is_no_drift() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "what"),
+    ("name", "expected"),
     [
         ("exolink_x", 'exolink_cpms.acme["exolink_x"]'),
         ('say "hi" \\ é', 'exolink_cpms.acme["say \\"hi\\" \\\\ é"]'),
         ("a\u202eb", 'exolink_cpms.acme["a\\u202eb"]'),
     ],
 )
-def test_an_address_of_terraform(name: str, what: str) -> None:
+def test_an_address_of_terraform(name: str, expected: str) -> None:
     """A name is quoted as Terraform quotes an index, and nothing in it is alive."""
-    assert rows.resource_address(Address("acme", "cpms", name)) == what
+    assert rows.resource_address(Address("acme", "cpms", name)) == expected

@@ -49,13 +49,13 @@ def test_wave_after_wave(world: World) -> None:
     with pipeline(world) as run:
         desired = run.desired(YAML)
         saved = saved_of(run.plan(desired))
-        told: list[tuple[list[str], tuple[str, ...], tuple[Exit, ...]]] = []
+        results: list[tuple[list[str], tuple[str, ...], tuple[Exit, ...]]] = []
         for patterns in (("acme/charger/A-*", "acme/charger/OLD"), ("acme/charger/OLD",), ("*/B-*",), ("*",)):
             part = wave_of(run, saved, desired, *patterns)
             result = part.result(run.apply(desired, part.plan))
-            told.append((names(part), result.notes[-1:], result.exit_codes))
+            results.append((names(part), result.notes[-1:], result.exit_codes))
     left = (Exit.INCOMPLETE,)
-    assert told == [
+    assert results == [
         (["A-1", "A-2"], ("3 of 5 steps left.",), left), ([], ("3 of 5 steps left.",), left),
         (["B-1", "B-2"], ("1 of 5 steps left.",), left), (["OLD"], (), ()),
     ]  # fmt: skip

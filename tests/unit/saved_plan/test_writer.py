@@ -74,7 +74,7 @@ SECRET, PLAIN = SecretUrl("wss://u:hunter2@h/"), SecretUrl("wss://h/")
 
 
 @pytest.mark.parametrize(
-    ("field", "shown"),
+    ("field", "expected"),
     [
         (None, {}),
         (FieldChange("interval", 30, 60), {"field": "interval", "before": 30, "after": 60}),
@@ -83,10 +83,10 @@ SECRET, PLAIN = SecretUrl("wss://u:hunter2@h/"), SecretUrl("wss://h/")
         (FieldChange("url", PLAIN, SECRET), {"before": "wss://h/", "after": "wss://u:***@h/", "sensitive": True}),
     ],
 )
-def test_what_is_held_back(field: FieldChange | None, shown: dict[str, Any]) -> None:
+def test_what_is_held_back(field: FieldChange | None, expected: dict[str, Any]) -> None:
     """It has its field, both sides and its place; a side that holds a secret is masked and marked."""
     named = {"field": field.name} if field else {}
-    assert held_back(field) == {**HELD, **named, **shown}
+    assert held_back(field) == {**HELD, **named, **expected}
 
 
 def test_what_is_held_back_and_stands_nowhere() -> None:
@@ -108,16 +108,16 @@ def test_probes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("base", "shown"),
+    ("base", "expected"),
     [
         (None, None),
         (BaseInfo("path", path="main/"), {"kind": "path", "path": "main/"}),
         (BaseInfo("state", when="2026-01-01T00:00:00Z"), {"kind": "state", "when": "2026-01-01T00:00:00Z"}),
     ],
 )
-def test_the_base(base: BaseInfo | None, shown: Any) -> None:
+def test_the_base(base: BaseInfo | None, expected: Any) -> None:
     """What the causes were judged by."""
-    assert parsed(replace(support_plans.one(), base=base))["exolink"]["base"] == shown
+    assert parsed(replace(support_plans.one(), base=base))["exolink"]["base"] == expected
 
 
 @pytest.mark.parametrize("name", ["##vso[task.complete]", "a ::error::b", "::", "###", ":::"])

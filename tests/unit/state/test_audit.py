@@ -62,8 +62,8 @@ def test_the_record_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert flushed[-1] == (tmp_path / "audit.jsonl").stat().st_size
 
 
-@pytest.mark.parametrize("what", ["started", "ended", "settle", "settle_earlier"])
-def test_a_record_that_cannot_be_written(tmp_path: Path, what: str) -> None:
+@pytest.mark.parametrize("damage", ["started", "ended", "settle", "settle_earlier"])
+def test_a_record_that_cannot_be_written(tmp_path: Path, damage: str) -> None:
     """Without the record nothing goes on: it is a storage failure, with the system's own word for it."""
     (tmp_path / "audit.jsonl").mkdir()
     with Journal(tmp_path, ORIGIN) as opened:
@@ -72,7 +72,7 @@ def test_a_record_that_cannot_be_written(tmp_path: Path, what: str) -> None:
             "settle": lambda: opened.settle([Outcome(step(), Status.DONE)]), "settle_earlier": lambda: opened.settle_earlier({}),
         }  # fmt: skip
         with pytest.raises(StorageFailed, match=r"cannot be written: Is a directory$"):
-            calls[what]()
+            calls[damage]()
 
 
 def test_an_error_without_a_word_of_the_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

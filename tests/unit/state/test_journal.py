@@ -49,8 +49,8 @@ def test_an_intent_is_on_disk(tmp_path: Path, action: Action, remote_id: int | N
         op.intended_at, op.age, False, run=opened.run,
     )  # fmt: skip
     assert start - 1 <= op.intended_at <= time.time() and 0 <= op.age < 60
-    found = row(tmp_path, "A/b")
-    assert (found["run"], found["digest"], json.loads(found["before"])) == (opened.run, "digest", {"displayName": "before"})  # fmt: skip
+    stored = row(tmp_path, "A/b")
+    assert (stored["run"], stored["digest"], json.loads(stored["before"])) == (opened.run, "digest", {"displayName": "before"})  # fmt: skip
     assert len(opened.run) == 12
     opened.close()
 
@@ -82,12 +82,12 @@ def test_an_intent_that_cannot_be_kept(how: str, tmp_path: Path) -> None:
 )
 def test_what_stays_open(tmp_path: Path, outcome: dict[str, Any], still_open: bool, answered: bool | None) -> None:
     """Only a known outcome closes an operation; a create that was answered and does not show up is marked as such."""
-    each = step()
+    open_step = step()
     with Journal(tmp_path, ORIGIN) as opened:
-        intended(opened, each)
-        opened.settle([Outcome(each, **outcome)])
-        found = opened.open_operations()
-    assert ([op.answered for op in found] == [answered]) if still_open else found == []
+        intended(opened, open_step)
+        opened.settle([Outcome(open_step, **outcome)])
+        operations = opened.open_operations()
+    assert ([op.answered for op in operations] == [answered]) if still_open else operations == []
     assert row(tmp_path)["outcome"] == (None if still_open else outcome["status"].value)
 
 
@@ -98,7 +98,7 @@ def test_an_outcome_that_cannot_be_kept(tmp_path: Path) -> None:
         intended(opened, *steps)
         change(tmp_path, "CREATE TRIGGER full BEFORE UPDATE ON op WHEN NEW.name = 'B' BEGIN SELECT RAISE(ABORT, 'disk full'); END")  # fmt: skip
         with pytest.raises(StorageFailed, match="journal cannot be written: disk full"):
-            opened.settle([Outcome(each, Status.DONE) for each in steps])
+            opened.settle([Outcome(step, Status.DONE) for step in steps])
         assert names(opened.open_operations()) == ["A", "B"] and not (tmp_path / "audit.jsonl").exists()
 
 
@@ -117,13 +117,15 @@ def test_open_operations_of_whom(tmp_path: Path) -> None:
 def test_what_an_earlier_run_made(tmp_path: Path) -> None:
     """Creates of the last seconds are known with the id of what they made: of this origin and these tenants only."""
     with Journal(tmp_path, "https://other.example.com") as other:
-        each = step("O")
-        intended(other, each)
-        other.settle([Outcome(each, Status.DONE, made=1)])
+        written = step("O")
+        intended(other, written)
+        other.settle([Outcome(written, Status.DONE, made=1)])
     steps = [step("A"), step("B"), step("T", tenant="beta"), step("Old")]
     with Journal(tmp_path, ORIGIN) as opened:
         intended(opened, *steps)
-        opened.settle([Outcome(each, Status.DONE, made=made) for each, made in zip(steps, (41, None, 43, 44))])
+        opened.settle(
+            [Outcome(written, Status.DONE, made=number) for written, number in zip(steps, (41, None, 43, 44))]
+        )
         change(tmp_path, "UPDATE op SET ticks = ticks - 90, intended_at = intended_at - 90 WHERE name = 'Old'")
         assert [(op.address.name, op.remote_id) for op in opened.made_lately(["acme"], 60.0)] == [("A", 41)]
         assert names(opened.made_lately(["beta", "acme"], 600.0)) == ["A", "T", "Old"]
@@ -197,8 +199,8 @@ def test_what_reading_told_of_an_earlier_run(tmp_path: Path) -> None:
         numbers = {op.address.name: op.number for op in second.open_operations()}
         second.settle_earlier({numbers["A"]: "applied", numbers["C"]: "not applied"})
         assert names(second.open_operations()) == ["B"]
-    said = [(line["address"], line["outcome"], line["run"], line["digest"]) for line in audit(tmp_path)]
-    assert said == [("acme/cpms/A", "applied", first.run, "d1"), ("acme/cpms/C", "not applied", first.run, "d1")]
+    lines = [(line["address"], line["outcome"], line["run"], line["digest"]) for line in audit(tmp_path)]
+    assert lines == [("acme/cpms/A", "applied", first.run, "d1"), ("acme/cpms/C", "not applied", first.run, "d1")]
     assert row(tmp_path, "C")["outcome"] == "not applied"
 
 
@@ -252,8 +254,8 @@ def test_peek(tmp_path: Path) -> None:
         opened.settle([Outcome(done, Status.DONE)])
         opened.saw({ListKey("acme", "cpms"): 2})
     content = {path: path.read_bytes() for path in tmp_path.iterdir()}
-    found = peek(tmp_path, ORIGIN)
-    assert names(found.operations) == ["A"] and found.seen == {ListKey("acme", "cpms"): 2}
+    memory = peek(tmp_path, ORIGIN)
+    assert names(memory.operations) == ["A"] and memory.seen == {ListKey("acme", "cpms"): 2}
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == content
 
 
@@ -267,10 +269,10 @@ def test_peek_while_another_applies(tmp_path: Path) -> None:
 
 def test_only_a_create_is_marked_as_answered(tmp_path: Path) -> None:
     """An update that was answered and not read back may be sent again: it is open, and blocks no create."""
-    each = step(action=Action.UPDATE)
+    update = step(action=Action.UPDATE)
     with Journal(tmp_path, ORIGIN) as opened:
-        intended(opened, each)
-        opened.settle([Outcome(each, Status.DONE, code="E-UNVERIFIED")])
+        intended(opened, update)
+        opened.settle([Outcome(update, Status.DONE, code="E-UNVERIFIED")])
         assert [op.answered for op in opened.open_operations()] == [False]
 
 

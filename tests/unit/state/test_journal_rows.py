@@ -104,9 +104,9 @@ def test_a_base_of_an_earlier_version(tmp_path: Path) -> None:
         opened.keep_base("acme", {}, keep=())
         content = zlib.compress(json.dumps([["cpms", ["url"], ["A"], [["1"]]]]).encode())
         change(tmp_path, f"UPDATE base SET content = x'{content.hex()}'")
-        found = opened.base("acme")
-    assert found is not None and found.declared == {Address("acme", "cpms", "A"): {"url": "1"}}
-    assert (found.removed, found.exclusive) == (frozenset(), None)
+        base = opened.base("acme")
+    assert base is not None and base.declared == {Address("acme", "cpms", "A"): {"url": "1"}}
+    assert (base.removed, base.exclusive) == (frozenset(), None)
 
 
 def test_a_base_that_is_damaged(tmp_path: Path) -> None:

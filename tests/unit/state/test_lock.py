@@ -46,11 +46,11 @@ def test_row_A8_a_lock_file_that_goes_while_it_is_waited_for(tmp_path: Path, mon
     """Who gets a lock looks whether it is still the file that others find; if not, it takes the one that is there."""
     wait, waits = lock._wait, []
 
-    def removed(taken: lock._Lock, *args: object) -> None:
-        wait(taken, *args)  # type: ignore[arg-type]  # the real function, called by its stand-in
+    def removed(lock_: lock._Lock, *args: object) -> None:
+        wait(lock_, *args)  # type: ignore[arg-type]  # the real function, called by its stand-in
         waits.append(1)
         if len(waits) == 1:
-            taken.path.unlink()
+            lock_.path.unlink()
 
     monkeypatch.setattr(lock, "_wait", removed)
     before = len(os.listdir("/dev/fd"))
