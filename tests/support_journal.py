@@ -1,4 +1,4 @@
-"""A journal in a folder: steps to write into it, and another hand on its files."""
+"""Steps to write into a state, and another hand on the files of a journal."""
 
 import contextlib
 import json
@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from exolink_reconcile.applying.settings import Record
 from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.model import Action, Step
 from exolink_reconcile.resource import Address, row_model
-from exolink_reconcile.state.journal import Journal
 
 CPMS = KINDS[1]
 API_NOW = 1_000_000.0
@@ -26,9 +26,9 @@ def step(name: str = "A", action: Action = Action.CREATE, tenant: str = "acme") 
     return Step(action, Address(tenant, "cpms", name), CPMS, "declared", None, before=before)
 
 
-def intended(opened: Journal, *steps: Step) -> None:
+def intended(store: Record, *steps: Step) -> None:
     for step in steps:
-        opened.intend(step, {"displayName": "before"}, {"displayName": step.address.name})
+        store.intend(step, {"displayName": "before"}, {"displayName": step.address.name})
 
 
 def names(operations: Any) -> list[str]:

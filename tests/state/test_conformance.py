@@ -6,36 +6,19 @@ import time
 from typing import Any
 
 import pytest
+from support_journal import intended, names, step
 
 from exolink_reconcile.errors import Locked, ReconcileError
-from exolink_reconcile.kinds import KINDS
-from exolink_reconcile.model import Action, Outcome, Status, Step
-from exolink_reconcile.resource import Address, ListKey, row_model
+from exolink_reconcile.model import Action, Outcome, Status
+from exolink_reconcile.resource import Address, ListKey
 
 from .conftest import ORIGIN, Open
 
-CPMS = KINDS[1]
-CpmsRow: Any = row_model(CPMS)
-ROW = CpmsRow(id=7, displayName="A")
 OTHER = "https://other.example.com"
-
-
-def step(name: str = "A", action: Action = Action.CREATE, tenant: str = "acme") -> Step:
-    before = None if action is Action.CREATE else ROW
-    return Step(action, Address(tenant, "cpms", name), CPMS, "declared", None, before=before)
-
-
-def names(operations: Any) -> list[str]:
-    return [op.address.name for op in operations]
 
 
 def held(store: Any, *tenants: str, timeout: float = 0.0) -> Any:
     return store.hold(tenants or ("acme",), timeout, lambda sentence: None)
-
-
-def intended(store: Any, *steps: Step) -> None:
-    for step in steps:
-        store.intend(step, {"displayName": "before"}, {"displayName": step.address.name})
 
 
 # --------------------------------------------------------------------------------------------------------------- locks
