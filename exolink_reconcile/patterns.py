@@ -13,6 +13,9 @@ from typing import Any
 
 _MOST_STEPS = 300_000_000
 _LONGEST_PATTERN = 1_000
+# Private, because Python has no public parser of patterns. An engine that takes linear time, like pydantic's, is no way round
+# it: it reads another syntax than `re`, so it would allow other texts. Without the parser the API judges every pattern.
+_PARSER: Any = getattr(re, "_parser", None)
 
 
 class Patterns:
@@ -41,15 +44,14 @@ def _compiled(pattern: str) -> tuple[re.Pattern[str], tuple[int, ...], int] | No
 
     None for a pattern that may take long, or that Python does not know: ECMAScript's syntax is different.
     """
-    if len(pattern) > _LONGEST_PATTERN:
+    if _PARSER is None or len(pattern) > _LONGEST_PATTERN:
         return None
     spans: list[int] = []
     choices: list[int] = []
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            parsed = re._parser.parse(pattern, re.ASCII)  # type: ignore[attr-defined]  # private to `re`
-            _weigh(parsed, spans, choices, inside=False)
+            _weigh(_PARSER.parse(pattern, re.ASCII), spans, choices, inside=False)
             return re.compile(pattern, re.ASCII), tuple(spans), math.prod(choices)
     except (re.error, RecursionError, OverflowError, _MayTakeLongError):
         return None

@@ -23,6 +23,9 @@ _MOST_STEPS = 100_000
 _DEEPEST = 60
 _MOST_TRIES = 10_000_000  # of one pattern on one text
 _LONGEST_PATTERN = 1_000
+# Private, because Python has no public parser of patterns, and an engine that takes linear time reads another syntax than
+# `re`. Without the parser no pattern is tried.
+_PARSER: Any = getattr(re, "_parser", None)
 
 
 class _Left:
@@ -101,12 +104,12 @@ def _compiled(pattern: str) -> tuple[re.Pattern[str], int, int] | None:
     None for one whose cost cannot be told: a choice or such a repetition inside of another one, a look around or back; and
     for one that Python does not have.
     """
-    if len(pattern) > _LONGEST_PATTERN:
+    if _PARSER is None or len(pattern) > _LONGEST_PATTERN:
         return None
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            repetitions, factors = _weights(re._parser.parse(pattern), repeated=False)  # type: ignore[attr-defined]  # the parser of `re` has no public name
+            repetitions, factors = _weights(_PARSER.parse(pattern), repeated=False)
             return re.compile(pattern), repetitions, math.prod(factors)
     except (re.error, ValueError, RecursionError, OverflowError):
         return None

@@ -2,6 +2,7 @@
 
 import pytest
 
+from exolink_reconcile import patterns
 from exolink_reconcile.patterns import Patterns
 
 
@@ -26,6 +27,12 @@ def test_what_may_take_long_or_is_none_here_is_left_to_the_api(pattern: str) -> 
 
 def test_all_patterns_of_a_check_share_one_budget() -> None:
     """Once it is used up the API judges the rest."""
-    patterns = Patterns(steps=100)
-    assert patterns.allow("^x+$", "y") is False
-    assert patterns.allow("^x+$", "y" * 1_000) is True
+    check = Patterns(steps=100)
+    assert check.allow("^x+$", "y") is False
+    assert check.allow("^x+$", "y" * 1_000) is True
+
+
+def test_a_python_without_the_private_parser_refuses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the cost of a pattern cannot be weighed, the API judges it."""
+    monkeypatch.setattr(patterns, "_PARSER", None)
+    assert Patterns().allow("^only without the parser$", "x") is True
