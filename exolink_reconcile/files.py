@@ -13,7 +13,7 @@ LARGEST_PLAN = 2 * 2**30  # bytes: a plan of 100,000 changes has 112 MB
 _LARGEST = 64 * 2**20
 
 
-def read_text(path: str, purpose: str, most_bytes: int = _LARGEST) -> bytes:
+def read(path: str, purpose: str, most_bytes: int = _LARGEST) -> bytes:
     """The bytes of one file, or of a pipe, that an option names.
 
     Raises:

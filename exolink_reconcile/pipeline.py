@@ -233,6 +233,6 @@ def contract_text(path: str | None) -> str:
     if path is None:
         return files.bundled("exolink-api.openapi.yaml")
     try:
-        return files.read_text(path, "the contract").decode("utf-8-sig")
+        return files.read(path, "the contract").decode("utf-8-sig")
     except UnicodeDecodeError:
         raise problem("E-CONTRACT", f"{path} is not UTF-8") from None

@@ -107,7 +107,7 @@ class Apply:
             raise problem("E-USAGE", "--expect takes a digest or its first 32 or more hex digits")
         saved = None
         if self.plan_path is not None:
-            self.saved = saved = reader.read(files.read_text(self.plan_path, "the plan file", files.LARGEST_PLAN))
+            self.saved = saved = reader.read(files.read(self.plan_path, "the plan file", files.LARGEST_PLAN))
             if self.expect is not None:
                 reader.check_expected(saved.digest, self.expect.lower())
             options = _recorded_options(saved, options, names_given)

@@ -97,7 +97,7 @@ def _addition(changes: Changes, contract: Contract) -> str:
 def _diff_of_addition(add: str, addition: str) -> Iterator[str]:
     """The lines of a unified diff that appends to a file or makes a new one."""
     is_new = not os.path.exists(add)
-    end = 0 if is_new else len(files.read_text(add, "the file of --add").splitlines())
+    end = 0 if is_new else len(files.read(add, "the file of --add").splitlines())
     lines = (_of_new_file(addition) if is_new else addition).splitlines()
     yield "--- /dev/null" if is_new else f"--- {inert(add)}"
     yield f"+++ {inert(add)}"
@@ -113,7 +113,7 @@ def _write(rewrites: Sequence[Rewrite], add: str | None, addition: str) -> None:
     """Write all files, or none."""
     contents = {rewrite.path: (rewrite.mark + rewrite.before.encode(), rewrite.data) for rewrite in rewrites}
     if add and addition and os.path.exists(add):
-        before = files.read_text(add, "the file of --add")
+        before = files.read(add, "the file of --add")
         content = contents.get(add, (before, before))[1]
         gap = b"" if not content or content.endswith(b"\n") else b"\n"
         contents[add] = (before, content + gap + addition.encode())

@@ -18,22 +18,22 @@ def beside(folder: Path) -> list[str]:
 def test_a_file_that_cannot_be_read_is_named_with_its_purpose(tmp_path: Path) -> None:
     """The message says which file of which option it was, and why."""
     with pytest.raises(InputError, match=r"the plan file .*plan\.json cannot be read: No such file"):
-        files.read_text(str(tmp_path / "plan.json"), "the plan file")
+        files.read(str(tmp_path / "plan.json"), "the plan file")
 
 
 def test_what_has_no_end_is_not_read(tmp_path: Path) -> None:
     """A contract of somebody's repository may be a link to a device, or fill the memory; a pipe is read."""
     (tmp_path / "contract.yaml").symlink_to("/dev/zero")
     with pytest.raises(InputError, match="the contract .* is a device, not a file"):
-        files.read_text(str(tmp_path / "contract.yaml"), "the contract")
+        files.read(str(tmp_path / "contract.yaml"), "the contract")
     (tmp_path / "plan.json").write_bytes(b"x" * 11)
     with pytest.raises(InputError, match="the plan file .* is larger than 10 bytes"):
-        files.read_text(str(tmp_path / "plan.json"), "the plan file", 10)
-    assert files.read_text(str(tmp_path / "plan.json"), "the plan file", 11) == b"x" * 11
+        files.read(str(tmp_path / "plan.json"), "the plan file", 10)
+    assert files.read(str(tmp_path / "plan.json"), "the plan file", 11) == b"x" * 11
     reading, writing = os.pipe()
     os.write(writing, b"from a pipe")
     os.close(writing)
-    assert files.read_text(f"/dev/fd/{reading}", "the plan file") == b"from a pipe"
+    assert files.read(f"/dev/fd/{reading}", "the plan file") == b"from a pipe"
     os.close(reading)
 
 

@@ -37,14 +37,14 @@ def show(
     from exolink_reconcile.saved_plan import reader
 
     CONSOLE.annotating = format == "github"
-    data = files.read_text(planfile, "the plan file", files.LARGEST_PLAN)
+    data = files.read(planfile, "the plan file", files.LARGEST_PLAN)
     saved = reader.read(data)
     if since is not None:
         if format not in ("text", "json"):
             raise problem("E-USAGE", f"--since shows text or json, not {format}")
         from exolink_reconcile.report import since as differences
 
-        earlier = reader.read(files.read_text(since, "the plan file of --since", files.LARGEST_PLAN))
+        earlier = reader.read(files.read(since, "the plan file of --since", files.LARGEST_PLAN))
         compare = differences.as_json if format == "json" else differences.since
         CONSOLE.result(compare(earlier.document, saved.document))
         return Exit.DONE
