@@ -6,7 +6,7 @@
 Everything that a command wants to show comes back as a value: warnings are `wanted.desired.warnings`.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from difflib import get_close_matches
@@ -30,6 +30,7 @@ from exolink_reconcile.planning import attribution, differ, digest, planner
 from exolink_reconcile.planning import choices as planning_choices
 from exolink_reconcile.planning.attribution import Base
 from exolink_reconcile.planning.choices import Choices
+from exolink_reconcile.references import Watched
 from exolink_reconcile.resource import Address, ListKey
 from exolink_reconcile.state.store import Base as StoredBase
 
@@ -100,8 +101,8 @@ def wanted(
 
     `env_allow` are globs on the variables that YAML may name; None allows all but our own.
     """
-    named = _Named(environment)
-    inputs = input_files.read(paths, named, env_allow)
+    variables: dict[str, str] = {}
+    inputs = input_files.read(paths, Watched(environment, variables), env_allow)
     desired = desired_state.build(
         inputs.documents,
         KINDS,
@@ -119,7 +120,7 @@ def wanted(
     read = tuple(dict.fromkeys(document.path for document in inputs.documents))
     documents = inputs.documents if keep_documents else ()
     base = read_base(base_path, environment, choices, env_allow) if base_path else None
-    return Wanted(api_url, desired, contract, text, choices, documents, read, frozenset(named.names), base)
+    return Wanted(api_url, desired, contract, text, choices, documents, read, frozenset(variables), base)
 
 
 def read_base(path: str, environment: Mapping[str, str], choices: Choices, env_allow: Sequence[str] | None) -> Base:
@@ -152,24 +153,6 @@ def remembered_base(bases: Mapping[str, StoredBase]) -> Base | None:
 def _claims(exclusive: Mapping[str, Globs]) -> Callable[[Address], bool]:
     """A function that says whether a base claimed an address as exclusive."""
     return lambda address: address.tenant in exclusive and exclusive[address.tenant].match(address.local)
-
-
-class _Named(Mapping[str, str]):
-    """An environment that remembers which of its variables were read."""
-
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self._environment = environment
-        self.names: set[str] = set()
-
-    def __getitem__(self, name: str) -> str:
-        self.names.add(name)
-        return self._environment[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._environment)
-
-    def __len__(self) -> int:
-        return len(self._environment)
 
 
 def plan(

@@ -5,7 +5,7 @@ the plan show any secret of the job.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -79,6 +79,24 @@ class Environment:
     def allows(self, name: str) -> bool:
         """Whether YAML may name this variable, set or not."""
         return self.allowed is None or any(globs.matches(glob, name) for glob in self.allowed)
+
+
+class Watched(Mapping[str, str]):
+    """An environment that puts each variable which is read from it into `read`."""
+
+    def __init__(self, environment: Mapping[str, str], read: dict[str, str]) -> None:
+        self._environment = environment
+        self._read = read
+
+    def __getitem__(self, name: str) -> str:
+        value = self._read[name] = self._environment[name]
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._environment)
+
+    def __len__(self) -> int:
+        return len(self._environment)
 
 
 class Problem(NamedTuple):
