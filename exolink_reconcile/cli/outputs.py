@@ -1,4 +1,4 @@
-"""Where results may be written: never over an input of the same command."""
+"""Where results may be written: never over an input of the same command, nor over what is there."""
 
 import os
 from collections.abc import Iterable
@@ -22,6 +22,13 @@ def refuse_input(out: str, options: Options, files: Iterable[str]) -> None:
         raise problem(
             "E-EXISTS", f"--out {inert(out)} would be an input of the next plan: name another file. Nothing was written"
         )
+
+
+def refuse_existing(paths: Iterable[str], way_out: str = "") -> None:
+    """Refuse to write over files that are there. Raises InputError."""
+    if existing := [path for path in paths if os.path.lexists(path)]:
+        are = "is there already" if len(existing) == 1 else "are there already"
+        raise problem("E-EXISTS", f"{', '.join(existing)} {are}{way_out}. Nothing was written")
 
 
 def _same(path: str, out: str) -> bool:

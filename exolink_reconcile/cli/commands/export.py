@@ -1,7 +1,6 @@
 """The export command: what is live to YAML or CSV."""
 
 import os
-from collections.abc import Iterable
 from typing import Any
 
 import click
@@ -34,14 +33,11 @@ def export(
 
     With --format csv: the chargers of one tenant, as a table for `chargersFrom`.
     """
-    from exolink_reconcile.desired import desired_state
+    from exolink_reconcile.cli import live_text, outputs
     from exolink_reconcile.errors import problem
-    from exolink_reconcile.inert import inert
 
     tenants = tuple(dict.fromkeys(tenants))
-    for tenant in tenants:
-        if not desired_state.is_tenant_name(tenant):
-            raise problem("E-NAME", f"`{tenant}` is not a tenant's domain prefix")
+    live_text.check_names(tenants)
     if into is not None:
         if out is not None:
             raise problem("E-USAGE", "--into and --out: give one of them")
@@ -57,10 +53,8 @@ def export(
     if out:
         _refuse_no_folder(out)
     if not overwrite:
-        _refuse_existing(paths.values())
-    texts, warnings = _read(tenants, format, ApiOptions(**reach))
-    for warning in warnings:
-        CONSOLE.err(f"warning: {inert(warning)}\n")
+        outputs.refuse_existing(paths.values(), "; --overwrite writes over it")
+    texts = live_text.read(tenants, format, ApiOptions(**reach))
     if out is None:
         CONSOLE.out("---\n".join(texts.values()))
     else:
@@ -72,8 +66,8 @@ def _refuse_without_use(overwrite: bool) -> None:
     """Refuse --format and --overwrite together with --into: they would have no effect. Raises InputError."""
     from exolink_reconcile.errors import problem
 
-    given = click.get_current_context().get_parameter_source("format")
-    if given is ParameterSource.COMMANDLINE:
+    source = click.get_current_context().get_parameter_source("format")
+    if source is ParameterSource.COMMANDLINE:
         raise problem("E-USAGE", "--into keeps the format of each file: leave out --format")
     if overwrite:
         raise problem("E-USAGE", "--into changes what is there, and only with --write: leave out --overwrite")
@@ -87,37 +81,8 @@ def _refuse_no_folder(folder: str) -> None:
     while not os.path.lexists(path):
         path = os.path.dirname(path)
     if not os.path.isdir(path):
-        what = f"{folder} is not a folder" if path == os.path.abspath(folder) else f"{path} is not a folder"
-        raise problem("E-EXISTS", f"--out {what}: name another. Nothing was written")
-
-
-def _refuse_existing(paths: Iterable[str]) -> None:
-    from exolink_reconcile.errors import problem
-
-    if existing := [path for path in paths if os.path.lexists(path)]:
-        are = "is there already" if len(existing) == 1 else "are there already"
-        raise problem("E-EXISTS", f"{', '.join(existing)} {are}; --overwrite writes over it. Nothing was written")
-
-
-def _read(tenants: tuple[str, ...], format: str, options: ApiOptions) -> tuple[dict[str, str], list[str]]:
-    """The text of each tenant, and the warnings."""
-    from exolink_reconcile import export as exporter
-    from exolink_reconcile import pipeline
-    from exolink_reconcile.cli import start
-    from exolink_reconcile.kinds import KINDS
-    from exolink_reconcile.live import live_state
-
-    contract_text, contract = pipeline.read_contract(options.contract)
-    charger = next(kind for kind in KINDS if kind.entries == "chargers")
-    kinds = (pipeline.TENANT, charger) if format == "csv" else KINDS
-    listed = [kind for kind in kinds if contract.offer(kind).list is not None]
-    with start.connected(options, contract_text, CONSOLE) as api:
-        live = live_state.read(api, dict.fromkeys(tenants, listed), pipeline.TENANT)
-    if format == "csv":
-        [tenant] = tenants
-        text, warnings = exporter.table(tenant, charger, live.tenants[tenant].rows.get(charger, ()), contract)
-        return {tenant: text}, warnings
-    return exporter.tenants({name: tenant.rows for name, tenant in live.tenants.items()}, contract)
+        name = folder if path == os.path.abspath(folder) else path
+        raise problem("E-EXISTS", f"--out {name} is not a folder: name another. Nothing was written")
 
 
 def _write(folder: str, texts: dict[str, str], *, with_schema: bool) -> None:

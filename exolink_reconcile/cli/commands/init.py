@@ -2,7 +2,6 @@
 
 import os
 import re
-from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -83,14 +82,15 @@ _INCLUDE = "include:\n  - {local: exolink.gitlab-ci.yml}\n"
 def init(from_live: str | None, ci: str | None, action: str | None, **reach: Any) -> Exit:
     """Write a first configuration: exolink.yaml, its schema, and pipelines."""
     from exolink_reconcile import files
+    from exolink_reconcile.cli import outputs
 
     _check_action(action, ci)
     if os.path.lexists(_FOLDER):
         _refuse_folder()
     texts = {_CONFIGURATION: "", _SCHEMA: files.bundled("exolink-config.schema.json"), **_pipelines(ci, action)}
-    _refuse_existing(texts)
+    outputs.refuse_existing(texts)
     texts[_CONFIGURATION] = _FIRST if from_live is None else _live(from_live, ApiOptions(**reach))
-    _refuse_existing(texts)  # reading what is live may have taken a while
+    outputs.refuse_existing(texts)  # reading what is live may have taken a while
     RUN.wrote = True
     for path, text in texts.items():
         if folder := os.path.dirname(path):
@@ -136,35 +136,12 @@ def _refuse_folder() -> None:
     )
 
 
-def _refuse_existing(paths: Mapping[str, str]) -> None:
-    from exolink_reconcile.errors import problem
-
-    if existing := [path for path in paths if os.path.lexists(path)]:
-        are = "is there already" if len(existing) == 1 else "are there already"
-        raise problem("E-EXISTS", f"{', '.join(existing)} {are}. Nothing was written")
-
-
 def _live(tenant: str, options: ApiOptions) -> str:
     """The YAML that declares what is live of a tenant."""
-    from exolink_reconcile import export as exporter
-    from exolink_reconcile import pipeline
-    from exolink_reconcile.cli import start
-    from exolink_reconcile.desired import desired_state
-    from exolink_reconcile.errors import problem
-    from exolink_reconcile.inert import inert
-    from exolink_reconcile.kinds import KINDS
-    from exolink_reconcile.live import live_state
+    from exolink_reconcile.cli import live_text
 
-    if not desired_state.is_tenant_name(tenant):
-        raise problem("E-NAME", f"`{tenant}` is not a tenant's domain prefix")
-    contract_text, contract = pipeline.read_contract(options.contract)
-    listed = [kind for kind in KINDS if contract.offer(kind).list is not None]
-    with start.connected(options, contract_text, CONSOLE) as api:
-        live = live_state.read(api, {tenant: listed}, pipeline.TENANT)
-    texts, warnings = exporter.tenants({name: rows.rows for name, rows in live.tenants.items()}, contract)
-    for warning in warnings:
-        CONSOLE.err(f"warning: {inert(warning)}\n")
-    return texts[tenant]
+    live_text.check_names([tenant])
+    return live_text.read([tenant], "yaml", options)[tenant]
 
 
 def _next(from_live: str | None, ci: str | None, action: str | None) -> str:
