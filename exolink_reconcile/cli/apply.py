@@ -103,16 +103,9 @@ class Apply:
 
     def _run(self, options: Options, names_given: Collection[str]) -> Exit:
         self._check_approval()
-        if self.expect is not None and not _is_digest(self.expect):
-            raise problem("E-USAGE", "--expect takes a digest or its first 32 or more hex digits")
-        saved = None
-        if self.plan_path is not None:
-            self.saved = saved = reader.read(files.read(self.plan_path, "the plan file", files.LARGEST_PLAN))
-            if self.expect is not None:
-                reader.check_expected(saved.digest, self.expect.lower())
-            options = _recorded_options(saved, options, names_given)
-            _check_folder(options)
-        self.options = options
+        self.saved = saved = self._read_plan()
+        self.options = options if saved is None else _recorded_options(saved, options, names_given)
+        options = self.options
         wanted = start.wanted(options, self.console, reviewed=self.reviewed, saved=saved.reviewed if saved else None)
         self.events.diagnostics(variables.without_values(wanted.desired.warnings))
         with start.connected(options, wanted.contract_text, self.console) as api, self._locked(wanted) as journal:
@@ -147,6 +140,15 @@ class Apply:
             self.console.prose(result_text.result(result, run.plan, code, self._state))
             self.console.note(f"Took {progress.duration(RUN.seconds)}.\n")
         return code
+
+    def _read_plan(self) -> SavedPlan | None:
+        """The saved plan, if one was given. Raises InputError, PlanStale: it is not the one that --expect names."""
+        if self.plan_path is None:
+            return None
+        saved = reader.read(files.read(self.plan_path, "the plan file", files.LARGEST_PLAN))
+        if self.expect is not None:
+            reader.check_expected(saved.digest, self.expect.lower())
+        return saved
 
     def _reviewed(self, saved: SavedPlan, run: PlannedRun) -> PlannedRun:
         """The run, or its wave, if it is what was reviewed. Raises PlanStale after it has shown what differs."""
@@ -206,13 +208,15 @@ class Apply:
             return pipeline.plan(wanted, api, counts_before, _bases(store, wanted))
 
     def _check_approval(self) -> None:
-
+        """Refuse a run that nobody approved, and that cannot ask. Raises InputError."""
         if self.waves and self.plan_path is None:
             raise problem("E-USAGE", "--wave takes a part of a saved plan: give --plan FILE too")
         if not (self.auto_approve or self.reviewed or self.console.can_ask):
             raise problem("E-NO-APPROVAL", "there is no terminal to ask, and no --auto-approve, --plan or --expect")
         if self.format == "json" and not (self.auto_approve or self.reviewed):
             raise problem("E-NO-APPROVAL", "--format json asks nobody: give --auto-approve, --plan or --expect")
+        if self.expect is not None and not _is_digest(self.expect):
+            raise problem("E-USAGE", "--expect takes a digest or its first 32 or more hex digits")
 
     def _show(self, run: PlannedRun) -> None:
         """Show what goes now, with the reviewed digest: for a wave the digest of the whole plan."""
@@ -234,7 +238,7 @@ class Apply:
     def _check_guardrails(self, run: PlannedRun) -> None:
         if run.plan.refusals:
             first = run.plan.refusals[0]
-            raise PlanRefused(first.code, f"{first.summary}. Nothing was written{self._how}")
+            raise PlanRefused(first.code, f"{first.summary}. Nothing was written{self._where_to_permit}")
         for probe in run.plan.probes or ():
             if not probe.reachable and str(probe.address) not in self.options.allow_unreachable:
                 option = shlex.quote(f"--allow-unreachable={probe.address}")
@@ -245,7 +249,7 @@ class Apply:
                 )
 
     @property
-    def _how(self) -> str:
+    def _where_to_permit(self) -> str:
         """Where to give a missing permission: a saved plan has the options that it was made with."""
         return ". A saved plan keeps its options: make it again with the one it lacks" if self.plan_path else ""
 
@@ -355,8 +359,8 @@ class Apply:
         """Whether an earlier run, whose state was lost with its machine, may have creates under way; if so, say it."""
         if not (store.is_new and os.environ.get("CI")):
             return False
-        where = store.where[:1].upper() + store.where[1:]
-        forgotten = f"{where} is new: what earlier runs sent or saw is not remembered."
+        name = store.where[:1].upper() + store.where[1:]
+        forgotten = f"{name} is new: what earlier runs sent or saw is not remembered."
         if not any(step.creates for step in run.plan.steps):
             self._tell(forgotten)
             return False
@@ -397,9 +401,9 @@ def _counts(live: LiveState) -> dict[ListKey, int]:
 def _code_of(result: Result, plan: Plan, stop: Stop) -> Exit:
     """The exit code that asks for the most care. Steps that a signal skipped count for the signal, not as incomplete."""
     exits = {*result.exit_codes, *((Exit.INCOMPLETE,) if plan.held_back or result.left else ())}
-    others = [o for o in result.outcomes if o.code != "E-INTERRUPTED" or o.status is not Status.SKIPPED]
-    if stop.signal and len(others) < len(result.outcomes):
-        if not any(o.exit_code is Exit.INCOMPLETE for o in others) and not (plan.held_back or result.left):
+    not_skipped = [o for o in result.outcomes if o.code != "E-INTERRUPTED" or o.status is not Status.SKIPPED]
+    if stop.signal and len(not_skipped) < len(result.outcomes):
+        if not any(o.exit_code is Exit.INCOMPLETE for o in not_skipped) and not (plan.held_back or result.left):
             exits.discard(Exit.INCOMPLETE)
         exits.add(Exit.of_signal(stop.signal))
     return Exit.worst(exits)
@@ -448,6 +452,7 @@ def _recorded_options(saved: SavedPlan, options: Options, names_given: Collectio
     """The options of a saved plan.
 
     Raises:
+        InputError: its paths are not here.
         PlanStale: an option was given now with another value; the message names it.
 
     """
@@ -461,4 +466,6 @@ def _recorded_options(saved: SavedPlan, options: Options, names_given: Collectio
             raise PlanStale(
                 "E-STALE", f"the plan was made with another {option}; leave it out, or make a new plan with it"
             )
-    return replace(options, **recorded)
+    options = replace(options, **recorded)
+    _check_folder(options)
+    return options
