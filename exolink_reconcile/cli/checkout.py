@@ -31,7 +31,7 @@ def from_root(environment: Mapping[str, str]) -> Callable[[str], str]:
 
 def _git_root() -> str | None:
     try:
-        here = Path(os.path.realpath("."))
+        folder = Path(os.path.realpath("."))
     except OSError:  # the working folder is gone
         return None
-    return next((str(folder) for folder in (here, *here.parents) if (folder / ".git").exists()), None)
+    return next((str(above) for above in (folder, *folder.parents) if (above / ".git").exists()), None)

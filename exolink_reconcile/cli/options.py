@@ -130,7 +130,7 @@ def variable(name: str) -> str:
 
 
 def option(name: str, *short_forms: str, **settings: Any) -> Callable[[_F], _F]:
-    """A click option with its environment variable. `others` are a short form or the parameter's name."""
+    """A click option with its environment variable. `short_forms` may give the parameter another name too."""
     if settings.get("multiple"):
         settings["type"] = _Lines()
     if settings.get("metavar") in _PLACES:

@@ -30,6 +30,6 @@ def left(saved: SavedPlan, state: str | None) -> str:
     if not done:
         return ""
     addresses = [change.address for change in own.changes if change.address not in done]
-    shown = ", ".join(map(inert, addresses[:3])) + (f" and {len(addresses) - 3} more" if len(addresses) > 3 else "")
-    named = f": {shown}" if shown else ""
+    first = ", ".join(map(inert, addresses[:3])) + (f" and {len(addresses) - 3} more" if len(addresses) > 3 else "")
+    named = f": {first}" if first else ""
     return f"{len(addresses)} of {len(own.changes)} steps left, says {inert(home.where)}{named}."
