@@ -1,4 +1,4 @@
-"""Steps and a base to causes: whose change each step is, and what looks renamed.
+"""Steps and a base to causes: whose change each step is, and which of them --only keeps.
 
 The base is what was declared before. For each field three values are compared: the YAML's, the base's and the live one (the
 first and the last differ, or there would be no step). The existence of an object counts as a field.
@@ -11,15 +11,14 @@ first and the last differ, or there would be no step). The existence of an objec
 No cause is claimed for a secret: the base keeps none.
 """
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from exolink_reconcile.errors import InputError, problem
-from exolink_reconcile.model import Action, BaseInfo, Cause, Change, FieldChange, Note, Step, Unmanaged, remote_id
+from exolink_reconcile.model import Action, BaseInfo, Cause, FieldChange, Step
 from exolink_reconcile.planning.choices import Choices
-from exolink_reconcile.resource import Address, Kind, compared, key, name_of_row
+from exolink_reconcile.resource import Address, key
 from exolink_reconcile.secret_url import SecretUrl, masked
 
 
@@ -142,51 +141,3 @@ def repairs(step: Step, base: Base) -> bool:
         return False
     names = [name for name in step.sends if name != key(step.kind)]
     return all(name in before and masked(getattr(step.declared.resource, name)) == before[name] for name in names)
-
-
-# -------------------------------------------------------------------------------------------------------------- renames
-
-
-def renames(creates: Iterable[Change], gone: Iterable[Change], unmanaged: Iterable[Unmanaged]) -> list[Note]:
-    """New objects that look like an object that is live and not declared, under a new name. Never an action.
-
-    They have the same first field beside the key (the url of a CPMS, the displayName of a charger), and there is one
-    candidate each way.
-    """
-    wanted: dict[tuple[str, Kind, Any], list[Address]] = defaultdict(list)
-    live: dict[tuple[str, Kind, Any], list[tuple[Address, int]]] = defaultdict(list)
-    for change in creates:
-        if change.declared and (value := _likeness(change.kind, change.declared.resource)):
-            wanted[change.address.tenant, change.kind, value].append(change.address)
-    if not wanted:
-        return []
-    for tenant, kind, row in _rows(gone, unmanaged):
-        if value := _likeness(kind, row):
-            address = Address(tenant, kind.kind, name_of_row(kind, row))
-            live[tenant, kind, value].append((address, remote_id(row)))
-    return [
-        Note("W-RENAME", _renamed(created[0], *candidates[0], compared(place[1])[0]), (created[0], candidates[0][0]))
-        for place, created in wanted.items()
-        if len(created) == 1 and len(candidates := live.get(place, [])) == 1
-    ]
-
-
-def _rows(gone: Iterable[Change], unmanaged: Iterable[Unmanaged]) -> Iterator[tuple[str, Kind, Any]]:
-    for change in gone:
-        if change.before is not None:
-            yield change.address.tenant, change.kind, change.before
-    for group in unmanaged:
-        for row in group.rows:
-            yield group.tenant, group.kind, row
-
-
-def _likeness(kind: Kind, resource: Any) -> Any:
-    names: Sequence[str] = compared(kind)
-    return getattr(resource, names[0]) if not kind.is_tenant() and names else None
-
-
-def _renamed(created: Address, old: Address, number: int, field: str) -> str:
-    return (
-        f"{created} looks like a new name of {old}, id {number}: they have the same {field}. A create makes a"
-        " second object with another id; if the same one is meant, rename it in the web page"
-    )

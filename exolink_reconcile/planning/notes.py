@@ -5,10 +5,9 @@ from collections.abc import Iterator, Sequence
 from exolink_reconcile.contract import Contract
 from exolink_reconcile.globs import Globs, may_match_below
 from exolink_reconcile.model import Changes, DesiredState, DesiredTenant, Note, Step
-from exolink_reconcile.planning import attribution
 from exolink_reconcile.planning.choices import Choices, wanted
 from exolink_reconcile.references import as_written
-from exolink_reconcile.resource import Address, Kind, name_of, name_of_row
+from exolink_reconcile.resource import Kind, name_of, name_of_row
 
 # True for an API that does not show an object by its id.
 NO_BETTER_RECHECK = (
@@ -17,15 +16,8 @@ NO_BETTER_RECHECK = (
 )
 
 
-def renames(changes: Changes, choices: Choices, left_out: Sequence[Address]) -> list[Note]:
-    others = set(left_out)
-    covered = [c for c in changes.changes if choices.cover(c.address) and c.address not in others]
-    creates = (change for change in covered if change.declared and change.before is None)
-    gone = (change for change in covered if change.removed)
-    return attribution.renames(creates, gone, changes.unmanaged)
-
-
 def nothing_compared(desired: DesiredState, choices: Choices) -> tuple[Note, ...]:
+    """A note if the choices rule out everything."""
     if not desired.tenants or wanted(desired, choices):
         return ()
     return (Note("W-NOTHING-READ", "Nothing was read or compared: --target and --exclude rule out everything"),)

@@ -29,7 +29,7 @@ from exolink_reconcile.model import (
     Unmanaged,
     remote_id,
 )
-from exolink_reconcile.planning import attribution, guardrails, notes, obstacles
+from exolink_reconcile.planning import attribution, guardrails, notes, obstacles, renames
 from exolink_reconcile.planning.attribution import Base
 from exolink_reconcile.planning.choices import Choices, check_globs, compared, wanted
 from exolink_reconcile.planning.obstacles import Obstacle
@@ -74,7 +74,7 @@ def plan(
         notes=(
             *changes.notes,
             *planner.notes,
-            *notes.renames(changes, choices, left_out),
+            *renames.notes(changes, choices, left_out),
             *notes.nothing_compared(desired, choices),
             *notes.globs_of_nothing(desired, changes),
             *notes.no_recheck(planner.steps, contract),

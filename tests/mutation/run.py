@@ -81,6 +81,7 @@ SAVED_PLAN = Target(
 TARGETS: dict[str, Target] = {
     "planning.planner": Target(), "planning.choices": Target(), "planning.guardrails": Target(), "planning.differ": Target(),
     "planning.obstacles": Target(("unit/planning",)), "planning.notes": Target(("unit/planning",)), "planning.policies": Target(("unit/planning",)),
+    "planning.renames": Target(("unit/planning",)),
     "state.journal": Target(),
     "live.api": Target(("wire", "unit/live"), ("Api.get", "Api.delete", "Api.hurry", "Api._read", "Api._write", "Api._send", "Api._renew", "Api._send_once", "Api._try_again")),
     "live.answers": Target(("unit/live",)),

@@ -204,15 +204,3 @@ def test_what_this_change_does_comes_first() -> None:
         "::notice title=plan%3A drift::1 object differs besides this change: acme/charger/CP-1"
     ]
     assert '"cause":"drift"' in as_json(plan) and '"resource_drift":[{' in as_json(plan)
-
-
-def test_a_renamed_cpms_is_a_note() -> None:
-    """A new object with the same url as an unmanaged one is a note and nothing more; two candidates are none."""
-    live = World()
-    live.add("acme", "cpms", **CPMS)
-    text_ = document("acme", cpms=[{"displayName": "B", "url": "wss://a/"}])
-    with pipeline(live) as run:
-        [note] = run.plan(text_).notes
-        assert note.code == "W-RENAME" and list(map(str, note.addresses)) == ["acme/cpms/B", "acme/cpms/A"]
-        live.add("acme", "cpms", **{**CPMS, "displayName": "C"})
-        assert run.plan(text_).notes == ()
