@@ -11,6 +11,7 @@ from exolink_reconcile.live.quiet_httpx import httpx
 
 
 def path(template: str, tenant: str, remote_id: int | None = None) -> str:
+    """The path of a template, filled in. Raises ApiSurprise: the tenant's name would lead elsewhere."""
     if tenant in ("", ".", ".."):
         raise ApiSurprise("E-ORIGIN", f"`{tenant}` cannot be a path segment")
     path = template.replace("{tenant}", quote(tenant, safe=""))
@@ -18,10 +19,12 @@ def path(template: str, tenant: str, remote_id: int | None = None) -> str:
 
 
 def origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    """What a token belongs to: scheme, host and port."""
     return url.scheme, url.host, url.port
 
 
 def checked_base(base_url: str) -> str:
+    """The URL without a slash at the end. Raises InputError: it is not a place to send a token to."""
     try:
         parts = urlsplit(base_url)
         port = parts.port
