@@ -189,33 +189,37 @@ def nearest(text: str, known: Iterable[str], form: str = "An address is TENANT/K
 
 def _nearest(glob: str, addresses: Sequence[str]) -> str:
     """The nearest glob that matches one of the addresses; empty if none is near."""
-    for tenant in dict.fromkeys(address.partition("/")[0] for address in addresses):
-        other = f"{tenant}/{glob}"
-        if any(globs.matches(other, address) for address in addresses):
-            return other
-    if whole := _with_its_list(glob, addresses):
-        return whole
+    candidates = chain(_with_other_parts(glob, addresses), _with_another_head(glob, addresses))
+    return next((other for other in candidates if any(globs.matches(other, address) for address in addresses)), "")
+
+
+def _with_other_parts(glob: str, addresses: Sequence[str]) -> Iterator[str]:
+    """The glob with the tenant or kind that it lacks, or with the nearest in the place of one that there is not."""
+    lists = dict.fromkeys(ListKey(*address.split("/", 2)[:2]) for address in addresses)
+    tenants = list(dict.fromkeys(place.tenant for place in lists))
+    tenant, _, below_tenant = glob.partition("/")
+    word, _, name = below_tenant.partition("/")
+    yield from (f"{other}/{glob}" for other in tenants)
+    if not below_tenant:
+        yield from (f"{place}/{glob}" for place in lists)
+        yield from (f"{place}/*" for place in lists if get_close_matches(glob, [place.kind]))
+        return
+    near_tenants = [tenant, *get_close_matches(tenant, tenants)]
+    yield from (f"{other}/{below_tenant}" for other in near_tenants)
+    for other in near_tenants:
+        kinds = [place.kind for place in lists if place.tenant == other]
+        yield from (f"{other}/{kind}/{name or '*'}" for kind in get_close_matches(word, kinds))
+
+
+def _with_another_head(glob: str, addresses: Sequence[str]) -> Iterator[str]:
+    """The glob with the nearest beginning of an address; of a whole address also one that differs in case or has more at its end."""
     head = globs.literal_head(glob)
     is_exact = len(head) == len(glob)
     starts = dict.fromkeys(address if is_exact else address[: len(head)] for address in addresses)
     near = get_close_matches(head, list(islice(starts, _MOST_COMPARED)), n=1, cutoff=0.8)
-    other = near[0] + glob[len(head) :] if near else ""
-    return other if other and any(globs.matches(other, address) for address in addresses) else ""
-
-
-def _with_its_list(glob: str, addresses: Sequence[str]) -> str:
-    """A glob that is only a name, completed with the tenant and kind that have it; or with the nearest kind, if it is wrong."""
-    lists = dict.fromkeys("/".join(address.split("/", 2)[:2]) for address in addresses)
-    tenant, _, rest = glob.partition("/")
-    word, _, name = rest.partition("/")
-    if not rest:
-        others = [f"{prefix}/{glob}" for prefix in lists]
-    elif not name:
-        others = []
-    else:
-        kinds = [prefix.partition("/")[2] for prefix in lists if prefix.startswith(f"{tenant}/")]
-        others = [f"{tenant}/{kind}/{name}" for kind in get_close_matches(word, kinds)]
-    return next((other for other in others if any(globs.matches(other, address) for address in addresses)), "")
+    yield from (f"{start}{glob[len(head) :]}" for start in near)
+    if is_exact:
+        yield from (address for address in addresses if address.casefold().startswith(glob.casefold()))
 
 
 def _addresses(desired: DesiredState, unmanaged: Sequence[Unmanaged]) -> Iterable[Address]:

@@ -12,9 +12,11 @@ from exolink_reconcile.report.lines import broken
 
 _RED, _YELLOW, _BOLD, _DIM = "1;31", "1;33", "1", "2"
 _TOKEN = re.compile(r"""\"(?:[^\"\\]|\\.)*\"?|'[^']*'?|[^\s,:{}\[\]#][^\s,{}\[\]]*|\S""")
-_URL = re.compile(r"(?P<scheme>\b[A-Za-z][A-Za-z0-9+.-]{0,19}://)(?P<rest>[^\s\"',}]*)")
-_BEFORE_AT = re.compile(r"[^\s\"',{}]+@")  # in a URL that lacks its beginning
+# A password may hold anything: what stands between `://` and the last `@` of the line may be one.
+_URL = re.compile(r"(?P<scheme>\b[A-Za-z][A-Za-z0-9+.-]{0,19}://)(?P<rest>(?:.*@)?[^\s\"',}]*)")
+_BEFORE_AT = re.compile(r"[^\s\"'{}]+@")  # in a URL that lacks its beginning
 _QUERY = re.compile(r"\?[^\s\"',}=]*=[^\s\"',}]*")
+_SECRETS = re.compile("|".join(pattern.pattern for pattern in (_URL, _BEFORE_AT, _QUERY)))
 _LONGEST = 400  # characters of a source line that are read
 
 
@@ -73,7 +75,7 @@ def _marked(line: str, at: int) -> tuple[int, int]:
     match = _TOKEN.match(line, at)
     start, end = at, at + len(match.group().rstrip(":")) if match else at
     for url in chain(*(pattern.finditer(line) for pattern in (_URL, _BEFORE_AT, _QUERY))):
-        if url.start() < at < url.end():
+        if url.start() <= at < url.end():
             start, end = min(start, url.start()), max(end, url.end())
     return start, end
 
@@ -107,8 +109,13 @@ def _columns(text: str) -> int:
 
 def _masked(text: str) -> str:
     """`text` with each URL reduced to its scheme and host: everything else in it may be secret."""
-    text = _URL.sub(lambda match: f"{match['scheme']}{_host(match['rest'])}", text)
-    return _QUERY.sub("?***", _BEFORE_AT.sub("***@", text))
+    return _SECRETS.sub(_without_secret, text)
+
+
+def _without_secret(match: re.Match[str]) -> str:
+    if match["scheme"]:
+        return f"{match['scheme']}{_host(match['rest'])}"
+    return "?***" if match[0].startswith("?") else "***@"
 
 
 def _host(rest: str) -> str:

@@ -156,6 +156,11 @@ def test_every_choice_is_the_safe_one_by_default() -> None:
         ("CP-1", "acme/charger/CP-1"),
         ("acme/chargers/*", "acme/charger/*"),
         ("acme/cpms/Primari", "acme/cpms/Primary"),
+        ("acme/cpms/prim", "acme/cpms/Primary"),
+        ("acmee/*", "acme/*"),
+        ("acmee/chargers/CP-1", "acme/charger/CP-1"),
+        ("acme/chargers", "acme/charger/*"),
+        ("chargers", "acme/charger/*"),
         ("beta/*", ""),
     ],
 )

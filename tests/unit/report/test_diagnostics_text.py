@@ -47,12 +47,22 @@ def test_a_place_that_is_not_there_shows_no_line() -> None:
         'url: "wss://u:hunter2@h"',
         "u:hunter2@h/ and more",
         "a: 'wss://h/?key=\\xhunter2' # b",
+        "{url: wss://hunter2,34@h/x, interval: 60}",
+        "{url: wss://u:471,hunter2@h/x}",
+        "url: 'wss://u:471 \"hunter2@h'",
+        "url: u:471,hunter2@h",
     ],
 )
 def test_a_secret_in_the_line_is_masked(line: str) -> None:
     """Whatever is wrong with a line, and wherever: a place in the middle of a password does not show the rest of it."""
     for column in range(1, len(line)):
-        assert "hunter2" not in "".join(shown(line, column)), column
+        text = "".join(shown(line, column)[1:])
+        assert "hunter2" not in text and "471" not in text, column
+
+
+def test_what_is_not_a_secret_stays_in_view() -> None:
+    """Beside a URL with a password the rest of the line still tells where one is."""
+    assert "{url: wss://***@h/***, intervall: 60}" in shown("{url: wss://u:1,2@h/x, intervall: 60}", 24)[1]
 
 
 def test_a_long_line_is_cut_around_the_place() -> None:
