@@ -1,6 +1,7 @@
 """The content of the state to text and JSON: open writes, history, locks; and the checks of `doctor`."""
 
 import json
+import shlex
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -35,8 +36,14 @@ def unknowns(format: str, operations: Sequence[Operation], in_flight: Container[
         since = time_of(op.intended_at)
         lines.append(f"  {op.action} {inert(str(op.address))}: {answer}, since {since}, at {inert(op.origin)}")
     lines.append("The next apply settles them by reading. To drop one for good:")
-    lines += forget((op.address for op in operations), options, "each as above")
+    lines += forget(((op.address, f"{options}{_api(op, operations)}") for op in operations), "each as above")
     return "\n".join(lines) + "\n"
+
+
+def _api(op: Operation, operations: Sequence[Operation]) -> str:
+    """The option that names the API of a write, where another API has a write open at the same address."""
+    several = any(other.address == op.address and other.origin != op.origin for other in operations)
+    return f" --api-url {shlex.quote(op.origin)}" if several and "://" in op.origin else ""
 
 
 def _unknown(op: Operation) -> dict[str, Any]:

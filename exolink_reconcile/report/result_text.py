@@ -52,7 +52,7 @@ def _what_now(troubled: Sequence[Outcome], result: Result, plan: Plan, code: Exi
             "Next: look in the web page whether it is there. Apply settles it as soon as the list shows it; if it was never"
             " made, this lets it be made anew:"
         )
-        yield from forget(blind, state)
+        yield from forget((address, state) for address in blind)
     elif "E-LIST-BLIND" in codes:
         yield (
             "Next: see what an earlier run left open, and how to drop it: the API answered that create, and never listed it:"
@@ -85,11 +85,12 @@ def _what_now(troubled: Sequence[Outcome], result: Result, plan: Plan, code: Exi
         yield "Next: see the ways out of what is held back, in the plan above."
 
 
-def forget(addresses: Iterable[Address], options: str = "", rest: str = "see `unknowns`") -> Iterator[str]:
-    """The commands that drop open writes at these addresses; of many, the first few."""
+def forget(writes: Iterable[tuple[Address, str]], rest: str = "see `unknowns`") -> Iterator[str]:
+    """The commands that drop open writes, each at its address and with the options it needs; of many, the first few."""
     lines = list(
         dict.fromkeys(
-            f"  exolink-reconcile unknowns --forget {shlex.quote(inert(str(a)))}{inert(options)}" for a in addresses
+            f"  exolink-reconcile unknowns --forget {shlex.quote(inert(str(address)))}{inert(options)}"
+            for address, options in writes
         )
     )
     yield from lines[:_COMMANDS]

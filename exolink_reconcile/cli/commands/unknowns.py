@@ -1,6 +1,7 @@
 """The unknowns command: the writes whose outcome is still unknown, listed or forgotten."""
 
 import os
+import shlex
 
 from exolink_reconcile.cli.console import CONSOLE
 from exolink_reconcile.cli.help import command
@@ -25,7 +26,8 @@ def unknowns(forget: str | None, api_url: str | None, state: str | None, format:
     origin = connection.origin(api_url) if api_url else None
     operations, in_flight = open_writes.read(home, origin)
     if forget is None:
-        CONSOLE.shown(listings.unknowns(format, operations, in_flight, homes.option(state, os.environ)), format)
+        api = f" --api-url {shlex.quote(api_url)}" if api_url else ""
+        CONSOLE.shown(listings.unknowns(format, operations, in_flight, homes.option(state, os.environ) + api), format)
         return Exit.DONE
     RUN.wrote = True
     count = open_writes.forget(CONSOLE, home, operations, forget)

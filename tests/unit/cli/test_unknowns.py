@@ -53,6 +53,8 @@ def test_the_list(tmp_path: Path, run: Run) -> None:
     assert first == {"address": "acme/cpms/A", "action": "create", "api_url": STAGING, "answered": False}
     assert len(when) == 20 and when.endswith("Z")
     assert json.loads(run("unknowns", "--format", "json", "--api-url", PRODUCTION)[1])["unknowns"] == []
+    left_open(tmp_path, PRODUCTION, "A")
+    assert f"--forget acme/cpms/A --state {tmp_path} --api-url {STAGING}\n" in run("unknowns", "--api-url", STAGING)[1]
 
 
 def test_nothing_is_open(tmp_path: Path, run: Run) -> None:

@@ -1,6 +1,7 @@
 """What the state remembers, in words and as JSON: two renderings of one value."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -40,6 +41,15 @@ def test_why_a_write_is_open(answered: bool, in_flight: tuple[int, ...], words: 
         "address": "acme/cpms/A", "action": "create", "api_url": "https://api", "when": "1970-01-01T00:00:00Z",
         "answered": answered,
     }  # fmt: skip
+
+
+def test_a_command_to_drop_a_write_names_its_api_where_two_have_one_there() -> None:
+    """Without it the command would be refused; where only one API has a write open there, nothing needs to be named."""
+    other = replace(operation(2), origin="https://other")
+    text = listings.unknowns("text", [operation(), other])
+    for origin in ("https://api", "https://other"):
+        assert f"unknowns --forget acme/cpms/A --api-url {origin}\n" in text
+    assert "--api-url" not in listings.unknowns("text", [operation(), replace(other, address=Address("acme", "cpms", "B"))])
 
 
 @pytest.mark.parametrize(
