@@ -3,6 +3,9 @@
 import os
 import shlex
 
+import click
+from click.core import ParameterSource
+
 from exolink_reconcile.cli.console import CONSOLE
 from exolink_reconcile.cli.help import command
 from exolink_reconcile.cli.options import formats, one_spelling, option, state
@@ -26,7 +29,8 @@ def unknowns(forget: str | None, api_url: str | None, state: str | None, format:
     origin = connection.origin(api_url) if api_url else None
     operations, in_flight = open_writes.read(home, origin)
     if forget is None:
-        api = f" --api-url {shlex.quote(api_url)}" if api_url else ""
+        typed = click.get_current_context().get_parameter_source("api_url") is ParameterSource.COMMANDLINE
+        api = f" --api-url {shlex.quote(api_url)}" if api_url and typed else ""
         CONSOLE.shown(listings.unknowns(format, operations, in_flight, homes.option(state, os.environ) + api), format)
         return Exit.DONE
     RUN.wrote = True

@@ -49,7 +49,9 @@ def test_a_command_to_drop_a_write_names_its_api_where_two_have_one_there() -> N
     text = listings.unknowns("text", [operation(), other])
     for origin in ("https://api", "https://other"):
         assert f"unknowns --forget acme/cpms/A --api-url {origin}\n" in text
-    assert "--api-url" not in listings.unknowns("text", [operation(), replace(other, address=Address("acme", "cpms", "B"))])
+    assert "--api-url" not in listings.unknowns(
+        "text", [operation(), replace(other, address=Address("acme", "cpms", "B"))]
+    )
 
 
 @pytest.mark.parametrize(
