@@ -24,11 +24,11 @@ def refuse_input(out: str, options: Options, files: Iterable[str]) -> None:
         )
 
 
-def refuse_existing(paths: Iterable[str], way_out: str = "") -> None:
+def refuse_existing(paths: Iterable[str], way_out: str) -> None:
     """Refuse to write over files that are there. Raises InputError."""
     if existing := [path for path in paths if os.path.lexists(path)]:
         are = "is there already" if len(existing) == 1 else "are there already"
-        raise problem("E-EXISTS", f"{', '.join(existing)} {are}{way_out}. Nothing was written")
+        raise problem("E-EXISTS", f"{', '.join(existing)} {are}, and nothing was written", way_out)
 
 
 def _same(path: str, out: str) -> bool:

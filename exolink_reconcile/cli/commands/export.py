@@ -53,7 +53,7 @@ def export(
     if out:
         _refuse_no_folder(out)
     if not overwrite:
-        outputs.refuse_existing(paths.values(), "; --overwrite writes over it")
+        outputs.refuse_existing(paths.values(), "--overwrite writes over it.")
     texts = live_text.read(tenants, format, ApiOptions(**reach))
     if out is None:
         CONSOLE.out("---\n".join(texts.values()))

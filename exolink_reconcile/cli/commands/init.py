@@ -67,7 +67,9 @@ _SETTINGS = {
         _INFERRED.format(place="a comment in exolink.gitlab-ci.yml says where"),
     ],
 }
-_ACTION = re.compile(r"OWNER/exolink-reconcile@0{40} # v[0-9.]+: put the commit that you reviewed")  # in the templates
+_PLACEHOLDER = "OWNER/exolink-reconcile@0000"  # where the action lives, as the templates have it
+_ACTION = re.compile(rf"{_PLACEHOLDER}0{{36}} # v[0-9.]+: put the commit that you reviewed")
+_WAY_OUT = "Move what is there away first, or run init in an empty folder and take from it what you need."
 _INCLUDE = "include:\n  - {local: exolink.gitlab-ci.yml}\n"
 
 
@@ -88,9 +90,9 @@ def init(from_live: str | None, ci: str | None, action: str | None, **reach: Any
     if os.path.lexists(_FOLDER):
         _refuse_folder()
     texts = {_CONFIGURATION: "", _SCHEMA: files.bundled("exolink-config.schema.json"), **_pipelines(ci, action)}
-    outputs.refuse_existing(texts)
+    outputs.refuse_existing(texts, _WAY_OUT)
     texts[_CONFIGURATION] = _FIRST if from_live is None else _live(from_live, ApiOptions(**reach))
-    outputs.refuse_existing(texts)  # reading what is live may have taken a while
+    outputs.refuse_existing(texts, _WAY_OUT)  # reading what is live may have taken a while
     RUN.wrote = True
     for path, text in texts.items():
         if folder := os.path.dirname(path):
@@ -130,8 +132,8 @@ def _refuse_folder() -> None:
 
     raise problem(
         "E-EXISTS",
-        f"the folder {_FOLDER}/ is there already, and without PATH a plan reads it or {_CONFIGURATION}, not both. Nothing"
-        " was written",
+        f"the folder {_FOLDER}/ is there already, and without PATH a plan reads it or {_CONFIGURATION}, not both;"
+        " nothing was written",
         "`export TENANT --out exolink` adds what is live to it; or run init in another folder.",
     )
 
@@ -154,8 +156,9 @@ def _next(from_live: str | None, ci: str | None, action: str | None) -> str:
     )
     if ci == "github" and action is None:
         steps.append(
-            "In .github/workflows put the owner and the commit of the action that you reviewed wherever it says"
-            " OWNER/exolink-reconcile@000...: `init --ci github --action OWNER/REPOSITORY@COMMIT` writes them for you.\n"
+            "Put where the action lives, and the commit of it that you reviewed, into the workflows (next time: --action):\n"
+            f"     sed -i.bak 's|{_PLACEHOLDER}.*|OWNER/REPOSITORY@COMMIT|' .github/workflows/exolink-*.yml\n"
+            "     rm .github/workflows/*.bak\n"
         )
     steps += _SETTINGS.get(ci or "", [])
     return "Next:\n" + "".join(f"  {number}. {step}" for number, step in enumerate(steps, 1))

@@ -1,5 +1,6 @@
 """init: a first configuration that is valid, and never over a file that is there."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,18 @@ def test_init_leaves_nothing_to_fix_by_hand(run: Run) -> None:
     texts = [path.read_text("utf-8") for path in Path(".github/workflows").iterdir()]
     assert code == 0 and "OWNER" not in "".join([*texts, out]) and all(f"uses: {action}\n" in text for text in texts)
     assert "EXOLINK_READ_TOKEN" in out and "exolink-production" in out and "--allow-inferred" in out
+
+
+def test_the_command_that_puts_the_action_in_its_place_works(run: Run) -> None:
+    """Who did not know the commit when init ran pastes one line later, and nothing is left to replace."""
+    Path("exolink.yaml").unlink()
+    out = run("init", "--ci", "github")[1]
+    pasted = [line.strip() for line in out.splitlines() if line.strip().startswith(("sed ", "rm "))]
+    action = f"acme/exolink-reconcile@{'c0ffee00' * 5}"
+    script = "\n".join(pasted).replace("OWNER/REPOSITORY@COMMIT", action)
+    subprocess.run(["bash", "-e", "-c", script], check=True, timeout=60)
+    texts = [path.read_text("utf-8") for path in Path(".github/workflows").iterdir()]
+    assert len(texts) == 3 and all("OWNER" not in text and f"uses: {action}\n" in text for text in texts)
 
 
 def test_init_from_what_is_live(run: Run) -> None:
