@@ -15,7 +15,7 @@ from exolink_reconcile.resource import Kind, Row, key, name_of_row
 from exolink_reconcile.secret_url import SecretUrl
 
 LONG = 200  # characters: a longer name or value is cut in its line and complete below it
-_INFERRED = "Inferred from the documentation, not documented."
+_INFERRED = "Inferred: the vendor does not document this write."
 _SECRET = "a secret in it changes"
 
 

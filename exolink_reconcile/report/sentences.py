@@ -94,5 +94,5 @@ def dangers(plan: Plan) -> Iterator[str]:
 def inferred(plan: Plan) -> Iterator[str]:
     """How many of the writes the contract only infers."""
     if count := sum(1 for step in plan.steps if step.inferred):
-        writes = "1 of these writes is" if count == 1 else f"{count} of these writes are"
-        yield f"{writes} inferred from the documentation, not documented (see `capabilities`)."
+        writes = "1 write is" if count == 1 else f"{count} writes are"
+        yield f"{writes} inferred, not documented (see `capabilities`); the real API needs --allow-inferred."
