@@ -425,7 +425,21 @@ def _explain(error: MarkedYAMLError, line: bytes) -> tuple[str, str]:
         return summary, f"{hint} Text that starts with a mark like ` or %, or goes on after a quote, must be quoted."
     if error.problem == _NO_TOKEN:
         return summary, f"Text that starts with @, ` or % must be quoted. {_QUOTE}"
-    return summary, ""
+    if error.problem == "found unknown escape character":
+        return summary, "In double quotes a backslash begins an escape: double it, or use single quotes."
+    return summary, _not_closed(error)
+
+
+def _not_closed(error: MarkedYAMLError) -> str:
+    """The line in which a quote or bracket opens that nothing closes; empty where that is not the problem."""
+    opened = (
+        f"that opens in line {error.context_mark.line + 1} is not closed" if error.context_mark else "is not closed"
+    )
+    if error.context == "while scanning a quoted scalar":
+        return f"A quote {opened}."
+    if error.context in ("while parsing a flow sequence", "while parsing a flow mapping"):
+        return f"A bracket {opened}, or a comma is missing."
+    return ""
 
 
 _SURROGATE = "found invalid Unicode character escape code"
