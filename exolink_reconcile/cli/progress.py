@@ -18,7 +18,8 @@ _TICK = 0.2  # seconds between two updates
 _HEARTBEAT = 30.0  # seconds of silence after which a log gets a line: a CI system takes more for a hang
 _LONG = 5.0  # seconds after which a write in flight is named
 _SETTLING_IN = 3.0  # seconds before the time left can be estimated
-_BAR = 24
+_BAR = 24  # columns of the bar in a log
+_SHORTEST_BAR, _LONGEST_BAR = 8, 60
 STOPPING = "Stopping: no new write starts; waiting up to 5 s for what is in flight."
 
 
@@ -59,10 +60,15 @@ class Line:
         """Whether the line is redrawn."""
         return self._live
 
+    @property
+    def room(self) -> int | None:
+        """How many columns a drawn line may take; None in a log."""
+        return shutil.get_terminal_size().columns - 1 if self._live else None
+
     def draw(self, text: str) -> None:
         """Show the state: at once on a terminal, elsewhere only after a long silence."""
-        if self._live:
-            room = shutil.get_terminal_size().columns - 1
+        room = self.room
+        if room is not None:
             text = text if len(text) <= room else f"{text[: room - 1]}…"
             if text != self._drawn:
                 self._console.note(f"\r{text}\x1b[K")
@@ -170,8 +176,7 @@ class Progress:
     def _state(self) -> str:
         """One line: a bar, counts, speed, time left, and the write that has been waiting for longest."""
         seconds = self.seconds
-        filled = self._done * _BAR // self.total if self.total else _BAR
-        parts = [f"{'█' * filled}{'░' * (_BAR - filled)} {self._done}/{self.total}"]
+        parts = [f"{self._done}/{self.total}"]
         if self._failed:
             parts.append(f"{self._failed} failed")
         if self._done == self.total:
@@ -183,7 +188,17 @@ class Progress:
             name, since = min(self._in_flight.values(), key=lambda entry: entry[1])
             if (waited := time.monotonic() - since) >= _LONG:
                 parts.append(f"waiting {duration(waited)} for {name}")
-        return "  ".join(parts)
+        text = "  ".join(parts)
+        return f"{self._bar(len(text))}{text}"
+
+    def _bar(self, beside: int) -> str:
+        """A bar that leaves room for the text beside it; none where there is no room."""
+        room = self._line.room
+        columns = _BAR if room is None else min(room - beside - 1, _LONGEST_BAR)
+        if columns < _SHORTEST_BAR:
+            return ""
+        filled = self._done * columns // self.total if self.total else columns
+        return f"{'█' * filled}{'░' * (columns - filled)} "
 
 
 def duration(seconds: float) -> str:
