@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from support_chargers import charger
 from support_pipeline import CONTRACT_TEXT, contract_of, document, read_yaml
 from world import Answer, Refusal, World
 
@@ -145,8 +146,6 @@ class Runs:
                 api.pool.shutdown(wait=True, cancel_futures=True)
 
 
-CHARGER = {"displayName": "Lobby", "profileId": 1}
-
 CPMS = {"url": "wss://h/", "interval": 30}
 
 
@@ -163,12 +162,8 @@ class Lenient(World):
         return 201, {}, b""
 
 
-def chargers(*names: str, **fields: Any) -> list[dict[str, Any]]:
-    return [{"identity": name, **CHARGER, **fields} for name in names]
-
-
 def yaml(*names: str, **fields: Any) -> str:
-    return document("acme", chargers=chargers(*names, **fields))
+    return document("acme", chargers=[charger(name, **fields) for name in names])
 
 
 def names(world: World, kind: str = "charger") -> list[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from support_chargers import chargers
 from support_pipeline import document, pipeline
 from world import World
 
@@ -33,18 +34,16 @@ HOSTILE = {
 }
 
 
-def chargers(first: int, last: int, **fields: Any) -> list[dict[str, Any]]:
-    return [
-        {"identity": f"CP-{number:03}", "displayName": f"Lobby {number}", "profileId": 1, **fields}
-        for number in range(first, last + 1)
-    ]
+def lobbies(first: int, last: int, **fields: Any) -> list[dict[str, Any]]:
+    """Chargers that each have a name of their own."""
+    return [{**row, "displayName": f"Lobby {n}"} for n, row in enumerate(chargers(first, last, **fields), first)]
 
 
 def everything() -> Plan:
     """A plan with all there is: a refusal, held back, deletes, replaces, updates, creates, unmanaged, secrets."""
     cpms = {"url": "wss://user:hunter2@cpms.example.com/ocpp?token=abcdef", "interval": 30}
     world = World()
-    for row in chargers(1, 40):
+    for row in lobbies(1, 40):
         world.add("acme", "charger", **row)
     for name in ("Held", "Gone", "Redo", "Edit", "Nobody"):
         world.add("acme", "cpms", displayName=name, **cpms)
@@ -56,8 +55,8 @@ def everything() -> Plan:
     ]
     yaml = document(
         "acme", policy={"allowReplace": ["cpms/Redo"]}, profiles={"standard": 1, "night": 2}, cpms=entries,
-        chargers=chargers(3, 12, profileId=2, displayName="By the lift") + chargers(13, 40, profileId=2)
-        + chargers(41, 46),
+        chargers=lobbies(3, 12, profileId=2, displayName="By the lift") + lobbies(13, 40, profileId=2)
+        + lobbies(41, 46),
         removed=[{"cpms": "Gone", "reason": "contract ended, OPS-123"}, {"charger": "CP-001"}, {"charger": "CP-002"}],
     )  # fmt: skip
     with pipeline(world) as run:

@@ -2,19 +2,14 @@
 
 from typing import Any
 
+from support_chargers import chargers
 from support_pipeline import digest_of, document, pipeline
 from world import World
 
 from exolink_reconcile.model import Plan
 from exolink_reconcile.report import text
 
-CHARGER = {"displayName": "Lobby", "profileId": 1}
-
 CPMS = {"url": "wss://h/", "interval": 30}
-
-
-def chargers(first: int, last: int, **fields: Any) -> list[dict[str, Any]]:
-    return [{"identity": f"CP-{number:03}", **CHARGER, **fields} for number in range(first, last + 1)]
 
 
 def plan_of(yaml: str, live: list[dict[str, Any]] = [], cpms: list[dict[str, Any]] = [], **choices: Any) -> Plan:  # noqa: B006  # only read

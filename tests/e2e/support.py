@@ -59,7 +59,7 @@ class Result:
         raise AssertionError(f"no line with {mark} and {name}\n{self.report}")
 
 
-def chargers(identities: list[str], **fields: Any) -> str:
+def charger_lines(identities: list[str], **fields: Any) -> str:
     """YAML entries for these chargers."""
     extra = "".join(f", {name}: {value}" for name, value in fields.items())
     return "".join(f"  - {{identity: {identity}{extra}}}\n" for identity in identities)

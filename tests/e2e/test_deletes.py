@@ -1,7 +1,7 @@
 """What may be deleted: `removed`, prune, protection, and the budget that asks for a number."""
 
 from .conftest import Cli
-from .support import NO_CHANGES, SETTLED, chargers, numbered
+from .support import NO_CHANGES, SETTLED, charger_lines, numbered
 
 
 def removed(identities: list[str]) -> str:
@@ -110,7 +110,7 @@ def test_more_than_a_tenth_needs_the_number(cli: Cli) -> None:
     """Beyond 10 % of the live objects the exact number of deletes is needed; soft-deleted rows do not count as live."""
     for identity in numbered(1, 30):
         cli.world.add("acme", "charger", identity=f"GONE-{identity}", deletedAt="2025-01-01T00:00:00Z")
-    new = "chargers:\n" + chargers(["NEW-1"], displayName="A", profileId=1)
+    new = "chargers:\n" + charger_lines(["NEW-1"], displayName="A", profileId=1)
     gone = seed(cli, 20)[:3]
     cli.write("exolink.yaml", "tenant: acme\n" + new + removed(gone))
     plan = cli("plan")

@@ -5,14 +5,14 @@ from collections.abc import Callable
 from world import Answer
 
 from .conftest import Cli
-from .support import SETTLED, chargers, numbered
+from .support import SETTLED, charger_lines, numbered
 
 REFUSED: Answer = (422, {"Content-Type": "application/json"}, b'{"error": "the depot is closed"}')
 
 
 def test_a_failed_create(cli: Cli) -> None:
     """Independent work goes on, the totals say what happened, the failure is named, and a re-run converges."""
-    cli.write("exolink.yaml", "tenant: acme\nchargers:\n" + chargers(numbered(1, 5), displayName="A", profileId=1))
+    cli.write("exolink.yaml", "tenant: acme\nchargers:\n" + charger_lines(numbered(1, 5), displayName="A", profileId=1))
     posts: list[str] = []
 
     def refuse_the_first(method: str, path: str) -> Answer | None:
@@ -51,7 +51,7 @@ removed: [{{cpms: Old}}]
 
 def test_ten_failures_in_a_row(cli: Cli) -> None:
     """After 10 failures in a row, no more of that action and kind is tried; the rest goes on."""
-    cli.write("exolink.yaml", SETTLED + chargers(numbered(1, 40), displayName="A", profileId=1))
+    cli.write("exolink.yaml", SETTLED + charger_lines(numbered(1, 40), displayName="A", profileId=1))
     cli.world.override = lambda method, path: REFUSED if method == "POST" and path.endswith("/charger") else None
     cli("apply", "--auto-approve", code=5)
     posts = [request for request in cli.world.writes if request.line == "POST /tenant/acme/charger"]
@@ -61,7 +61,9 @@ def test_ten_failures_in_a_row(cli: Cli) -> None:
 
 def test_the_right_to_write_is_lost_halfway(cli: Cli) -> None:
     """A 403 in the middle is 10, nothing more is written, and what was written is known."""
-    cli.write("exolink.yaml", "tenant: acme\nchargers:\n" + chargers(numbered(1, 40), displayName="A", profileId=1))
+    cli.write(
+        "exolink.yaml", "tenant: acme\nchargers:\n" + charger_lines(numbered(1, 40), displayName="A", profileId=1)
+    )
 
     def lost(method: str, path: str) -> Answer | None:
         return (403, {}, b"") if method == "POST" and len(cli.world.live("acme", "charger")) >= 5 else None
@@ -113,7 +115,7 @@ def test_a_server_that_clears_what_was_not_sent(cli: Cli) -> None:
     """E-PUT-CLOBBERS: 5 after the first write, and no more of that action and kind."""
     for identity in numbered(1, 3):
         cli.world.add("acme", "charger", identity=identity, displayName="precious")
-    cli.write("exolink.yaml", "tenant: acme\nchargers:\n" + chargers(numbered(1, 3), profileId=2))
+    cli.write("exolink.yaml", "tenant: acme\nchargers:\n" + charger_lines(numbered(1, 3), profileId=2))
     cli.world.alter = surprise(cli, displayName="")
     assert "E-PUT-CLOBBERS" in cli("apply", "--auto-approve", code=5).text
     assert len(cli.world.writes) == 1

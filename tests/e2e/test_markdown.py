@@ -3,7 +3,7 @@
 import pytest
 
 from .conftest import Cli
-from .support import NO_CHANGES, chargers, numbered
+from .support import NO_CHANGES, charger_lines, numbered
 
 DESIRED = """
 tenant: acme
@@ -18,7 +18,7 @@ REMOVED = "removed: [{cpms: Test bench, reason: 'OPS-123'}, {charger: CP-0002}]\
 @pytest.fixture
 def drifted(settled: Cli) -> Cli:
     """Thirty creates, a move to another profile, a secret that changes, a field held back, two deletes."""
-    entries = chargers(["CP-0001"], profile="night") + chargers(
+    entries = charger_lines(["CP-0001"], profile="night") + charger_lines(
         numbered(100, 129), displayName="'@octocat #1'", profile="standard"
     )
     settled.write("exolink.yaml", DESIRED + entries + REMOVED)

@@ -6,7 +6,7 @@ import re
 from world import Answer
 
 from .conftest import Cli
-from .support import NO_CHANGES, SETTLED, chargers, numbered
+from .support import NO_CHANGES, SETTLED, charger_lines, numbered
 
 
 def test_from_nothing_to_no_changes(cli: Cli) -> None:
@@ -109,7 +109,7 @@ def test_long_runs_are_folded(cli: Cli) -> None:
     """Alike updates are one line with a count, which --full unfolds."""
     for identity in numbered(1, 200):
         cli.world.add("acme", "charger", identity=identity, profileId=1)
-    cli.write("exolink.yaml", "tenant: acme\nchargers:\n" + chargers(numbered(1, 200), profileId=2))
+    cli.write("exolink.yaml", "tenant: acme\nchargers:\n" + charger_lines(numbered(1, 200), profileId=2))
     folded, full = cli("plan"), cli("plan", "--full")
     assert "200 chargers: profileId 1 -> 2" in folded.out and "CP-150" not in folded.out
     assert all(identity in full.out for identity in numbered(1, 200))
@@ -174,7 +174,9 @@ def test_one_write_first(cli: Cli) -> None:
 
     cli.world.before_request = lambda index, method, path: events.append(("asked", method))
     cli.world.alter = answered
-    cli.write("exolink.yaml", "tenant: acme\nchargers:\n" + chargers(numbered(1, 30), displayName="A", profileId=1))
+    cli.write(
+        "exolink.yaml", "tenant: acme\nchargers:\n" + charger_lines(numbered(1, 30), displayName="A", profileId=1)
+    )
     cli("apply", "--auto-approve")
     posts = [what for what, method in events if method == "POST"]
     assert len(posts) == 60 and posts[:2] == ["asked", "answered"]

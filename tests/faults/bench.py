@@ -334,7 +334,7 @@ def bystanders(world: World) -> list[Row]:
     return [world.row("acme", kind, name) for kind, name in BYSTANDERS]
 
 
-def chargers(world: World, tenant: str = "acme") -> list[str]:
+def live_chargers(world: World, tenant: str = "acme") -> list[str]:
     return sorted(row["identity"] for row in world.live(tenant, "charger"))
 
 

@@ -14,7 +14,7 @@ import pytest
 from world import Row, World
 
 from . import server as fs
-from .bench import LATE, NO_CHANGES, TOKEN, Bench, chargers, fleet, in_background, seldom, wait_for
+from .bench import LATE, NO_CHANGES, TOKEN, Bench, fleet, in_background, live_chargers, seldom, wait_for
 from .server import Hit
 
 
@@ -48,7 +48,7 @@ def test_row_01_a_create_that_timed_out(bench: Bench, number: int) -> None:
     bench.write("exolink.yaml", fleet(3))
     bench.server.on(fs.nth("POST", number), fs.timeout_after)
     ran = bench.apply(code=0)
-    assert chargers(bench.world) == names(3) and len(posts(bench)) == 3
+    assert live_chargers(bench.world) == names(3) and len(posts(bench)) == 3
     assert "3 added" in ran.out
     bench.empty()
 
@@ -58,7 +58,7 @@ def test_row_01_a_create_that_never_arrived(bench: Bench) -> None:
     bench.write("exolink.yaml", fleet(3))
     bench.server.on(fs.nth("POST", 2), fs.timeout_before)
     ran = bench.apply(code=9)
-    [lost] = [identity for identity in names(3) if identity not in chargers(bench.world)]
+    [lost] = [identity for identity in names(3) if identity not in live_chargers(bench.world)]
     assert "E-AMBIGUOUS" in ran.text and f"acme/charger/{lost}" in ran.text
     assert len(posts(bench, lost)) == 1
     unknowns = bench.open_unknowns()
@@ -86,7 +86,7 @@ def test_row_02_a_create_that_commits_late(bench: Bench) -> None:
     bench.write("exolink.yaml", fleet(3))
     bench.server.on(fs.nth("POST", 1), fs.late_commit(LATE))
     bench.apply(code=0)
-    assert len(posts(bench)) == 3 and chargers(bench.world) == names(3)
+    assert len(posts(bench)) == 3 and live_chargers(bench.world) == names(3)
 
 
 def test_row_03_killed_and_committed_late(bench: Bench) -> None:
@@ -112,7 +112,7 @@ def test_row_04_no_connection(bench: Bench) -> None:
     time.sleep(0.6)
     with fs.FaultServer(bench.world, port=port):
         bench.check(running.finish(), 0)
-    assert chargers(bench.world) == names(1)
+    assert live_chargers(bench.world) == names(1)
 
 
 def test_row_05_a_connection_that_was_closed_meanwhile(bench: Bench) -> None:
@@ -204,7 +204,7 @@ def test_row_08_a_rate_limit_below_what_we_could_send(bench: Bench, retry_after:
 
     bench.server.on(empty, fs.throttled(retry_after))
     ran = bench.apply("--parallelism", "16", code=0)
-    assert chargers(bench.world) == names(200), ran.report
+    assert live_chargers(bench.world) == names(200), ran.report
     refused = sum(exchange.status == 429 for exchange in bench.server.log)
     assert 0 < refused < 60, "it should be met, and then kept"
 
@@ -258,7 +258,7 @@ def test_row_12_the_token_expires_halfway(bench: Bench) -> None:
     bench.write("exolink.yaml", fleet(40))
     bench.server.on(lambda hit: len(posts(bench)) > 12, fs.answer(401))
     ran = bench.apply(code=10)
-    created = len(chargers(bench.world))
+    created = len(live_chargers(bench.world))
     assert 10 <= created <= 13 and f"{created} added" in ran.text
     assert sum(exchange.is_write and exchange.status == 401 for exchange in ran.log) <= 8, "what was in flight"
     bench.server.heal()
@@ -277,7 +277,7 @@ def test_row_12_a_token_that_is_renewed(bench: Bench) -> None:
     bench.write("exolink.yaml", fleet(12))
     bench.server.on(fs.nth("POST", 4), expires)
     bench.apply("--token-file", str(path), code=0)
-    assert chargers(bench.world) == names(12)
+    assert live_chargers(bench.world) == names(12)
     bench.world.token = "expired-for-good"
     assert bench.apply("--token-file", str(path), code=10).writes == []
 
@@ -329,7 +329,7 @@ def test_row_17_409_on_create(start_bench: Callable[..., Bench]) -> None:
     ran = bench.apply(code=5)
     assert "acme/charger/CP-003" in ran.text and len(posts(bench, "CP-003")) == 1
     assert bench.world.row("acme", "charger", "CP-003")["displayName"] == "Theirs"
-    assert chargers(bench.world) == names(4)
+    assert live_chargers(bench.world) == names(4)
     [again] = bench.converge(applies=1)
     assert [exchange.method for exchange in again.writes] == ["PUT"], "the next plan adopts it, shown as an update"
 
@@ -342,7 +342,7 @@ def test_row_18_422(bench: Bench) -> None:
     ran = bench.apply(code=5)
     assert "profileId is closed" in ran.text and "exolink.yaml:4:" in ran.text and "x" * 600 not in ran.text
     assert "\x1b" not in ran.text and not any(line.strip().startswith("::") for line in ran.text.splitlines())
-    assert len(posts(bench, "CP-002")) == 1 and len(chargers(bench.world)) == 3
+    assert len(posts(bench, "CP-002")) == 1 and len(live_chargers(bench.world)) == 3
 
 
 # --------------------------------------------------------------------------------------------- lists that do not tell all
@@ -379,7 +379,7 @@ def test_row_20_empty_list(bench: Bench) -> None:
     bench.apply(code=7)
     bench.apply("--allow-shrunk", "acme/cpms", code=7)
     bench.apply("--allow-shrunk", "acme/charger", code=0)
-    assert chargers(bench.world) == names(3)
+    assert live_chargers(bench.world) == names(3)
 
 
 def test_row_21_a_list_that_lags(bench: Bench) -> None:
@@ -756,4 +756,4 @@ def test_row_40_the_first_address_is_dead(bench: Bench) -> None:
     """
     bench.write("exolink.yaml", fleet(1))
     bench.apply("--api-url", bench.server.url.replace("127.0.0.1", "localhost"), code=0, env=bench.patch(code))
-    assert chargers(bench.world) == names(1)
+    assert live_chargers(bench.world) == names(1)

@@ -11,7 +11,7 @@ import pytest
 from world import World
 
 from . import server as fs
-from .bench import PASSWORD, TOKEN, Bench, Ran, chargers, fleet
+from .bench import PASSWORD, TOKEN, Bench, Ran, fleet, live_chargers
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 STEERING = [chr(code) for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) != "\n"]
@@ -161,7 +161,7 @@ def test_row_76_bom_and_line_ends(bench: Bench) -> None:
     text = fleet(2).replace("\n", "\r\n")
     bench.write("exolink.yaml", b"\xef\xbb\xbf" + text.encode())
     bench.apply(code=0)
-    assert chargers(bench.world) == ["CP-001", "CP-002"]
+    assert live_chargers(bench.world) == ["CP-001", "CP-002"]
     assert all("\r" not in str(row) for row in bench.world.live("acme", "charger"))
     bench.write("middle.yaml", "tenant: acme\nname: A\ufeffB\n")
     bench.run("validate", "middle.yaml", code=3)
@@ -217,7 +217,7 @@ def test_row_80_nothing_in_it(bench: Bench) -> None:
         bench.run("validate", f"{name}.yaml", code=3)
     bench.write("two.yaml", fleet(1) + "---\n" + fleet(1, first=2))
     bench.apply("two.yaml", code=0)
-    assert chargers(bench.world) == ["CP-001", "CP-002"]
+    assert live_chargers(bench.world) == ["CP-001", "CP-002"]
 
 
 def test_row_81_files_that_are_not_there(bench: Bench) -> None:

@@ -32,8 +32,8 @@ from .bench import (
     Bench,
     Ran,
     bystanders,
-    chargers,
     fleet,
+    live_chargers,
     seldom,
     wait_for,
 )
@@ -252,7 +252,7 @@ def test_row_50_interrupted_in_flight(bench: Bench, number: signal.Signals) -> N
     """Once: no new writes, what is in flight ends and is known, an honest summary, 130 or 143; a re-run converges."""
     ran = interrupted(bench, number)
     assert ran.code == INTERRUPTS[number], ran.report
-    created = len(chargers(bench.world))
+    created = len(live_chargers(bench.world))
     assert 0 < created < 40 and f"{created} added" in ran.text, ran.report
     assert bench.open_unknowns().count("acme/charger/") == 0
     bench.server.heal()
@@ -522,7 +522,7 @@ def test_row_57_a_journal_of_another_api(start_bench: Callable[..., Bench]) -> N
     one.server.on(fs.nth("POST", 1), fs.timeout_before)
     one.apply(code=9)
     ran = other.apply("--state", str(one.state), code=0)
-    assert len(ran.writes) == 3 and chargers(other.world) == names(3)
+    assert len(ran.writes) == 3 and live_chargers(other.world) == names(3)
     one.converge()
 
 
@@ -599,7 +599,7 @@ def test_row_61_a_file_that_changes_while_it_is_read(bench: Bench) -> None:
     bench.write("exolink.yaml", fleet(4))
     bench.server.on(fs.nth_to("GET", "/tenant/acme", 1), lambda hit: bench.write("exolink.yaml", fleet(9)) and None)
     bench.apply(code=0)
-    assert chargers(bench.world) == names(4)
+    assert live_chargers(bench.world) == names(4)
 
 
 @pytest.mark.parametrize("files", [32, *seldom(24, 64)])
@@ -681,7 +681,7 @@ def test_killed_in_and_between_waves(bench: Bench, how: str, number: int) -> Non
             bench.server.heal()
             ran = bench.run("apply", "--plan", "p.json", *options, code=(0, 5))
         bench.check(ran, (0, 5, 6))
-    assert killed and len(chargers(bench.world)) == 6
+    assert killed and len(live_chargers(bench.world)) == 6
     bench.converge(applies=1)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from . import server as fs
-from .bench import Bench, chargers, fleet, wait_for
+from .bench import Bench, fleet, live_chargers, wait_for
 from .server import Hit
 
 
@@ -46,7 +46,7 @@ def test_row_A8_the_lock_goes_while_an_apply_works(slow: Bench) -> None:
     assert "E-LOCK-LOST" in ran.text and 1 <= len(ran.writes) < 30, ran.report
     slow.check(second.finish())
     slow.converge()
-    assert len(chargers(slow.world)) == 30
+    assert len(live_chargers(slow.world)) == 30
 
 
 def test_row_A9_the_state_goes_while_an_apply_works(slow: Bench) -> None:
@@ -58,7 +58,7 @@ def test_row_A9_the_state_goes_while_an_apply_works(slow: Bench) -> None:
     slow.check(ran, {11, 9})
     assert "removed or replaced" in ran.text and 1 <= len(ran.writes) < 30, ran.report
     slow.converge()
-    assert len(chargers(slow.world)) == 30
+    assert len(live_chargers(slow.world)) == 30
 
 
 def test_row_A13_the_state_was_lost_with_its_runner(bench: Bench) -> None:
@@ -70,7 +70,7 @@ def test_row_A13_the_state_was_lost_with_its_runner(bench: Bench) -> None:
     bench.server.heal()
     ran = bench.apply(code=0, env={"CI": "true"})
     assert "Waiting" in ran.err and "is new" in ran.err
-    assert chargers(bench.world) == ["CP-001", "CP-002", "CP-003"]
+    assert live_chargers(bench.world) == ["CP-001", "CP-002", "CP-003"]
     bench.write("exolink.yaml", fleet(4))
     assert "is new" not in bench.apply(code=0, env={"CI": "true"}).err
     bench.empty()

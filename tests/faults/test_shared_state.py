@@ -11,7 +11,7 @@ import pytest
 from exolink_reconcile.state import store
 
 from . import server as fs
-from .bench import LATE, PASSWORD, TOKEN, Bench, Running, bystanders, chargers, fleet, seldom, twelve, wait_for
+from .bench import LATE, PASSWORD, TOKEN, Bench, Running, bystanders, fleet, live_chargers, seldom, twelve, wait_for
 from .server import Hit
 
 
@@ -67,7 +67,7 @@ def start(bench: Bench, gate: Gate) -> Running:
 
 def made(bench: Bench) -> int:
     """How many of the fleet's chargers there are, each counted as often as it exists."""
-    return sum(name.startswith("CP-0") for name in chargers(bench.world))
+    return sum(name.startswith("CP-0") for name in live_chargers(bench.world))
 
 
 KILLS = {"before": fs.kill_before, "after": fs.kill_after, "answered": fs.kill_answered, "late": fs.kill_late(LATE)}

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from support_chargers import CHARGER, chargers
 from support_pipeline import as_json, document, pipeline
 from world import Answer, World
 
@@ -19,23 +20,18 @@ from exolink_reconcile.planning import differ
 from exolink_reconcile.report import result_text
 from exolink_reconcile.saved_plan import reader
 
-CHARGER = {"displayName": "Lobby", "profileId": 1}
 CPMS = {"url": "wss://h/", "interval": 30}
-
-
-def chargers(count: int, **fields: Any) -> list[dict[str, Any]]:
-    return [{"identity": f"CP-{number:03}", **CHARGER, **fields} for number in range(count)]
 
 
 def world_of(count: int) -> World:
     world = World()
-    for row in chargers(count):
+    for row in chargers(0, count - 1):
         world.add("acme", "charger", **row)
     return world
 
 
 def removed(count: int) -> str:
-    return document("acme", removed=[{"charger": row["identity"]} for row in chargers(count)])
+    return document("acme", removed=[{"charger": row["identity"]} for row in chargers(0, count - 1)])
 
 
 def summary(result: Result) -> list[tuple[str, str, str]]:
@@ -89,7 +85,7 @@ def test_totals_and_outcomes() -> None:
     yaml = document(
         "acme", policy={"allowReplace": ["cpms/R"]},
         cpms=[{"displayName": "R", **CPMS, "interval": 60}, {"displayName": "N", **CPMS}],
-        chargers=[{**chargers(3)[0], "profileId": 2}], removed=[{"charger": "CP-001"}],
+        chargers=[{**chargers(0, 2)[0], "profileId": 2}], removed=[{"charger": "CP-001"}],
     )  # fmt: skip
     with pipeline(world) as run:
         plan = run.plan(yaml)
@@ -106,7 +102,7 @@ def test_the_first_goes_alone(count: int, expected: list[int]) -> None:
     """Creates go one, then ten, then the rest, each stage read back before the next."""
     world = World()
     with pipeline(world) as run:
-        run.apply(document("acme", chargers=chargers(count)))
+        run.apply(document("acme", chargers=chargers(0, count - 1)))
     assert stages(world, "POST") == expected
 
 
@@ -121,7 +117,7 @@ def test_deletes_are_looked_at_between_stages() -> None:
 def test_tenants_are_staged_for_themselves() -> None:
     """Each tenant has its own first one."""
     world = World(tenants=("acme", "beta"))
-    yaml = "---\n".join(document(tenant, chargers=chargers(3)) for tenant in ("acme", "beta"))
+    yaml = "---\n".join(document(tenant, chargers=chargers(0, 2)) for tenant in ("acme", "beta"))
     with pipeline(world) as run:
         run.apply(yaml)
     lists = [i for i, request in enumerate(world.log) if request.method == "GET" and request.path.endswith("charger")]
@@ -150,7 +146,7 @@ def test_eight_at_a_time_and_no_more() -> None:
 
     world.before_request = before
     with pipeline(world, parallelism=3) as run:
-        run.apply(document("acme", chargers=chargers(21)))
+        run.apply(document("acme", chargers=chargers(0, 20)))
     assert most[0] == 3
 
 
@@ -162,7 +158,7 @@ def test_independent_work_goes_on() -> None:
     world = World(tenants=("acme", "beta"))
     world.override = refuse("POST", "/tenant/acme/cpms")
     yaml = "---\n".join(
-        document(tenant, cpms=[{"displayName": "A", **CPMS}], chargers=chargers(2)) for tenant in ("acme", "beta")
+        document(tenant, cpms=[{"displayName": "A", **CPMS}], chargers=chargers(0, 1)) for tenant in ("acme", "beta")
     )
     with pipeline(world) as run:
         result = run.apply(yaml)
@@ -180,7 +176,7 @@ def test_nothing_is_deleted_after_a_failure() -> None:
     yaml = "---\n".join(
         document(
             tenant, policy={"allowReplace": ["cpms/R"]}, cpms=[{"displayName": "R", **CPMS, "interval": 9}],
-            chargers=chargers(1), removed=[{"charger": "Old"}],
+            chargers=chargers(0, 0), removed=[{"charger": "Old"}],
         )
         for tenant in ("acme", "beta")
     )  # fmt: skip
@@ -194,8 +190,8 @@ def test_nothing_is_deleted_after_a_failure() -> None:
 
 
 @pytest.mark.parametrize(("method", "yaml", "rows"), [
-    ("POST", document("acme", chargers=chargers(40)), 0),
-    ("PUT", document("acme", chargers=chargers(40, profileId=2)), 40),
+    ("POST", document("acme", chargers=chargers(0, 39)), 0),
+    ("PUT", document("acme", chargers=chargers(0, 39, profileId=2)), 40),
 ])  # fmt: skip
 def test_ten_failures_in_a_row(method: str, yaml: str, rows: int) -> None:
     """After ten failures in a row the rest of the group is skipped."""
@@ -218,7 +214,7 @@ def test_ten_in_doubt_in_a_row() -> None:
 
     world.override = override
     with pipeline(world, parallelism=1) as run:
-        result = run.apply(document("acme", chargers=chargers(60)))
+        result = run.apply(document("acme", chargers=chargers(0, 59)))
     assert statuses(result) == {"done": 1, "unknown": 10, "skipped": 49} and len(world.writes) == 11
 
 
@@ -244,7 +240,7 @@ def test_failures_that_are_not_in_a_row() -> None:
 
     world.override = override
     with pipeline(world, parallelism=1) as run:
-        result = run.apply(document("acme", chargers=chargers(40)))
+        result = run.apply(document("acme", chargers=chargers(0, 39)))
     assert statuses(result) == {"failed": 36, "done": 4}
 
 
@@ -254,7 +250,7 @@ def test_each_end_is_reported_once() -> None:
     world.override = refuse("PUT", "/charger/2")
     ended: list[Outcome] = []
     with pipeline(world, parallelism=1) as run:
-        desired = run.desired(document("acme", chargers=chargers(5, displayName="New")))
+        desired = run.desired(document("acme", chargers=chargers(0, 4, displayName="New")))
         plan, before = run.plan(desired), run.live(desired)
         applier.apply(plan, desired, run.contract, run.api, Stop(), Settings(settle=0.0, ended=ended.append), before)
     assert sorted((o.step.address.name, o.status.value) for o in ended) == [
@@ -267,7 +263,7 @@ def test_a_create_that_does_not_show_up() -> None:
     world = World()
     world.override = lambda method, path: (201, {}, b"") if method == "POST" else None
     with pipeline(world) as run:
-        result = run.apply(document("acme", chargers=chargers(5)))
+        result = run.apply(document("acme", chargers=chargers(0, 4)))
     assert summary(result)[0] == ("charger/CP-000", "unknown", "E-LIST-BLIND")
     assert {code for _, status, code in summary(result)[1:]} == {"E-LIST-BLIND"}
     assert len(world.writes) == 1 and 9 in result.exit_codes
@@ -281,7 +277,7 @@ def test_a_value_that_the_api_does_not_keep() -> None:
         return (answer[0], answer[1], answer[2].replace(b'"profileId": 2', b'"profileId": 99'))
 
     world.alter = alter
-    yaml = "---\n".join(document(tenant, chargers=chargers(12, profileId=2)) for tenant in ("acme", "beta"))
+    yaml = "---\n".join(document(tenant, chargers=chargers(0, 11, profileId=2)) for tenant in ("acme", "beta"))
     with pipeline(world) as run:
         result = run.apply(yaml)
     assert len(world.writes) == 2 and result.exit_codes == (5,)
@@ -353,7 +349,9 @@ def test_a_single_create_warns_the_other_tenants() -> None:
         return (answer[0], answer[1], body)
 
     world.alter = alter
-    yaml = "---\n".join(document(name, chargers=chargers(n, profileId=2)) for name, n in (("acme", 1), ("beta", 5)))
+    yaml = "---\n".join(
+        document(name, chargers=chargers(0, n - 1, profileId=2)) for name, n in (("acme", 1), ("beta", 5))
+    )
     with pipeline(world) as run:
         result = run.apply(yaml)
     assert statuses(result) == {"failed": 1, "done": 1, "skipped": 4}
@@ -458,7 +456,7 @@ def test_an_item_that_is_not_found_is_looked_for_in_the_list() -> None:
     world = world_of(3)
     world.override = lambda method, path: (404, {}, b"") if method == "GET" and "/charger/" in path else None
     with pipeline(world) as run:
-        result = run.apply(document("acme", chargers=chargers(3, profileId=2)))
+        result = run.apply(document("acme", chargers=chargers(0, 2, profileId=2)))
     assert statuses(result) == {"done": 3} and result.totals == (0, 3, 0)
     lists = [request for request in world.log if request.method == "GET" and request.path.endswith("/charger")]
     assert len(lists) == 5  # the plan's, one for each stage, the canary's, the last
@@ -469,7 +467,7 @@ def test_what_differed_before_is_no_news(known: bool) -> None:
     """A plan with a target leaves differences out: they are not told as new ones afterwards."""
     world = World()
     with pipeline(world) as run:
-        desired = run.desired(document("acme", chargers=chargers(5)))
+        desired = run.desired(document("acme", chargers=chargers(0, 4)))
         plan = run.plan(desired, targets=("acme/charger/CP-001",))
         before = run.live(desired)
         differing = differ.addresses(differ.diff(desired, before)) if known else []
@@ -491,7 +489,7 @@ def test_no_clear_answer_settles_by_reading() -> None:
 
     world.alter = alter
     with pipeline(world) as run:
-        result = run.apply(document("acme", chargers=chargers(2)))
+        result = run.apply(document("acme", chargers=chargers(0, 1)))
     assert statuses(result) == {"done": 2} and result.totals == (2, 0, 0)
     assert len(world.writes) == 2 and len(world.live("acme", "charger")) == 2
 
@@ -501,7 +499,7 @@ def test_no_clear_answer_and_nothing_there() -> None:
     world = World()
     world.override = refuse("POST", "/charger", status=502)
     with pipeline(world) as run:
-        result = run.apply(document("acme", chargers=chargers(3)))
+        result = run.apply(document("acme", chargers=chargers(0, 2)))
     assert summary(result)[0] == ("charger/CP-000", "unknown", "E-AMBIGUOUS")
     assert len(world.writes) == 1 and 9 in result.exit_codes
 
@@ -511,7 +509,7 @@ def test_denied() -> None:
     world = world_of(3)
     world.override = refuse("PUT", "/charger", status=403)
     with pipeline(world) as run:
-        result = run.apply(document("acme", chargers=chargers(3, profileId=2), cpms=[]))
+        result = run.apply(document("acme", chargers=chargers(0, 2, profileId=2), cpms=[]))
     assert statuses(result) == {"failed": 1, "skipped": 2} and 10 in result.exit_codes
     assert len(world.writes) == 1
 
@@ -573,7 +571,7 @@ def after_the_plan(change: Callable[[World], Any], yaml: str) -> tuple[World, Re
         return world, run.apply(yaml, plan)
 
 
-ONE_UPDATE = document("acme", chargers=[{**chargers(1)[0], "profileId": 2}])
+ONE_UPDATE = document("acme", chargers=[{**chargers(0, 0)[0], "profileId": 2}])
 
 
 @pytest.mark.parametrize(
@@ -596,7 +594,7 @@ def test_what_moved_is_skipped(yaml: str, change: Callable[[World], Any]) -> Non
 
 def test_stale_beside_a_write() -> None:
     """Stale is 5, not 6, once anything was written."""
-    yaml = document("acme", chargers=chargers(2, profileId=2))
+    yaml = document("acme", chargers=chargers(0, 1, profileId=2))
     world, result = after_the_plan(lambda w: w.edit("acme", "charger", "CP-000", profileId=3), yaml)
     assert statuses(result) == {"skipped": 1, "done": 1} and result.exit_codes == (5,)
     assert len(world.writes) == 1
@@ -624,7 +622,7 @@ def test_a_field_that_nobody_manages_may_move() -> None:
 
 def test_a_new_difference_elsewhere_is_a_note() -> None:
     """Verify judges the addresses of the plan; what drifted elsewhere is a note."""
-    yaml = document("acme", chargers=[{**chargers(1)[0], "profileId": 2}, chargers(2)[1]])
+    yaml = document("acme", chargers=[{**chargers(0, 0)[0], "profileId": 2}, chargers(0, 1)[1]])
     _, result = after_the_plan(lambda w: w.edit("acme", "charger", "CP-001", profileId=7), yaml)
     assert (result.left, result.exit_codes, len(result.notes)) == ((), (), 1)
 
@@ -633,7 +631,7 @@ def test_stopped_before_it_starts() -> None:
     """After a signal no write starts, and each step says so."""
     world = World()
     with pipeline(world) as run:
-        desired = run.desired(document("acme", chargers=chargers(3)))
+        desired = run.desired(document("acme", chargers=chargers(0, 2)))
         stop = Stop()
         stop.ask(15)
         settings = Settings(settle=0.0, sleep=lambda seconds: None)
@@ -655,7 +653,7 @@ def test_a_slow_list_is_waited_for() -> None:
 
     world.alter = alter
     with pipeline(world) as run:
-        desired = run.desired(document("acme", chargers=chargers(1)))
+        desired = run.desired(document("acme", chargers=chargers(0, 0)))
         settings = Settings(settle=90.0, sleep=waits.append)
         result = applier.apply(run.plan(desired), desired, run.contract, run.api, Stop(), settings)
     assert statuses(result) == {"done": 1} and len(waits) == 3 and sum(waits) <= 90
@@ -667,7 +665,7 @@ def test_a_get_that_does_not_find_what_the_list_shows_is_said(status: int) -> No
     world = world_of(3)
     world.override = lambda method, path: (status, {}, b"") if method == "GET" and "/charger/" in path else None
     with pipeline(world) as run:
-        result = run.apply(document("acme", chargers=chargers(3, profileId=2)))
+        result = run.apply(document("acme", chargers=chargers(0, 2, profileId=2)))
     assert result.totals == (0, 3, 0) and len(result.notes) == 1
     assert "GET of a single charger does not show" in result.notes[0] and "(W-RECHECK)" in result.notes[0]
 

@@ -3,7 +3,8 @@
 from typing import Any
 
 import pytest
-from support_apply import CHARGER, Runs, chargers, relist, yaml
+from support_apply import Runs, relist, yaml
+from support_chargers import CHARGER, charger
 from support_pipeline import document
 from world import Answer, World
 
@@ -56,6 +57,6 @@ def test_row_C11_another_writer_is_not_the_server(runs: Runs, world: World, upda
         world._find("acme", "charger", "CP-1")["updatedAt"] = fields["updatedAt"]
 
     world.edit = edited  # type: ignore[method-assign]  # a stand-in for this test
-    end = runs.apply(document("acme", chargers=chargers("CP-1", profileId=2)))
+    end = runs.apply(document("acme", chargers=[charger("CP-1", profileId=2)]))
     assert end is Exit.INCOMPLETE and runs.result is not None and runs.result.outcomes[0].code == code
     assert "another writer changed it since" in runs.printed

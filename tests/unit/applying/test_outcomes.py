@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 from pydantic import TypeAdapter
-from support_apply import CHARGER, CPMS, Runs, names, on_answer
+from support_apply import CPMS, Runs, names, on_answer
 from support_apply import replace as replacing
+from support_chargers import CHARGER
 from support_pipeline import document, pipeline
 from world import World
 

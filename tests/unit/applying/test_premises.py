@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 from pydantic import TypeAdapter
-from support_apply import CHARGER, Lenient, Runs, chargers, lists, relist, with_rows, yaml
+from support_apply import Lenient, Runs, lists, relist, with_rows, yaml
+from support_chargers import CHARGER, charger
 from support_pipeline import document, pipeline
 from world import Answer, World
 
@@ -30,7 +31,7 @@ def test_row_F6_a_short_first_list(runs: Runs, world: World) -> None:
         return [row for row in rows if row["id"] == gone] if reads[0] == 1 else rows
 
     relist(world, change)
-    end = runs.apply(document("acme", chargers=chargers(*everyone), removed=[{"charger": "OLD"}]))
+    end = runs.apply(document("acme", chargers=list(map(charger, everyone)), removed=[{"charger": "OLD"}]))
     assert len(world.writes) == 1 and len(world.live("acme", "charger")) == 32
     assert end is Exit.INCOMPLETE and "E-CONTRADICTED" in runs.printed and "more than once" in runs.printed
 
@@ -61,8 +62,8 @@ def test_a_contradiction_in_one_tenant_leaves_the_other(tmp_path: Path) -> None:
 
     world.alter = alter
     declared = (
-        document("acme", chargers=chargers(*everyone)),
-        document("beta", chargers=chargers("B-1", "B-2", "B-3")),
+        document("acme", chargers=list(map(charger, everyone))),
+        document("beta", chargers=list(map(charger, ("B-1", "B-2", "B-3")))),
     )
     end = runs.apply("---\n".join(declared))
     assert end is Exit.INCOMPLETE and "E-CONTRADICTED" in runs.printed

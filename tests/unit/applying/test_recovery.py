@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support_apply import CHARGER, CPMS, WINDOW, Runs, killed_create, names, on_answer, relist, replace, yaml
+from support_apply import CPMS, WINDOW, Runs, killed_create, names, on_answer, relist, replace, yaml
+from support_chargers import CHARGER
 from support_pipeline import document
 from world import Answer, World
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from support_apply import (
-    CHARGER,
     CPMS,
     Runs,
     answers,
@@ -17,6 +16,7 @@ from support_apply import (
     replace,
     yaml,
 )
+from support_chargers import CHARGER
 from support_pipeline import document
 from world import Answer, World
 

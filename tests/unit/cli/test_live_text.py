@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import pytest
+from support_chargers import charger
 
 from .conftest import Commands
 
-CHARGER = {"identity": "CP-1", "displayName": "Lobby", "profileId": 1}
+CHARGER = charger("CP-1")
 
 
 @pytest.mark.parametrize(

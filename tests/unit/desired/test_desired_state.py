@@ -22,7 +22,7 @@ def problems(text: str) -> list[tuple[str, int, int]]:
     ]
 
 
-def chargers(state: DesiredState) -> list[dict[str, object]]:
+def declared_chargers(state: DesiredState) -> list[dict[str, object]]:
     return [entry.resource.model_dump(exclude_unset=True) for entry in state.tenants[0].declared[CHARGER]]
 
 
@@ -39,7 +39,7 @@ def test_settled() -> None:
 def test_a_tenant_may_be_spread() -> None:
     """Documents of one tenant are joined, whichever defines the profiles."""
     state = read_yaml(f"{HEAD}chargers: [{{identity: A, profile: night}}]\n---\n{HEAD}name: N\nprofiles: {{night: 2}}\nchargers: [{{identity: B}}]\n")  # fmt: skip
-    assert chargers(state) == [{"identity": "A", "profileId": 2}, {"identity": "B"}]
+    assert declared_chargers(state) == [{"identity": "A", "profileId": 2}, {"identity": "B"}]
     assert [tenant.name for tenant in state.tenants] == ["acme"]
     [own] = state.tenants[0].declared[TENANT]
     assert own.resource.name == "N"  # type: ignore[attr-defined]  # a field of this kind
@@ -53,7 +53,7 @@ def test_tenants_are_sorted() -> None:
 def test_defaults() -> None:
     """Defaults hold for their own document's lists, and an entry wins over them in either form."""
     text = f"{HEAD}profiles: {{one: 1, two: 2}}\ndefaults: {{chargers: {{profile: one, displayName: D}}}}\nchargers: [{{identity: A}}, {{identity: B, profileId: 9}}, {{identity: C, profile: two}}]\n---\n{HEAD}chargers: [{{identity: E}}]\n"  # fmt: skip
-    assert chargers(read_yaml(text)) == [
+    assert declared_chargers(read_yaml(text)) == [
         {"identity": "A", "displayName": "D", "profileId": 1},
         {"identity": "B", "displayName": "D", "profileId": 9},
         {"identity": "C", "displayName": "D", "profileId": 2},

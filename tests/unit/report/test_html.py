@@ -10,7 +10,7 @@ from typing import Any
 
 import html5lib
 import pytest
-from support_html import HOSTILE, chargers, everything, hostile, many, plan_of, step
+from support_html import HOSTILE, everything, hostile, lobbies, many, plan_of, step
 from support_pipeline import digest_of, document, pipeline
 from world import World
 
@@ -199,10 +199,10 @@ def test_two_tenants_are_two_blocks() -> None:
 def test_nothing_to_do() -> None:
     """Terraform's sentence, what is unmanaged, nothing to approve, no script."""
     world = World()
-    for row in chargers(1, 3):
+    for row in lobbies(1, 3):
         world.add("acme", "charger", **row)
     with pipeline(world) as run:
-        tree = parsed(shown(run.plan(document("acme", chargers=chargers(1, 1)))))
+        tree = parsed(shown(run.plan(document("acme", chargers=lobbies(1, 1)))))
     assert words(next(tree.iter("h1"))) == sentences.NO_CHANGES
     assert "2 unmanaged." in words(tree)
     assert not list(tree.iter("script")) and not list(tree.iter("code"))

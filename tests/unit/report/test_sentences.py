@@ -3,8 +3,9 @@
 from typing import Any
 
 import pytest
+from support_chargers import chargers
 from support_pipeline import document
-from support_text import chargers, lines, plan_of
+from support_text import lines, plan_of
 
 
 def test_nothing() -> None:

@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 import support_plans
+from support_chargers import CHARGER, chargers
 from support_pipeline import digest_of, document, pipeline
-from support_text import CHARGER, CPMS, chargers, everything, lines, marked, plan_of
+from support_text import CPMS, everything, lines, marked, plan_of
 from world import World
 
 from exolink_reconcile.inert import inert
