@@ -18,6 +18,16 @@ def test_every_module_that_the_page_names_is_there() -> None:
     assert not missing
 
 
+def test_every_type_that_the_page_names_is_there() -> None:
+    """A `Type` in code marks is a class of the package."""
+    named = set(re.findall(r"`([A-Z][a-z]\w+)(?:\([A-Z]+\))?`", PAGE))
+    assert len(named) > 5
+    classes = {
+        name for path in PACKAGE.rglob("*.py") for name in re.findall(r"(?m)^class (\w+)", path.read_text("utf-8"))
+    }
+    assert named - classes == set()
+
+
 def test_every_room_is_on_the_page() -> None:
     """A package or module of the first level that the map does not show cannot be found."""
     names = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()}
