@@ -137,7 +137,7 @@ class Apply:
         METRICS.applied(result)
         self.events.result(result, code)
         if self.format != "json":
-            self.console.prose(result_text.result(result, run.plan, code, self._state))
+            self._show_result(result, run.plan, code)
             self.console.note(f"Took {progress.duration(RUN.seconds)}.\n")
         return code
 
@@ -277,8 +277,12 @@ class Apply:
         code = Exit.worst((*result.exit_codes, *((Exit.UNKNOWN,) if blind else ())))
         self.events.result(result, code)
         if self.format != "json":
-            self.console.prose(result_text.result(result, plan, code, self._state))
+            self._show_result(result, plan, code)
         return code
+
+    def _show_result(self, result: Result, plan: Plan, code: Exit) -> None:
+        output = self.console.broken(result_text.result(result, plan, code, self._state))
+        self.console.out(colours.paint_result(output) if self.console.colours else output)
 
     def _apply(
         self,

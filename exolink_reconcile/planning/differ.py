@@ -199,7 +199,9 @@ class _Kind:
         """Compare with the row that has the pinned id. A row with another name is another object: it is never shown."""
         row = self.by_id.get(pin)
         if row is None:
-            self._is_unclear(name, declared, "E-NOT-LIVE", f"id {pin}, which the YAML pins, is not live")
+            other = self.by_key.get(name)
+            which = f"id {remote_id(other)} has this name" if other else "correct it, or leave `id` out"
+            self._is_unclear(name, declared, "E-NOT-LIVE", f"id {pin}, which the YAML pins, is not live; {which}")
         elif getattr(row, self.key) != name:
             self._is_unclear(name, declared, "E-OTHER-NAME", f"id {pin}, which the YAML pins, has another name live")
         else:

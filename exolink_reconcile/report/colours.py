@@ -16,11 +16,23 @@ _TITLE = re.compile(r"(?:Held back|To (\w+)) \(\d+\)")
 _TENANT = re.compile(r" \S")
 _DESTROY = re.compile(r"[1-9]\d* to destroy")
 _ARROW = " -> "
+_RESULT = re.compile(r"(Apply complete!|Apply incomplete\.|  (?:unknown|failed|skipped|not verified)|Next:)(?= )")
+_TONES_OF_RESULTS = {"Apply complete!": "1;32", "Next:": _BOLD, "skipped": "33"}
 
 
 def paint(text: str) -> str:
     """The same text with the escapes of colours."""
     return "\n".join([_line(line) for line in text.split("\n")])
+
+
+def paint_result(text: str) -> str:
+    """The result of an apply with its words in colour: green for all of it done, red for what is not, bold for what is next."""
+    return "\n".join([_RESULT.sub(_word, line, count=1) if _RESULT.match(line) else line for line in text.split("\n")])
+
+
+def _word(match: re.Match[str]) -> str:
+    word = match[1].strip()
+    return f"{match[1][: -len(word)]}{_in(_TONES_OF_RESULTS.get(word, _ALARM), word)}"
 
 
 def _line(line: str) -> str:

@@ -174,6 +174,7 @@ def test_a_pin_of_another_name_is_in_nobodys_way(pin: int) -> None:
     changes = changes_of(cpms_world({"id": 5, "displayName": "B"}), yaml)
     assert [(str(change.address), change.before) for change in changes.changes] == [("acme/cpms/A", None)]
     assert [unclear.code for unclear in changes.unclear] == ([] if pin == 5 else ["E-NOT-LIVE"])
+    assert all("id 5 has this name" in unclear.reason for unclear in changes.unclear)
 
 
 @pytest.mark.parametrize("others", [1, 2])

@@ -44,3 +44,24 @@ def test_a_mark_has_one_colour() -> None:
     for line in rest:
         if mark := re.match(r" +\x1b\[(?:1;)?(\d+)m(\S+) ", line):
             assert tones[mark[1]] == mark[2]
+
+
+RESULT = """\
+  unknown create acme/cpms/A: no clear answer (E-AMBIGUOUS)
+  failed update acme/cpms/failed b: refused (E-REJECTED)
+  skipped create acme/cpms/C: not started
+    Next: (E-STOPPED)
+Apply incomplete. Resources: 0 added, 0 changed, 0 destroyed. 1 unknown.
+Next: run the same command again.
+Apply complete! Resources: 1 added, 0 changed, 0 destroyed.
+"""
+
+
+def test_a_result_in_colour() -> None:
+    """What went wrong is red, what was done green, what to do next bold; no other byte changes, and no name is painted."""
+    coloured = colours.paint_result(RESULT)
+    assert re.sub("\x1b\\[[0-9;]*m", "", coloured) == RESULT
+    assert re.findall("\x1b\\[([1-9;0]+)m([^\x1b]+)\x1b\\[0m", coloured) == [
+        ("1;31", "unknown"), ("1;31", "failed"), ("33", "skipped"), ("1;31", "Apply incomplete."), ("1", "Next:"),
+        ("1;32", "Apply complete!"),
+    ]  # fmt: skip
