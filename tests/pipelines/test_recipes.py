@@ -51,10 +51,11 @@ class GitLab:
 
     folder: Path
     jobs: dict[str, Any] = field(default_factory=lambda: load(PIPELINES / "gitlab" / "exolink.gitlab-ci.yml"))
+    added: str = "exolink"
 
     def __post_init__(self) -> None:
         git(self.checkout, "init", "-q")
-        git(self.checkout, "add", "exolink")
+        git(self.checkout, "add", self.added)
 
     @property
     def checkout(self) -> Path:
