@@ -8,8 +8,8 @@ from exolink_reconcile.model import Action, DesiredState, Refusal, Step
 from exolink_reconcile.planning.choices import Choices
 from exolink_reconcile.resource import ListKey
 
+# What a plan may delete without its number: this share of each list, and so many in all.
 FREE_SHARE = 0.10
-
 FREE_TOTAL = 25
 
 
@@ -52,8 +52,7 @@ def inferred(steps: Iterable[Step], choices: Choices) -> list[Refusal]:
 def delete_budget(steps: Sequence[Step], live: Mapping[ListKey, int], choices: Choices) -> list[Refusal]:
     """The guardrail on deletes, over the whole plan: more than a few need their number in --allow-deletes."""
     deletes = [step for step in steps if step.deletes]
-    weighed = [step for step in deletes if not (choices.reviewed and step.action is Action.DELETE and not step.pruned)]
-    groups = Counter(step.address.list_key for step in weighed)
+    groups = Counter(step.address.list_key for step in deletes if _counts(step, choices))
     counted = {place: count for place, count in groups.items() if count > 1}
     why = []
     for place, count in sorted(counted.items()):
@@ -71,6 +70,11 @@ def delete_budget(steps: Sequence[Step], live: Mapping[ListKey, int], choices: C
     if not why or choices.allow_deletes == total:
         return []
     return [Refusal("E-DELETES", f"{total} deletes need --allow-deletes {total}: {'; '.join(why)}")]
+
+
+def _counts(step: Step, choices: Choices) -> bool:
+    """Whether a delete needs a number: a reviewed `removed` entry does not; a replace and prune always do."""
+    return step.action is Action.REPLACE or step.pruned or not choices.reviewed
 
 
 def permissions(steps: Sequence[Step], live: Mapping[ListKey, int], choices: Choices) -> Iterator[str]:

@@ -353,15 +353,14 @@ def _in_order(held_back: Iterable[HeldBack]) -> tuple[HeldBack, ...]:
 
 def _number_names(desired: DesiredState) -> dict[tuple[str, str], dict[int, str]]:
     """The names that the tables of the YAML give to numbers, by tenant and field; the first, if there are two."""
-    return {
-        (tenant.name, facts.name): {
-            number: name for name, number in reversed(list(tenant.tables[facts.named_by.table].items()))
-        }
-        for tenant in desired.tenants
-        for kind in tenant.declared
-        for facts in fields(kind).values()
-        if facts.named_by
-    }
+    names: dict[tuple[str, str], dict[int, str]] = {}
+    for tenant in desired.tenants:
+        for kind in tenant.declared:
+            for facts in fields(kind).values():
+                if facts.named_by:
+                    table = reversed(list(tenant.tables[facts.named_by.table].items()))
+                    names[tenant.name, facts.name] = {number: name for name, number in table}
+    return names
 
 
 def _count(unmanaged: Sequence[Unmanaged], contract: Contract) -> dict[str, int]:
