@@ -257,7 +257,9 @@ class Apply:
         if self.format != "json" and run.plan.held_back:
             self.console.err("Nothing was written: what differs is held back. See the ways out above.\n")
         self._tell_open(blind)
-        return Exit.UNKNOWN if blind else Exit.INCOMPLETE if run.plan.held_back else Exit.DONE
+        if blind:
+            return Exit.UNKNOWN
+        return Exit.INCOMPLETE if run.plan.held_back else Exit.DONE
 
     def _tell_open(self, blind: Sequence[Operation]) -> None:
         """Name the writes of earlier runs that stay open."""

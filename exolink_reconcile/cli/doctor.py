@@ -26,6 +26,7 @@ from exolink_reconcile.model import DesiredState
 from exolink_reconcile.planning import choices
 from exolink_reconcile.planning.choices import Choices
 from exolink_reconcile.report.listings import Check
+from exolink_reconcile.report.sentences import counted
 from exolink_reconcile.resource import Kind
 from exolink_reconcile.state import homes
 
@@ -83,10 +84,10 @@ class Doctor:
             for kind, entries in tenant.declared.items()
             if not kind.is_tenant()
         )
-        detail = f"{_count(len(self.desired.tenants), 'tenant')} with {_count(count, 'object')} declared"
+        detail = f"{counted(len(self.desired.tenants), 'tenant')} with {counted(count, 'object')} declared"
         if warnings := self.desired.warnings:
             return _warning(
-                "YAML", f"{detail}; {_count(len(warnings), 'warning')}, see `validate`: {warnings[0].summary}"
+                "YAML", f"{detail}; {counted(len(warnings), 'warning')}, see `validate`: {warnings[0].summary}"
             )
         return _ok("YAML", detail)
 
@@ -163,7 +164,7 @@ class Doctor:
                 continue
             self._silent = False
             rows = live.tenants[tenant].rows
-            parts = [_count(len(rows[kind]), kind.kind) for kind in KINDS if kind in rows and not kind.is_tenant()]
+            parts = [counted(len(rows[kind]), kind.kind) for kind in KINDS if kind in rows and not kind.is_tenant()]
             existence = "readable" if live.tenants[tenant].exists else "not there yet: apply creates it"
             yield _ok(name, ": ".join(filter(None, (existence, ", ".join(parts)))))
 
@@ -184,7 +185,7 @@ class Doctor:
             return _warning("fields", f"the API answers what the contract does not describe: {', '.join(odd[:10])}")
         if not row_count:
             return _warning("fields", "nothing live to compare with the contract")
-        return _ok("fields", f"those of {_count(row_count, 'live object')} are in the contract")
+        return _ok("fields", f"those of {counted(row_count, 'live object')} are in the contract")
 
     def _state(self) -> Check:
         try:
@@ -198,7 +199,7 @@ class Doctor:
             return Check("state", "failed", f"{home.where} cannot be written: {blocked} is read-only", Exit.STORAGE)
         if count := len(memory.operations):
             return _warning(
-                "state", f"{home.where}: {_count(count, 'write')} of earlier runs not settled, see `unknowns`"
+                "state", f"{home.where}: {counted(count, 'write')} of earlier runs not settled, see `unknowns`"
             )
         return _ok("state", home.where)
 
@@ -241,10 +242,6 @@ def _unknown_fields(contract: Contract, kind: Kind, rows: Sequence[Mapping[str, 
     return [
         f"{kind.kind}.{name}" for name in dict.fromkeys(name for row in rows for name in row) if name not in known_names
     ]
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 or noun == 'cpms' else 's'}"
 
 
 def _not_writable(folder: Path) -> Path | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from exolink_reconcile.errors import PlanRefused, StorageFailed, problem
 from exolink_reconcile.globs import Globs
 from exolink_reconcile.inert import inert
+from exolink_reconcile.report.sentences import counted
 from exolink_reconcile.state import folder as folders
 from exolink_reconcile.state import journal
 from exolink_reconcile.state.database_url import Database
@@ -105,7 +106,7 @@ def prune(home: Home, days: int) -> str:
     else:
         with _read(home):
             writes, lines = 0, 0
-    return f"Threw away {_count(writes, 'closed write')} and {_count(lines, 'line')} of the audit record.\n"
+    return f"Threw away {counted(writes, 'closed write')} and {counted(lines, 'line')} of the audit record.\n"
 
 
 def import_folder(home: Home, folder: str) -> str:
@@ -118,7 +119,7 @@ def import_folder(home: Home, folder: str) -> str:
         raise StorageFailed("E-STORAGE", f"the state folder {folder} is not there")
     folders.check(path)
     writes, bases, counts = upkeep.import_folder(database, path)
-    return f"Imported {_count(writes, 'write')}, {_count(bases, 'base')} and {_count(counts, 'count')}.\n"
+    return f"Imported {counted(writes, 'write')}, {counted(bases, 'base')} and {counted(counts, 'count')}.\n"
 
 
 def _database(home: Home, why: str) -> Database:
@@ -135,7 +136,3 @@ def _read(home: Home) -> Iterator[Store | None]:
     else:
         with reading as store:
             yield store
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -14,14 +14,15 @@ _SHOWN_NOTES = 5
 
 def compared(plan: Plan) -> Iterator[str]:
     """Which API and how many objects were compared, and which options leave a part out."""
-    counts = [f"{count} {_many(kind, count)}" for kind, count in plan.compared.items()] or ["nothing"]
+    counts = [counted(count, kind) for kind, count in plan.compared.items()] or ["nothing"]
     yield inert(f"Compared {_and(counts)} with {plan.origin}.")
     if plan.partial:
         yield f"This plan is partial: it holds only what {_and(plan.partial)} leave{'s' * (len(plan.partial) == 1)}."
 
 
-def _many(kind: str, count: int) -> str:
-    return kind if count == 1 or kind.endswith("s") else f"{kind}s"
+def counted(number: int, noun: str) -> str:
+    """`1 write`, `2 writes`, `2 cpms`."""
+    return f"{number} {noun}" if number == 1 or noun.endswith("s") else f"{number} {noun}s"
 
 
 def _and(words: Sequence[str]) -> str:

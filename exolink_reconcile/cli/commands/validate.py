@@ -30,6 +30,7 @@ def validate(ctx: click.Context, /, paths: tuple[str, ...], format: str, env_all
     from exolink_reconcile.errors import InputError
     from exolink_reconcile.kinds import KINDS
     from exolink_reconcile.report import codequality, github, sarif, validation_json
+    from exolink_reconcile.report.sentences import counted
 
     path_from_root = checkout.from_root(os.environ)
     try:
@@ -54,7 +55,7 @@ def validate(ctx: click.Context, /, paths: tuple[str, ...], format: str, env_all
     findings.tell(diagnostics)
     if code:
         errors = sum(1 for diagnostic in diagnostics if diagnostic.severity == "error")
-        CONSOLE.err(f"{errors} error{'s' if errors != 1 else ''}.\n")
+        CONSOLE.err(f"{counted(errors, 'error')}.\n")
     else:
         CONSOLE.out("Success! The configuration is valid.\n")
     return code
