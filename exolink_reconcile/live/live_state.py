@@ -216,12 +216,12 @@ def _says_twice(kind: Kind, data: bytes, rows: Sequence[Row]) -> bool:
     If a field stands in the text as often as there are rows with a value for it, each of them has it once. Only if these
     counts differ (a null, a nested object, a field given twice) do we count row by row, and then parse everything.
     """
-    suspects = [
-        quoted
-        for name in ("id", "deletedAt", *fields(kind))
-        if (count := data.count(quoted := f'"{name}"'.encode()))
-        and count != len(rows) - [getattr(row, name) for row in rows].count(None)
-    ]
+    suspects: list[bytes] = []
+    for name in ("id", "deletedAt", *fields(kind)):
+        quoted = f'"{name}"'.encode()
+        count = data.count(quoted)
+        if count and count != len(rows) - [getattr(row, name) for row in rows].count(None):
+            suspects.append(quoted)
     if not suspects:
         return False
     texts = _BETWEEN_ROWS.split(data)

@@ -56,33 +56,33 @@ def _entry(line: str, mark: str, start: int) -> str:
     tone = _TONES[mark]
     weight = f"{_BOLD};{tone}" if mark in _DANGEROUS else tone
     rest, place = _without_place(line[start:])
-    address, gap, what = rest.partition("  ")
-    return f"  {_in(weight, f'{mark} {address}')}{gap}{_change(what)}{place}"
+    address, gap, sentence = rest.partition("  ")
+    return f"  {_in(weight, f'{mark} {address}')}{gap}{_change(sentence)}{place}"
 
 
 def _detail(text: str) -> str:
     """A line below an entry: a change, a sentence, or the place alone."""
-    found = _PLACE.fullmatch(f"  {text}")
-    if found and not found[1]:
+    match = _PLACE.fullmatch(f"  {text}")
+    if match and not match[1]:
         return _in(_DIM, text)
-    what, place = _without_place(text)
-    return f"{_change(what)}{place}"
+    sentence, place = _without_place(text)
+    return f"{_change(sentence)}{place}"
 
 
 def _without_place(text: str) -> tuple[str, str]:
-    found = _PLACE.fullmatch(text)
-    return (found[1], found[2] + _in(_DIM, found[3])) if found else (text, "")
+    match = _PLACE.fullmatch(text)
+    return (match[1], match[2] + _in(_DIM, match[3])) if match else (text, "")
 
 
-def _change(what: str) -> str:
+def _change(sentence: str) -> str:
     """The value before dim, the value after plain and bold."""
-    before, arrow, after = what.partition(_ARROW)
+    before, arrow, after = sentence.partition(_ARROW)
     if not arrow:
-        if what.startswith("-> "):
-            return f"{_in(_DIM, '->')} {_in(_BOLD, what[3:])}"
-        return what
+        if sentence.startswith("-> "):
+            return f"{_in(_DIM, '->')} {_in(_BOLD, sentence[3:])}"
+        return sentence
     if _ARROW in after:  # of several changes only the arrows are painted
-        return what.replace(_ARROW, f" {_in(_DIM, '->')} ")
+        return sentence.replace(_ARROW, f" {_in(_DIM, '->')} ")
     name, colon, value = before.partition(": ")
     value = _in(_DIM, f"{value} ->") if colon else _in(_DIM, "->")
     return f"{name}{colon}{value} {_in(_BOLD, after)}" if colon else f"{before} {value} {_in(_BOLD, after)}"

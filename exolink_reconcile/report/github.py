@@ -225,12 +225,12 @@ class _Group:
                 reasons = dict.fromkeys(_why(item) for item in items if isinstance(item, HeldBack))
                 is_or_are = "is" if self.lines == 1 else "are"
                 sentence = f"{subject} {is_or_are} held back for {counted}{self._fields(items)}"
-                return "\n".join((sentence, _few(addresses), *reasons))
+                return "\n".join((sentence, numbered.names(addresses), *reasons))
             case "create":
-                return f"{subject} {verb} {counted}\n{_few(addresses)}"
+                return f"{subject} {verb} {counted}\n{numbered.names(addresses)}"
             case _:
                 verb = verb.replace("update", "change")
-                return f"{subject} {verb} {counted}{self._fields(items)}\n{_few(addresses)}"
+                return f"{subject} {verb} {counted}{self._fields(items)}\n{numbered.names(addresses)}"
 
     def _fields(self, items: Sequence[Step | HeldBack]) -> str:
         """The changes of fields, the most common first, each with its number of objects unless it is all of them."""
@@ -279,10 +279,6 @@ def _counted(items: Sequence[Step | HeldBack]) -> str:
     tenants = list(dict.fromkeys(address.tenant for address in kinds))
     of = f" of {inert(tenants[0])}" if len(tenants) == 1 else ""
     return " and ".join(f"{count} {word}" for word, count in Counter(kinds.values()).items()) + of
-
-
-def _few(addresses: Sequence[str]) -> str:
-    return numbered.names(addresses)
 
 
 def _why(held: HeldBack) -> str:

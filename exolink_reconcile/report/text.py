@@ -120,7 +120,9 @@ def _change_parts(change: FieldChange, names: Mapping[Any, str], head: str = "")
 
 def whose(step: Step) -> str:
     """Whose change a step is: a key of `WHOSE`."""
-    return "drift" if step.cause == "drift" else "change" if step.cause else "unknown"
+    if step.cause is None:
+        return "unknown"
+    return "drift" if step.cause == "drift" else "change"
 
 
 def other_hand(step: Step, plan: Plan) -> str:
