@@ -36,7 +36,9 @@ HOSTILE = {
 
 def lobbies(first: int, last: int, **fields: Any) -> list[dict[str, Any]]:
     """Chargers that each have a name of their own."""
-    return [{**row, "displayName": f"Lobby {n}", **fields} for n, row in enumerate(chargers(first, last, **fields), first)]
+    return [
+        {**row, "displayName": f"Lobby {n}", **fields} for n, row in enumerate(chargers(first, last, **fields), first)
+    ]
 
 
 def everything() -> Plan:

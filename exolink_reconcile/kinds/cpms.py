@@ -17,7 +17,7 @@ class Cpms(Resource):
     item: ClassVar[str] = "/tenant/{tenant}/cpms/{id}"
     expected: ClassVar[tuple[str, ...]] = ("url",)
     when_gone: ClassVar[str] = (
-        "A CPMS goes: charger profiles and Lab flows that point at its id cannot be seen here. Check them first."
+        "This plan deletes or recreates a CPMS. Check charger profiles and Lab flows that point at its id first: they cannot be seen here."
     )
 
     displayName: Annotated[Name, Key()] = Field(

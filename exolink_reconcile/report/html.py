@@ -17,7 +17,7 @@ import re
 import shlex
 import zlib
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from importlib import resources
 from types import MappingProxyType
@@ -147,7 +147,7 @@ def _approve(plan: Plan, digest: str, paths: Sequence[str], options: Mapping[str
     yield '<dl class="approve">'
     yield f'<dt>Digest</dt><dd><code id="digest">{_escaped(digest)}</code></dd>'
     if plan.waves:
-        words = " ".join(f'<span class="word">{_escaped(word)}</span>' for word in _command(digest, paths, options))
+        words = _unbroken(_command(digest, paths, options))
         yield f'<dt>Apply exactly this</dt><dd><code id="command">{words}</code></dd>'
     yield "</dl>"
 
@@ -296,9 +296,20 @@ def _more(row: ObjectRow) -> str:
         parts.append(f'<ul class="changes">{_changes(row, "li", cut=False)}</ul>')
     parts += [f"<p>{_bdi(say)}</p>" for say in row.says]
     if row.ways:
-        ways = "".join(f"<li>{_escaped(way)}</li>" for way in row.ways)
+        ways = "".join(f"<li>{_way_out(way)}</li>" for way in row.ways)
         parts.append(f'<p>Ways out:</p><ul class="ways">{ways}</ul>')
     return f'<div class="more">{"".join(parts)}</div>' if parts else ""
+
+
+def _way_out(way: str) -> str:
+    """A way out, with the command in it as code; plan.js does the same."""
+    sentence, name, arguments = way.partition("exolink-reconcile ")
+    return f"{_escaped(sentence)}<code>{_unbroken((name + arguments).split(' '))}</code>" if name else _escaped(way)
+
+
+def _unbroken(words: Iterable[str]) -> str:
+    """The words of a command, none of which is broken at a hyphen."""
+    return " ".join(f'<span class="word">{_escaped(word)}</span>' for word in words)
 
 
 def _changes(row: ObjectRow, tag: str, *, cut: bool) -> str:

@@ -110,8 +110,16 @@
       made.append(element("ul", "changes", ...changes("li", fields, (text) => text)));
     for (const say of says) made.append(element("p", "", bdi(plan.texts[say])));
     if (ways.length)
-      made.append(element("p", "", "Ways out:"), element("ul", "ways", ...ways.map((way) => element("li", "", plan.texts[way]))));
+      made.append(element("p", "", "Ways out:"), element("ul", "ways", ...ways.map((way) => element("li", "", ...wayOut(plan.texts[way])))));
     return made;
+  }
+
+  // A command in a way out is code, and no option of it is broken.
+  function wayOut(text) {
+    const at = text.indexOf("exolink-reconcile ");
+    if (at < 0) return [text];
+    const words = text.slice(at).split(" ").flatMap((word) => [" ", element("span", "word", word)]);
+    return [text.slice(0, at), element("code", "", ...words.slice(1))];
   }
 
   // An entry of what is shown of a section is the number of a row, or of a run as ~number.

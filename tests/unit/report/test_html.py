@@ -215,7 +215,7 @@ def test_the_head() -> None:
     head = words(next(tree.iter("header")))
     add, change, destroy = plan.counts
     assert f"Plan: {add} to add, {change} to change, {destroy} to destroy. 1 held back. 1 unmanaged." in head
-    assert "Apply will refuse: 4 deletes need --allow-deletes 4" in head and "Check them first." in head
+    assert "Apply will refuse: 4 deletes need --allow-deletes 4" in head and "they cannot be seen here." in head
     digest = digest_of(plan)
     codes = {code.get("id"): words(code) for code in tree.iter("code")}
     assert codes["digest"] == digest

@@ -80,7 +80,7 @@ def test_the_order() -> None:
     output = shown(support_plans.mixed())
     order = [
         "Plan: 11 to add", "Apply will refuse", "#### Held back (3)", "#### To delete (5)", "#### To replace (1)",
-        "A CPMS goes", "#### To update (9)", "#### To create (10)", "Digest: ", "apply --expect",
+        "deletes or recreates a CPMS", "#### To update (9)", "#### To create (10)", "Digest: ", "apply --expect",
     ]  # fmt: skip
     places = [output.index(title) for title in order]
     assert places == sorted(places)
