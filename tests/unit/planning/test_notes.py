@@ -60,3 +60,13 @@ def test_an_api_without_a_get_of_one_object_says_so() -> None:
     assert note.code == "W-RECHECK" and "no GET of a single cpms" in note.summary  # a create needs none
     assert usual.notes == () and digest_of(usual) == digest_of(poor)
     assert result.exit_codes == () and not any(r.method == "GET" and r.path.count("/") == 4 for r in world.log)
+
+
+def test_a_glob_on_a_list_that_was_not_read_is_not_judged() -> None:
+    """What is live there is not known, so nothing is said; of what was read each glob is named, in their order."""
+    globs = ["cpms/Z*", "charger/A*", "cpms/B*"]
+    text = yaml(policy={"protect": globs})
+    summaries = [note.summary for note in plan_of(settled_world(), text, targets=("acme/cpms/*",)).notes]
+    assert [summary.split("`")[1] for summary in summaries] == ["cpms/B*", "cpms/Z*"]
+    summaries = [note.summary for note in plan_of(settled_world(), text).notes]
+    assert [summary.split("`")[1] for summary in summaries] == sorted(globs)

@@ -10,6 +10,7 @@ from support_pipeline import (
     CONTRACT_TEXT,
     document,
     pipeline,
+    tenant_create_contract,
 )
 from support_planning import (
     CPMS,
@@ -180,3 +181,25 @@ def test_an_update_that_cannot_be_whole() -> None:
     create = replace(offered(CPMS_KIND, "create"), required=names)
     plan = plan_where(World(), document("acme", cpms=[CPMS]), offers={"create": create})
     assert steps(plan) == [] and ", ".join(sorted(names)) in plan.held_back[0].reason
+
+
+def test_only_what_create_only_keeps_back_is_to_be_taken_out_of_it() -> None:
+    """An update that lacks one field because of `createOnly`, and another that the YAML does not write: first things first."""
+    update = replace(offered(CPMS_KIND, "update"), required=frozenset({"url", "interval", "needed"}))
+    entry = {"url": "wss://new/", "createOnly": ["interval"]}
+    [held_back] = plan_where(settled_world(), yaml(cpms=entry), offers={"update": update}).held_back
+    assert held_back.reason.startswith("the contract's update needs interval, which `createOnly`")
+    assert held_back.ways_out == ("take interval out of `createOnly`",)
+
+
+def test_a_tenant_lacks_a_field_at_the_top_of_its_document() -> None:
+    """A tenant is no entry of a list: the way out says where its fields stand."""
+    with pipeline(World(tenants=()), contract_text=tenant_create_contract(required=("domainPrefix", "name"))) as run:
+        [held_back] = run.plan(document("new")).held_back
+    assert held_back.ways_out == ("write name at the top of the document",)
+
+
+def test_no_create_only_where_nothing_can_be_created() -> None:
+    """Where the API creates no such object, a field that cannot be updated cannot be sent once either."""
+    [held_back] = plan_where(settled_world(), yaml(cpms={"interval": 60}), offers={"create": None}).held_back
+    assert held_back.ways_out[1] == "take interval out of the YAML, and change it in the web page"

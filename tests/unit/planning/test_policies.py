@@ -21,6 +21,15 @@ def test_each_list_of_a_policy_stands_alone() -> None:
     assert policies.first("protect", Address("beta", "cpms", "Primary")) is None
 
 
+def test_one_glob_in_two_documents() -> None:
+    """The place that is named is the first one."""
+    text = "---\n".join(document("acme", policy={"protect": ["cpms/P*"]}) for _ in range(2))
+    pattern = Policies({tenant.name: tenant for tenant in read_yaml(text).tenants}).first(
+        "protect", Address("acme", "cpms", "Primary")
+    )
+    assert pattern is not None and pattern.source.line < text[: text.index("---")].count("\n") + 1
+
+
 def policies_of(**policy: list[str]) -> Policies:
     """Those of acme, which has this policy, and of beta, which has none."""
     desired = read_yaml("---\n".join([document("acme", policy=policy), document("beta", cpms=[])]))
