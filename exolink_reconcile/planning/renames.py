@@ -13,7 +13,7 @@ def notes(changes: Changes, choices: Choices, left_out: Sequence[Address]) -> li
     """A note for each new object of this run that may be a live one under a new name; `left_out` are no part of the run."""
     not_planned = set(left_out)
     covered = [c for c in changes.changes if choices.cover(c.address) and c.address not in not_planned]
-    creates = (change for change in covered if change.declared and change.before is None)
+    creates = (change for change in covered if change.before is None)
     gone = (change for change in covered if change.removed)
     return _renames(creates, gone, changes.unmanaged)
 
@@ -35,11 +35,12 @@ def _renames(creates: Iterable[Change], gone: Iterable[Change], unmanaged: Itera
         if value := _likeness(kind, row):
             address = Address(tenant, kind.kind, name_of_row(kind, row))
             live[tenant, kind, value].append((address, remote_id(row)))
-    return [
-        Note("W-RENAME", _renamed(created[0], *candidates[0], compared(place[1])[0]), (created[0], candidates[0][0]))
-        for place, created in wanted.items()
-        if len(created) == 1 and len(candidates := live.get(place, [])) == 1
-    ]
+    notes: list[Note] = []
+    for place, created in wanted.items():
+        match created, live.get(place, []):
+            case [new], [(old, number)]:
+                notes.append(Note("W-RENAME", _renamed(new, old, number, compared(place[1])[0]), (new, old)))
+    return notes
 
 
 def _rows(gone: Iterable[Change], unmanaged: Iterable[Unmanaged]) -> Iterator[tuple[str, Kind, Any]]:
@@ -52,8 +53,9 @@ def _rows(gone: Iterable[Change], unmanaged: Iterable[Unmanaged]) -> Iterator[tu
 
 
 def _likeness(kind: Kind, resource: Any) -> Any:
-    names: Sequence[str] = compared(kind)
-    return getattr(resource, names[0]) if not kind.is_tenant() and names else None
+    """The value by which people would know the object again: that of the first field beside the key."""
+    names = compared(kind)
+    return getattr(resource, names[0]) if names else None
 
 
 def _renamed(created: Address, old: Address, number: int, field: str) -> str:

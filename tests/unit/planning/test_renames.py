@@ -35,6 +35,7 @@ def renamed(plan: Plan) -> list[Note]:
 def test_a_new_object_with_the_url_of_an_unmanaged_one() -> None:
     """The note names both, the id and what they have in common; the plan creates all the same."""
     world = live("Old")
+    world.edit("acme", "cpms", "Old", interval=45)
     plan = plan_of(world, declaring("New"))
     [note] = renamed(plan)
     number = world.row("acme", "cpms", "Old")["id"]
@@ -66,6 +67,20 @@ def test_a_changed_object_is_not_a_new_one() -> None:
     """An update that takes the url of an unmanaged object renames nothing."""
     world = live("Old")
     world.add("acme", "cpms", **{**CPMS, "displayName": "New", "url": "wss://another/"})
+    assert renamed(plan_of(world, declaring("New"))) == []
+
+
+def test_an_object_that_gives_its_url_away_is_declared() -> None:
+    """A new object with the url that another declared one has had is not that one: it is still there."""
+    entries = [{**CPMS, "displayName": "Old", "url": "wss://another/"}, {**CPMS, "displayName": "New"}]
+    plan = plan_of(live("Old"), document("acme", cpms=entries))
+    assert len([*plan.steps]) == 2 and renamed(plan) == []
+
+
+def test_two_that_differ_in_the_url_are_two() -> None:
+    """What else they have in common says nothing."""
+    world = live("Old")
+    world.edit("acme", "cpms", "Old", url="wss://another/")
     assert renamed(plan_of(world, declaring("New"))) == []
 
 
