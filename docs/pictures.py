@@ -178,24 +178,27 @@ pre code{background:none;padding:0}blockquote{margin:0 0 16px;padding:0 1em;colo
 
 
 def photograph(folder: Path) -> None:
-    """The page and the comment of the plan, as PNG."""
+    """The page and the comment of the plan, as PNG; beside each the words on it, by which a test sees that it is stale."""
+    for name, source in sources(folder):
+        page = folder / f"{name}.html"
+        page.write_text(source, "utf-8")
+        _shoot(page, PICTURES / f"{name}.png", HEIGHTS[name])
+        (PICTURES / f"{name}.txt").write_text(words(source), "utf-8")
+
+
+def sources(folder: Path) -> Iterator[tuple[str, str]]:
+    """The names of the photographs, and the HTML of each."""
     prepare(folder)
-    origin = (
-        "--link-base",
-        "https://github.com/acme/fleet/blob/4f2c9d1",
-        "--provenance",
-        "commit=4f2c9d1",
-        "--provenance",
-        "who=jo",
-    )
-    page = folder / "page.html"
-    page.write_bytes(_out(folder, "plan", "--format", "html", *origin))
-    comment = folder / "comment.html"
-    comment.write_text(
-        _COMMENT.replace("BODY", _rendered(_out(folder, "plan", "--format", "markdown").decode())), "utf-8"
-    )
-    for source, name, height in ((page, "page.png", 900), (comment, "comment.png", 960)):
-        _shoot(source, PICTURES / name, height)
+    origin = ("--link-base", "https://github.com/acme/fleet/blob/4f2c9d1", "--provenance", "commit=4f2c9d1", "--provenance", "who=jo")  # fmt: skip
+    yield "page", _out(folder, "plan", "--format", "html", *origin).decode()
+    yield "comment", _COMMENT.replace("BODY", _rendered(_out(folder, "plan", "--format", "markdown").decode()))
+
+
+def words(source: str) -> str:
+    """What a page says, a line a piece of text: neither its looks nor the version of the tool."""
+    pieces = re.split(r"<[^>]*>", re.sub(r"(?s)<(script|style)\b.*?</\1>|<!--.*?-->", "", source))
+    text = "\n".join(filter(None, (html.unescape(piece).strip() for piece in pieces)))
+    return re.sub(r"(exolink-reconcile) \d+\.\d+\.\S+", r"\1", text) + "\n"
 
 
 def _out(folder: Path, *arguments: str) -> bytes:
@@ -234,6 +237,9 @@ TITLES = {
     "plan": "A plan in a terminal: what is held back, a delete, updates, a create, and what another hand changed",
     "errors": "Four mistakes in a file, each with its line, the place underlined, and what was probably meant",
 }
+
+
+HEIGHTS = {"page": 900, "comment": 960}
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """The pictures of terminals say what the tool says."""
 
 import re
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -24,9 +25,16 @@ def test_a_picture_shows_what_the_tool_prints(name: str, screens: dict[str, str]
     assert max(map(len, now)) <= pictures.COLUMNS, "it would be cut at the edge"
 
 
+def test_a_photograph_shows_what_the_tool_says(tmp_path: Path) -> None:
+    """The words of the page and the comment are kept beside their photographs: others mean `make pictures`."""
+    now = {name: pictures.words(source) for name, source in pictures.sources(tmp_path)}
+    assert {name: (DOCS / "pictures" / f"{name}.txt").read_text("utf-8") for name in pictures.HEIGHTS} == now
+
+
 def test_every_picture_is_shown_and_made() -> None:
     """No picture that nobody sees, and none that no command makes."""
     pages = "".join(page.read_text("utf-8") for page in [*DOCS.rglob("*.md"), DOCS.parent / "README.md"])
     files = {path.name for path in (DOCS / "pictures").iterdir()}
-    assert files == {*(f"{name}.svg" for name in pictures.TITLES), "page.png", "comment.png"}
-    assert {name for name in files if f"pictures/{name})" not in pages} == set()
+    photographs = {f"{name}.{suffix}" for name in pictures.HEIGHTS for suffix in ("png", "txt")}
+    assert files == {f"{name}.svg" for name in pictures.TITLES} | photographs
+    assert {name for name in files if not name.endswith(".txt") and f"pictures/{name})" not in pages} == set()
