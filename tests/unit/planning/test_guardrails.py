@@ -11,7 +11,7 @@ from support_pipeline import (
 from support_planning import CHARGER, CPMS, plan_of, plan_where, settled_world, yaml
 from world import World
 
-from exolink_reconcile.model import Action, Plan, Step
+from exolink_reconcile.model import Action, DesiredState, Plan, Source, Step
 from exolink_reconcile.planning import guardrails
 from exolink_reconcile.planning.choices import Choices
 from exolink_reconcile.resource import ListKey
@@ -54,6 +54,22 @@ def test_what_a_command_needs_is_said_as_its_options() -> None:
     steps = [delete._replace(inferred=True) for delete in deletes(2)]
     assert [*guardrails.permissions(steps, {CHARGERS: 2}, Choices())] == ["--allow-deletes", "2", "--allow-inferred"]
     assert [*guardrails.permissions(deletes(1), {CHARGERS: 9}, Choices())] == []
+
+
+def test_nothing_is_pruned_where_a_part_was_not_read() -> None:
+    """What was not read may declare what would be deleted; the first place is named, and how many there are."""
+    places = [Source(path, 1, 1) for path in ("conf/a.yaml", "conf/b.yaml", "conf/c.yaml")]
+    for unread, named in ((places[:1], "conf/a.yaml;"), (places, "conf/a.yaml and 2 more;")):
+        desired = DesiredState((), "", unread=tuple(unread))
+        [refusal] = guardrails.read_in_part(desired, Choices(prune=True))
+        assert refusal.code == "E-PARTLY-READ" and f"was not read: {named}" in refusal.summary
+        assert guardrails.read_in_part(desired, Choices()) == []
+    assert guardrails.read_in_part(DesiredState((), ""), Choices(prune=True)) == []
+
+
+def test_a_number_that_was_given_stays_in_the_command() -> None:
+    """A command that is offered says the number anew where one was given, needed or not: another one would be refused."""
+    assert [*guardrails.permissions(deletes(1), {CHARGERS: 9}, Choices(allow_deletes=3))] == ["--allow-deletes", "1"]
 
 
 def test_a_list_that_became_empty() -> None:

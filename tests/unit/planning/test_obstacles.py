@@ -203,3 +203,27 @@ def test_no_create_only_where_nothing_can_be_created() -> None:
     """Where the API creates no such object, a field that cannot be updated cannot be sent once either."""
     [held_back] = plan_where(settled_world(), yaml(cpms={"interval": 60}), offers={"create": None}).held_back
     assert held_back.ways_out[1] == "take interval out of the YAML, and change it in the web page"
+
+
+@pytest.mark.parametrize("permitted", [False, True])
+@pytest.mark.parametrize("obstacle", ["E-PROTECTED", "E-PINNED"])
+def test_an_obstacle_to_a_replace_counts_where_a_replace_is_permitted(obstacle: str, permitted: bool) -> None:
+    """Else the field cannot be updated, and that is all; only a permission for what is protected is refused."""
+    world = settled_world()
+    number = world.row("acme", "cpms", "Primary")["id"]
+    policy = {"protect": ["cpms/Primary"]} if obstacle == "E-PROTECTED" else {}
+    entry = {"interval": 60} | ({"id": number} if obstacle == "E-PINNED" else {})
+    allowed = ("acme/cpms/Primary",) if permitted else ()
+    plan = plan_of(world, yaml(cpms=entry, policy=policy), allow_replace=allowed)
+    assert steps(plan) == []
+    assert held(plan) == [f"{obstacle} replace cpms/Primary" if permitted else "E-CANNOT-UPDATE update cpms/Primary"]
+    refused = ["E-PROTECTED"] if permitted and obstacle == "E-PROTECTED" else []
+    assert [refusal.code for refusal in plan.refusals] == refused
+
+
+def test_a_replace_is_a_way_out_for_what_no_update_takes_alone() -> None:
+    """An update of the same object that lacks a field is not offered a replace."""
+    update = replace(offered(CPMS_KIND, "update"), required=frozenset({"url", "needed"}))
+    plan = plan_where(settled_world(), yaml(cpms={"interval": 60, "url": "wss://n/"}), offers={"update": update})
+    offered_replace = {h.code: any("--allow-replace" in way for way in h.ways_out) for h in plan.held_back}
+    assert offered_replace == {"E-CANNOT-UPDATE": True, "E-CONTRACT": False}

@@ -166,6 +166,16 @@ def test_replace(by: str) -> None:
     assert [step.sends for step in plan.steps] == [("displayName", "url", "interval")]
 
 
+def test_a_replace_settles_every_field_at_once() -> None:
+    """What an update could settle too goes with the replace: one object has one step."""
+    plan = plan_of(
+        settled_world(), yaml(cpms={"interval": 60, "url": "wss://new/"}), allow_replace=("acme/cpms/Primary",)
+    )
+    assert steps(plan) == ["replace cpms/Primary"] and plan.held_back == ()
+    [step] = plan.steps
+    assert {change.name for change in step.fields} == {"interval", "url"}
+
+
 def test_a_replace_sends_what_is_create_only() -> None:
     """A replace is a create too, so create-only fields are part of it."""
     entry = {"interval": 60, "url": "wss://new/", "createOnly": ["url"]}
