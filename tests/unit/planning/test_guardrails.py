@@ -59,8 +59,8 @@ def test_what_a_command_needs_is_said_as_its_options() -> None:
 def test_nothing_is_pruned_where_a_part_was_not_read() -> None:
     """What was not read may declare what would be deleted; the first place is named, and how many there are."""
     places = [Source(path, 1, 1) for path in ("conf/a.yaml", "conf/b.yaml", "conf/c.yaml")]
-    for unread, named in ((places[:1], "conf/a.yaml;"), (places, "conf/a.yaml and 2 more;")):
-        desired = DesiredState((), "", unread=tuple(unread))
+    for count, named in ((1, "conf/a.yaml;"), (2, "conf/a.yaml and 1 more;"), (3, "conf/a.yaml and 2 more;")):
+        desired = DesiredState((), "", unread=tuple(places[:count]))
         [refusal] = guardrails.read_in_part(desired, Choices(prune=True))
         assert refusal.code == "E-PARTLY-READ" and f"was not read: {named}" in refusal.summary
         assert guardrails.read_in_part(desired, Choices()) == []
