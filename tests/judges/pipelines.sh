@@ -99,7 +99,7 @@ says "promtool: a metrics file" "" metrics
 mkdir temp
 says "the action installs itself, dependencies by hash" "exolink-reconcile" env RUNNER_TEMP="$work/temp" bash "$root/ci/install.sh"
 sed 's/sha256:[0-9a-f]\{60\}/&0000/; s/\(sha256:[0-9a-f]\{60\}\)0000[0-9a-f]\{4\}/\10000/' "$root/ci/requirements.txt" >tampered.txt
-refuses "pip refuses a package with another hash" "DO NOT MATCH" "$work/temp/exolink-reconcile/bin/python" -m pip download --no-deps -d . --require-hashes -r tampered.txt
+refuses "pip refuses a package with another hash" "DO NOT MATCH" "$root/.venv/bin/python" -m pip download --no-deps -d . --require-hashes -r tampered.txt
 
 echo "$passed passed, $failed failed"
 [ $failed = 0 ]
