@@ -445,7 +445,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
+class Intent:
     """A write that was intended, and what we know about it. `intended_at` is in seconds since the epoch.
 
     `age` is the time in seconds from when it was last sent until it was read from the state (a lower bound: no clock can

@@ -120,7 +120,7 @@ class Runs:
     def open(self) -> list[str]:
         """What is still open on record."""
         with contextlib.closing(Journal(self.folder, ORIGIN)) as journal:
-            return [f"{op.action} {op.address}" for op in journal.open_operations()]
+            return [f"{op.action} {op.address}" for op in journal.open_intents()]
 
     def kill(self) -> None:
         """End the process, from a hook of the world."""

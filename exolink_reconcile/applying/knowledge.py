@@ -1,6 +1,6 @@
 """What we know about an address: one value for each write, built from the journal and from every read.
 
-Terms. A *write* is what a step (or an open operation of an earlier run) wants at an address. An *attempt* is one request
+Terms. A *write* is what a step (or an open intent of an earlier run) wants at an address. An *attempt* is one request
 for it that left. Its *target* is the live object that it updates or deletes; its *products* are the objects that a create
 may have made: they have the name, and nobody knew their id before. A *sighting* is a read that showed an object.
 
@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
-from exolink_reconcile.model import Action, Operation, Step, remote_id
+from exolink_reconcile.model import Action, Intent, Step, remote_id
 from exolink_reconcile.resource import Address, Kind, Row, folded, key
 from exolink_reconcile.secret_url import may_be
 
@@ -246,21 +246,19 @@ def of_step(step: Step, *, has_get: bool) -> Knowledge:
     return Knowledge(Write(step.address, step.kind, step.action, target, values, has_get=has_get))
 
 
-def of_operation(
-    operation: Operation, kind: Kind, now: float, *, has_get: bool, made_before: int | None = None
-) -> Knowledge:
+def of_intent(intent: Intent, kind: Kind, now: float, *, has_get: bool, made_before: int | None = None) -> Knowledge:
     """What the journal knows about a write that an earlier run left open.
 
     `made_before` is the id on record of what was made last at its address: by this write itself, or by an earlier one.
     """
-    action = Action[operation.action.upper()]
+    action = Action[intent.action.upper()]
     write = Write(
-        operation.address, kind, action, operation.remote_id, operation.after, masked=True, has_get=has_get,
-        made_before=made_before if made_before != operation.made_id else None,
+        intent.address, kind, action, intent.remote_id, intent.after, masked=True, has_get=has_get,
+        made_before=made_before if made_before != intent.made_id else None,
     )  # fmt: skip
-    sent_at = now - operation.age
-    end = End.ANSWERED if operation.answered else End.UNCLEAR
-    if action is Action.REPLACE and (operation.answered or operation.deleted):
+    sent_at = now - intent.age
+    end = End.ANSWERED if intent.answered else End.UNCLEAR
+    if action is Action.REPLACE and (intent.answered or intent.deleted):
         return Knowledge(write, (Attempt(Verb.DELETE, sent_at, End.ANSWERED), Attempt(Verb.CREATE, sent_at, end)))
     verb = Verb.DELETE if action.deletes else Verb.CREATE if action.creates else Verb.UPDATE
     return Knowledge(write, (Attempt(verb, sent_at, end),))

@@ -18,7 +18,7 @@ from exolink_reconcile.applying.waiting import Stop, wait_until
 from exolink_reconcile.contract import Contract
 from exolink_reconcile.live import live_state
 from exolink_reconcile.live.api import Api
-from exolink_reconcile.model import Action, HeldBack, LiveState, Operation, Plan, Step, remote_id
+from exolink_reconcile.model import Action, HeldBack, Intent, LiveState, Plan, Step, remote_id
 from exolink_reconcile.resource import Address, Kind, ListKey, Row, name_of_row
 
 
@@ -37,16 +37,16 @@ class Planned(Protocol):
 class Memory(Protocol):
     """What the state remembers about earlier runs; see state.store.Store."""
 
-    def open_operations(self, tenants: Iterable[str] | None = None) -> list[Operation]:
+    def open_intents(self, tenants: Iterable[str] | None = None) -> list[Intent]:
         """The writes that are still open."""
 
-    def made_lately(self, tenants: Iterable[str], window: float) -> list[Operation]:
+    def made_lately(self, tenants: Iterable[str], window: float) -> list[Intent]:
         """The creates of the last `window` seconds that are known to have made an object, its id as `remote_id`."""
 
     def last_made(self, addresses: Iterable[Address]) -> Mapping[Address, int]:
         """The id of what was made last at each of these addresses, as far as anything is on record."""
 
-    def settle_earlier(self, operations: Mapping[int, str], new_ids: Mapping[int, int] | None = None) -> None:
+    def settle_earlier(self, intents: Mapping[int, str], new_ids: Mapping[int, int] | None = None) -> None:
         """Close writes of earlier runs."""
 
     def seen(self) -> Mapping[ListKey, int]:
@@ -60,7 +60,7 @@ _Planned = TypeVar("_Planned", bound=Planned)
 class _Open:
     """A write that an earlier run left open, and what we know about it by now."""
 
-    operation: Operation
+    intent: Intent
     kind: Kind
     knowledge: Knowledge
 
@@ -73,7 +73,7 @@ class Recovered:
     """
 
     sentence: str = ""
-    blind: tuple[Operation, ...] = ()
+    blind: tuple[Intent, ...] = ()
     held: Mapping[Address, int] = field(default_factory=dict)
 
 
@@ -110,21 +110,17 @@ class Recovery:
 
     def _open_writes(self) -> list[_Open]:
         now = self._settings.clock()
-        operations = [
-            operation
-            for operation in self._memory.open_operations(self._tenants)
-            if operation.address.kind in self._kinds
-        ]
-        made_before = self._memory.last_made({operation.address for operation in operations}) if operations else {}
+        intents = [intent for intent in self._memory.open_intents(self._tenants) if intent.address.kind in self._kinds]
+        made_before = self._memory.last_made({intent.address for intent in intents}) if intents else {}
         return [
             _Open(
-                operation,
-                kind := self._kinds[operation.address.kind],
-                knowledge.of_operation(
-                    operation, kind, now, has_get=self._has_get(kind), made_before=made_before.get(operation.address)
+                intent,
+                kind := self._kinds[intent.address.kind],
+                knowledge.of_intent(
+                    intent, kind, now, has_get=self._has_get(kind), made_before=made_before.get(intent.address)
                 ),
             )
-            for operation in operations
+            for intent in intents
         ]
 
     def _has_get(self, kind: Kind) -> bool:
@@ -135,18 +131,18 @@ class Recovery:
         if not writes:
             return
         window = self._settings.settle
-        longest = max(0.0, window - min(write.operation.age for write in writes))
+        longest = max(0.0, window - min(write.intent.age for write in writes))
 
         def all_decided() -> bool:
-            for tenant, kind in sorted({(w.operation.address.tenant, w.kind) for w in writes}, key=str):
-                self._read(tenant, kind, [w for w in writes if (w.operation.address.tenant, w.kind) == (tenant, kind)])
+            for tenant, kind in sorted({(w.intent.address.tenant, w.kind) for w in writes}, key=str):
+                self._read(tenant, kind, [w for w in writes if (w.intent.address.tenant, w.kind) == (tenant, kind)])
             return not any(judge.judge(write.knowledge, window).waits for write in writes)
 
         def waiting(longest: float) -> None:
             if longest < 1:  # over before anybody could read the sentence
                 return
             open_now = [write for write in writes if judge.judge(write.knowledge, window).waits]
-            counted = Counter(write.operation.action for write in open_now)
+            counted = Counter(write.intent.action for write in open_now)
             writes_by_action = ", ".join(f"{n} {action}{'s' if n > 1 else ''}" for action, n in sorted(counted.items()))
             self._settings.waiting(
                 f"Waiting up to {longest:.0f} s for {writes_by_action} of an earlier run that got no answer."
@@ -168,19 +164,19 @@ class Recovery:
                     live_state.read_item(self._api, kind, tenant, write.knowledge.write.target), at
                 )
 
-    def _close(self, writes: Iterable[_Open]) -> tuple[str, tuple[Operation, ...]]:
+    def _close(self, writes: Iterable[_Open]) -> tuple[str, tuple[Intent, ...]]:
         """Close on record the writes that the judge can decide; blind ones stay open."""
         outcomes: dict[int, str] = {}
         new_ids: dict[int, int] = {}
-        blind: list[Operation] = []
+        blind: list[Intent] = []
         for write in writes:
             judgement = judge.judge(write.knowledge, self._settings.settle)
-            number = write.operation.number
+            number = write.intent.number
             if judgement.made is Verdict.BLIND or judgement.waits:
-                blind.append(write.operation)
+                blind.append(write.intent)
                 continue
             outcomes[number] = "applied" if judgement.applied else "not applied"
-            if judgement.row is not None and Action[write.operation.action.upper()].creates:
+            if judgement.row is not None and Action[write.intent.action.upper()].creates:
                 new_ids[number] = remote_id(judgement.row)
         if outcomes:
             self._memory.settle_earlier(outcomes, new_ids)
@@ -190,7 +186,7 @@ class Recovery:
         """How many rows each list had, without those that our own deletes are known to have removed."""
         counts = dict(self._memory.seen())
         for write in writes:
-            place = write.operation.address.list_key
+            place = write.intent.address.list_key
             if place in counts and judge.judge(write.knowledge, self._settings.settle).deleted is Verdict.DONE:
                 counts[place] -= 1
         return counts
@@ -207,7 +203,7 @@ class Recovery:
         }
         for write in writes:
             for number, sighting in write.knowledge.products.items():
-                made_lately[write.operation.address] = (number, sighting.at + window)
+                made_lately[write.intent.address] = (number, sighting.at + window)
         return made_lately
 
     def _hidden(

@@ -27,7 +27,7 @@ from exolink_reconcile.inert import inert
 from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.live import connection
 from exolink_reconcile.live.api import Api
-from exolink_reconcile.model import Diagnostic, LiveState, Operation, Plan, Result, Status, Step
+from exolink_reconcile.model import Diagnostic, Intent, LiveState, Plan, Result, Status, Step
 from exolink_reconcile.pipeline import PlannedRun, Wanted
 from exolink_reconcile.report import colours, result_text, since, text
 from exolink_reconcile.resource import ListKey
@@ -194,13 +194,13 @@ class Apply:
         try:
             yield
         except (ReconcileError, Interrupted) as error:
-            operations = store.open_operations(wanted.tenants)
-            if not operations:
+            intents = store.open_intents(wanted.tenants)
+            if not intents:
                 raise
-            self.events.left_open(operations)
+            self.events.left_open(intents)
             reason = error.summary if isinstance(error, ReconcileError) else "interrupted"
             raise LeftOpen(
-                "E-AMBIGUOUS", f"{reason.rstrip('.')}. Still open: {_named(operations)}; see `unknowns`"
+                "E-AMBIGUOUS", f"{reason.rstrip('.')}. Still open: {_named(intents)}; see `unknowns`"
             ) from error
 
     def _plan(self, wanted: Wanted, api: Api, store: Store, counts_before: Mapping[ListKey, int]) -> PlannedRun:
@@ -253,7 +253,7 @@ class Apply:
         """Where to give a missing permission: a saved plan has the options that it was made with."""
         return ". A saved plan keeps its options: make it again with the one it lacks" if self.plan_path else ""
 
-    def _nothing_to_do(self, run: PlannedRun, blind: Sequence[Operation]) -> Exit:
+    def _nothing_to_do(self, run: PlannedRun, blind: Sequence[Intent]) -> Exit:
         if self.format != "json" and run.plan.held_back:
             self.console.err("Nothing was written: what differs is held back. See the ways out above.\n")
         self._tell_open(blind)
@@ -261,7 +261,7 @@ class Apply:
             return Exit.UNKNOWN
         return Exit.INCOMPLETE if run.plan.held_back else Exit.DONE
 
-    def _tell_open(self, blind: Sequence[Operation]) -> None:
+    def _tell_open(self, blind: Sequence[Intent]) -> None:
         """Name the writes of earlier runs that stay open."""
         self.events.left_open(blind)
         if blind:
@@ -293,7 +293,7 @@ class Apply:
         whole_run: PlannedRun,
         api: Api,
         journal: Store,
-        blind: Sequence[Operation],
+        blind: Sequence[Intent],
     ) -> tuple[Result, Exit]:
         stop = Stop()
         bar = Progress(self.console, sum(1 for _ in run.plan.steps))
@@ -349,7 +349,7 @@ class Apply:
         ):
             yield store
 
-    def _settled_plan(self, wanted: Wanted, api: Api, store: Store) -> tuple[PlannedRun, Sequence[Operation]]:
+    def _settled_plan(self, wanted: Wanted, api: Api, store: Store) -> tuple[PlannedRun, Sequence[Intent]]:
         """The plan, made after the writes of earlier runs are settled; and the creates that a blind list keeps open."""
         settings = Settings(settle=self.options.settle, waiting=self._tell)
         settling = recovery.Recovery(api, wanted.contract, KINDS, store, wanted.tenants, settings)
@@ -389,10 +389,10 @@ class Apply:
         return code
 
 
-def _named(operations: Sequence[Operation]) -> str:
+def _named(intents: Sequence[Intent]) -> str:
     """The first few writes, in words."""
-    listed = ", ".join(f"{op.action} {op.address}" for op in operations[:3])
-    return f"{listed} and {len(operations) - 3} more" if len(operations) > 3 else listed
+    listed = ", ".join(f"{op.action} {op.address}" for op in intents[:3])
+    return f"{listed} and {len(intents) - 3} more" if len(intents) > 3 else listed
 
 
 def _counts(live: LiveState) -> dict[ListKey, int]:

@@ -197,7 +197,7 @@ class Doctor:
             return Check("state", "failed", memory.note, Exit.STORAGE)
         if isinstance(home, homes.FolderHome) and (blocked := _not_writable(home.folder)):
             return Check("state", "failed", f"{home.where} cannot be written: {blocked} is read-only", Exit.STORAGE)
-        if count := len(memory.operations):
+        if count := len(memory.intents):
             return _warning(
                 "state", f"{home.where}: {counted(count, 'write')} of earlier runs not settled, see `unknowns`"
             )

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from exolink_reconcile.cli.console import Console
 from exolink_reconcile.codes import Exit
 from exolink_reconcile.errors import ReconcileError
-from exolink_reconcile.model import Diagnostic, Operation, Plan, Result, Step
+from exolink_reconcile.model import Diagnostic, Intent, Plan, Result, Step
 from exolink_reconcile.report import apply_json
 
 
@@ -61,9 +61,9 @@ class EventStream:
         self._say(apply_json.result(result, self._took))
         self._say([apply_json.summary(result, complete=exit_code is Exit.DONE)])
 
-    def left_open(self, operations: Sequence[Operation]) -> None:
+    def left_open(self, intents: Sequence[Intent]) -> None:
         """Writes of earlier runs stay open."""
-        self._left_open = [str(operation.address) for operation in operations]
+        self._left_open = [str(intent.address) for intent in intents]
 
     def end(self, exit_code: Exit, error: BaseException | None = None) -> None:
         """The last line. Later events, from a thread that still waits for an answer, are dropped."""

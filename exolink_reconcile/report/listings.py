@@ -8,7 +8,7 @@ from typing import Any
 
 from exolink_reconcile.codes import Exit
 from exolink_reconcile.inert import inert, json_without_commands
-from exolink_reconcile.model import Operation
+from exolink_reconcile.model import Intent
 from exolink_reconcile.report.result_text import forget
 from exolink_reconcile.state.audit import time_of
 from exolink_reconcile.state.store import Lease, Write
@@ -16,17 +16,17 @@ from exolink_reconcile.state.store import Lease, Write
 MASK = "***"
 
 
-def unknowns(format: str, operations: Sequence[Operation], in_flight: Container[int] = (), options: str = "") -> str:
+def unknowns(format: str, intents: Sequence[Intent], in_flight: Container[int] = (), options: str = "") -> str:
     """The writes whose outcome is not known; `in_flight` are the numbers of writes that an apply waits for right now.
 
     `options` are the options that commands to paste need.
     """
     if format == "json":
-        return _document("unknowns", [_unknown(op) for op in operations])
-    if not operations:
+        return _document("unknowns", [_unknown(op) for op in intents])
+    if not intents:
         return "No write is unknown.\n"
     lines = []
-    for op in operations:
+    for op in intents:
         if op.number in in_flight:
             answer = "in flight: an apply is at work on it"
         elif op.answered:
@@ -36,17 +36,17 @@ def unknowns(format: str, operations: Sequence[Operation], in_flight: Container[
         since = time_of(op.intended_at)
         lines.append(f"  {op.action} {inert(str(op.address))}: {answer}, since {since}, at {inert(op.origin)}")
     lines.append("The next apply settles them by reading. To drop one for good:")
-    lines += forget(((op.address, f"{options}{_api(op, operations)}") for op in operations), "each as above")
+    lines += forget(((op.address, f"{options}{_api(op, intents)}") for op in intents), "each as above")
     return "\n".join(lines) + "\n"
 
 
-def _api(op: Operation, operations: Sequence[Operation]) -> str:
+def _api(op: Intent, intents: Sequence[Intent]) -> str:
     """The option that names the API of a write, where another API has a write open at the same address."""
-    several = any(other.address == op.address and other.origin != op.origin for other in operations)
+    several = any(other.address == op.address and other.origin != op.origin for other in intents)
     return f" --api-url {shlex.quote(op.origin)}" if several and "://" in op.origin else ""
 
 
-def _unknown(op: Operation) -> dict[str, Any]:
+def _unknown(op: Intent) -> dict[str, Any]:
     return {
         "address": str(op.address),
         "action": op.action,

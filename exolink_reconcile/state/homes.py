@@ -115,8 +115,8 @@ class DatabaseHome:
 
         try:
             with closing(PostgresStore(self.database, origin, patience=_PATIENCE)) as store:
-                operations = [op for op in store.open_operations() if op.origin == origin]
+                intents = [op for op in store.open_intents() if op.origin == origin]
                 bases = {tenant: base for tenant in tenants if (base := store.base(tenant))}
-                return Memory(tuple(operations), store.seen(), bases)
+                return Memory(tuple(intents), store.seen(), bases)
         except StorageFailed as error:
             return Memory(note=error.summary)

@@ -1,7 +1,7 @@
 """What we are about to send and what came back, on disk before we go on.
 
 The rule: the intent of a write is durable before its first byte leaves; its outcome may be lazy. A lost outcome costs a
-list request, a lost intent can cost a duplicate. So an operation is *open* until a read has shown what became of it, in this
+list request, a lost intent can cost a duplicate. So an intent is *open* until a read has shown what became of it, in this
 run or in a later one. SQLite keeps it (WAL, synchronous=FULL); beside it is the audit record, one JSON line a fact.
 """
 
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from exolink_reconcile.errors import StorageFailed
-from exolink_reconcile.model import Operation, Outcome, Status, Step, remote_id
+from exolink_reconcile.model import Intent, Outcome, Status, Step, remote_id
 from exolink_reconcile.resource import Address, ListKey
 from exolink_reconcile.state import audit, journal_file, journal_rows, lock, store
 from exolink_reconcile.state import folder as folders
@@ -106,7 +106,7 @@ class Journal:
             self._held.check()
 
     def close(self) -> None:
-        """Close the file. Open operations stay open in it."""
+        """Close the file. Open intents stay open in it."""
         try:
             self._changes.flush()
         finally:
@@ -187,10 +187,10 @@ class Journal:
                 change.error = StorageFailed("E-STORAGE", f"the journal cannot be written: {error}")
 
     def settle(self, outcomes: Iterable[Outcome]) -> None:
-        """Close the operations whose outcome is known, and put every outcome on the audit record.
+        """Close the intents whose outcome is known, and put every outcome on the audit record.
 
         Raises:
-            StorageFailed: the operations stay open; a later run settles them.
+            StorageFailed: the intents stay open; a later run settles them.
 
         """
         outcomes = list(outcomes)
@@ -217,22 +217,22 @@ class Journal:
                     )
             self._audit_outcomes(outcomes)
 
-    def open_operations(self, tenants: Iterable[str] | None = None) -> list[Operation]:
-        """The operations that are still open, oldest first: those of some tenants of this origin, or all."""
+    def open_intents(self, tenants: Iterable[str] | None = None) -> list[Intent]:
+        """The intents that are still open, oldest first: those of some tenants of this origin, or all."""
         condition, values = "outcome IS NULL", []
         if tenants is not None:
             values = [self.origin, *tenants]
             condition += f" AND origin = ? AND tenant IN ({', '.join('?' * (len(values) - 1))})"
         with journal_rows.storage("the journal cannot be read"):
-            return journal_rows.operations(self._database, condition, values, api_now=self.api_now())
+            return journal_rows.intents(self._database, condition, values, api_now=self.api_now())
 
-    def made_lately(self, tenants: Iterable[str], window: float) -> list[Operation]:
+    def made_lately(self, tenants: Iterable[str], window: float) -> list[Intent]:
         """The creates of the last `window` seconds that are known to have made an object, with its id as `remote_id`."""
         with journal_rows.storage("the journal cannot be read"):
             made = [op for tenant in tenants for op in self._made_lately(tenant, window)]
         return sorted(made, key=lambda op: op.number)
 
-    def _made_lately(self, tenant: str, window: float) -> Iterator[Operation]:
+    def _made_lately(self, tenant: str, window: float) -> Iterator[Intent]:
         """Newest first; stops where so many in a row are old that all earlier ones are: a journal may hold very many."""
         statement = "SELECT * FROM op WHERE made IS NOT NULL AND origin = ? AND tenant = ? ORDER BY number DESC"
         old, api_now = 0, self.api_now()
@@ -241,12 +241,12 @@ class Journal:
             contextlib.closing(self._database.execute(statement, (self.origin, tenant))) as rows,
         ):
             for row in rows:
-                operation = journal_rows.operation(row, api_now, id_column="made")
-                old = old + 1 if operation.age >= window else 0
+                intent = journal_rows.intent(row, api_now, id_column="made")
+                old = old + 1 if intent.age >= window else 0
                 if old > _OLD_IN_A_ROW:
                     return
                 if not old:
-                    yield operation
+                    yield intent
 
     def last_made(self, addresses: Iterable[Address]) -> dict[Address, int]:
         """The id of what was made last at each of these addresses; addresses without one on record are left out."""
@@ -264,10 +264,10 @@ class Journal:
                 for row in self._database.execute(statement, (self.origin, *place, json.dumps(names)))
             }
 
-    def settle_earlier(self, operations: Mapping[int, str], new_ids: Mapping[int, int] | None = None) -> None:
-        """Close operations of an earlier run, by number, with the outcome that reading showed.
+    def settle_earlier(self, intents: Mapping[int, str], new_ids: Mapping[int, int] | None = None) -> None:
+        """Close intents of an earlier run, by number, with the outcome that reading showed.
 
-        `new_ids` are the ids of the objects that creates made, by number of the operation.
+        `new_ids` are the ids of the objects that creates made, by number of the intent.
         """
         new_ids = new_ids or {}
         with journal_rows.storage("the journal cannot be written"), self._changes.lock:
@@ -277,16 +277,16 @@ class Journal:
                         "UPDATE op SET outcome = ?, made = coalesce(?, made) WHERE number = ? RETURNING *",
                         (outcome, new_ids.get(number), number),
                     ).fetchone()
-                    for number, outcome in operations.items()
+                    for number, outcome in intents.items()
                 ]
                 if None in rows:
                     raise sqlite3.DatabaseError("an operation that was open is not there any more")
                 lines = [audit.write(row) for row in rows]
             self._append(lines)
 
-    def forget(self, operations: Iterable[Operation]) -> None:
-        """Close open operations for good, although nobody knows what became of them."""
-        self.settle_earlier({op.number: "forgotten" for op in operations})
+    def forget(self, intents: Iterable[Intent]) -> None:
+        """Close open intents for good, although nobody knows what became of them."""
+        self.settle_earlier({op.number: "forgotten" for op in intents})
 
     # -------------------------------------------------------------------------------------------------------- history
 
@@ -437,7 +437,7 @@ def peek(folder: Path, origin: str, tenants: Iterable[str] = ()) -> Memory:
             journal_rows.storage("the journal cannot be read"),
             contextlib.closing(journal_file.read_only(path)) as database,
         ):
-            writes = journal_rows.operations(database, "outcome IS NULL AND origin = ?", [origin])
+            writes = journal_rows.intents(database, "outcome IS NULL AND origin = ?", [origin])
             bases = {tenant: base for tenant in tenants if (base := journal_rows.base(database, origin, tenant))}
             return Memory(tuple(writes), journal_rows.seen(database, origin), bases)
     except StorageFailed as error:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from exolink_reconcile.errors import StorageFailed
-from exolink_reconcile.model import Operation
+from exolink_reconcile.model import Intent
 from exolink_reconcile.resource import Address, ListKey
 from exolink_reconcile.state import store
 from exolink_reconcile.state.store import Base, Write
@@ -22,9 +22,9 @@ _DATE_RESOLUTION = 1.0  # seconds: what a Date header leaves out
 _MOST_TEXT = 256 * 2**20  # bytes of the writes that are read at once
 
 
-def operations(
+def intents(
     database: sqlite3.Connection, condition: str, values: Sequence[Any], *, api_now: float | None = None
-) -> list[Operation]:
+) -> list[Intent]:
     """The writes that a condition selects, oldest first. Raises sqlite3.Error, also if there are more than any run makes."""
     picked, size = [], 0
     with damage():
@@ -32,14 +32,14 @@ def operations(
             size += len(row["before"]) + len(row["after"])
             if size > _MOST_TEXT:
                 raise sqlite3.DatabaseError("it holds more open writes than any run makes")
-            picked.append(operation(row, api_now))
+            picked.append(intent(row, api_now))
     return picked
 
 
-def operation(row: sqlite3.Row, api_now: float | None, *, id_column: str = "remote_id") -> Operation:
+def intent(row: sqlite3.Row, api_now: float | None, *, id_column: str = "remote_id") -> Intent:
     """A write, with its age by all available clocks; `id_column` is the column that its id is taken from."""
     columns = Columns(row)
-    return Operation(
+    return Intent(
         columns["number"], columns["origin"], Address(columns["tenant"], columns["kind"], columns["name"]),
         columns["action"], columns[id_column], json.loads(columns["after"]), columns["intended_at"],
         age(columns, api_now), bool(columns["answered"]), columns["made"], columns["attempts"],

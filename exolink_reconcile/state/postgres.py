@@ -20,7 +20,7 @@ from typing import Any
 import psycopg
 
 from exolink_reconcile.errors import ReconcileError, StorageFailed
-from exolink_reconcile.model import Operation, Outcome, Status, Step, remote_id
+from exolink_reconcile.model import Intent, Outcome, Status, Step, remote_id
 from exolink_reconcile.resource import Address, ListKey
 from exolink_reconcile.state import audit, connection, statements, store
 from exolink_reconcile.state.connection import PATIENCE, Link
@@ -193,17 +193,17 @@ class PostgresStore:
 
         self._close(statements.SETTLE, values, lines)
 
-    def settle_earlier(self, operations: Mapping[int, str], new_ids: Mapping[int, int] | None = None) -> None:
+    def settle_earlier(self, intents: Mapping[int, str], new_ids: Mapping[int, int] | None = None) -> None:
         """Close writes of earlier runs, by number, with the outcome that reading showed."""
         new_ids = new_ids or {}
         values = {
-            "number": list(operations),
-            "outcome": list(operations.values()),
-            "made": [new_ids.get(number) for number in operations],
+            "number": list(intents),
+            "outcome": list(intents.values()),
+            "made": [new_ids.get(number) for number in intents],
         }
 
         def lines(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-            if len(rows) != len(operations):
+            if len(rows) != len(intents):
                 raise StorageFailed("E-STORAGE", "a write that was open is not there any more")
             return [audit.write(row) for row in rows]
 
@@ -229,26 +229,26 @@ class PostgresStore:
 
     # ------------------------------------------------------------------------------------------------------- questions
 
-    def open_operations(self, tenants: Iterable[str] | None = None) -> list[Operation]:
+    def open_intents(self, tenants: Iterable[str] | None = None) -> list[Intent]:
         """The writes that are still open, oldest first: those of some tenants of this API, or all."""
         condition, values = "outcome IS NULL", {}
         if tenants is not None:
             condition += " AND origin = %(origin)s AND tenant = ANY(%(tenants)s)"
             values = {"origin": self.origin, "tenants": list(tenants)}
         rows = self._ask(f"SELECT {statements.COLUMNS} FROM exolink.op WHERE {condition} ORDER BY number", values)
-        return [self._operation(row) for row in rows]
+        return [self._intent(row) for row in rows]
 
-    def made_lately(self, tenants: Iterable[str], window: float) -> list[Operation]:
+    def made_lately(self, tenants: Iterable[str], window: float) -> list[Intent]:
         """The creates of the last `window` seconds that are known to have made an object, its id as `remote_id`."""
-        operations = [op for tenant in tenants for op in self._made_lately(tenant, window)]
-        return sorted(operations, key=lambda op: op.number)
+        intents = [op for tenant in tenants for op in self._made_lately(tenant, window)]
+        return sorted(intents, key=lambda op: op.number)
 
-    def _made_lately(self, tenant: str, window: float) -> Iterator[Operation]:
+    def _made_lately(self, tenant: str, window: float) -> Iterator[Intent]:
         rows = self._ask(statements.MADE_LATELY, {"origin": self.origin, "tenant": tenant, "window": window + _FRESH})
         for row in rows:
-            operation = self._operation(row, id_column="made")
-            if operation.age < window:
-                yield operation
+            intent = self._intent(row, id_column="made")
+            if intent.age < window:
+                yield intent
 
     def last_made(self, addresses: Iterable[Address]) -> dict[Address, int]:
         """The id of what was made last at each of these addresses; addresses without one on record are left out."""
@@ -262,8 +262,8 @@ class PostgresStore:
             made |= {Address(row["tenant"], row["kind"], row["name"]): row["made"] for row in rows}
         return made
 
-    def _operation(self, row: Mapping[str, Any], *, id_column: str = "remote_id") -> Operation:
-        return Operation(
+    def _intent(self, row: Mapping[str, Any], *, id_column: str = "remote_id") -> Intent:
+        return Intent(
             row["number"], row["origin"], Address(row["tenant"], row["kind"], row["name"]), row["action"],
             row[id_column], json.loads(row["after"]), row["intended_at"], self._age(row), row["answered"], row["made"],
             row["attempts"], row["deleted"], row["run"],
@@ -277,9 +277,9 @@ class PostgresStore:
             ages.append(api_now - row["api_date"] - _DATE_RESOLUTION)
         return float(max(0.0, min(ages)))
 
-    def forget(self, operations: Iterable[Operation]) -> None:
+    def forget(self, intents: Iterable[Intent]) -> None:
         """Close open writes for good, although nobody knows what became of them."""
-        self.settle_earlier({op.number: "forgotten" for op in operations})
+        self.settle_earlier({op.number: "forgotten" for op in intents})
 
     def seen(self) -> dict[ListKey, int]:
         """How many rows each list had when an apply last read it, by tenant and kind word."""

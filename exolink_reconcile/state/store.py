@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from exolink_reconcile.model import Operation, Outcome, Step
+from exolink_reconcile.model import Intent, Outcome, Step
 from exolink_reconcile.resource import Address, ListKey
 
 _MOST_UNPACKED = 256 * 2**20
@@ -80,9 +80,9 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What earlier runs left, for a command that may not write: open operations and last seen counts."""
+    """What earlier runs left, for a command that may not write: open intents and last seen counts."""
 
-    operations: tuple[Operation, ...] = ()
+    intents: tuple[Intent, ...] = ()
     seen: Mapping[ListKey, int] | None = None
     bases: Mapping[str, Base] = field(default_factory=dict)
     note: str = ""
@@ -118,19 +118,19 @@ class Store(Protocol):
     def settle(self, outcomes: Iterable[Outcome]) -> None:
         """Close the writes whose outcome is known, and put every outcome on the audit record."""
 
-    def settle_earlier(self, operations: Mapping[int, str], new_ids: Mapping[int, int] | None = None) -> None:
+    def settle_earlier(self, intents: Mapping[int, str], new_ids: Mapping[int, int] | None = None) -> None:
         """Close writes of earlier runs, by number, with their outcome; `new_ids` are the ids of what they made."""
 
-    def open_operations(self, tenants: Iterable[str] | None = None) -> list[Operation]:
+    def open_intents(self, tenants: Iterable[str] | None = None) -> list[Intent]:
         """The writes that are still open, oldest first: those of some tenants of this API, or all."""
 
-    def made_lately(self, tenants: Iterable[str], window: float) -> list[Operation]:
+    def made_lately(self, tenants: Iterable[str], window: float) -> list[Intent]:
         """The creates of the last `window` seconds that are known to have made an object, its id as `remote_id`."""
 
     def last_made(self, addresses: Iterable[Address]) -> dict[Address, int]:
         """The id of what was made last at each of these addresses; addresses without one on record are left out."""
 
-    def forget(self, operations: Iterable[Operation]) -> None:
+    def forget(self, intents: Iterable[Intent]) -> None:
         """Close open writes for good, although nobody knows what became of them."""
 
     def seen(self) -> Mapping[ListKey, int]:

@@ -29,13 +29,13 @@ def judge(data: bytes) -> None:
     journal.peek(FOLDER, ORIGIN)
     try:
         with journal.Journal(FOLDER, ORIGIN) as opened:
-            found = opened.open_operations()
-            opened.open_operations(["acme"])
+            found = opened.open_intents()
+            opened.open_intents(["acme"])
             opened.made_lately(["acme"], 90.0)
             opened.seen()
             opened.saw({ListKey("acme", "cpms"): 1})
             opened.settle_earlier({op.number: "applied" for op in found})
-            assert opened.open_operations() == []
+            assert opened.open_intents() == []
             assert opened.seen()[ListKey("acme", "cpms")] == 1
     except StorageFailed as error:
         assert error.summary

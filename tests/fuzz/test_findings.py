@@ -38,7 +38,7 @@ def test_a_damaged_journal_is_a_storage_failure(what: str, tmp_path: Path) -> No
     """Row 65 and its neighbours: whatever the bytes of the journal, apply ends with StorageFailed before any write."""
     damaged(tmp_path, DAMAGE[what])
     with pytest.raises(StorageFailed), Journal(tmp_path, ORIGIN) as journal:
-        journal.open_operations(["acme"])
+        journal.open_intents(["acme"])
 
 
 @pytest.mark.parametrize("what", DAMAGE)
@@ -54,7 +54,7 @@ def test_what_cannot_go_on_record_stays_open(tmp_path: Path) -> None:
     with Journal(tmp_path, ORIGIN) as journal:
         with pytest.raises(StorageFailed):
             journal.settle_earlier({1: "applied"})
-        assert len(journal.open_operations(["acme"])) == 1
+        assert len(journal.open_intents(["acme"])) == 1
 
 
 def test_an_operation_that_is_gone_cannot_be_closed(tmp_path: Path) -> None:

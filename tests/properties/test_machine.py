@@ -547,7 +547,7 @@ class Machine(RuleBasedStateMachine):
         assert (self.plan, self.writes) == (None, 0), (ends, self.plan)  # no plan reached the applier: nothing to do
         assert ends[-1] in (0, 5), ends
         with Journal(self.folder, ORIGIN) as journal:
-            assert journal.open_operations(TENANTS) == [], ends
+            assert journal.open_intents(TENANTS) == [], ends
         for place, fields in self.declared.items():
             rows = self.at(place)
             assert len(rows) == 1 or (len(rows) > 1 and ends[-1] == 5), (place, rows)
@@ -561,7 +561,7 @@ class Machine(RuleBasedStateMachine):
     def forget_what_was_taken(self) -> bool:
         """What a person does where a create was answered, and another human took its object before any list showed it."""
         with Journal(self.folder, ORIGIN) as journal:
-            blind = journal.open_operations(TENANTS)
+            blind = journal.open_intents(TENANTS)
             assert all(op.answered and tuple(op.address) in self.taken for op in blind), blind
             journal.forget(blind)
         return bool(blind)

@@ -56,7 +56,7 @@ def test_waiting_for_a_lock(home: Open) -> None:
     thread.start()
     entered.wait(30)
     with second.hold(["acme"], 60.0, sentences.append):
-        assert names(second.open_operations(["acme"])) == []
+        assert names(second.open_intents(["acme"])) == []
     thread.join()
     assert len(sentences) == 1 and "Waiting up to" in sentences[0] and "tenant acme" in sentences[0]
 
@@ -80,7 +80,7 @@ def test_an_intent_is_seen_by_others(home: Open, action: Action, remote_id: int 
     first = home()
     with held(first):
         intended(first, step("A/b", action))
-        [op] = home().open_operations(["acme"])
+        [op] = home().open_intents(["acme"])
     assert (op.origin, op.address, op.action, op.remote_id) == (ORIGIN, Address("acme", "cpms", "A/b"), action.word, remote_id)  # fmt: skip
     assert (op.after, op.answered, op.deleted, op.made_id, op.attempts) == (
         {"displayName": "A/b"},
@@ -113,10 +113,10 @@ def test_open_operations_of_whom(home: Open) -> None:
     with held(other), held(store, "acme", "beta", "gamma"):
         intended(other, step("O"))
         intended(store, step("Z"), step("A"), step("B", tenant="beta"), step("G", tenant="gamma"))
-        assert names(store.open_operations()) == ["O", "Z", "A", "B", "G"]
-        assert names(store.open_operations(["acme"])) == ["Z", "A"]
-        assert names(store.open_operations(["gamma", "acme"])) == ["Z", "A", "G"]
-        assert store.open_operations([]) == []
+        assert names(store.open_intents()) == ["O", "Z", "A", "B", "G"]
+        assert names(store.open_intents(["acme"])) == ["Z", "A"]
+        assert names(store.open_intents(["gamma", "acme"])) == ["Z", "A", "G"]
+        assert store.open_intents([]) == []
 
 
 def test_threads_at_once(home: Open) -> None:
@@ -129,9 +129,9 @@ def test_threads_at_once(home: Open) -> None:
             thread.start()
         for thread in threads:
             thread.join()
-        assert sorted(names(store.open_operations())) == [step.address.name for step in steps]
+        assert sorted(names(store.open_intents())) == [step.address.name for step in steps]
         store.settle([Outcome(steps[5], Status.DONE)])
-        assert sorted(names(store.open_operations())) == [step.address.name for step in steps if step is not steps[5]]
+        assert sorted(names(store.open_intents())) == [step.address.name for step in steps if step is not steps[5]]
 
 
 def test_the_life_of_a_write(home: Open) -> None:
@@ -144,12 +144,12 @@ def test_the_life_of_a_write(home: Open) -> None:
             store.sending(create)
         store.answered(create)
         store.answered(replace, deleted=True)
-        first, second = home().open_operations(["acme"])
+        first, second = home().open_intents(["acme"])
         assert (first.attempts, first.answered, first.deleted) == (3, True, False)
         assert (second.attempts, second.answered, second.deleted) == (1, False, True)
         store.settle([Outcome(create, Status.UNKNOWN, code="E-AMBIGUOUS", made=41)])
         store.settle([Outcome(create, Status.UNKNOWN, code="E-AMBIGUOUS")])
-        assert [op.made_id for op in store.open_operations(["acme"])] == [41, None]
+        assert [op.made_id for op in store.open_intents(["acme"])] == [41, None]
 
 
 @pytest.mark.parametrize(
@@ -170,8 +170,8 @@ def test_what_stays_open(home: Open, outcome: dict[str, Any], still_open: bool, 
     with held(store):
         intended(store, open_step)
         store.settle([Outcome(open_step, **outcome), Outcome(never_sent, Status.SKIPPED, "why", "E-STOPPED")])
-        operations = store.open_operations()
-    assert ([op.answered for op in operations] == [answered]) if still_open else operations == []
+        intents = store.open_intents()
+    assert ([op.answered for op in intents] == [answered]) if still_open else intents == []
 
 
 def test_what_an_earlier_run_left(home: Open) -> None:
@@ -181,10 +181,10 @@ def test_what_an_earlier_run_left(home: Open) -> None:
         intended(first, step("A"), step("B"), step("C"))
     second = home()
     with held(second):
-        a, b, c = second.open_operations(["acme"])
+        a, b, c = second.open_intents(["acme"])
         second.settle_earlier({a.number: "applied", b.number: "not applied"}, {a.number: 41})
         second.forget([c])
-        assert second.open_operations() == []
+        assert second.open_intents() == []
         assert [(op.address.name, op.remote_id) for op in second.made_lately(["acme"], 60.0)] == [("A", 41)]
         with pytest.raises(ReconcileError):
             second.settle_earlier({10**9: "applied"})
@@ -229,10 +229,10 @@ def test_the_clock_of_the_api(home: Open) -> None:
     store.api_now = lambda: 1_000_000.0
     with held(store):
         intended(store, step())
-        assert store.open_operations()[0].age < 30
+        assert store.open_intents()[0].age < 30
         for now in (1_000_000.0, 500_000.0):
             store.api_now = functools.partial(float, now)
-            assert store.open_operations()[0].age == 0.0
+            assert store.open_intents()[0].age == 0.0
 
 
 # ---------------------------------------------------------------------------------------------------------- remembered

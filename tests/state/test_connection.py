@@ -29,7 +29,7 @@ def test_a_connection_that_drops(postgres: Home) -> None:
         store.settle([Outcome(sent, Status.DONE, made=3)])
         postgres.cut()
         store.saw({ListKey("acme", "cpms"): 1})
-        assert [op.address.name for op in store.open_operations()] == ["B"]
+        assert [op.address.name for op in store.open_intents()] == ["B"]
     assert len(postgres.sql("SELECT 1 FROM exolink.audit")) == 1 and postgres.open().leases() == []
 
 
@@ -47,7 +47,7 @@ def test_a_server_that_stands_still(postgres: Home, monkeypatch: pytest.MonkeyPa
         until(lambda: store._link.connection not in (backend, None))
         other.rollback()
         thread.join()
-        assert [op.address.name for op in store.open_operations()] == ["A"]
+        assert [op.address.name for op in store.open_intents()] == ["A"]
 
 
 def test_plan_does_not_wait_for_a_server_that_stands_still(postgres: Home, monkeypatch: pytest.MonkeyPatch) -> None:

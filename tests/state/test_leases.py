@@ -44,7 +44,7 @@ def test_row_49_a_lock_whose_holder_died_ends_by_itself(postgres: Home, short: N
     dead._leases._stop.set()  # no heartbeat any more
     follower = postgres.open()
     with held(follower, timeout=60.0):
-        assert [op.address.name for op in follower.open_operations(["acme"])] == ["Left"]
+        assert [op.address.name for op in follower.open_intents(["acme"])] == ["Left"]
         with pytest.raises(Locked, match="E-LOCK-LOST"):
             dead.intend(step("Late"), {}, {})
         with pytest.raises(Locked, match="E-LOCK-LOST"):

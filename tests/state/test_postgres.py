@@ -46,7 +46,7 @@ def test_numbers_that_a_standby_gives_again(postgres: Home) -> None:
         postgres.sql("UPDATE exolink.op SET intent = gen_random_uuid()")
         with pytest.raises(StorageFailed, match="has forgotten writes of this run"):
             store.settle([Outcome(sent, Status.DONE)])
-        assert [op.address.name for op in store.open_operations()] == ["A"]
+        assert [op.address.name for op in store.open_intents()] == ["A"]
 
 
 def test_what_the_next_run_closed_stays_closed(postgres: Home) -> None:
@@ -54,10 +54,10 @@ def test_what_the_next_run_closed_stays_closed(postgres: Home) -> None:
     store, sent = postgres.open(), step("A")
     with held(store):
         store.intend(sent, {}, {})
-        [op] = store.open_operations()
+        [op] = store.open_intents()
         postgres.open().settle_earlier({op.number: "applied"}, {op.number: 7})
         store.settle([Outcome(sent, Status.UNKNOWN)])
-        assert store.open_operations() == [] and [w.outcome for w in store.history()] == ["applied"]
+        assert store.open_intents() == [] and [w.outcome for w in store.history()] == ["applied"]
 
 
 def test_an_intent_whose_commit_was_not_confirmed(postgres: Home, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,7 +76,7 @@ def test_an_intent_whose_commit_was_not_confirmed(postgres: Home, monkeypatch: p
 
         monkeypatch.setattr(connection.Link, "ask", loses_the_first_answer)
         store.intend(step("A"), {}, {})
-        assert lost and [op.address.name for op in store.open_operations()] == ["A"]
+        assert lost and [op.address.name for op in store.open_intents()] == ["A"]
 
 
 # ----------------------------------------------------------------------------------------------------- tables and roles
@@ -105,7 +105,7 @@ def test_roles(postgres: Home) -> None:
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             empty.server.sql(f"SET ROLE the_writer; {statement}", empty.name)
     reader = empty.open(user="the_reader")
-    assert [op.address.name for op in reader.open_operations()] == ["A"] and len(list(reader.history())) == 1
+    assert [op.address.name for op in reader.open_intents()] == ["A"] and len(list(reader.history())) == 1
     assert dict(reader.seen()) == {ListKey("acme", "cpms"): 1} and reader.base("acme") is not None
     with pytest.raises(StorageFailed, match="permission denied"), held(reader):
         pass

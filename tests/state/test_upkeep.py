@@ -56,7 +56,7 @@ def test_a_folder_is_imported_once(postgres: Home, tmp_path: Path) -> None:
     assert upkeep.import_folder(postgres.database, folder) == (2, 1, 1)
     assert upkeep.import_folder(postgres.database, folder) == (0, 0, 0)
     shared = postgres.open()
-    assert [op.address.name for op in shared.open_operations(["acme"])] == ["Left"]
+    assert [op.address.name for op in shared.open_intents(["acme"])] == ["Left"]
     assert [op.remote_id for op in shared.made_lately(["acme"], 600.0)] == [5]
     assert dict(shared.seen()) == {ListKey("acme", "cpms"): 3}
     base = shared.base("acme")

@@ -62,8 +62,8 @@ def plan(
         memory = start.memory(options, wanted.tenants)
         with progress.reading(CONSOLE, wanted):
             run = pipeline.plan(wanted, api, memory.seen or {}, memory.bases)
-    METRICS.planned(run.plan, run.lists, len(memory.operations))
-    _tell(memory.note, len(memory.operations))
+    METRICS.planned(run.plan, run.lists, len(memory.intents))
+    _tell(memory.note, len(memory.intents))
 
     document = partial(
         writer.plan, digests=run.digests, config_digest=run.desired.config_digest,

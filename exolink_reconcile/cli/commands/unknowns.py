@@ -27,14 +27,14 @@ def unknowns(forget: str | None, api_url: str | None, state: str | None, format:
 
     home = homes.home(state, os.environ)
     origin = connection.origin(api_url) if api_url else None
-    operations, in_flight = open_writes.read(home, origin)
+    intents, in_flight = open_writes.read(home, origin)
     if forget is None:
         typed = click.get_current_context().get_parameter_source("api_url") is ParameterSource.COMMANDLINE
         api = f" --api-url {shlex.quote(api_url)}" if api_url and typed else ""
-        CONSOLE.shown(listings.unknowns(format, operations, in_flight, homes.option(state, os.environ) + api), format)
+        CONSOLE.shown(listings.unknowns(format, intents, in_flight, homes.option(state, os.environ) + api), format)
         return Exit.DONE
     RUN.wrote = True
-    count = open_writes.forget(CONSOLE, home, operations, forget)
+    count = open_writes.forget(CONSOLE, home, intents, forget)
     sentence = f"Forgot {count} at {text.value(forget)}.\n"
     if format == "json":
         CONSOLE.err(sentence)

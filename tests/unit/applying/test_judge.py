@@ -20,7 +20,7 @@ from exolink_reconcile.applying import judge, knowledge
 from exolink_reconcile.applying.judge import Verdict
 from exolink_reconcile.applying.knowledge import Answer, End, Knowledge, Listing, Verb, Write
 from exolink_reconcile.kinds.charger import Charger
-from exolink_reconcile.model import Action, Operation
+from exolink_reconcile.model import Action, Intent
 from exolink_reconcile.resource import Address, Row, row_model
 
 WINDOW = 10
@@ -213,11 +213,11 @@ def crash(h: History) -> History:
         half = h.action is Action.REPLACE and before.answer(Verb.DELETE) is Answer.YES
         is_whole = before.answer(VERBS[h.action][-1]) is Answer.YES
         effective = max(attempt.sent_at for attempt in attempts if attempt.end is not End.REFUSED)
-        operation = Operation(
+        intent = Intent(
             1, "https://api", ADDRESS, h.action.word, before.write.target, dict(before.write.values), 0.0,
             h.now - effective, answered=is_whole, deleted=half,
         )  # fmt: skip
-        again = knowledge.of_operation(operation, Charger, h.now, has_get=before.write.has_get)
+        again = knowledge.of_intent(intent, Charger, h.now, has_get=before.write.has_get)
     return h.became("crash", knowledge=again, pending=pending, crashed=True)
 
 

@@ -8,9 +8,9 @@ from pydantic import TypeAdapter
 
 from exolink_reconcile.applying import judge
 from exolink_reconcile.applying.judge import Judgement, Verdict
-from exolink_reconcile.applying.knowledge import End, Knowledge, Listing, Verb, Write, of_operation
+from exolink_reconcile.applying.knowledge import End, Knowledge, Listing, Verb, Write, of_intent
 from exolink_reconcile.kinds.charger import Charger
-from exolink_reconcile.model import Action, Operation, remote_id
+from exolink_reconcile.model import Action, Intent, remote_id
 from exolink_reconcile.resource import Address, Row, row_model
 
 WINDOW = 10.0
@@ -248,9 +248,9 @@ def test_what_an_earlier_write_made_is_not_what_a_later_one_did(
     made_id: int | None, expected: tuple[Verdict, int | None]
 ) -> None:
     """A list that lags shows what we made at the address before, and another hand renamed since: an open create made another."""
-    operation = Operation(
+    intent = Intent(
         7, "http://api", Address("acme", "charger", "CP-1"), "create", None, {"displayName": "ours"}, 0.0, 1.0, False, made_id
     )  # fmt: skip
-    knowledge = of_operation(operation, Charger, 10.0, has_get=True, made_before=5)
+    knowledge = of_intent(intent, Charger, 10.0, has_get=True, made_before=5)
     assert made(listed(knowledge, 11, {5: "ours"})) == expected
     assert made(listed(knowledge, 12, {8: "ours"})) == (Verdict.DONE, 8)

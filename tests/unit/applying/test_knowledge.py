@@ -15,10 +15,10 @@ from exolink_reconcile.applying.knowledge import (
     Sighting,
     Verb,
     Write,
-    of_operation,
+    of_intent,
 )
 from exolink_reconcile.kinds.cpms import Cpms
-from exolink_reconcile.model import Action, Operation
+from exolink_reconcile.model import Action, Intent
 from exolink_reconcile.resource import Address, Row, row_model
 
 ADDRESS = Address("acme", "cpms", "A")
@@ -115,27 +115,27 @@ def test_why_attempts_are_not_answered() -> None:
     assert (knowledge.detail(Verb.CREATE), knowledge.code(Verb.CREATE)) == ("lost", "E-TWO")
 
 
-def operation(action: str, **more: Any) -> Operation:
+def intent(action: str, **more: Any) -> Intent:
     target = None if action == "create" else 1
-    return Operation(1, "o", ADDRESS, action, target, VALUES, 0.0, 30.0, **{"answered": False, **more})
+    return Intent(1, "o", ADDRESS, action, target, VALUES, 0.0, 30.0, **{"answered": False, **more})
 
 
 @pytest.mark.parametrize(
     ("made", "attempts"),
     [
-        (operation("create"), [(Verb.CREATE, End.UNCLEAR)]),
-        (operation("create", answered=True), [(Verb.CREATE, End.ANSWERED)]),
-        (operation("update"), [(Verb.UPDATE, End.UNCLEAR)]),
-        (operation("delete", answered=True), [(Verb.DELETE, End.ANSWERED)]),
-        (operation("replace"), [(Verb.DELETE, End.UNCLEAR)]),
-        (operation("replace", deleted=True), [(Verb.DELETE, End.ANSWERED), (Verb.CREATE, End.UNCLEAR)]),
-        (operation("replace", answered=True), [(Verb.DELETE, End.ANSWERED), (Verb.CREATE, End.ANSWERED)]),
-        (operation("update", deleted=True), [(Verb.UPDATE, End.UNCLEAR)]),
+        (intent("create"), [(Verb.CREATE, End.UNCLEAR)]),
+        (intent("create", answered=True), [(Verb.CREATE, End.ANSWERED)]),
+        (intent("update"), [(Verb.UPDATE, End.UNCLEAR)]),
+        (intent("delete", answered=True), [(Verb.DELETE, End.ANSWERED)]),
+        (intent("replace"), [(Verb.DELETE, End.UNCLEAR)]),
+        (intent("replace", deleted=True), [(Verb.DELETE, End.ANSWERED), (Verb.CREATE, End.UNCLEAR)]),
+        (intent("replace", answered=True), [(Verb.DELETE, End.ANSWERED), (Verb.CREATE, End.ANSWERED)]),
+        (intent("update", deleted=True), [(Verb.UPDATE, End.UNCLEAR)]),
     ],
 )
-def test_a_write_of_an_earlier_run(made: Operation, attempts: list[tuple[Verb, End]]) -> None:
+def test_a_write_of_an_earlier_run(made: Intent, attempts: list[tuple[Verb, End]]) -> None:
     """It was sent as long ago as it is old; of a replace it is known which half it had come to."""
-    knowledge = of_operation(made, Cpms, 100.0, has_get=False)
+    knowledge = of_intent(made, Cpms, 100.0, has_get=False)
     assert [(attempt.verb, attempt.end) for attempt in knowledge.attempts] == attempts
     assert {attempt.sent_at for attempt in knowledge.attempts} == {70.0}
     write = knowledge.write

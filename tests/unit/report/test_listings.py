@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from exolink_reconcile.codes import Exit
-from exolink_reconcile.model import Operation
+from exolink_reconcile.model import Intent
 from exolink_reconcile.report import listings
 from exolink_reconcile.report.listings import Check
 from exolink_reconcile.resource import Address
@@ -16,8 +16,8 @@ from exolink_reconcile.state.store import Lease, Write
 A = Address("acme", "cpms", "A")
 
 
-def operation(number: int = 1, *, answered: bool = False) -> Operation:
-    return Operation(number, "https://api", A, "create", None, {}, 0.0, 5.0, answered)
+def intent(number: int = 1, *, answered: bool = False) -> Intent:
+    return Intent(number, "https://api", A, "create", None, {}, 0.0, 5.0, answered)
 
 
 def write(action: str = "update", outcome: str | None = "done", **more: Any) -> Write:
@@ -34,9 +34,9 @@ def write(action: str = "update", outcome: str | None = "done", **more: Any) -> 
 )  # fmt: skip
 def test_why_a_write_is_open(answered: bool, in_flight: tuple[int, ...], words: str) -> None:
     """And how to drop it; as JSON the facts that a program asks for."""
-    text = listings.unknowns("text", [operation(answered=answered)], in_flight)
+    text = listings.unknowns("text", [intent(answered=answered)], in_flight)
     assert words in text and "unknowns --forget acme/cpms/A" in text
-    [entry] = json.loads(listings.unknowns("json", [operation(answered=answered)], in_flight))["unknowns"]
+    [entry] = json.loads(listings.unknowns("json", [intent(answered=answered)], in_flight))["unknowns"]
     assert entry == {
         "address": "acme/cpms/A", "action": "create", "api_url": "https://api", "when": "1970-01-01T00:00:00Z",
         "answered": answered,
@@ -45,12 +45,12 @@ def test_why_a_write_is_open(answered: bool, in_flight: tuple[int, ...], words: 
 
 def test_a_command_to_drop_a_write_names_its_api_where_two_have_one_there() -> None:
     """Without it the command would be refused; where only one API has a write open there, nothing needs to be named."""
-    other = replace(operation(2), origin="https://other")
-    text = listings.unknowns("text", [operation(), other])
+    other = replace(intent(2), origin="https://other")
+    text = listings.unknowns("text", [intent(), other])
     for origin in ("https://api", "https://other"):
         assert f"unknowns --forget acme/cpms/A --api-url {origin}\n" in text
     assert "--api-url" not in listings.unknowns(
-        "text", [operation(), replace(other, address=Address("acme", "cpms", "B"))]
+        "text", [intent(), replace(other, address=Address("acme", "cpms", "B"))]
     )
 
 
@@ -104,9 +104,7 @@ def test_who_holds_a_tenant(shared: bool) -> None:
 
 def test_names_from_outside_steer_nothing() -> None:
     """A name of the API or of another user is inert in each of them."""
-    bad = Operation(
-        1, "https://api", Address("acme", "cpms", "\x1b[2J\n::error::x"), "create", None, {}, 0.0, 5.0, False
-    )
+    bad = Intent(1, "https://api", Address("acme", "cpms", "\x1b[2J\n::error::x"), "create", None, {}, 0.0, 5.0, False)
     for text in (
         listings.unknowns("text", [bad]),
         listings.unknowns("json", [bad]),

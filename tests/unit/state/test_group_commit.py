@@ -30,9 +30,9 @@ def test_threads_share_a_commit(tmp_path: Path) -> None:
         opened._changes.lock.release()
         for thread in threads:
             thread.join()
-        assert commits == [24] and sorted(names(opened.open_operations())) == [step.address.name for step in steps]
+        assert commits == [24] and sorted(names(opened.open_intents())) == [step.address.name for step in steps]
         opened.settle([Outcome(steps[5], Status.DONE)])
-        assert sorted(names(opened.open_operations())) == [step.address.name for step in steps if step is not steps[5]]
+        assert sorted(names(opened.open_intents())) == [step.address.name for step in steps if step is not steps[5]]
 
 
 def test_one_of_a_shared_commit_fails_all(tmp_path: Path) -> None:
@@ -41,7 +41,7 @@ def test_one_of_a_shared_commit_fails_all(tmp_path: Path) -> None:
         change(tmp_path, "CREATE TRIGGER full BEFORE INSERT ON op WHEN NEW.name = 'B' BEGIN SELECT RAISE(ABORT, 'disk full'); END")  # fmt: skip
         batch = [journal._Change(journal._INTEND, ("r", "d", ORIGIN, "acme", "cpms", name, "create", None, "{}", "{}", 0.0, "", 0.0, None), key) for key, name in enumerate("AB")]  # fmt: skip
         opened._commit(batch)
-        assert all(write.error for write in batch) and opened.open_operations() == []
+        assert all(write.error for write in batch) and opened.open_intents() == []
 
 
 class Slip:

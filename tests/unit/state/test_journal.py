@@ -9,7 +9,7 @@ import pytest
 from support_journal import API_NOW, ORIGIN, audit, change, intended, names, row, step
 
 from exolink_reconcile.errors import StorageFailed
-from exolink_reconcile.model import Action, Operation, Outcome, Status
+from exolink_reconcile.model import Action, Intent, Outcome, Status
 from exolink_reconcile.resource import Address, ListKey
 from exolink_reconcile.state import audit as audits
 from exolink_reconcile.state import journal
@@ -43,8 +43,8 @@ def test_an_intent_is_on_disk(tmp_path: Path, action: Action, remote_id: int | N
     opened = Journal(tmp_path, ORIGIN, "digest")
     start = time.time()
     intended(opened, step("A/b", action))
-    [op] = peek(tmp_path, ORIGIN).operations
-    assert op == Operation(
+    [op] = peek(tmp_path, ORIGIN).intents
+    assert op == Intent(
         op.number, ORIGIN, Address("acme", "cpms", "A/b"), action.word, remote_id, {"displayName": "A/b"},
         op.intended_at, op.age, False, run=opened.run,
     )  # fmt: skip
@@ -63,7 +63,7 @@ def test_an_intent_that_cannot_be_kept(how: str, tmp_path: Path) -> None:
         with pytest.raises(StorageFailed, match=r"E-STORAGE: .*disk full"):
             intended(opened, step("B"))
         intended(opened, step("A"))
-        assert names(opened.open_operations()) == ["A"]
+        assert names(opened.open_intents()) == ["A"]
 
 
 # ----------------------------------------------------------------------------------------------------------- outcomes
@@ -86,8 +86,8 @@ def test_what_stays_open(tmp_path: Path, outcome: dict[str, Any], still_open: bo
     with Journal(tmp_path, ORIGIN) as opened:
         intended(opened, open_step)
         opened.settle([Outcome(open_step, **outcome)])
-        operations = opened.open_operations()
-    assert ([op.answered for op in operations] == [answered]) if still_open else operations == []
+        intents = opened.open_intents()
+    assert ([op.answered for op in intents] == [answered]) if still_open else intents == []
     assert row(tmp_path)["outcome"] == (None if still_open else outcome["status"].value)
 
 
@@ -99,7 +99,7 @@ def test_an_outcome_that_cannot_be_kept(tmp_path: Path) -> None:
         change(tmp_path, "CREATE TRIGGER full BEFORE UPDATE ON op WHEN NEW.name = 'B' BEGIN SELECT RAISE(ABORT, 'disk full'); END")  # fmt: skip
         with pytest.raises(StorageFailed, match="journal cannot be written: disk full"):
             opened.settle([Outcome(step, Status.DONE) for step in steps])
-        assert names(opened.open_operations()) == ["A", "B"] and not (tmp_path / "audit.jsonl").exists()
+        assert names(opened.open_intents()) == ["A", "B"] and not (tmp_path / "audit.jsonl").exists()
 
 
 def test_open_operations_of_whom(tmp_path: Path) -> None:
@@ -108,10 +108,10 @@ def test_open_operations_of_whom(tmp_path: Path) -> None:
         intended(other, step("O"))
     with Journal(tmp_path, ORIGIN) as opened:
         intended(opened, step("Z"), step("A"), step("B", tenant="beta"), step("G", tenant="gamma"))
-        assert names(opened.open_operations()) == ["O", "Z", "A", "B", "G"]
-        assert names(opened.open_operations(["acme"])) == ["Z", "A"]
-        assert names(opened.open_operations(["gamma", "acme"])) == ["Z", "A", "G"]
-        assert opened.open_operations([]) == []
+        assert names(opened.open_intents()) == ["O", "Z", "A", "B", "G"]
+        assert names(opened.open_intents(["acme"])) == ["Z", "A"]
+        assert names(opened.open_intents(["gamma", "acme"])) == ["Z", "A", "G"]
+        assert opened.open_intents([]) == []
 
 
 def test_what_an_earlier_run_made(tmp_path: Path) -> None:
@@ -153,9 +153,9 @@ def test_row_F4_a_write_that_left_long_after_its_intent(tmp_path: Path) -> None:
         intended(opened, sent)
         opened._fresh[id(sent)] -= 300
         change(tmp_path, "UPDATE op SET intended_at = intended_at - 300, ticks = ticks - 300")
-        assert opened.open_operations()[0].age > 200
+        assert opened.open_intents()[0].age > 200
         opened.sending(sent)
-        assert opened.open_operations()[0].age < 100
+        assert opened.open_intents()[0].age < 100
 
 
 def test_an_attempt_that_cannot_be_stamped(tmp_path: Path) -> None:
@@ -176,17 +176,17 @@ def test_row_F14_an_answer_is_remembered_when_it_comes(tmp_path: Path) -> None:
         intended(opened, create, replace)
         opened.answered(create)
         opened.answered(replace, deleted=True)
-        assert [(op.answered, op.deleted) for op in peek(tmp_path, ORIGIN).operations] == [(True, False), (False, True)]
+        assert [(op.answered, op.deleted) for op in peek(tmp_path, ORIGIN).intents] == [(True, False), (False, True)]
         opened.settle([Outcome(create, Status.UNKNOWN, code="E-AMBIGUOUS", made=41)])
         opened.settle([Outcome(create, Status.UNKNOWN, code="E-AMBIGUOUS")])
-        assert [(op.answered, op.made_id) for op in opened.open_operations()] == [(True, 41), (False, None)]
+        assert [(op.answered, op.made_id) for op in opened.open_intents()] == [(True, 41), (False, None)]
 
 
 def test_row_F9_what_an_earlier_run_made_is_kept(tmp_path: Path) -> None:
     """The id that a later run finds for a create of an earlier one is remembered with it."""
     with Journal(tmp_path, ORIGIN) as opened:
         intended(opened, step("A"), step("B"))
-        first, second = opened.open_operations()
+        first, second = opened.open_intents()
         opened.settle_earlier({first.number: "applied", second.number: "not applied"}, {first.number: 41})
         assert [(op.address.name, op.made_id) for op in opened.made_lately(["acme"], 60.0)] == [("A", 41)]
 
@@ -196,9 +196,9 @@ def test_what_reading_told_of_an_earlier_run(tmp_path: Path) -> None:
     with Journal(tmp_path, ORIGIN, "d1") as first:
         intended(first, step("A"), step("B"), step("C"))
     with Journal(tmp_path, ORIGIN, "d2") as second:
-        numbers = {op.address.name: op.number for op in second.open_operations()}
+        numbers = {op.address.name: op.number for op in second.open_intents()}
         second.settle_earlier({numbers["A"]: "applied", numbers["C"]: "not applied"})
-        assert names(second.open_operations()) == ["B"]
+        assert names(second.open_intents()) == ["B"]
     lines = [(line["address"], line["outcome"], line["run"], line["digest"]) for line in audit(tmp_path)]
     assert lines == [("acme/cpms/A", "applied", first.run, "d1"), ("acme/cpms/C", "not applied", first.run, "d1")]
     assert row(tmp_path, "C")["outcome"] == "not applied"
@@ -208,8 +208,8 @@ def test_forget(tmp_path: Path) -> None:
     """What is forgotten is closed, and nothing else."""
     with Journal(tmp_path, ORIGIN) as opened:
         intended(opened, step("A"), step("A"), step("B"))
-        opened.forget(op for op in opened.open_operations() if op.address.name == "A")
-        assert names(opened.open_operations()) == ["B"]
+        opened.forget(op for op in opened.open_intents() if op.address.name == "A")
+        assert names(opened.open_intents()) == ["B"]
     assert [line["outcome"] for line in audit(tmp_path)] == ["forgotten", "forgotten"]
 
 
@@ -255,7 +255,7 @@ def test_peek(tmp_path: Path) -> None:
         opened.saw({ListKey("acme", "cpms"): 2})
     content = {path: path.read_bytes() for path in tmp_path.iterdir()}
     memory = peek(tmp_path, ORIGIN)
-    assert names(memory.operations) == ["A"] and memory.seen == {ListKey("acme", "cpms"): 2}
+    assert names(memory.intents) == ["A"] and memory.seen == {ListKey("acme", "cpms"): 2}
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == content
 
 
@@ -264,7 +264,7 @@ def test_peek_while_another_applies(tmp_path: Path) -> None:
     with Journal(tmp_path, ORIGIN) as opened:
         intended(opened, step("A"))
         opened._database.execute("BEGIN IMMEDIATE")
-        assert names(peek(tmp_path, ORIGIN).operations) == ["A"]
+        assert names(peek(tmp_path, ORIGIN).intents) == ["A"]
 
 
 def test_only_a_create_is_marked_as_answered(tmp_path: Path) -> None:
@@ -273,7 +273,7 @@ def test_only_a_create_is_marked_as_answered(tmp_path: Path) -> None:
     with Journal(tmp_path, ORIGIN) as opened:
         intended(opened, update)
         opened.settle([Outcome(update, Status.DONE, code="E-UNVERIFIED")])
-        assert [op.answered for op in opened.open_operations()] == [False]
+        assert [op.answered for op in opened.open_intents()] == [False]
 
 
 # ---------------------------------------------------------------------------------------- what is removed while we work
@@ -321,7 +321,7 @@ def test_row_D10_what_is_closed_costs_nothing(tmp_path: Path) -> None:
         opened.settle([Outcome(recent, Status.DONE, made=7)])
         steps = []
         opened._database.set_progress_handler(lambda: steps.append(1), 100)
-        assert opened.open_operations(["acme"]) == []
+        assert opened.open_intents(["acme"]) == []
         assert [op.made_id for op in opened.made_lately(["acme"], 90.0)] == [7]
         assert len(steps) * 100 < 30_000  # instructions of SQLite's machine; a look at each row takes ten times as many
 

@@ -91,9 +91,9 @@ def test_a_journal_of_the_first_version(tmp_path: Path) -> None:
         )
         columns = [row["name"] for row in database.execute("PRAGMA table_info(op)")]
         database.execute(f"INSERT INTO op VALUES ({', '.join('?' * len(columns))})", [kept[name] for name in columns])
-    assert names(peek(tmp_path, ORIGIN).operations) == ["A"]
+    assert names(peek(tmp_path, ORIGIN).intents) == ["A"]
     with Journal(tmp_path, ORIGIN) as opened:
-        [op] = opened.open_operations()
+        [op] = opened.open_intents()
         assert (op.address.name, op.attempts, op.deleted) == ("A", 1, False)
         intended(opened, step("B"))
 
@@ -111,7 +111,7 @@ def test_opening_while_another_upgrades(tmp_path: Path) -> None:
         with Journal(tmp_path, ORIGIN) as opened:
             intended(opened, step())
         end.join()
-    assert names(peek(tmp_path, ORIGIN).operations) == ["A"]
+    assert names(peek(tmp_path, ORIGIN).intents) == ["A"]
 
 
 @pytest.mark.parametrize("version", [0, 1])
@@ -151,7 +151,7 @@ def test_many_openings_at_once(tmp_path: Path, version: int) -> None:
             thread.join()
         assert results == [""] * openings
         with Journal(folder, ORIGIN) as opened:
-            assert sorted(names(opened.open_operations())) == [f"apply {n}" for n in range(1, openings, 2)]
+            assert sorted(names(opened.open_intents())) == [f"apply {n}" for n in range(1, openings, 2)]
 
 
 def test_peek_at_what_is_no_journal(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def test_row_A12_the_age_of_an_operation(tmp_path: Path, changed: str, age: floa
         intended(opened, step())
         change(tmp_path, f"UPDATE op SET {changed}")
         opened.api_now = lambda: API_NOW
-        [op] = opened.open_operations()
+        [op] = opened.open_intents()
         assert 0 <= op.age and age - 2 <= op.age <= age + 30
 
 
@@ -54,7 +54,7 @@ def test_a_machine_that_cannot_tell_its_starts_apart(tmp_path: Path, monkeypatch
         monkeypatch.setattr(journal_rows, "boot", boot_id.__wrapped__)  # it is read once a process
         intended(opened, step())
         change(tmp_path, "UPDATE op SET intended_at = intended_at - 700, ticks = ticks - 5")
-        assert opened.open_operations()[0].age == pytest.approx(700, abs=30)
+        assert opened.open_intents()[0].age == pytest.approx(700, abs=30)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_damage_while_it_is_open(tmp_path: Path, damage: str, what: str) -> None
     with Journal(tmp_path, ORIGIN) as opened:
         intended(opened, step())
         change(tmp_path, damage)
-        reads: dict[str, Any] = {"seen": opened.seen, "open_operations": opened.open_operations, "made_lately": lambda: opened.made_lately(["acme"], 60.0)}  # fmt: skip
+        reads: dict[str, Any] = {"seen": opened.seen, "open_operations": opened.open_intents, "made_lately": lambda: opened.made_lately(["acme"], 60.0)}  # fmt: skip
         with pytest.raises(StorageFailed, match="cannot be read"):
             reads[what]()
 
@@ -85,7 +85,7 @@ def test_row_E12_a_journal_that_is_too_much(tmp_path: Path, monkeypatch: pytest.
             patched.setattr(module, limit, 100)
             patched.setattr(journal_file, "_STEPS_AT_A_TIME", 100)
             assert "journal cannot be read" in peek(tmp_path, ORIGIN).note
-    assert len(peek(tmp_path, ORIGIN).operations) == 50
+    assert len(peek(tmp_path, ORIGIN).intents) == 50
 
 
 def test_a_write_of_long_ago_behind_a_wrong_clock(tmp_path: Path) -> None:
