@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Generic, Protocol, TypeVar
 
-LINGER = 0.05  # seconds that a change which nobody waits for may wait for one that somebody waits for
+LINGER = 0.01  # seconds that a change which nobody waits for may wait for one that somebody waits for
 
 
 class Waiting(Protocol):

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from exolink_reconcile.errors import StorageFailed
+from exolink_reconcile.errors import ReconcileError, StorageFailed
 from exolink_reconcile.model import Intent, Outcome, Status, Step, remote_id
 from exolink_reconcile.resource import Address, ListKey
 from exolink_reconcile.state import audit, journal_file, journal_rows, lock, store
@@ -40,11 +40,12 @@ _SENDING = (
 
 @dataclass(slots=True)
 class _Change:
-    """A statement that waits to be committed; `key`: the step whose intent it inserts."""
+    """A statement that waits to be committed; `key`: the step whose intent it inserts. `lazy`: a power cut may lose it."""
 
     statement: str
     values: tuple[Any, ...]
     key: int | None = None
+    lazy: bool = False
     done: bool = False
     error: Exception | None = None
 
@@ -76,7 +77,7 @@ class Journal:
             self._database = journal_file.read_only(path) if read_only else journal_file.open_writable(path)
             has_rows = "SELECT 1 FROM seen WHERE origin = ? UNION ALL SELECT 1 FROM op WHERE origin = ? LIMIT 1"
             self.is_new = self._database.execute(has_rows, (origin, origin)).fetchone() is None
-        self._files = {path: _identity(path) for path in (str(folder / name) for name in _FILES)}
+        self._files = {name: _identity(folder / name) for name in _FILES}
 
     @property
     def where(self) -> str:
@@ -97,20 +98,19 @@ class Journal:
             StorageFailed: the journal was removed or replaced, so the next run would not know what this one sent.
 
         """
-        for path, identity in self._files.items():
+        for name, identity in self._files.items():
             if identity is None:
-                self._files[path] = _identity(path)  # the log is made by the first write
-            elif identity != _identity(path):
-                raise StorageFailed("E-STORAGE", f"the journal {path} was removed or replaced while this apply worked")
+                self._files[name] = _identity(self.folder / name)  # the log is made by the first write
+            elif identity != _identity(self.folder / name):
+                raise StorageFailed(
+                    "E-STORAGE", f"the journal {self.folder / name} was removed or replaced while this apply worked"
+                )
         if self._held is not None:
             self._held.check()
 
     def close(self) -> None:
         """Close the file. Open intents stay open in it."""
-        try:
-            self._changes.flush()
-        finally:
-            self._database.close()
+        self._database.close()
 
     def __enter__(self) -> "Journal":
         return self
@@ -151,40 +151,41 @@ class Journal:
             Locked: the lock was lost, so nothing may be sent.
 
         """
+        self.may_send()
         intended = self._fresh.pop(id(step), None)
-        if intended is None or time.monotonic() - intended >= journal_rows.FRESH:
-            api_date = self.api_now() if api_date is None else api_date
-            values = time.time(), journal_rows.boot(), time.monotonic(), api_date, self._numbers[id(step)]
-            self._changes.add(_Change(_SENDING, values))
-        self.may_send()  # last: a stamp in a file that is no longer at its path protects nobody
+        if intended is not None and time.monotonic() - intended < journal_rows.FRESH:
+            return
+        api_date = self.api_now() if api_date is None else api_date
+        values = time.time(), journal_rows.boot(), time.monotonic(), api_date, self._numbers[id(step)]
+        self._changes.add(_Change(_SENDING, values))
 
     def answered(self, step: Step, *, deleted: bool = False) -> None:
-        """Remember that a step's write was answered; `deleted`: only the delete of a replace was, and its create waits.
-
-        Nobody waits for the rest: it is on record in a moment, and always before anything that this thread sends later.
+        """Remember that a step's write was answered; `deleted`: only the delete of a replace was. A kill does not lose it.
 
         Raises:
             StorageFailed: the journal cannot be written, although the write was sent and answered.
 
         """
-        number = (self._numbers[id(step)],)
-        if deleted:
-            self._changes.add(_Change("UPDATE op SET deleted = 1 WHERE number = ?", number))
-        else:
-            self._changes.add_soon(_Change("UPDATE op SET answered = 1 WHERE number = ?", number))
+        column = "deleted" if deleted else "answered"
+        self._changes.add(
+            _Change(f"UPDATE op SET {column} = 1 WHERE number = ?", (self._numbers[id(step)],), lazy=True)
+        )
 
     def _commit(self, batch: Sequence[_Change]) -> None:
         numbers: dict[int, int | None] = {}
         try:
-            with self._transaction() as database:
+            lazy = all(change.lazy for change in batch)
+            with self._transaction(lazy=lazy) as database:
                 for change in batch:
                     cursor = database.execute(change.statement, change.values)
                     if change.key is not None:
                         numbers[change.key] = cursor.lastrowid
+            self.may_send()  # a commit to a file that is no longer at its path protects nobody
             self._numbers.update(numbers)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, ReconcileError) as error:
+            failure = error if isinstance(error, ReconcileError) else None
             for change in batch:
-                change.error = StorageFailed("E-STORAGE", f"the journal cannot be written: {error}")
+                change.error = failure or StorageFailed("E-STORAGE", f"the journal cannot be written: {error}")
 
     def settle(self, outcomes: Iterable[Outcome]) -> None:
         """Close the intents whose outcome is known, and put every outcome on the audit record.
@@ -194,7 +195,6 @@ class Journal:
 
         """
         outcomes = list(outcomes)
-        self._changes.flush()
         with journal_rows.storage("the journal cannot be written"):
             with self._changes.lock, self._transaction() as database:
                 for outcome in outcomes:
@@ -407,7 +407,8 @@ class Journal:
         audit.append(self.folder / "audit.jsonl", head, lines)
 
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def _transaction(self, *, lazy: bool = False) -> Iterator[sqlite3.Connection]:
+        self._database.execute(f"PRAGMA synchronous={'NORMAL' if lazy else 'FULL'}")
         self._database.execute("BEGIN IMMEDIATE")
         try:
             yield self._database
@@ -444,7 +445,7 @@ def peek(folder: Path, origin: str, tenants: Iterable[str] = ()) -> Memory:
         return Memory(note=error.summary)
 
 
-def _identity(path: str) -> tuple[int, int] | None:
+def _identity(path: Path) -> tuple[int, int] | None:
     try:
         status = os.stat(path, follow_symlinks=False)
     except OSError:

@@ -118,7 +118,6 @@ def open_writable(path: Path) -> sqlite3.Connection:
     try:
         _check(database, path)
         _use_wal(database)
-        database.execute("PRAGMA synchronous=FULL")
         database.execute("BEGIN IMMEDIATE")  # fail now if it is not writable, not in the middle of an apply
         _migrate(database, _version_of(database, path))  # again, because another run may have migrated it meanwhile
         database.execute("COMMIT")

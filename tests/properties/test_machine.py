@@ -168,7 +168,6 @@ class Machine(RuleBasedStateMachine):
             ("cli.start.connected", self.connected),
             ("cli.start.wanted", self.wanted),
             ("state.journal.Journal", functools.partial(MortalJournal, self)),
-            ("state.group_commit.LINGER", 3600.0),  # an answer is on record with the next intent, as late as can be
         ):
             self.patches.enter_context(patch(f"exolink_reconcile.{target}", new))
 
@@ -582,12 +581,6 @@ class MortalJournal(Journal):
             if machine.fault.name == "kill at journal" and machine.fault.hits(True):
                 machine.die()
         return super().__getattribute__(name)
-
-    def close(self) -> None:
-        """Close the file; what a dead process had not committed yet is lost."""
-        if self.machine.dead:
-            self._changes._queue.clear()
-        super().close()
 
 
 def test_whatever_happens() -> None:
