@@ -80,13 +80,13 @@ CHANGE = (
     FROM unnest(%(sending_intent)s::uuid[], %(sending_api_date)s::float8[]) AS again (intent, api_date), ours
     WHERE op.intent = again.intent AND ours.tenant = op.tenant
     RETURNING op.intent
-), told AS (
-    UPDATE exolink.op SET answered = answered OR NOT told.half, deleted = deleted OR told.half
-    FROM unnest(%(answered_intent)s::uuid[], %(answered_half)s::boolean[]) AS told (intent, half)
-    WHERE op.intent = told.intent
+), marked AS (
+    UPDATE exolink.op SET answered = answered OR NOT answer.half, deleted = deleted OR answer.half
+    FROM unnest(%(answered_intent)s::uuid[], %(answered_half)s::boolean[]) AS answer (intent, half)
+    WHERE op.intent = answer.intent
     RETURNING op.intent
 )
-SELECT intent FROM intended UNION ALL SELECT intent FROM sent UNION ALL SELECT intent FROM told
+SELECT intent FROM intended UNION ALL SELECT intent FROM sent UNION ALL SELECT intent FROM marked
 """
 )
 COLUMNS = """
@@ -101,16 +101,16 @@ RETURNING {", ".join(f"op.{name}" for name in ("number", "intent", "run", "diges
 """
 # By intent, not by number: a standby that took over may assign a number again. What another run closed stays closed.
 SETTLE = f"""
-UPDATE exolink.op SET outcome = coalesce(told.outcome, op.outcome), answered = op.answered OR told.answered,
-    made = coalesce(told.made, op.made), code = told.code, detail = told.detail
+UPDATE exolink.op SET outcome = coalesce(closed.outcome, op.outcome), answered = op.answered OR closed.answered,
+    made = coalesce(closed.made, op.made), code = closed.code, detail = closed.detail
 FROM unnest(%(intent)s::uuid[], %(outcome)s::text[], %(answered)s::boolean[], %(made)s::bigint[], %(code)s::text[],
-    %(detail)s::text[]) AS told (intent, outcome, answered, made, code, detail)
-WHERE op.intent = told.intent
+    %(detail)s::text[]) AS closed (intent, outcome, answered, made, code, detail)
+WHERE op.intent = closed.intent
 {RETURNED}"""
 SETTLE_EARLIER = f"""
-UPDATE exolink.op SET outcome = told.outcome, made = coalesce(told.made, op.made)
-FROM unnest(%(number)s::bigint[], %(outcome)s::text[], %(made)s::bigint[]) AS told (number, outcome, made)
-WHERE op.number = told.number
+UPDATE exolink.op SET outcome = closed.outcome, made = coalesce(closed.made, op.made)
+FROM unnest(%(number)s::bigint[], %(outcome)s::text[], %(made)s::bigint[]) AS closed (number, outcome, made)
+WHERE op.number = closed.number
 {RETURNED}"""
 AUDIT = """
 INSERT INTO exolink.audit (id, run, who, origin, line)
