@@ -89,7 +89,6 @@ CREATE INDEX op_made_at ON exolink.op (origin, tenant, kind, name, number) WHERE
 MIGRATIONS = (_VERSION_1, _VERSION_2)
 MARK = f"UPDATE exolink.version SET version = {VERSION}, oldest = {OLDEST};\n"
 
-ROLES = ("exolink_reader", "exolink_writer", "exolink_owner")
 _CREATE_ROLES = """\
 DO $$
 DECLARE wanted text;
