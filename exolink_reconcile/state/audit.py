@@ -55,14 +55,21 @@ def unsent(outcome: Outcome) -> dict[str, Any]:
         "event": "write",
         "address": str(outcome.step.address),
         "action": outcome.step.action.word,
-        "outcome": outcome.status.value,
-        "code": outcome.code,
-        "detail": outcome.detail,
+        **_facts(outcome),
     }
 
 
+def closed(row: Mapping[str, Any], outcome: Outcome) -> dict[str, Any]:
+    """A write of this run, from its row, with its outcome."""
+    return {**write(row), **_facts(outcome)}
+
+
+def _facts(outcome: Outcome) -> dict[str, Any]:
+    return {"outcome": outcome.status.value, "code": outcome.code, "detail": outcome.detail}
+
+
 def write(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A write, from its row in the journal."""
+    """A write, from its row."""
     return {
         "event": "write",
         "run": row["run"],

@@ -18,15 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from exolink_reconcile.errors import ReconcileError, StorageFailed
-from exolink_reconcile.model import Intent, Outcome, Status, Step, remote_id
+from exolink_reconcile.model import Intent, Outcome, Step, remote_id
 from exolink_reconcile.resource import Address, ListKey
 from exolink_reconcile.state import audit, journal_file, journal_rows, lock, store
 from exolink_reconcile.state import folder as folders
 from exolink_reconcile.state.group_commit import GroupCommit
 from exolink_reconcile.state.store import Base, Content, Lease, Memory, Write
 
-# A create that was answered, but that no list has shown yet: it must not be sent again before one does.
-_ANSWERED = ("E-LIST-BLIND", "E-UNVERIFIED")
 _OLD_IN_A_ROW = 500  # intents are numbered in the order of time: before so many old ones in a row, all are old
 _INTEND = (
     "INSERT INTO op (run, digest, who, origin, tenant, kind, name, action, remote_id, before, after, intended_at, boot,"
@@ -153,7 +151,7 @@ class Journal:
         """
         self.may_send()
         intended = self._fresh.pop(id(step), None)
-        if intended is not None and time.monotonic() - intended < journal_rows.FRESH:
+        if intended is not None and time.monotonic() - intended < store.FRESH:
             return
         api_date = self.api_now() if api_date is None else api_date
         values = time.time(), journal_rows.boot(), time.monotonic(), api_date, self._numbers[id(step)]
@@ -201,14 +199,12 @@ class Journal:
                     number = self._numbers.get(id(outcome.step))
                     if number is None:
                         continue
-                    is_open = outcome.status is Status.UNKNOWN or outcome.code == "E-UNVERIFIED"
-                    result = None if is_open else outcome.status.value
                     database.execute(
                         "UPDATE op SET outcome = ?, answered = max(answered, ?), made = coalesce(?, made), code = ?, detail = ?"
                         " WHERE number = ?",
                         (
-                            result,
-                            outcome.step.creates and outcome.code in _ANSWERED,
+                            store.closed_as(outcome),
+                            store.is_answered_but_unseen(outcome),
                             outcome.made,
                             outcome.code,
                             store.storable(outcome.detail),
@@ -295,7 +291,7 @@ class Journal:
         condition, values = ("WHERE run = ?", [run]) if run is not None else ("", [])
         with journal_rows.storage("the journal cannot be read"), journal_rows.damage():
             for row in self._database.execute(f"SELECT * FROM op {condition} ORDER BY number DESC", values):
-                yield journal_rows.write(journal_rows.Columns(row))
+                yield store.write(journal_rows.Columns(row))
 
     def done(self, digest: str) -> frozenset[Address]:
         """The addresses of this API whose last completed write belongs to the plan with this digest."""
@@ -397,8 +393,7 @@ class Journal:
         for number, outcome in numbers.items():
             row = self._database.execute("SELECT * FROM op WHERE number = ?", (number,)).fetchone()
             with journal_rows.damage():
-                audited = audit.write(row)
-            lines.append({**audited, "outcome": outcome.status.value, "code": outcome.code, "detail": outcome.detail})
+                lines.append(audit.closed(row, outcome))
         lines += [audit.unsent(outcome) for outcome in outcomes if id(outcome.step) not in self._numbers]
         self._append(lines)
 

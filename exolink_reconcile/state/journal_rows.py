@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import json
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,14 +10,10 @@ from typing import Any
 
 from exolink_reconcile.errors import StorageFailed
 from exolink_reconcile.model import Intent
-from exolink_reconcile.resource import Address, ListKey
+from exolink_reconcile.resource import ListKey
 from exolink_reconcile.state import store
-from exolink_reconcile.state.store import Base, Write
+from exolink_reconcile.state.store import Base
 
-# Seconds: a write whose intent is this young needs no second stamp before it leaves. Its age is then counted from the
-# intent, so it is at most this much too high.
-FRESH = 1.0
-_DATE_RESOLUTION = 1.0  # seconds: what a Date header leaves out
 _MOST_TEXT = 256 * 2**20  # bytes of the writes that are read at once
 
 
@@ -39,22 +34,7 @@ def intents(
 def intent(row: sqlite3.Row, api_now: float | None, *, id_column: str = "remote_id") -> Intent:
     """A write, with its age by all available clocks; `id_column` is the column that its id is taken from."""
     columns = Columns(row)
-    return Intent(
-        columns["number"], columns["origin"], Address(columns["tenant"], columns["kind"], columns["name"]),
-        columns["action"], columns[id_column], json.loads(columns["after"]), columns["intended_at"],
-        age(columns, api_now), bool(columns["answered"]), columns["made"], columns["attempts"],
-        bool(columns["deleted"]), columns["run"],
-    )  # fmt: skip
-
-
-def write(columns: Mapping[str, Any]) -> Write:
-    """A write of the history."""
-    return Write(
-        columns["number"], columns["run"], columns["intended_at"], columns["who"] or "", columns["origin"],
-        Address(columns["tenant"], columns["kind"], columns["name"]), columns["action"], columns["remote_id"],
-        columns["made"], json.loads(columns["before"]), json.loads(columns["after"]), columns["outcome"],
-        columns["code"] or "", columns["detail"] or "",
-    )  # fmt: skip
+    return store.intent(columns, age(columns, api_now), id_column=id_column)
 
 
 def base(database: sqlite3.Connection, origin: str, tenant: str) -> Base | None:
@@ -93,8 +73,8 @@ def age(row: Mapping[str, Any], api_now: float | None) -> float:
     if row[start] and row[start] == boot():
         ages.append(time.monotonic() - row[ticks])
     if api_now is not None and row["api_date"] is not None:
-        ages.append(api_now - row["api_date"] - _DATE_RESOLUTION)
-    return float(max(0.0, min(ages) - (0.0 if again else FRESH)))
+        ages.append(api_now - row["api_date"] - store.DATE_RESOLUTION)
+    return float(max(0.0, min(ages) - (0.0 if again else store.FRESH)))
 
 
 @functools.cache

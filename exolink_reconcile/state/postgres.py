@@ -20,7 +20,7 @@ from typing import Any
 import psycopg
 
 from exolink_reconcile.errors import ReconcileError, StorageFailed
-from exolink_reconcile.model import Intent, Outcome, Status, Step, remote_id
+from exolink_reconcile.model import Intent, Outcome, Step, remote_id
 from exolink_reconcile.resource import Address, ListKey
 from exolink_reconcile.state import audit, connection, statements, store
 from exolink_reconcile.state.connection import PATIENCE, Link
@@ -29,9 +29,6 @@ from exolink_reconcile.state.group_commit import GroupCommit
 from exolink_reconcile.state.leases import Leases
 from exolink_reconcile.state.store import Base, Lease, Write
 
-_FRESH = 1.0  # seconds: an intent this young is the stamp of the first attempt
-_DATE_RESOLUTION = 1.0
-_ANSWERED = ("E-LIST-BLIND", "E-UNVERIFIED")
 _AT_ONCE = 5_000  # rows of a statement
 # What the kinds of changes take, in the words of statements.CHANGE.
 _COLUMNS = {
@@ -126,7 +123,7 @@ class PostgresStore:
         """Stamp an attempt right before it leaves if we still hold the lease."""
         self.may_send()
         intended = self._fresh.pop(id(step), None)
-        if intended is not None and time.monotonic() - intended < _FRESH:
+        if intended is not None and time.monotonic() - intended < store.FRESH:
             return
         api_date = self.api_now() if api_date is None else api_date
         self._changes.add(_Change("sending", {"intent": self._intents[id(step)], "api_date": api_date}))
@@ -170,26 +167,21 @@ class PostgresStore:
         intents = {self._intents[id(o.step)]: o for o in outcomes if id(o.step) in self._intents}
         values = {
             "intent": list(intents),
-            "outcome": [_closed_as(outcome) for outcome in intents.values()],
-            "answered": [outcome.step.creates and outcome.code in _ANSWERED for outcome in intents.values()],
+            "outcome": [store.closed_as(outcome) for outcome in intents.values()],
+            "answered": [store.is_answered_but_unseen(outcome) for outcome in intents.values()],
             "made": [outcome.made for outcome in intents.values()],
             "code": [outcome.code for outcome in intents.values()],
             "detail": [store.storable(outcome.detail) for outcome in intents.values()],
         }
         unsent = [audit.unsent(outcome) for outcome in outcomes if id(outcome.step) not in self._intents]
 
-        def lines(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        def lines(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             if len(rows) != len(intents):
                 raise StorageFailed(
                     "E-STORAGE",
                     f"{self.where} has forgotten writes of this run: it was restored, or a standby took over that lacks them",
                 )
-            outcome_of = ((row, intents[row["intent"]]) for row in rows)
-            closed = [
-                {**audit.write(row), "outcome": o.status.value, "code": o.code, "detail": o.detail}
-                for row, o in outcome_of
-            ]
-            return [*closed, *unsent]
+            return [audit.closed(row, intents[row["intent"]]) for row in rows] + unsent
 
         self._close(statements.SETTLE, values, lines)
 
@@ -202,7 +194,7 @@ class PostgresStore:
             "made": [new_ids.get(number) for number in intents],
         }
 
-        def lines(rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        def lines(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             if len(rows) != len(intents):
                 raise StorageFailed("E-STORAGE", "a write that was open is not there any more")
             return [audit.write(row) for row in rows]
@@ -213,7 +205,7 @@ class PostgresStore:
         self,
         statement: str,
         values: Mapping[str, Any],
-        lines: Callable[[Sequence[Mapping[str, Any]]], list[Mapping[str, Any]]],
+        lines: Callable[[Sequence[Mapping[str, Any]]], list[dict[str, Any]]],
     ) -> None:
         """Close writes and put their outcomes on the audit record, both or neither; a repetition records them once."""
         ids: list[uuid.UUID] = []
@@ -236,7 +228,7 @@ class PostgresStore:
             condition += " AND origin = %(origin)s AND tenant = ANY(%(tenants)s)"
             values = {"origin": self.origin, "tenants": list(tenants)}
         rows = self._ask(f"SELECT {statements.COLUMNS} FROM exolink.op WHERE {condition} ORDER BY number", values)
-        return [self._intent(row) for row in rows]
+        return [store.intent(row, self._age(row)) for row in rows]
 
     def made_lately(self, tenants: Iterable[str], window: float) -> list[Intent]:
         """The creates of the last `window` seconds that are known to have made an object, its id as `remote_id`."""
@@ -244,9 +236,11 @@ class PostgresStore:
         return sorted(intents, key=lambda op: op.number)
 
     def _made_lately(self, tenant: str, window: float) -> Iterator[Intent]:
-        rows = self._ask(statements.MADE_LATELY, {"origin": self.origin, "tenant": tenant, "window": window + _FRESH})
+        rows = self._ask(
+            statements.MADE_LATELY, {"origin": self.origin, "tenant": tenant, "window": window + store.FRESH}
+        )
         for row in rows:
-            intent = self._intent(row, id_column="made")
+            intent = store.intent(row, self._age(row), id_column="made")
             if intent.age < window:
                 yield intent
 
@@ -262,19 +256,12 @@ class PostgresStore:
             made |= {Address(row["tenant"], row["kind"], row["name"]): row["made"] for row in rows}
         return made
 
-    def _intent(self, row: Mapping[str, Any], *, id_column: str = "remote_id") -> Intent:
-        return Intent(
-            row["number"], row["origin"], Address(row["tenant"], row["kind"], row["name"]), row["action"],
-            row[id_column], json.loads(row["after"]), row["intended_at"], self._age(row), row["answered"], row["made"],
-            row["attempts"], row["deleted"], row["run"],
-        )  # fmt: skip
-
     def _age(self, row: Mapping[str, Any]) -> float:
         """Its age by the database's clock or the API's, whichever is smaller: a clock can make a write young, never old."""
-        ages = [row["age"] - (0.0 if row["again"] else _FRESH)]
+        ages = [row["age"] - (0.0 if row["again"] else store.FRESH)]
         api_now = self.api_now()
         if api_now is not None and row["api_date"] is not None:
-            ages.append(api_now - row["api_date"] - _DATE_RESOLUTION)
+            ages.append(api_now - row["api_date"] - store.DATE_RESOLUTION)
         return float(max(0.0, min(ages)))
 
     def forget(self, intents: Iterable[Intent]) -> None:
@@ -337,8 +324,7 @@ class PostgresStore:
                 f"SELECT {statements.COLUMNS} FROM exolink.op WHERE number < %(last)s{only} ORDER BY number DESC LIMIT {_AT_ONCE}",
                 {"last": last, "run": run},
             )
-            for row in rows:
-                yield _write(row)
+            yield from map(store.write, rows)
             if len(rows) < _AT_ONCE:
                 return
             last = rows[-1]["number"]
@@ -391,16 +377,3 @@ class PostgresStore:
     def _ask(self, statement: str, values: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """The rows of a statement; see Leases.ask."""
         return self._leases.ask(statement, values)
-
-
-def _closed_as(outcome: Outcome) -> str | None:
-    is_open = outcome.status is Status.UNKNOWN or outcome.code == "E-UNVERIFIED"
-    return None if is_open else outcome.status.value
-
-
-def _write(row: Mapping[str, Any]) -> Write:
-    return Write(
-        row["number"], row["run"], row["intended_at"], row["who"], row["origin"],
-        Address(row["tenant"], row["kind"], row["name"]), row["action"], row["remote_id"], row["made"],
-        json.loads(row["before"]), json.loads(row["after"]), row["outcome"], row["code"] or "", row["detail"] or "",
-    )  # fmt: skip

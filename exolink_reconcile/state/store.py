@@ -14,9 +14,13 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from exolink_reconcile.model import Intent, Outcome, Step
+from exolink_reconcile.model import Intent, Outcome, Status, Step
 from exolink_reconcile.resource import Address, ListKey
 
+# Seconds: a write whose intent is this young needs no second stamp before it leaves. Its age is then counted from the
+# intent, so it is at most this much too high.
+FRESH = 1.0
+DATE_RESOLUTION = 1.0  # seconds: what a Date header leaves out
 _MOST_UNPACKED = 256 * 2**20
 
 
@@ -179,6 +183,35 @@ class Store(Protocol):
 def storable(text: str) -> str:
     """A text that every home can hold: a server's words may hold any character."""
     return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+
+
+def closed_as(outcome: Outcome) -> str | None:
+    """The outcome that a write is closed with; None: it stays open, for a later run to settle."""
+    is_open = outcome.status is Status.UNKNOWN or outcome.code == "E-UNVERIFIED"
+    return None if is_open else outcome.status.value
+
+
+def is_answered_but_unseen(outcome: Outcome) -> bool:
+    """Whether a create was answered and no list has shown it yet: it must not be sent again before one does."""
+    return outcome.step.creates and outcome.code in ("E-LIST-BLIND", "E-UNVERIFIED")
+
+
+def intent(row: Mapping[str, Any], age: float, *, id_column: str = "remote_id") -> Intent:
+    """A write that is open, or lately made something, from its row; `id_column` is the column that its id is taken from."""
+    return Intent(
+        row["number"], row["origin"], Address(row["tenant"], row["kind"], row["name"]), row["action"], row[id_column],
+        json.loads(row["after"]), row["intended_at"], age, bool(row["answered"]), row["made"], row["attempts"],
+        bool(row["deleted"]), row["run"],
+    )  # fmt: skip
+
+
+def write(row: Mapping[str, Any]) -> Write:
+    """A write of the history, from its row."""
+    return Write(
+        row["number"], row["run"], row["intended_at"], row["who"] or "", row["origin"],
+        Address(row["tenant"], row["kind"], row["name"]), row["action"], row["remote_id"], row["made"],
+        json.loads(row["before"]), json.loads(row["after"]), row["outcome"], row["code"] or "", row["detail"] or "",
+    )  # fmt: skip
 
 
 def renewed_base(
