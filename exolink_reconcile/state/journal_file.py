@@ -72,27 +72,28 @@ _SHAPE = "SELECT type, name, tbl_name, sql FROM sqlite_master"
 def read_only(path: Path) -> sqlite3.Connection:
     """A journal that is only read; not even a file beside it is written. Raises as `open_writable` does."""
     os.close(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK))
+    if path.with_name("journal.db-wal").exists():
+        with contextlib.suppress(sqlite3.Error, OSError):
+            return _open_read_only(path, "mode=ro")
     # If nobody writes, there is no log beside it, and opening it `ro` would make one.
-    modes = ("mode=ro", "mode=ro&immutable=1")
-    for mode in modes if path.with_name("journal.db-wal").exists() else modes[1:]:
-        database = sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True)
-        try:
-            version = _check(database, path)
-        except (sqlite3.Error, OSError):
-            database.close()
-            if mode == modes[-1]:
-                raise
-        except BaseException:
-            database.close()
-            raise
-        else:
-            return database if version else _empty(database)
-    raise AssertionError("the last mode either opens or raises")
+    return _open_read_only(path, "mode=ro&immutable=1")
 
 
-def _empty(database: sqlite3.Connection) -> sqlite3.Connection:
-    """An empty journal, in place of a file whose tables are just being made."""
+def _open_read_only(path: Path, mode: str) -> sqlite3.Connection:
+    database = sqlite3.connect(f"{path.absolute().as_uri()}?{mode}", uri=True)
+    try:
+        version = _check(database, path)
+    except BaseException:
+        database.close()
+        raise
+    if version:
+        return database
     database.close()
+    return _empty()
+
+
+def _empty() -> sqlite3.Connection:
+    """An empty journal, in place of a file whose tables are just being made."""
     memory = sqlite3.connect(":memory:", check_same_thread=False)
     memory.row_factory = sqlite3.Row
     _migrate(memory, 0)

@@ -11,6 +11,7 @@ from typing import Any
 from exolink_reconcile.errors import StorageFailed
 from exolink_reconcile.model import Intent
 from exolink_reconcile.resource import ListKey
+from exolink_reconcile.state import folder as folders
 from exolink_reconcile.state import store
 from exolink_reconcile.state.store import Base
 
@@ -86,7 +87,7 @@ def boot() -> str:
 
 
 def seen(database: sqlite3.Connection, origin: str) -> dict[ListKey, int]:
-    """How many rows each list had when an apply last read it, by tenant and kind word."""
+    """How many rows each list had when an apply last read it, by tenant and kind."""
     with damage():
         rows = database.execute("SELECT tenant, kind, rows FROM seen WHERE origin = ?", (origin,)).fetchall()
         return {ListKey(row["tenant"], row["kind"]): row["rows"] for row in rows}
@@ -108,8 +109,8 @@ _NO_DATABASE = "file is not a database"  # SQLITE_NOTADB
 def storage(action: str) -> Iterator[None]:
     """Turn storage errors of every kind into StorageFailed. A file that is not a database was not made by us: unsafe."""
     try:
-        yield
-    except (sqlite3.Error, OSError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        code = "E-STATE-UNSAFE" if reason == _NO_DATABASE else "E-STORAGE"
-        raise StorageFailed(code, f"{action}: {reason}") from None
+        with folders.storage(action):
+            yield
+    except sqlite3.Error as error:
+        code = "E-STATE-UNSAFE" if str(error) == _NO_DATABASE else "E-STORAGE"
+        raise StorageFailed(code, f"{action}: {error}") from None

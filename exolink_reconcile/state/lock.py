@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from exolink_reconcile.errors import Locked, StorageFailed
+from exolink_reconcile.errors import Locked
 from exolink_reconcile.state import audit
 from exolink_reconcile.state import folder as folders
 from exolink_reconcile.state.store import Lease
@@ -90,18 +90,13 @@ def _take(folder: Path, origin: str, tenant: str, ends_at: float, say: Callable[
     path = path_of(folder, origin, tenant)
     while True:
         lock = _Lock(path, _opened(path), tenant)
-        try:
+        with contextlib.ExitStack() as unless_ours, folders.storage(f"the lock {path} cannot be used"):
+            unless_ours.callback(os.close, lock.handle)
             _wait(lock, ends_at, say)
             if lock.is_at_its_path:  # if it was removed while we waited, whoever holds the new file has the lock
                 _sign(lock, origin, run)
+                unless_ours.pop_all()
                 return lock
-        except OSError as error:
-            os.close(lock.handle)
-            raise StorageFailed("E-STORAGE", f"the lock {path} cannot be used: {error.strerror}") from None
-        except BaseException:
-            os.close(lock.handle)
-            raise
-        os.close(lock.handle)
 
 
 def path_of(folder: Path, origin: str, tenant: str) -> Path:
@@ -111,13 +106,11 @@ def path_of(folder: Path, origin: str, tenant: str) -> Path:
 
 
 def _opened(path: Path) -> int:
-    try:
+    with folders.storage(f"the lock {path} cannot be made"):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if path.parent.is_symlink():
             raise folders.unsafe(f"the folder of locks {path.parent} is a link")
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
-    except OSError as error:
-        raise StorageFailed("E-STORAGE", f"the lock {path} cannot be made: {error.strerror}") from None
 
 
 def _wait(lock: _Lock, ends_at: float, say: Callable[[str], None]) -> None:
@@ -151,17 +144,14 @@ def _sign(lock: _Lock, origin: str, run: str) -> None:
 def held(folder: Path) -> list[Lease]:
     """The locks of a folder that somebody holds now; writes nothing, and takes none for longer than a look."""
     leases = []
-    try:
-        paths = sorted((folder / "locks").glob("*.lock"))
-        for path in paths:
+    with folders.storage(f"the locks of {folder} cannot be read"):
+        for path in sorted((folder / "locks").glob("*.lock")):
             handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
             try:
                 if _is_held(handle):
                     leases.append(_lease(handle))
             finally:
                 os.close(handle)
-    except OSError as error:
-        raise StorageFailed("E-STORAGE", f"the locks of {folder} cannot be read: {error.strerror}") from None
     return leases
 
 
