@@ -90,10 +90,10 @@ class Link:
 
     def _start_watch(self) -> None:
         if self._watch is None:
-            self._watch = threading.Thread(target=self._watch_it, name="exolink-watch", daemon=True)
+            self._watch = threading.Thread(target=self._hang_up_the_silent, name="exolink-watch", daemon=True)
             self._watch.start()
 
-    def _watch_it(self) -> None:
+    def _hang_up_the_silent(self) -> None:
         while not self._closed.wait(_LOOK):
             since, connection = self._busy_since, self.connection
             if since is not None and connection is not None and time.monotonic() - since > self.patience:
@@ -123,7 +123,12 @@ def check_version(rows: Sequence[Mapping[str, Any]]) -> None:
         raise StorageFailed(
             "E-STORAGE", "the tables of the shared state are of an older version: run `exolink-reconcile store init`"
         )
-    if rows[0]["oldest"] > migrations.VERSION:
+    refuse_newer(rows[0])
+
+
+def refuse_newer(row: Mapping[str, Any]) -> None:
+    """Refuse tables that a newer version made, if this one may not use them. Raises StorageFailed."""
+    if row["oldest"] > migrations.VERSION:
         raise StorageFailed(
             "E-STORAGE", "the tables of the shared state were made by a newer version of this tool: use that one"
         )

@@ -9,46 +9,14 @@ from exolink_reconcile.errors import StorageFailed
 
 # File systems that another machine may share: their locks may hold on one machine only, and SQLite's log needs memory that
 # all its users share.
-_NETWORK = frozenset(
-    [
-        "9p",
-        "afs",
-        "beegfs",
-        "ceph",
-        "cifs",
-        "coda",
-        "gfs2",
-        "glusterfs",
-        "gpfs",
-        "lustre",
-        "ncpfs",
-        "nfs",
-        "nfs4",
-        "ocfs2",
-        "pvfs2",
-        "smb2",
-        "smb3",
-        "smbfs",
-    ]
-)
-_NETWORK_FUSE = frozenset(
-    [
-        "blobfuse",
-        "blobfuse2",
-        "ceph-fuse",
-        "davfs",
-        "gcsfuse",
-        "glusterfs",
-        "goofys",
-        "juicefs",
-        "mount-s3",
-        "nfs",
-        "rclone",
-        "s3fs",
-        "sshfs",
-        "smbnetfs",
-    ]
-)
+_NETWORK = frozenset([
+    "9p", "afs", "beegfs", "ceph", "cifs", "coda", "gfs2", "glusterfs", "gpfs", "lustre", "ncpfs", "nfs", "nfs4", "ocfs2",
+    "pvfs2", "smb2", "smb3", "smbfs",
+])  # fmt: skip
+_NETWORK_FUSE = frozenset([
+    "blobfuse", "blobfuse2", "ceph-fuse", "davfs", "gcsfuse", "glusterfs", "goofys", "juicefs", "mount-s3", "nfs", "rclone",
+    "s3fs", "sshfs", "smbnetfs",
+])  # fmt: skip
 
 
 def prepare(folder: Path) -> None:

@@ -25,6 +25,7 @@ from exolink_reconcile.state import folder as folders
 from exolink_reconcile.state.group_commit import GroupCommit
 from exolink_reconcile.state.store import Base, Content, Lease, Memory, Write
 
+_FILES = ("journal.db", "journal.db-wal")
 _OLD_IN_A_ROW = 500  # intents are numbered in the order of time: before so many old ones in a row, all are old
 _INTEND = (
     "INSERT INTO op (run, digest, who, origin, tenant, kind, name, action, remote_id, before, after, intended_at, boot,"
@@ -33,6 +34,10 @@ _INTEND = (
 _SENDING = (
     "UPDATE op SET sent_at = ?, sent_boot = ?, sent_ticks = ?, api_date = coalesce(?, api_date),"
     " attempts = attempts + 1 WHERE number = ?"
+)
+_SETTLE = (
+    "UPDATE op SET outcome = ?, answered = max(answered, ?), made = coalesce(?, made), code = ?, detail = ?"
+    " WHERE number = ?"
 )
 
 
@@ -195,22 +200,13 @@ class Journal:
         outcomes = list(outcomes)
         with journal_rows.storage("the journal cannot be written"):
             with self._changes.lock, self._transaction() as database:
-                for outcome in outcomes:
-                    number = self._numbers.get(id(outcome.step))
-                    if number is None:
-                        continue
-                    database.execute(
-                        "UPDATE op SET outcome = ?, answered = max(answered, ?), made = coalesce(?, made), code = ?, detail = ?"
-                        " WHERE number = ?",
-                        (
-                            store.closed_as(outcome),
-                            store.is_answered_but_unseen(outcome),
-                            outcome.made,
-                            outcome.code,
-                            store.storable(outcome.detail),
-                            number,
-                        ),
+                database.executemany(_SETTLE, [
+                    (
+                        store.closed_as(outcome), store.is_answered_but_unseen(outcome), outcome.made, outcome.code,
+                        store.storable(outcome.detail), self._numbers[id(outcome.step)],
                     )
+                    for outcome in outcomes if id(outcome.step) in self._numbers
+                ])  # fmt: skip
             self._audit_outcomes(outcomes)
 
     def open_intents(self, tenants: Iterable[str] | None = None) -> list[Intent]:
@@ -388,14 +384,15 @@ class Journal:
             self._append([audit.run_ended(exit_code, totals)])
 
     def _audit_outcomes(self, outcomes: Iterable[Outcome]) -> None:
-        numbers = {self._numbers[id(o.step)]: o for o in outcomes if id(o.step) in self._numbers}
-        lines = []
-        for number, outcome in numbers.items():
+        closed, unsent = [], []
+        for outcome in outcomes:
+            if (number := self._numbers.get(id(outcome.step))) is None:
+                unsent.append(audit.unsent(outcome))
+                continue
             row = self._database.execute("SELECT * FROM op WHERE number = ?", (number,)).fetchone()
             with journal_rows.damage():
-                lines.append(audit.closed(row, outcome))
-        lines += [audit.unsent(outcome) for outcome in outcomes if id(outcome.step) not in self._numbers]
-        self._append(lines)
+                closed.append(audit.closed(row, outcome))
+        self._append(closed + unsent)
 
     def _append(self, lines: Iterable[Mapping[str, Any]]) -> None:
         head = {"run": self.run, "user": self.who, "origin": self.origin, "digest": self.digest}
@@ -412,9 +409,6 @@ class Journal:
             with contextlib.suppress(sqlite3.Error):
                 self._database.execute("ROLLBACK")
             raise
-
-
-_FILES = ("journal.db", "journal.db-wal")
 
 
 def peek(folder: Path, origin: str, tenants: Iterable[str] = ()) -> Memory:

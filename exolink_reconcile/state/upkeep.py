@@ -10,13 +10,12 @@ from typing import Any
 
 import psycopg
 
-from exolink_reconcile.errors import StorageFailed
 from exolink_reconcile.state import connection as connections
 from exolink_reconcile.state import journal, migrations
 from exolink_reconcile.state.database_url import Database
 
 _LOCK = 0x45584A4E  # "EXJN": one migration at a time
-_OURS = uuid.UUID("0a4c3f6e-6f5e-5d0e-9a52-0c9d5f1f7b11")  # namespace for the intents of imported folders
+_IMPORTED = uuid.UUID("0a4c3f6e-6f5e-5d0e-9a52-0c9d5f1f7b11")  # the namespace of the intents of imported folders
 _AT_ONCE = 5_000
 
 
@@ -51,10 +50,7 @@ def _version(connection: "psycopg.Connection[dict[str, Any]]") -> int:
     if not exists["yes"]:
         return 0
     [row] = connection.execute(b"SELECT version, oldest FROM exolink.version").fetchall()
-    if row["oldest"] > migrations.VERSION:
-        raise StorageFailed(
-            "E-STORAGE", "the tables of the shared state were made by a newer version of this tool: use that one"
-        )
+    connections.refuse_newer(row)
     return int(row["version"])
 
 
@@ -72,12 +68,12 @@ def status(database: Database) -> Status:
             b"SELECT name, setting FROM pg_settings WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit')"
             b" ORDER BY name"
         ).fetchall()
-    off = tuple(
+    warnings = tuple(
         f"the server does not sync: {row['name']} is {row['setting']}. A power cut may lose the memory of writes in flight"
         for row in settings
         if row["setting"] == "off"
     )
-    return Status(version["version"], counts["open"], counts["closed"], held["held"], off)
+    return Status(version["version"], counts["open"], counts["closed"], held["held"], warnings)
 
 
 def prune(database: Database, days: int) -> tuple[int, int]:
@@ -102,8 +98,8 @@ def import_folder(database: Database, folder: Path) -> tuple[int, int, int]:
         StorageFailed: the folder or the database cannot be used.
 
     """
-    with contextlib.closing(journal.Journal(folder, "", read_only=True)) as reading:
-        content = reading.content()
+    with contextlib.closing(journal.Journal(folder, "", read_only=True)) as source:
+        content = source.content()
     with _connected(database) as connection, connection.transaction():
         writes = 0
         for start in range(0, len(content.writes), _AT_ONCE):
@@ -111,10 +107,9 @@ def import_folder(database: Database, folder: Path) -> tuple[int, int, int]:
             writes += connection.execute(
                 _IMPORT.encode(), {"rows": json.dumps([_imported(row) for row in chunk])}
             ).rowcount
-        bases = connection.cursor()
-        kept = 0
+        bases = 0
         for origin, tenant, kept_at, packed in content.bases:
-            kept += bases.execute(
+            bases += connection.execute(
                 b"INSERT INTO exolink.base VALUES (%(origin)s, %(tenant)s, to_timestamp(%(at)s), %(content)s)"
                 b" ON CONFLICT DO NOTHING",
                 {"origin": origin, "tenant": tenant, "at": kept_at, "content": packed},
@@ -124,34 +119,24 @@ def import_folder(database: Database, folder: Path) -> tuple[int, int, int]:
             b" AS row (origin text, tenant text, kind text, rows bigint) ON CONFLICT DO NOTHING",
             {"rows": json.dumps(list(content.seen))},
         ).rowcount
-    return writes, kept, counts
+    return writes, bases, counts
 
 
 def _imported(row: Mapping[str, Any]) -> dict[str, Any]:
     """A write of a folder; its intent is made from its run and number, so that a second import finds the same."""
-    names = (
-        "run",
-        "digest",
-        "origin",
-        "tenant",
-        "kind",
-        "name",
-        "action",
-        "remote_id",
-        "before",
-        "after",
-        "intended_at",
-    )
-    more = ("sent_at", "api_date", "attempts", "made", "outcome", "code", "detail")
     return {
-        "intent": str(uuid.uuid5(_OURS, f"{row['run']}:{row['number']}:{row['intended_at']}")),
+        "intent": str(uuid.uuid5(_IMPORTED, f"{row['run']}:{row['number']}:{row['intended_at']}")),
         "who": row["who"] or "",
         "answered": bool(row["answered"]),
         "deleted": bool(row["deleted"]),
-        **{name: row[name] for name in (*names, *more)},
+        **{name: row[name] for name in _UNCHANGED},
     }
 
 
+_UNCHANGED = (
+    "run", "digest", "origin", "tenant", "kind", "name", "action", "remote_id", "before", "after", "intended_at", "sent_at",
+    "api_date", "attempts", "made", "outcome", "code", "detail",
+)  # fmt: skip
 _IMPORT = """
 INSERT INTO exolink.op (intent, token, run, digest, who, origin, tenant, kind, name, action, remote_id, before, after,
     intended_at, sent_at, api_date, attempts, answered, deleted, made, outcome, code, detail)
