@@ -356,7 +356,7 @@ class Journal:
     # ------------------------------------------------------------------------------------------------------ last seen
 
     def seen(self) -> dict[ListKey, int]:
-        """How many rows each list had when an apply last read it, by tenant and kind word."""
+        """How many rows each list had when an apply last read it, by tenant and kind."""
         with journal_rows.storage("the journal cannot be read"):
             return journal_rows.seen(self._database, self.origin)
 

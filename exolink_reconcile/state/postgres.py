@@ -34,7 +34,7 @@ _AT_ONCE = 5_000  # rows of a statement
 _COLUMNS = {
     "intend": ("intent", "tenant", "kind", "name", "action", "remote_id", "before", "after", "api_date"),
     "sending": ("intent", "api_date"),
-    "answered": ("intent", "half"),
+    "answered": ("intent", "deleted_only"),
 }
 
 
@@ -134,7 +134,7 @@ class PostgresStore:
 
         Nobody waits for the rest: it is on record in a moment, and always before anything that this thread sends later.
         """
-        change = _Change("answered", {"intent": self._intents[id(step)], "half": deleted})
+        change = _Change("answered", {"intent": self._intents[id(step)], "deleted_only": deleted})
         if deleted:
             self._changes.add(change)
         else:
@@ -143,8 +143,8 @@ class PostgresStore:
     def _commit(self, batch: Sequence[_Change]) -> None:
         values: dict[str, Any] = {**self._leases.ours(), "digest": self.digest, "who": self.who}
         for kind, columns in _COLUMNS.items():
-            alike = [change.values for change in batch if change.kind == kind]
-            values.update({f"{kind}_{name}": [each[name] for each in alike] for name in columns})
+            changes = [change.values for change in batch if change.kind == kind]
+            values.update({f"{kind}_{name}": [change[name] for change in changes] for name in columns})
         for name in ("intend_before", "intend_after"):  # as one value: psycopg quotes the texts of an array in Python
             values[name] = f"[{','.join(values[name])}]"
         try:
@@ -246,9 +246,9 @@ class PostgresStore:
 
     def last_made(self, addresses: Iterable[Address]) -> dict[Address, int]:
         """The id of what was made last at each of these addresses; addresses without one on record are left out."""
-        wanted, made = list(addresses), dict[Address, int]()
-        for start in range(0, len(wanted), _AT_ONCE):
-            tenants, kinds, names = zip(*wanted[start : start + _AT_ONCE], strict=True)
+        addresses, made = list(addresses), dict[Address, int]()
+        for start in range(0, len(addresses), _AT_ONCE):
+            tenants, kinds, names = zip(*addresses[start : start + _AT_ONCE], strict=True)
             rows = self._ask(
                 statements.LAST_MADE,
                 {"origin": self.origin, "tenants": list(tenants), "kinds": list(kinds), "names": list(names)},
@@ -269,7 +269,7 @@ class PostgresStore:
         self.settle_earlier({op.number: "forgotten" for op in intents})
 
     def seen(self) -> dict[ListKey, int]:
-        """How many rows each list had when an apply last read it, by tenant and kind word."""
+        """How many rows each list had when an apply last read it, by tenant and kind."""
         rows = self._ask(statements.SEEN, {"origin": self.origin})
         return {ListKey(row["tenant"], row["kind"]): row["rows"] for row in rows}
 
@@ -368,10 +368,9 @@ class PostgresStore:
         self._ask(statements.AUDIT, self._audit_values(lines, [uuid.uuid4() for _ in lines]))
 
     def _audit_values(self, lines: Sequence[Mapping[str, Any]], ids: Sequence[uuid.UUID]) -> dict[str, Any]:
-        digest = {"digest": self.digest}
         return {
             "id": list(ids), "run": self.run, "who": self.who, "origin": self.origin,
-            "lines": json.dumps([{**digest, **line} for line in lines]),
+            "lines": json.dumps([{"digest": self.digest, **line} for line in lines]),
         }  # fmt: skip
 
     def _ask(self, statement: str, values: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:

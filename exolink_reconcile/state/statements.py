@@ -81,8 +81,8 @@ CHANGE = (
     WHERE op.intent = again.intent AND ours.tenant = op.tenant
     RETURNING op.intent
 ), marked AS (
-    UPDATE exolink.op SET answered = answered OR NOT answer.half, deleted = deleted OR answer.half
-    FROM unnest(%(answered_intent)s::uuid[], %(answered_half)s::boolean[]) AS answer (intent, half)
+    UPDATE exolink.op SET answered = answered OR NOT answer.deleted_only, deleted = deleted OR answer.deleted_only
+    FROM unnest(%(answered_intent)s::uuid[], %(answered_deleted_only)s::boolean[]) AS answer (intent, deleted_only)
     WHERE op.intent = answer.intent
     RETURNING op.intent
 )

@@ -138,7 +138,7 @@ class Store(Protocol):
         """Close open writes for good, although nobody knows what became of them."""
 
     def seen(self) -> Mapping[ListKey, int]:
-        """How many rows each list had when an apply last read it, by tenant and kind word."""
+        """How many rows each list had when an apply last read it, by tenant and kind."""
 
     def saw(self, counts: Mapping[ListKey, int]) -> None:
         """Remember how many rows each list has."""
