@@ -1,6 +1,6 @@
 """A saved plan, what is left of it, and globs to a wave: the reviewed steps that go now."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from exolink_reconcile import globs
@@ -52,12 +52,14 @@ class Wave:
 def of(
     saved: SavedPlan,
     plan: Plan,
-    of_each: Sequence[str],
+    digests: Sequence[str],
     desired: DesiredState,
     live: LiveState,
     patterns: Sequence[str],
 ) -> Wave:
     """The reviewed steps at addresses that match a glob. Deletes and replaces wait until all else of their tenant is done.
+
+    `digests` are the digests of the plan's steps.
 
     Raises:
         InputError: a glob matches no reviewed step.
@@ -65,12 +67,8 @@ def of(
 
     """
     changes = saved.document.exolink.changes
-    for pattern in patterns:
-        if not any(globs.matches(pattern, change.address) for change in changes):
-            hint = choices.nearest(pattern, (change.address for change in changes))
-            raise problem("E-TARGET", f"--wave {pattern} matches no reviewed step", hint)
-    reviewed = {change.digest for change in changes}
-    reviewed_addresses = {change.address for change in changes}
+    reviewed_addresses = {change.address: None for change in changes}
+    _refuse_unmatched(patterns, reviewed_addresses)
     steps, addresses = tuple(plan.steps), ["/".join(step.address) for step in plan.steps]
     new = next((step for step, address in zip(steps, addresses) if address not in reviewed_addresses), None)
     if new is not None:
@@ -78,30 +76,39 @@ def of(
             "E-STALE",
             f"the plan is stale: it would now {new.action.word} {new.address}; nobody reviewed it. Plan again",
         )
-    vanished = reader.vanished(saved, plan, set(of_each), desired, live)
+    vanished = reader.vanished(saved, plan, set(digests), desired, live)
     if not steps and not vanished:
         raise PlanStale("E-APPLIED", "this plan is already applied: nothing of it is left to do")
-    covers = Globs(patterns).match
-    in_wave = [(step, own) for step, address, own in zip(steps, addresses, of_each) if covers(address)]
-    covered = [step for step, own in in_wave if own in reviewed]
-    going = _going(plan, covered)
-    waves = (tuple(step for step in wave if id(step) in going) for wave in plan.waves)
+    covers, reviewed = Globs(patterns).match, {change.digest for change in changes}
+    in_wave = [(step, own in reviewed) for step, address, own in zip(steps, addresses, digests) if covers(address)]
+    unchanged = [step for step, is_reviewed in in_wave if is_reviewed]
+    going = _going(plan, unchanged)
     return Wave(
-        replace(
-            plan,
-            waves=tuple(wave for wave in waves if wave),
-            partial=(*plan.partial, "--wave") if len(going) < len(steps) else plan.partial,
-        ),
-        tuple(step for step, own in in_wave if own not in reviewed),
-        tuple(f"{action} {address}" for action, address in vanished if covers(address)),
-        len(steps) + len(vanished),
-        len(changes),
-        tuple(step for step in covered if id(step) not in going),
+        _part(plan, going),
+        moved=tuple(step for step, is_reviewed in in_wave if not is_reviewed),
+        vanished=tuple(f"{action} {address}" for action, address in vanished if covers(address)),
+        open=len(steps) + len(vanished),
+        total=len(changes),
+        waiting=tuple(step for step in unchanged if id(step) not in going),
     )
 
 
-def _going(plan: Plan, covered: Sequence[Step]) -> dict[int, Step]:
-    """The steps that go now, by their identity."""
-    first = {id(step): step for step in covered if not step.deletes}
-    waiting = {step.address.tenant for step in plan.steps if not step.deletes and id(step) not in first}
-    return first | {id(s): s for s in covered if s.deletes and s.address.tenant not in waiting}
+def _refuse_unmatched(patterns: Sequence[str], addresses: Iterable[str]) -> None:
+    for pattern in patterns:
+        if not any(globs.matches(pattern, address) for address in addresses):
+            raise problem("E-TARGET", f"--wave {pattern} matches no reviewed step", choices.nearest(pattern, addresses))
+
+
+def _going(plan: Plan, unchanged: Sequence[Step]) -> set[int]:
+    """The identities of the steps that go now, of those in the wave that are as reviewed."""
+    going = {id(step) for step in unchanged if not step.deletes}
+    waiting = {step.address.tenant for step in plan.steps if not step.deletes and id(step) not in going}
+    return going | {id(step) for step in unchanged if step.deletes and step.address.tenant not in waiting}
+
+
+def _part(plan: Plan, going: Container[int]) -> Plan:
+    """The plan of only the steps that go now, in their order."""
+    waves = (tuple(step for step in wave if id(step) in going) for wave in plan.waves)
+    part = replace(plan, waves=tuple(wave for wave in waves if wave))
+    is_all = all(id(step) in going for step in plan.steps)
+    return part if is_all else replace(part, partial=(*plan.partial, "--wave"))
