@@ -29,7 +29,7 @@ def inert(text: str) -> str:
 
     Only for text from outside: this tool's own `Plan:` sentence would be broken up too.
     """
-    if text.isascii() and text.isprintable() and not any(part in text for part in _RARE):
+    if text.isascii() and text.isprintable() and not any(map(text.__contains__, _RARE)):
         return text
     return _SENTENCE.sub(_without_end, harmless(text))
 
