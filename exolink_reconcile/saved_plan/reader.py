@@ -42,13 +42,13 @@ from exolink_reconcile.resource import (
 )
 from exolink_reconcile.saved_plan import rows, writer
 from exolink_reconcile.saved_plan.format import (
-    ChangeValues,
     HeldBackChange,
     Place,
     PlannedChange,
     PlanNote,
-    ResourceChange,
+    SavedChange,
     SavedDocument,
+    SavedValues,
 )
 from exolink_reconcile.secret_url import SecretUrl, may_be
 
@@ -132,10 +132,10 @@ class _Alike(NamedTuple):
 
 
 def _have_their_digests(
-    changes: Sequence[PlannedChange], resource_changes: Sequence[ResourceChange], kinds: Mapping[str, Kind]
+    changes: Sequence[PlannedChange], resource_changes: Sequence[SavedChange], kinds: Mapping[str, Kind]
 ) -> bool:
     """Whether each change has its row's address, and a digest that fits the row. Group by group: there may be 100,000."""
-    groups: dict[tuple[Any, ...], list[tuple[PlannedChange, ChangeValues]]] = defaultdict(list)
+    groups: dict[tuple[Any, ...], list[tuple[PlannedChange, SavedValues]]] = defaultdict(list)
     for change, row in zip(changes, resource_changes, strict=True):
         address, kind = _address(change.address, kinds)
         if row.address != rows.resource_address(address):
@@ -147,7 +147,7 @@ def _have_their_digests(
     return all(_have_digests(_Alike(*common), group) for common, group in groups.items())
 
 
-def _have_digests(alike: _Alike, group: Sequence[tuple[PlannedChange, ChangeValues]]) -> bool:
+def _have_digests(alike: _Alike, group: Sequence[tuple[PlannedChange, SavedValues]]) -> bool:
     _check_names(alike.kind, (*alike.fields, *alike.sends, *alike.secrets, *({*(alike.after or ())} - {"id"})))
     if alike.before is not None:
         _check_row_names(alike.kind, alike.before)
@@ -229,7 +229,7 @@ def _note(note: PlanNote) -> Note:
     return Note(note.code, note.summary, tuple(address for address in addresses if address is not None))
 
 
-def _step(change: PlannedChange, row: ResourceChange, drift: ChangeValues | None, kinds: Mapping[str, Kind]) -> Step:
+def _step(change: PlannedChange, row: SavedChange, drift: SavedValues | None, kinds: Mapping[str, Kind]) -> Step:
     address, kind = _address(change.address, kinds)
     before, after = row.change.before, row.change.after
     _check_names(kind, (*change.fields, *change.sends, *change.secrets, *(after or {}).keys() - {"id"}))
@@ -254,7 +254,7 @@ def _step(change: PlannedChange, row: ResourceChange, drift: ChangeValues | None
     )
 
 
-def _was(kind: Kind, drift: ChangeValues) -> tuple[tuple[str, Any], ...]:
+def _was(kind: Kind, drift: SavedValues) -> tuple[tuple[str, Any], ...]:
     """What was declared before for the fields that somebody else changed."""
     before, after = drift.before or {}, drift.after
     names = [name for name in fields(kind) if name in before and name != key(kind)]
@@ -282,7 +282,7 @@ def _address(text: str, kinds: Mapping[str, Kind]) -> tuple[Address, Kind]:
     return address, kinds[address.kind]
 
 
-def _kind(row: ResourceChange, kinds: Mapping[str, Kind]) -> Kind:
+def _kind(row: SavedChange, kinds: Mapping[str, Kind]) -> Kind:
     """The kind of a row, from its address."""
     kind = kinds.get(row.address.partition(".")[0].removeprefix("exolink_"))
     if kind is None:
@@ -419,7 +419,7 @@ def _live_ids(live: LiveState) -> dict[ListKey, set[int]]:
     }
 
 
-def _is_gone(change: PlannedChange, row: ResourceChange, ids: Mapping[ListKey, set[int]]) -> bool:
+def _is_gone(change: PlannedChange, row: SavedChange, ids: Mapping[ListKey, set[int]]) -> bool:
     """Whether a reviewed delete has happened: no object has its id, under any name."""
     address = Address.parse(change.address)
     assert address is not None
@@ -429,7 +429,7 @@ def _is_gone(change: PlannedChange, row: ResourceChange, ids: Mapping[ListKey, s
 
 def _is_live(
     change: PlannedChange,
-    row: ResourceChange,
+    row: SavedChange,
     declared: Container[Address],
     live_rows: Mapping[Address, list[Row]],
 ) -> bool:
