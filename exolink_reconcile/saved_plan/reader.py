@@ -179,10 +179,12 @@ def _have_digests(alike: _Alike, group: Sequence[tuple[PlannedChange, SavedValue
 
 def _masked(kind: Kind, objects: Iterable[Mapping[str, Any] | None], names: tuple[str, ...]) -> list[tuple[Any, ...]]:
     """The values of each object under these names, in the form of a step's facts."""
-    values = [tuple([values.get(name) for name in names]) for values in objects if values is not None]
-    if any(fields(kind)[name].secret for name in names):
-        values = [tuple(_value(kind, name, value) for name, value in zip(names, each)) for each in values]
-    return masked_tuples(values)
+    present = [values for values in objects if values is not None]
+    columns = [[values.get(name) for values in present] for name in names]
+    for name, column in zip(names, columns):
+        if fields(kind)[name].secret:
+            column[:] = [_value(kind, name, value) for value in column]
+    return masked_tuples(list(zip(*columns)) if columns else [()] * len(present))
 
 
 def _check_row_names(kind: Kind, names: Iterable[str]) -> None:
