@@ -5,7 +5,6 @@ Readers of the format need three things: one line, a `terraform_version` that ex
 """
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,6 +17,8 @@ from exolink_reconcile.secret_url import SecretUrl, masked
 SCHEMA_VERSION = 1
 _BATCH = 1000
 TERRAFORM_VERSION = "1.11.4"
+_CHECKSUM_KEY = b'"checksum":"'
+_CHECKSUM_LENGTH = 64  # hex digits
 
 
 def plan(
@@ -129,16 +130,17 @@ def _lists(steps: Sequence[Step], digests: Sequence[str]) -> tuple[list[bytes], 
     return lists
 
 
-def is_whole(text: bytes, checksum: str) -> bool:
-    """Whether the JSON text of a plan has this checksum: as it was written, byte for byte, or in another layout."""
-    own = f'"checksum":"{checksum}",'.encode()
-    at = text.rfind(own)
-    if at >= 0 and text.endswith(b"}\n"):
-        as_written = hashlib.sha256(_with_commands(text[:at]))
-        as_written.update(_with_commands(text[at + len(own) : -1]))
-        if as_written.hexdigest() == checksum:
-            return True
-    return checksum_of(json.loads(text)) == checksum
+def checksum_as_written(text: bytes) -> str | None:
+    """The checksum in the bytes of a plan, if it is theirs; None for a plan in another layout, or an edited one."""
+    text = _with_commands(text)
+    at = text.rfind(_CHECKSUM_KEY)
+    if at < 0 or not text.endswith(b"}\n"):
+        return None
+    before, after = memoryview(text)[:at], memoryview(text)[at + len(_CHECKSUM_KEY) + _CHECKSUM_LENGTH + len('",') : -1]
+    checksum = hashlib.sha256(before)
+    checksum.update(after)
+    own = checksum.hexdigest()
+    return own if text.startswith(f'{own}",'.encode(), at + len(_CHECKSUM_KEY)) else None
 
 
 def _with_commands(json_text: bytes) -> bytes:
