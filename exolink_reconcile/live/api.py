@@ -373,7 +373,7 @@ class Api:
                 self._ssl_context = trust.context(self._ca_file)
         deadline = Deadline()
         self._threads.deadline = deadline
-        return OneConnection(self._ssl_context, deadline, self.proxy.url if self.proxy else None)
+        return OneConnection(self._ssl_context, deadline, self._timeout, self.proxy.url if self.proxy else None)
 
     def _try_again(self, attempt: int, status: int = 0, headers: Mapping[str, str] = MappingProxyType({})) -> bool:
         """Whether to try once more; pauses if so. A throttled origin pauses every thread for as long as it asks."""

@@ -1,5 +1,6 @@
 """One connection a thread, whose every wait, the name look-up included, ends at the deadline of its request."""
 
+import socket
 import ssl
 import time
 from contextlib import suppress
@@ -8,12 +9,19 @@ from typing import Any
 from exolink_reconcile.live import names
 from exolink_reconcile.live.quiet_httpx import httpcore, httpx
 
+_LONGEST = 2**31 - 1  # milliseconds that the kernel takes
+_Options = list[tuple[int, int, int]]
+
 
 class OneConnection(httpx.HTTPTransport):
-    """httpx's own transport over a pool of one connection whose every wait ends at the deadline."""
+    """httpx's own transport over a pool of one connection whose every wait ends at the deadline.
 
-    def __init__(self, context: ssl.SSLContext | None, deadline: "Deadline", proxy: str | None) -> None:
-        backend = _DeadlineBackend(deadline)
+    `timeout` is how many seconds the kernel may try to deliver what was sent, also when nobody waits any longer: see
+    `_give_up_after`.
+    """
+
+    def __init__(self, context: ssl.SSLContext | None, deadline: "Deadline", timeout: float, proxy: str | None) -> None:
+        backend = _DeadlineBackend(deadline, _give_up_after(timeout))
         if proxy is None:
             self._pool: Any = httpcore.ConnectionPool(
                 ssl_context=context, max_connections=1, keepalive_expiry=5.0, network_backend=backend
@@ -30,6 +38,17 @@ class OneConnection(httpx.HTTPTransport):
                 keepalive_expiry=5.0,
                 network_backend=backend,
             )
+
+
+def _give_up_after(timeout: float) -> _Options:
+    """Socket options with which the kernel gives up what is not acknowledged in so many seconds.
+
+    Otherwise it repeats it for minutes, also after the connection is closed or the process is dead: a write that was given
+    up, waited for and made by somebody else would arrive when the network is back.
+    """
+    if not hasattr(socket, "TCP_USER_TIMEOUT"):  # only Linux has it
+        return []
+    return [(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, min(max(1, int(1000 * timeout)), _LONGEST))]
 
 
 class Deadline:
@@ -49,9 +68,10 @@ class Deadline:
 
 
 class _DeadlineBackend(httpcore.NetworkBackend):
-    def __init__(self, deadline: Deadline) -> None:
+    def __init__(self, deadline: Deadline, options: _Options) -> None:
         self._inner = httpcore.SyncBackend()
         self._deadline = deadline
+        self._options = options
 
     def connect_tcp(
         self,
@@ -66,7 +86,8 @@ class _DeadlineBackend(httpcore.NetworkBackend):
         for number, address in enumerate(addresses, start=1):
             remaining = self._deadline.left(timeout, httpcore.ConnectTimeout)
             try:
-                stream = self._inner.connect_tcp(address, port, remaining, local_address, socket_options)
+                options = [*(socket_options or []), *self._options]
+                stream = self._inner.connect_tcp(address, port, remaining, local_address, options)
             except (httpcore.ConnectError, httpcore.ConnectTimeout):
                 if number == len(addresses):
                     raise

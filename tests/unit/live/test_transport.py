@@ -10,6 +10,7 @@ from exolink_reconcile.errors import (
     NoClearAnswer,
 )
 from exolink_reconcile.kinds import KINDS
+from exolink_reconcile.live.transport import Deadline, OneConnection
 
 TENANT, CPMS, CHARGER = KINDS
 
@@ -68,3 +69,15 @@ def test_nobody_listens() -> None:
     for verb in VERBS:
         error = error_of(url, verb, 1)
         assert isinstance(error, ApiUnreachable)
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="only Linux can bound what its kernel delivers")
+@pytest.mark.parametrize(("timeout", "milliseconds"), [(60.0, 60_000), (0.5, 500), (1e12, 2**31 - 1)])
+def test_the_kernel_gives_up_with_the_request(timeout: float, milliseconds: int) -> None:
+    """A write that nobody waits for any longer does not arrive when the network is back: `tests/faults/test_machines.py`."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        backend = OneConnection(None, Deadline(), timeout, None)._pool._network_backend
+        stream = backend.connect_tcp("127.0.0.1", listener.getsockname()[1], 5.0)
+        connected = stream.get_extra_info("socket")
+        assert connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == milliseconds
+        stream.close()
