@@ -140,6 +140,7 @@ class Bench:
     settle: float = SETTLE
     timeout: float = TIMEOUT
     state_url: str = ""  # of a database, instead of a folder
+    variables: dict[str, str] = field(default_factory=dict)  # for every run
 
     @property
     def world(self) -> World:
@@ -251,6 +252,7 @@ class Bench:
             "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONPATH": os.environ.get("PYTHONPATH"),  # another build of the command may be put to the test
             "EXOLINK_STATE": self.state_url or None,
+            **self.variables,
         }
         if self.state_url:
             clean |= self.patch(SHORT_LEASES)

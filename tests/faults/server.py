@@ -1,6 +1,6 @@
 """An HTTP/1.1 server on raw sockets that breaks what it is told to break, and keeps the log that judges.
 
-Its state is a `World`; sockets, framing and faults are its own. Loopback only, standard library only.
+Its state is a `World`; sockets, framing and faults are its own. Standard library only; loopback unless a test has a network of its own.
 
 A *rule* says when (a predicate on the `Hit`, that is on one request) and what (a *fault*: a function of the hit). A fault
 answers, or does not, by means of the hit: `commit` lets the request take effect, `send` and `raw` write to the client,
@@ -63,6 +63,7 @@ class Exchange:
     body: bytes
     at: float
     connection: int
+    client: str  # the address that it came from
     committed: bool = False
     status: int = 0  # what the client was told; 0: nothing
     fault: str = ""
@@ -175,9 +176,11 @@ class Rule:
 
 
 class FaultServer:
-    """Serves one world on a port of 127.0.0.1; `log` is what came in, in order of arrival."""
+    """Serves one world on a port of an address of this machine; `log` is what came in, in order of arrival."""
 
-    def __init__(self, world: World, *, tls: ssl.SSLContext | None = None, port: int = 0) -> None:
+    def __init__(
+        self, world: World, *, tls: ssl.SSLContext | None = None, port: int = 0, address: str = "127.0.0.1"
+    ) -> None:
         self.world = world
         self.tls = tls
         self.log: list[Exchange] = []
@@ -191,12 +194,13 @@ class FaultServer:
         self._counts: Counter[str] = Counter()
         self._connections = 0
         self._late: list[threading.Thread] = []
-        self._listener = socket.create_server(("127.0.0.1", port), backlog=128)
+        self.address = address
+        self._listener = socket.create_server((address, port), backlog=128)
         self.port: int = self._listener.getsockname()[1]
 
     @property
     def url(self) -> str:
-        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
+        return f"{'https' if self.tls else 'http'}://{self.address}:{self.port}"
 
     def __enter__(self) -> "FaultServer":
         threading.Thread(target=self._accept, daemon=True).start()
@@ -308,7 +312,10 @@ class FaultServer:
                 return None
             rest += octets
         with self._lock:
-            exchange = Exchange(len(self.log), self.run, method, path, headers, rest[:length], time.monotonic(), number)
+            exchange = Exchange(
+                len(self.log), self.run, method, path, headers, rest[:length], time.monotonic(), number,
+                sock.getpeername()[0],
+            )  # fmt: skip
             self.log.append(exchange)
             nth, write = self._counts[method], self._counts["write"] if exchange.is_write else -1
             self._counts[method] += 1
