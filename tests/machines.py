@@ -65,6 +65,16 @@ class Machine:
             _, error = self._process.communicate()
             raise OSError(error.decode().strip())
 
+    def address(self, cable: Cable) -> str:
+        """Its own address at the end of a cable."""
+        return self._cables[cable][2]
+
+    def holds(self, cable: Cable) -> bool:
+        """Whether its kernel holds octets that it could not yet deliver through a cable."""
+        _, ours, _ = self._cables[cable]
+        sockets = subprocess.run([*self.wrap, "ss", "-Htn", "dst", ours], capture_output=True, text=True, check=True)
+        return any(int(line.split()[2]) > 0 for line in sockets.stdout.splitlines())
+
     @property
     def wrap(self) -> tuple[str, ...]:
         return ("nsenter", f"--target={self._process.pid}", "--net", "--uts", "--time", "--")
@@ -104,7 +114,7 @@ class Machine:
 @functools.cache
 def obstacle() -> str:
     """Why there can be no machines here; empty if there can."""
-    for tool in ("ip", "unshare", "nsenter"):
+    for tool in ("ip", "ss", "unshare", "nsenter"):
         if shutil.which(tool) is None:
             return f"there is no command {tool}"
     try:
