@@ -1,15 +1,21 @@
 """One connection whose every wait ends at the deadline of its request, on a real socket."""
 
+import contextlib
 import socket
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from support_wire import HEAD, VERBS, error_of, serving
+from support_wire import HEAD, TOKEN, VERBS, error_of, serving
 
 from exolink_reconcile.errors import (
     ApiUnreachable,
     NoClearAnswer,
 )
 from exolink_reconcile.kinds import KINDS
+from exolink_reconcile.live import transport
+from exolink_reconcile.live.api import Api
 from exolink_reconcile.live.transport import Deadline, OneConnection
 
 TENANT, CPMS, CHARGER = KINDS
@@ -76,8 +82,53 @@ def test_nobody_listens() -> None:
 def test_the_kernel_gives_up_with_the_request(timeout: float, milliseconds: int) -> None:
     """A write that nobody waits for any longer does not arrive when the network is back: `tests/faults/test_machines.py`."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        backend = OneConnection(None, Deadline(), timeout, None)._pool._network_backend
+        backend = OneConnection(None, Deadline(), timeout, None)._pool._backend
         stream = backend.connect_tcp("127.0.0.1", listener.getsockname()[1], 5.0)
         connected = stream.get_extra_info("socket")
         assert connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == milliseconds
         stream.close()
+
+
+@contextlib.contextmanager
+def keeping_alive() -> Iterator[tuple[str, list[object]]]:
+    """A server on loopback that answers any number of requests a connection: its URL, and the client of each request."""
+    clients: list[object] = []
+
+    class Answer(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            clients.append(self.client_address)
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(201)
+            self.send_header("Content-Length", "0")
+            if len(clients) == 2:
+                self.send_header("Connection", "close")
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}", clients
+        finally:
+            server.shutdown()
+
+
+def test_a_connection_is_used_until_it_is_closed() -> None:
+    """Writes go over one connection until the API closes it; the next one opens another, and none is sent twice."""
+    with keeping_alive() as (url, clients), Api(url, token=TOKEN) as api:
+        for _ in range(4):
+            VERBS["create"](api)
+    assert len(clients) == 4 and clients[0] == clients[1] != clients[2] == clients[3]
+
+
+def test_an_idle_connection_is_not_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is in between may have forgotten it: a write on it would get no answer, and be unclear."""
+    monkeypatch.setattr(transport, "_IDLE", -1.0)
+    with keeping_alive() as (url, clients), Api(url, token=TOKEN) as api:
+        for _ in range(3):
+            VERBS["create"](api)
+    assert len(set(clients)) == len(clients) == 3
