@@ -28,12 +28,12 @@ from exolink_reconcile.resource import Kind
 from exolink_reconcile.secret_url import SecretUrl
 
 CONNECT_TIMEOUT = 10.0
-_HEADERS = {
-    "User-Agent": f"exolink-reconcile/{__version__}",
-    "Accept": "application/json",
-    "Accept-Encoding": "gzip",
-    "Connection": "keep-alive",
-}
+_HEADERS = (
+    (b"User-Agent", f"exolink-reconcile/{__version__}".encode()),
+    (b"Accept", b"application/json"),
+    (b"Accept-Encoding", b"gzip"),
+    (b"Connection", b"keep-alive"),
+)
 _KNOWN_URLS = 100
 _TRIES = 4
 _TRIES_THROTTLED = 8
@@ -310,21 +310,17 @@ class Api:
                 self._trace(Exchange(method, path, status, 1000 * (time.monotonic() - started), attempt))
 
     def _request(self, method: str, path: str, content: bytes | None, token: str | None) -> httpx.Request:
-        request = httpx.Request(
-            method,
-            self._url(path),
-            headers=_HEADERS if token is None else {**_HEADERS, "Authorization": f"Bearer {token}"},
-            content=content,
-            extensions={
-                "timeout": {
-                    **dict.fromkeys(("read", "write", "pool"), self._timeout),
-                    "connect": min(CONNECT_TIMEOUT, self._timeout),
-                }
-            },
-        )
+        """A request with all its headers: to let httpx find out which ones are missing takes a tenth of each request."""
+        url = self._url(path)
+        headers = [(b"Host", url.netloc), *_HEADERS]
+        if token is not None:
+            headers.append((b"Authorization", f"Bearer {token}".encode()))
         if content is not None:
-            request.headers["Content-Type"] = "application/json"
-        return request
+            headers += [(b"Content-Type", b"application/json"), (b"Content-Length", str(len(content)).encode())]
+        timeouts = dict.fromkeys(("read", "write", "pool"), self._timeout)
+        timeouts["connect"] = min(CONNECT_TIMEOUT, self._timeout)
+        stream = httpx.ByteStream(content or b"")
+        return httpx.Request(method, url, headers=headers, stream=stream, extensions={"timeout": timeouts})
 
     def _note(self, response: httpx.Response, started: float) -> None:
         """Take in what an answer says besides its body: whether we are too fast, and the API's time."""
