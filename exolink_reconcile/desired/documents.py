@@ -453,7 +453,7 @@ def _join_surrogates(data: bytes) -> bytes:
         high, low = int(pair[2], 16), int(pair[3], 16)
         return b"%s\\U%08x" % (pair[1], 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00))
 
-    return _PAIR.sub(joined, data)
+    return data.__class__(_PAIR.sub(joined, data))
 
 
 def cut_lists(data: bytes) -> "_Cut | None":

@@ -232,6 +232,13 @@ def test_question_marks_inside_braces(text: str, value: object) -> None:
     assert read(text) == ([value], [])
 
 
+@pytest.mark.parametrize("pair", [r"\ud83d\ude00", r"\U0001f600"])
+def test_question_marks_beside_escapes_of_json(pair: str) -> None:
+    """Text inside braces stays as it was written where a later line has an escape that JSON writes in two parts."""
+    text = f'- {{a: wss://h/?b, c: "{pair}"}}\n- {{a: "{pair}", b: What?}}\n'
+    assert read(f"k:\n{text}") == ([{"k": [{"a": "wss://h/?b", "c": "😀"}, {"a": "😀", "b": "What?"}]}], [])
+
+
 def test_places_behind_a_colon() -> None:
     """A shielded colon moves no place."""
     assert read("a: {url: wss://é:1/, k: ~}")[1] == [("E-NULL", 1, 26 - 1)]
