@@ -18,11 +18,11 @@ The C parser must really be in use: the pure one is 25 times slower, and ruamel.
 """
 
 import re
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, islice
-from typing import Any, NamedTuple
+from typing import Any
 
 from _ruamel_yaml import CParser
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -63,6 +63,14 @@ _INNER = re.compile(rb"(?<=[^\s\"'\[\]{},])(?::(?=[^\s\[\]{},])|\?)")
 _OLD_YAML = ("found unexpected ':'", "did not find expected ',' or '}'", "did not find expected ',' or ']'")
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class YamlFile(File):
+    """A YAML file. `text` is what the parser gets: its bytes, or the same lines written so that it can read them."""
+
+    text: bytes
+    has_stand_ins: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
     """One YAML mapping of a file. `unresolved` says that some value in it is `Unresolved`.
@@ -78,11 +86,6 @@ class Document:
     def path(self) -> str:
         """The path of its file, as the user gave it."""
         return self.body.file.path
-
-    @property
-    def data(self) -> bytes:
-        """The bytes of its file."""
-        return self.body.file.data
 
 
 def read(
@@ -106,7 +109,7 @@ class _Reader:
     """Reads one file: the documents it found, and the problems."""
 
     def __init__(self, path: str, data: bytes, environment: Environment) -> None:
-        self.file = File(path, data)
+        self.file = YamlFile(path, data, data)
         self.environment = environment
         self.documents: list[Document] = []
         self.problems: list[Diagnostic] = []
@@ -138,11 +141,8 @@ class _Reader:
             place = _place(data, len(text[: line_break.start()].encode()))
             self._problem("E-SYNTAX", summary, *place, "Take out each of them; inside quotes write it as an escape.")
             # A space replaces each, so that every other line keeps the number that an editor shows.
-            self._use(_OTHER_BREAKS.sub(" ", text).encode())
+            self.file = replace(self.file, text=_OTHER_BREAKS.sub(" ", text).encode())
         return True
-
-    def _use(self, data: bytes) -> None:
-        self.file = File(self.file.path, data)
 
     def _too_large(self, limit: str) -> None:
         self._problem(
@@ -151,28 +151,24 @@ class _Reader:
 
     def read(self) -> None:
         """Fill `documents` and note the problems."""
-        data = self.file.data
         before = list(self.problems)
         if self._read_without_runs():
             return
         self._forget(before)
         try:
-            self._read_documents(parse_events(data))
+            self._read_documents(parse_events(self.file))
         except _Unreadable as error:
             self._at(error.code, error.summary, error.event)
         except MarkedYAMLError as error:
-            if error.problem in _OLD_YAML and (shielded := _shield(data)) != data:
-                other = shielded
-            elif error.problem == _SURROGATE and (joined := _join_surrogates(data)) != data:
-                other = joined
-            else:
+            other = _readable(self.file, error.problem)
+            if other.text == self.file.text:
                 self._report_syntax(error)
                 return
-            self._use(other)
+            self.file = other
             self._forget(before)
             self.read()
         except ReaderError as error:
-            place = _place(data, error.position)
+            place = _place(self.file.text, error.position)
             detail = "Control characters cannot be written in YAML."
             self._problem("E-SYNTAX", f"not YAML: {error.reason}", *place, detail)
 
@@ -183,12 +179,12 @@ class _Reader:
 
     def _read_without_runs(self) -> bool:
         """Whether the file was read with its plain lists cut out. If not, the caller forgets it and reads the file whole."""
-        cut = cut_lists(self.file.data)
+        cut = cut_lists(self.file)
         if cut is None:
             return False
         self.runs = {run.place: run for run in cut.runs}
         with suppress(YAMLError, _Unreadable):
-            self._read_documents(parse_events(cut.rest()))
+            self._read_documents(parse_events(self.file, cut.rest()))
             if not self.runs:  # the parser met each of them
                 return True
         return False
@@ -217,9 +213,9 @@ class _Reader:
     def _read_documents(self, events: Iterator[Any]) -> None:
         # Search the bytes once: in a file without these marks no scalar has a tag, an anchor or a reference, and a block
         # mapping starts where its first key does.
-        data = self.file.data
-        plain = not any(mark in data for mark in (b"!", b"&", b"$"))
-        self.marks = plain, not any(mark in data for mark in (b"? ", b"?\n", b"?\r", b"?\t"))
+        text = self.file.text
+        plain = not any(mark in text for mark in (b"!", b"&", b"$"))
+        self.marks = plain, not any(mark in text for mark in (b"? ", b"?\n", b"?\r", b"?\t"))
         events = _bounded(events)
         for event in events:
             kind = event.__class__
@@ -446,62 +442,46 @@ _SURROGATE = "found invalid Unicode character escape code"
 _PAIR = re.compile(rb"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
 
 
-def _join_surrogates(data: bytes) -> bytes:
+def _readable(file: YamlFile, problem: str | None) -> YamlFile:
+    """The file with another text, if the parser cannot read the present one because of its age; else as it is."""
+    if problem in _OLD_YAML and not file.has_stand_ins:
+        return replace(file, text=_with_stand_ins(file.text), has_stand_ins=True)
+    if problem == _SURROGATE:
+        return replace(file, text=_join_surrogates(file.text))
+    return file
+
+
+def _with_stand_ins(text: bytes) -> bytes:
+    """The text with a stand-in for each mark that can only be text; unchanged if it has one of the stand-ins already."""
+    if any(stand_in.encode() in text for stand_in in _STAND_INS.values()):
+        return text
+    return _INNER.sub(lambda match: _STAND_INS[match.group().decode()].encode(), text)
+
+
+def _join_surrogates(text: bytes) -> bytes:
     """The text with each pair of escapes that JSON writes for one character as YAML writes it."""
 
     def joined(pair: re.Match[bytes]) -> bytes:
         high, low = int(pair[2], 16), int(pair[3], 16)
         return b"%s\\U%08x" % (pair[1], 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00))
 
-    return data.__class__(_PAIR.sub(joined, data))
+    return _PAIR.sub(joined, text)
 
 
-def cut_lists(data: bytes) -> "_Cut | None":
+def cut_lists(file: YamlFile) -> plain_lists.Cut | None:
     """The plain lists of a file, and what is left for the parser; None where there are none."""
     with suppress(UnicodeDecodeError):
-        if cut := plain_lists.cut(data.decode("utf-8")):
-            return _Cut(cut, data.__class__)
+        return plain_lists.cut(file.text.decode("utf-8"))
     return None
 
 
-class _Cut(NamedTuple):
-    """The plain lists of a file. `bytes_class` says whether its bytes have stand-ins in them."""
-
-    cut: plain_lists.Cut
-    bytes_class: type[bytes]
-
-    @property
-    def runs(self) -> Sequence[Run]:
-        return self.cut.runs
-
-    def rest(self, keep: Container[int] = ()) -> bytes:
-        return self.bytes_class(self.cut.rest(keep).encode())
+def parse_events(file: YamlFile, rest: str | None = None) -> Iterator[Any]:
+    """The events that the parser finds in a file, or in the `rest` of it without its plain lists."""
+    events = iter(CParser(file.text if rest is None else rest.encode()).get_event, None)
+    return _without_stand_ins(events) if file.has_stand_ins else events
 
 
-def parse_events(data: bytes) -> Iterator[Any]:
-    """The events that the parser finds in these bytes."""
-    if isinstance(data, _Shielded):
-        return _unshielded(iter(CParser(bytes(data)).get_event, None))  # the parser takes bytes and no subclass
-    return iter(CParser(data).get_event, None)
-
-
-def original(data: bytes) -> bytes:
-    """The bytes of a file as they stand on the disk, given those that a document keeps."""
-    return data.decode("utf-8").translate(_BACK).encode() if isinstance(data, _Shielded) else data
-
-
-class _Shielded(bytes):
-    """Text with stand-ins in it."""
-
-
-def _shield(data: bytes) -> bytes:
-    """The text with a stand-in for each mark that can only be text; unchanged if it has none, or has stand-ins already."""
-    if isinstance(data, _Shielded) or any(stand_in.encode() in data for stand_in in _STAND_INS.values()):
-        return data
-    return _Shielded(_INNER.sub(lambda match: _STAND_INS[match.group().decode()].encode(), data))
-
-
-def _unshielded(events: Iterator[Any]) -> Iterator[Any]:
+def _without_stand_ins(events: Iterator[Any]) -> Iterator[Any]:
     for event in events:
         if event.__class__ is ScalarEvent and not event.value.isascii():
             event.value = event.value.translate(_BACK)

@@ -15,7 +15,7 @@ from ruamel.yaml.events import (
 )
 
 from exolink_reconcile.desired import tables
-from exolink_reconcile.desired.documents import MAX_DEPTH, cut_lists, parse_events
+from exolink_reconcile.desired.documents import MAX_DEPTH, YamlFile, cut_lists, parse_events
 from exolink_reconcile.desired.nodes import File
 from exolink_reconcile.desired.plain_lists import Run
 from exolink_reconcile.desired.tables import Table
@@ -31,7 +31,10 @@ class Places(NamedTuple):
 
 def of_file(file: File, wanted: Iterable[tuple[int, int]]) -> Mapping[tuple[int, int], Mapping[str, Places]]:
     """Where each key and value stands in the mappings at the `wanted` places of a file, YAML or a table."""
-    return _in_table(file, wanted) if isinstance(file, Table) else locate(file.data, wanted)
+    if isinstance(file, Table):
+        return _in_table(file, wanted)
+    assert isinstance(file, YamlFile)
+    return locate(file, wanted)
 
 
 def _in_table(table: Table, wanted: Iterable[tuple[int, int]]) -> dict[tuple[int, int], dict[str, Places]]:
@@ -42,26 +45,26 @@ def _in_table(table: Table, wanted: Iterable[tuple[int, int]]) -> dict[tuple[int
     return places_of_row
 
 
-def locate(data: bytes, wanted: Iterable[tuple[int, int]]) -> dict[tuple[int, int], dict[str, Places]]:
+def locate(file: YamlFile, wanted: Iterable[tuple[int, int]]) -> dict[tuple[int, int], dict[str, Places]]:
     """Where each key and value stands in the mappings whose first keys are at the `wanted` places.
 
     One walk over the events, however many are wanted. The file must be one that `read` accepted or diagnosed.
     """
     wanted = set(wanted)
-    if cut := cut_lists(data):
-        located = _locate(cut.rest({line for line, _ in wanted}), cut.runs, wanted)
+    if cut := cut_lists(file):
+        located = _locate(parse_events(file, cut.rest({line for line, _ in wanted})), cut.runs, wanted)
         if located.keys() >= wanted:
             return located
-    return _locate(data, (), wanted)
+    return _locate(parse_events(file), (), wanted)
 
 
 _Located = dict[tuple[int, int], dict[str, Places]]
 
 
-def _locate(data: bytes, runs: Iterable[Run], wanted: set[tuple[int, int]]) -> _Located:
+def _locate(events: Iterator[Any], runs: Iterable[Run], wanted: set[tuple[int, int]]) -> _Located:
     located: _Located = {}
     with suppress(YAMLError):  # already diagnosed; the places before the error are still found
-        _walk(parse_events(data), {run.place: run for run in runs}, wanted, located)
+        _walk(events, {run.place: run for run in runs}, wanted, located)
     for places in located.values():
         for of_key in places.values():  # an entry of a run that was kept in the text was met twice
             of_key.items[:] = sorted(set(of_key.items))

@@ -26,7 +26,7 @@ from ruamel.yaml.events import (
 
 from exolink_reconcile.desired import documents as yaml_documents
 from exolink_reconcile.desired import problems, sources, tables
-from exolink_reconcile.desired.documents import Document
+from exolink_reconcile.desired.documents import Document, YamlFile
 from exolink_reconcile.desired.nodes import File, Node
 from exolink_reconcile.desired.problems import at_value
 from exolink_reconcile.desired.tables import Table
@@ -220,9 +220,11 @@ def _text(value: Any) -> str:
 def _rewritten(file: File, edits: Sequence[_Edit]) -> tuple[list[Rewrite], list[Unwritten]]:
     """The file with these edits, or, where they cannot be made for certain, what was not written."""
     for only_quotes in (False, True):
-        rewritten = (
-            _in_table(file, edits, only_quotes) if isinstance(file, Table) else _in_yaml(file, edits, only_quotes)
-        )
+        rewritten = None
+        if isinstance(file, Table):
+            rewritten = _in_table(file, edits, only_quotes)
+        elif isinstance(file, YamlFile):
+            rewritten = _in_yaml(file, edits, only_quotes)
         if rewritten is not None:
             return [rewritten], []
     return [], [Unwritten(edit.subject, "it cannot be changed in place", edit.source) for edit in edits]
@@ -260,14 +262,13 @@ def _as_is(text: str) -> tuple[str, tuple[()]]:
     return text, ()
 
 
-def _in_yaml(file: File, edits: Sequence[_Edit], only_quotes: bool) -> Rewrite | None:
+def _in_yaml(file: YamlFile, edits: Sequence[_Edit], only_quotes: bool) -> Rewrite | None:
     wanted = {(edit.node.line, edit.node.column) for edit in edits}
     texts = {(edit.node.line, edit.node.column, edit.field): edit.text for edit in edits}
-    original = yaml_documents.original(file.data)
-    text = original.decode("utf-8-sig")
+    text = file.data.decode("utf-8-sig")
     starts = _line_starts(text)
     spans: list[Span] = []
-    for place, field, event, in_flow in _scalars(file.data, wanted):
+    for place, field, event, in_flow in _scalars(file, wanted):
         if (*place, field) not in texts:
             continue
         start = starts[event.start_mark.line] + event.start_mark.column
@@ -280,13 +281,13 @@ def _in_yaml(file: File, edits: Sequence[_Edit], only_quotes: bool) -> Rewrite |
         spans.append(Span(start, end, _scalar(texts[(*place, field)], event.style, in_flow, old, only_quotes)))
     if len(spans) != len(texts):
         return None
-    rewritten = Rewrite(file.path, text, tuple(sorted(spans)), _mark(original))
-    return rewritten if _means(rewritten, original, texts) else None
+    rewritten = Rewrite(file.path, text, tuple(sorted(spans)), _mark(file.data))
+    return rewritten if _means(rewritten, file.data, texts) else None
 
 
-def _means(rewritten: Rewrite, original: bytes, texts: Mapping[tuple[int, int, str], str]) -> bool:
+def _means(rewritten: Rewrite, data: bytes, texts: Mapping[tuple[int, int, str], str]) -> bool:
     """Whether the new text says what was meant, and everything else as before."""
-    before, _ = yaml_documents.read(rewritten.path, original, None)
+    before, _ = yaml_documents.read(rewritten.path, data, None)
     after, wrong = yaml_documents.read(rewritten.path, rewritten.data, None)
     if wrong or len(before) != len(after):
         return False
@@ -314,10 +315,10 @@ def _same(old: Any, new: Any, texts: Mapping[tuple[int, int, str], str]) -> bool
     return isinstance(new, str) and as_written(old) == as_written(new)
 
 
-def _scalars(data: bytes, wanted: set[tuple[int, int]]) -> Iterator[tuple[tuple[int, int], str, Any, bool]]:
+def _scalars(file: YamlFile, wanted: set[tuple[int, int]]) -> Iterator[tuple[tuple[int, int], str, Any, bool]]:
     """The scalar values in the mappings whose first keys are at the wanted places: place, key, event, in braces or not."""
-    cut = yaml_documents.cut_lists(data)
-    events = yaml_documents.parse_events(cut.rest({line for line, _ in wanted}) if cut else data)
+    cut = yaml_documents.cut_lists(file)
+    events = yaml_documents.parse_events(file, cut.rest({line for line, _ in wanted}) if cut else None)
     # For each open collection: is it a mapping, its place, the key whose value comes next, is it in braces or brackets.
     stack: list[list[Any]] = []
     for event in events:

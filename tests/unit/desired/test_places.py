@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from support_yaml import dumped
 
 from exolink_reconcile.desired import documents, places
+from exolink_reconcile.desired.documents import YamlFile
 from exolink_reconcile.desired.nodes import Node
 
 
@@ -18,7 +19,7 @@ def test_the_place_of_a_mapping_is_its_first_key() -> None:
 def test_locate() -> None:
     """The place of a key, its value and each item of its list, for just the mappings asked for."""
     data = b"a: 1\nlist:\n  - x\n  - {k: v,\n     l: [p, q]}\n---\na: 2\n"
-    located = places.locate(data, [(1, 1), (4, 6)])
+    located = places.locate(YamlFile("f.yaml", data, data), [(1, 1), (4, 6)])
     assert set(located) == {(1, 1), (4, 6)}
     assert located[1, 1]["a"] == ((1, 1), (1, 4), [])
     assert located[1, 1]["list"] == ((2, 1), (3, 3), [(3, 5), (4, 5)])
@@ -36,7 +37,9 @@ def test_locate_finds_every_key(tree: dict[str, list[dict[str, str]]]) -> None:
     parsed, _ = documents.read("f.yaml", text.encode(), {})
     lines = text.splitlines()
     nodes = [parsed[0].body, *(node for value in parsed[0].body.values() for node in value)]
-    located = places.locate(text.encode(), [(node.line, node.column) for node in nodes])
+    located = places.locate(
+        YamlFile("f.yaml", text.encode(), text.encode()), [(node.line, node.column) for node in nodes]
+    )
     for node in nodes:
         assert isinstance(node, Node)
         here = located[node.line, node.column]

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exolink_reconcile.desired import documents, places, plain_lists
+from exolink_reconcile.desired.documents import YamlFile
 from exolink_reconcile.desired.nodes import Node
 
 
@@ -29,7 +30,9 @@ def reading(data: bytes) -> tuple[object, ...]:
     parsed, problems = documents.read("f.yaml", data, {})
     all_nodes = [node for document in parsed for node in nodes(document.body)]
     marks = [(node.line, node.column) for node in all_nodes]
-    located = [places.locate(data, wanted) for wanted in (marks, *([mark] for mark in marks[:20]))]
+    located = [
+        places.locate(YamlFile("f.yaml", data, data), wanted) for wanted in (marks, *([mark] for mark in marks[:20]))
+    ]
     return (
         [(document.body, document.unresolved) for document in parsed],
         [(node.line, node.column, type(each)) for node in all_nodes for each in (node, *node.values())],

@@ -267,7 +267,7 @@ def test_only_the_files_concerned_are_read_again(monkeypatch: pytest.MonkeyPatch
     """A second walk goes over the files that hold a changed field, and over no other."""
     walked = []
     locate = places.locate
-    monkeypatch.setattr(places, "locate", lambda data, wanted: walked.append(data) or locate(data, wanted))
+    monkeypatch.setattr(places, "locate", lambda file, wanted: walked.append(file.data) or locate(file, wanted))
     files = {
         "a.yaml": "tenant: acme\nchargers: [{identity: A, profileId: 2}]\n",
         "b.yaml": "tenant: acme\nchargers: [{identity: NEW, displayName: x, profileId: 2}]\n",
