@@ -8,13 +8,7 @@ of them together.
 Places. A mapping remembers only where its first key stands. The place of a single key or value is needed for a few
 diagnostics and changes, never for the good path: `locate` walks the events a second time for just those.
 
-Braces. The C parser is libyaml of YAML 1.1, which refuses `{url: wss://host/?a=b}`: a colon or question mark inside plain
-text inside braces. YAML 1.2 takes it, and people write it. So a file that fails on that is read once more, with a stand-in
-of the same width for each colon and question mark inside plain text, where it can only be text.
-
 Long lists of plain entries do not go through the parser at all: see `plain_lists`.
-
-The C parser must really be in use: the pure one is 25 times slower, and ruamel.yaml falls back to it without a word.
 """
 
 import re
@@ -24,7 +18,6 @@ from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from typing import Any
 
-from _ruamel_yaml import CParser
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import (
     AliasEvent,
@@ -38,8 +31,9 @@ from ruamel.yaml.events import (
 )
 from ruamel.yaml.reader import ReaderError
 
-from exolink_reconcile.desired import plain_lists
-from exolink_reconcile.desired.nodes import File, Node
+from exolink_reconcile.desired import parser, syntax
+from exolink_reconcile.desired.nodes import Node
+from exolink_reconcile.desired.parser import YamlFile, cut_lists, parse_events
 from exolink_reconcile.desired.plain_lists import Run
 from exolink_reconcile.desired.repeats import Repeats
 from exolink_reconcile.desired.tables import TableFile
@@ -56,19 +50,6 @@ _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _UNUSUAL = _NULLS | {"<<"}
 # libyaml ends a line at these; YAML 1.2, editors and `git diff` do not. What looks like a comment could declare things.
 _OTHER_BREAKS = re.compile("[\x85\u2028\u2029]")
-# Private use: a file that holds one of them is left as it is.
-_STAND_INS = {":": "\ue05a", "?": "\ue05b"}
-_BACK = str.maketrans({stand_in: character for character, stand_in in _STAND_INS.items()})
-_INNER = re.compile(rb"(?<=[^\s\"'\[\]{},])(?::(?=[^\s\[\]{},])|\?)")
-_OLD_YAML = ("found unexpected ':'", "did not find expected ',' or '}'", "did not find expected ',' or ']'")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class YamlFile(File):
-    """A YAML file. `text` is what the parser gets: its bytes, or the same lines written so that it can read them."""
-
-    text: bytes
-    has_stand_ins: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +141,7 @@ class _Reader:
         except _Unreadable as error:
             self._at(error.code, error.summary, error.event)
         except MarkedYAMLError as error:
-            other = _readable(self.file, error.problem)
+            other = parser.readable(self.file, error.problem)
             if other.text == self.file.text:
                 self._report_syntax(error)
                 return
@@ -194,7 +175,7 @@ class _Reader:
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         lines = self.file.data.split(b"\n", line)
         text = lines[line - 1] if line <= len(lines) else b""
-        summary, detail = _explain(error, text)
+        summary, detail = syntax.explain(error, text)
         self._problem("E-SYNTAX", summary, line, column, detail)
 
     def diagnostics(self) -> list[Diagnostic]:
@@ -398,94 +379,6 @@ def _too_many(events: Iterator[Any]) -> Iterator[Any]:
     for event in events:
         raise _Unreadable("E-SIZE", f"more than {_MAX_EVENTS:,} values in one file: split it", event)
     yield from ()
-
-
-_QUOTE = "Put the whole value in quotes."
-_NO_TOKEN = "found character that cannot start any token"
-
-
-def _explain(error: MarkedYAMLError, line: bytes) -> tuple[str, str]:
-    """What is wrong with a line that is not YAML, and what to do. The line is not quoted: it may hold a password."""
-    if b"\t" in line[: len(line) - len(line.lstrip())]:
-        return "not YAML: a tab indents this line", "Indent with spaces."
-    context = f" ({error.context})" if error.context else ""
-    summary = f"not YAML: {error.problem or 'cannot be read'}{context}"
-    if error.problem == "mapping values are not allowed in this context":
-        if b"${" in line or re.search(rb":\s.*:(\s|$)", line):
-            return summary, f'A value with a colon and a blank after it must be quoted: `key: "Lobby: left"`. {_QUOTE}'
-        return summary, "Look at the indent of this line and the one above: keys of one mapping start in one column."
-    if b"${" in line and (error.problem in _OLD_YAML or error.problem == _NO_TOKEN):
-        return summary, f'Between braces `${{env:NAME}}` must be quoted: `{{url: "${{env:NAME}}"}}`. {_QUOTE}'
-    if error.problem in ("did not find expected key", "did not find expected '-' indicator"):
-        hint = "Look at the indent of this line: keys of one mapping, and dashes of one list, start in one column."
-        return summary, f"{hint} Text that starts with a mark like ` or %, or goes on after a quote, must be quoted."
-    if error.problem == _NO_TOKEN:
-        return summary, f"Text that starts with @, ` or % must be quoted. {_QUOTE}"
-    if error.problem == "found unknown escape character":
-        return summary, "In double quotes a backslash begins an escape: double it, or use single quotes."
-    return summary, _not_closed(error)
-
-
-def _not_closed(error: MarkedYAMLError) -> str:
-    """The line in which a quote or bracket opens that nothing closes; empty where that is not the problem."""
-    opened = (
-        f"that opens in line {error.context_mark.line + 1} is not closed" if error.context_mark else "is not closed"
-    )
-    if error.context == "while scanning a quoted scalar":
-        return f"A quote {opened}."
-    if error.context in ("while parsing a flow sequence", "while parsing a flow mapping"):
-        return f"A bracket {opened}, or a comma is missing."
-    return ""
-
-
-_SURROGATE = "found invalid Unicode character escape code"
-_PAIR = re.compile(rb"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})")
-
-
-def _readable(file: YamlFile, problem: str | None) -> YamlFile:
-    """The file with another text, if the parser cannot read the present one because of its age; else as it is."""
-    if problem in _OLD_YAML and not file.has_stand_ins:
-        return replace(file, text=_with_stand_ins(file.text), has_stand_ins=True)
-    if problem == _SURROGATE:
-        return replace(file, text=_join_surrogates(file.text))
-    return file
-
-
-def _with_stand_ins(text: bytes) -> bytes:
-    """The text with a stand-in for each mark that can only be text; unchanged if it has one of the stand-ins already."""
-    if any(stand_in.encode() in text for stand_in in _STAND_INS.values()):
-        return text
-    return _INNER.sub(lambda match: _STAND_INS[match.group().decode()].encode(), text)
-
-
-def _join_surrogates(text: bytes) -> bytes:
-    """The text with each pair of escapes that JSON writes for one character as YAML writes it."""
-
-    def joined(pair: re.Match[bytes]) -> bytes:
-        high, low = int(pair[2], 16), int(pair[3], 16)
-        return b"%s\\U%08x" % (pair[1], 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00))
-
-    return _PAIR.sub(joined, text)
-
-
-def cut_lists(file: YamlFile) -> plain_lists.Cut | None:
-    """The plain lists of a file, and what is left for the parser; None where there are none."""
-    with suppress(UnicodeDecodeError):
-        return plain_lists.cut(file.text.decode("utf-8"))
-    return None
-
-
-def parse_events(file: YamlFile, rest: str | None = None) -> Iterator[Any]:
-    """The events that the parser finds in a file, or in the `rest` of it without its plain lists."""
-    events = iter(CParser(file.text if rest is None else rest.encode()).get_event, None)
-    return _without_stand_ins(events) if file.has_stand_ins else events
-
-
-def _without_stand_ins(events: Iterator[Any]) -> Iterator[Any]:
-    for event in events:
-        if event.__class__ is ScalarEvent and not event.value.isascii():
-            event.value = event.value.translate(_BACK)
-        yield event
 
 
 def _place(data: bytes, position: int) -> tuple[int, int]:

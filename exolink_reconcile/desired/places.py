@@ -15,8 +15,9 @@ from ruamel.yaml.events import (
 )
 
 from exolink_reconcile.desired import tables
-from exolink_reconcile.desired.documents import MAX_DEPTH, YamlFile, cut_lists, parse_events
+from exolink_reconcile.desired.documents import MAX_DEPTH
 from exolink_reconcile.desired.nodes import File
+from exolink_reconcile.desired.parser import YamlFile, cut_lists, parse_events
 from exolink_reconcile.desired.plain_lists import Run
 from exolink_reconcile.desired.tables import Table
 

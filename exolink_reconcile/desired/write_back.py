@@ -25,9 +25,10 @@ from ruamel.yaml.events import (
 )
 
 from exolink_reconcile.desired import documents as yaml_documents
-from exolink_reconcile.desired import problems, sources, tables
-from exolink_reconcile.desired.documents import Document, YamlFile
+from exolink_reconcile.desired import parser, problems, sources, tables
+from exolink_reconcile.desired.documents import Document
 from exolink_reconcile.desired.nodes import File, Node
+from exolink_reconcile.desired.parser import YamlFile
 from exolink_reconcile.desired.problems import at_value
 from exolink_reconcile.desired.tables import Table
 from exolink_reconcile.inert import inert
@@ -317,8 +318,8 @@ def _same(old: Any, new: Any, texts: Mapping[tuple[int, int, str], str]) -> bool
 
 def _scalars(file: YamlFile, wanted: set[tuple[int, int]]) -> Iterator[tuple[tuple[int, int], str, Any, bool]]:
     """The scalar values in the mappings whose first keys are at the wanted places: place, key, event, in braces or not."""
-    cut = yaml_documents.cut_lists(file)
-    events = yaml_documents.parse_events(file, cut.rest({line for line, _ in wanted}) if cut else None)
+    cut = parser.cut_lists(file)
+    events = parser.parse_events(file, cut.rest({line for line, _ in wanted}) if cut else None)
     # For each open collection: is it a mapping, its place, the key whose value comes next, is it in braces or brackets.
     stack: list[list[Any]] = []
     for event in events:

@@ -136,7 +136,7 @@ def check_written_back(world: World, parsed: list[Document]) -> None:
         live = live_state.read(run.api, {"acme": list(desired.tenants[0].mentioned)}, TENANT)
         changes = differ.diff(desired, live)
         rewrites, unwritten = write_back.rewrite(parsed, changes, lambda *what: export.refusal(contract_of(), *what))
-        yaml, table = parsed[0].data, next((each.data for each in parsed[0].tables.values()), None)
+        yaml, table = parsed[0].body.file.data, next((each.data for each in parsed[0].tables.values()), None)
         for rewrite in rewrites:
             before = table if rewrite.path == "t.csv" else yaml
             assert before == rewrite.mark + rewrite.before.encode()

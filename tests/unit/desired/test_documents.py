@@ -1,10 +1,7 @@
 """YAML text to plain data with places."""
 
 import re
-import subprocess
-import sys
 
-import _ruamel_yaml
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
@@ -72,22 +69,6 @@ def test_never_another_reading_than_the_pure_implementation(text: str) -> None:
     assert bodies == expected
 
 
-def test_the_c_parser_is_in_use() -> None:
-    """The reader runs on libyaml: its parser is the compiled one, not the pure fallback."""
-    parser = vars(documents)["CParser"]
-    assert parser is _ruamel_yaml.CParser
-    assert parser.__module__.endswith("_ruamel_yaml")
-    assert (_ruamel_yaml.__file__ or "").endswith((".so", ".pyd"))
-    assert type(parser(b"a: b").get_event()).__name__ == "StreamStartEvent"
-
-
-def test_without_the_c_parser_nothing_is_read() -> None:
-    """Without `ruamel.yaml.clib` the reader fails at once; it never goes on 25 times slower."""
-    code = "import sys; sys.modules['_ruamel_yaml'] = None; import exolink_reconcile.desired.documents"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
-    assert done.returncode != 0 and "_ruamel_yaml" in done.stderr
-
-
 # ------------------------------------------------------------------------------------------------------- plain data
 
 
@@ -133,28 +114,6 @@ def test_refused_with_its_place(text: str, problem: tuple[str, int, int]) -> Non
     assert read(text)[1] == [problem]
 
 
-@pytest.mark.parametrize(
-    ("text", "advice"),
-    [
-        ("a:\n  - {b: c, url: wss://u:${env:PW}@h/, d: 1}", '`{url: "${env:NAME}"}`'),
-        ("a:\n  - {b: c, url: ${env:PW}}", '`{url: "${env:NAME}"}`'),
-        ("a:\n  b: Lobby: left", 'must be quoted: `key: "Lobby: left"`'),
-        ("a:\n - b: c\n    d: e", "keys of one mapping start in one column"),
-        ("a:\n  - b: c\n  d: e", "Look at the indent of this line"),
-        ("a:\n\t- b", "Indent with spaces."),
-        ("a: @b", "Text that starts with @"),
-        ('a: "c:\\d"', "a backslash begins an escape"),
-        ('a: b\nc: "d\ne: f\n', "A quote that opens in line 2 is not closed."),
-        ("a:\n  - {b: c\n  - {b: d}\n", "A bracket that opens in line 2 is not closed, or a comma is missing."),
-        ("a: [{b: c}", "A bracket that opens in line 1 is not closed, or a comma is missing."),
-    ],
-)
-def test_what_is_not_yaml_says_what_to_do(text: str, advice: str) -> None:
-    """The mistakes that people make most have a sentence of their own beside the parser's words."""
-    [problem] = documents.read("f.yaml", text.encode(), {})[1]
-    assert problem.code == "E-SYNTAX" and advice in problem.detail
-
-
 def test_alias() -> None:
     """An alias is refused where it stands, beside its anchor."""
     assert read("a: &x b\nc: *x\n")[1] == [("E-ANCHOR", 1, 4), ("E-ALIAS", 2, 4)]
@@ -198,50 +157,6 @@ def test_environment() -> None:
 def test_the_environment_cannot_inject() -> None:
     """What a variable holds is text: neither YAML nor another reference."""
     assert read("a: ${env:A}", {"A": "b}\nc: ${env:A}"}) == ([{"a": "b}\nc: ${env:A}"}], [])
-
-
-# ----------------------------------------------------------------------------------------------------------- colons
-
-
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [
-        ("a: {url: wss://host:80/p}", {"a": {"url": "wss://host:80/p"}}),
-        ("a: {url: wss://h, t: 12:30}", {"a": {"url": "wss://h", "t": "12:30"}}),
-        ("a: [a:b, {c: d:e}]", {"a": ["a:b", {"c": "d:e"}]}),
-        ('a: {"k":v, url: wss://h}', {"a": {"k": "v", "url": "wss://h"}}),
-        ("x:y: z\na: {url: wss://h}", {"x:y": "z", "a": {"url": "wss://h"}}),
-        ("b: 'q:q'\nc: |\n  l:l\na: {url: é:日}", {"b": "q:q", "c": "l:l\n", "a": {"url": "é:日"}}),
-    ],
-)
-def test_colons_inside_braces(text: str, value: object) -> None:
-    """A colon between two characters is text, inside braces too, as YAML 1.2 has it."""
-    assert read(text) == ([value], [])
-
-
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [
-        ("a: {url: wss://h/?token=x}", {"a": {"url": "wss://h/?token=x"}}),
-        ("a: {url: wss://h/?token=x&k=y, b: c}", {"a": {"url": "wss://h/?token=x&k=y", "b": "c"}}),
-        ("a: [charger/CP-?, b?c]", {"a": ["charger/CP-?", "b?c"]}),
-    ],
-)
-def test_question_marks_inside_braces(text: str, value: object) -> None:
-    """A question mark inside plain text is text, inside braces too: the query of a URL, a glob of a policy."""
-    assert read(text) == ([value], [])
-
-
-@pytest.mark.parametrize("pair", [r"\ud83d\ude00", r"\U0001f600"])
-def test_question_marks_beside_escapes_of_json(pair: str) -> None:
-    """Text inside braces stays as it was written where a later line has an escape that JSON writes in two parts."""
-    text = f'- {{a: wss://h/?b, c: "{pair}"}}\n- {{a: "{pair}", b: What?}}\n'
-    assert read(f"k:\n{text}") == ([{"k": [{"a": "wss://h/?b", "c": "😀"}, {"a": "😀", "b": "What?"}]}], [])
-
-
-def test_places_behind_a_colon() -> None:
-    """A shielded colon moves no place."""
-    assert read("a: {url: wss://é:1/, k: ~}")[1] == [("E-NULL", 1, 26 - 1)]
 
 
 # ----------------------------------------------------------------------------------------------------------- places

@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from support_yaml import dumped
 
 from exolink_reconcile.desired import documents, places
-from exolink_reconcile.desired.documents import YamlFile
 from exolink_reconcile.desired.nodes import Node
+from exolink_reconcile.desired.parser import YamlFile
 
 
 def test_the_place_of_a_mapping_is_its_first_key() -> None:

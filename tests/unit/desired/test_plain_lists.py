@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exolink_reconcile.desired import documents, places, plain_lists
-from exolink_reconcile.desired.documents import YamlFile
 from exolink_reconcile.desired.nodes import Node
+from exolink_reconcile.desired.parser import YamlFile
 
 
 @pytest.fixture(autouse=True)
