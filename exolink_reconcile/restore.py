@@ -8,10 +8,10 @@ from exolink_reconcile.contract import Contract
 from exolink_reconcile.export import scalar
 from exolink_reconcile.inert import inert
 from exolink_reconcile.resource import Kind, compared, key
+from exolink_reconcile.secret_url import MASK
 from exolink_reconcile.state.store import Write
 
 _CHANGED_ANYWAY = ("E-NORMALISED", "E-PUT-CLOBBERS", "E-UNVERIFIED")
-_MASK = "***"
 
 
 def text(run: str, writes: Iterable[Write], kinds: Sequence[Kind], contract: Contract) -> str:
@@ -90,7 +90,7 @@ def _fields(kind: Kind, write: Write, contract: Contract) -> tuple[list[str], li
         notes.append(f"{address}: it was made again; what only a replace can change needs --allow-replace {address}.")
     for name in names:
         before, after = write.before.get(name), write.after.get(name)
-        if _MASK in str(before):
+        if MASK in str(before):
             notes.append(f"{address}: {name} was {inert(str(before))}; its secret is not kept anywhere here.")
         elif before == after:
             continue

@@ -18,7 +18,7 @@ from pydantic_core import PydanticCustomError, core_schema
 from exolink_reconcile.inert import hostile_character
 from exolink_reconcile.references import Expanded, Reference, as_written
 
-_MASK = "***"
+MASK = "***"
 
 LONGEST_LIVE = 65_536  # characters; a row of the API with a longer value is invalid
 _ROUNDS = ((64, 20_000), (4096, 300), (262_144, 5))
@@ -124,7 +124,7 @@ class SecretUrl:
             yield _Span(part.name, max(part.start, reference.start), min(part.end, reference.end))
 
     def __str__(self) -> str:
-        return self.rewrite(lambda part, value: _MASK)
+        return self.rewrite(lambda part, value: MASK)
 
     def __repr__(self) -> str:
         return f"SecretUrl({str(self)!r})"
@@ -184,7 +184,7 @@ def may_be(value: Any, stored: Any) -> bool:
 def _can_be(part: str | None, kept: str | None) -> bool:
     if part is None or kept is None:
         return part is kept
-    return re.fullmatch(".*".join(map(re.escape, kept.split(_MASK))), part) is not None
+    return re.fullmatch(".*".join(map(re.escape, kept.split(MASK))), part) is not None
 
 
 def quoted(text: str) -> str:

@@ -10,10 +10,9 @@ from exolink_reconcile.codes import Exit
 from exolink_reconcile.inert import inert, json_without_commands
 from exolink_reconcile.model import Intent
 from exolink_reconcile.report.result_text import forget
+from exolink_reconcile.secret_url import MASK
 from exolink_reconcile.state.audit import time_of
 from exolink_reconcile.state.store import Lease, Write
-
-MASK = "***"
 
 
 def unknowns(format: str, intents: Sequence[Intent], in_flight: Container[int] = (), options: str = "") -> str:
