@@ -69,30 +69,33 @@ def plan(plan: Plan, caused: Sequence[Caused], path_from_root: _PathFromRoot) ->
     refusals = [
         _Annotation("error", refusal.code, inert(f"Apply will refuse: {refusal.summary}.")) for refusal in plan.refusals
     ]
-    groups: dict[tuple[str, object], _Group] = {}
-    drift = [
-        difference for difference in caused if isinstance(difference.item, Step) and difference.item.cause == "drift"
-    ]
-    other = {id(difference) for difference in drift}
-    for difference in caused:
-        if id(difference) in other:
-            continue
-        word = _HELD if isinstance(difference.item, HeldBack) else difference.item.action.word
-        cause = difference.causes[0] if difference.causes else None
-        # Without a place each object has an annotation of its own; with one, everything that the line does shares one.
-        line: object = (cause.source.path, cause.source.line) if cause else id(difference.item)
-        groups.setdefault((word, line), _Group(plan, word, cause)).add(difference)
-    merged = [group for level in _LEVELS for group in _merged([g for g in groups.values() if _ORDER[g.word] == level])]
+    groups = _groups(plan, (difference for difference in caused if not _is_drift(difference)))
+    merged = [group for level in _LEVELS for group in _merged([g for g in groups if _ORDER[g.word] == level])]
     merged.sort(key=lambda group: (list(_ORDER).index(group.word), -len(group.objects)))
-    besides, notes = _drift([each.item for each in drift]), _notes(plan)
+    drift, notes = _drift(filter(_is_drift, caused)), _notes(plan)
     # The log of the step has all notes; in what GitHub shows, notes must not crowd out the changes.
     changes = (group.annotation() for group in merged)
-    return _lines([*refusals, *besides, *notes[:_SAMPLE], *changes, *notes[_SAMPLE:]], path_from_root)
+    return _lines([*refusals, *drift, *notes[:_SAMPLE], *changes, *notes[_SAMPLE:]], path_from_root)
 
 
-def _drift(items: Sequence[Step | HeldBack]) -> Iterator[_Annotation]:
+def _is_drift(difference: Caused) -> bool:
+    return isinstance(difference.item, Step) and difference.item.cause == "drift"
+
+
+def _groups(plan: Plan, differences: Iterable[Caused]) -> Iterable["_Group"]:
+    """The differences by action and line. An object whose place is not known has a group of its own."""
+    groups: dict[tuple[str, object], _Group] = {}
+    for difference in differences:
+        word = _HELD if isinstance(difference.item, HeldBack) else difference.item.action.word
+        cause = difference.causes[0] if difference.causes else None
+        line: object = (cause.source.path, cause.source.line) if cause else id(difference.item)
+        groups.setdefault((word, line), _Group(plan, word, cause)).add(difference)
+    return groups.values()
+
+
+def _drift(differences: Iterable[Caused]) -> Iterator[_Annotation]:
     """One notice for everything that differs besides this change."""
-    addresses = list(dict.fromkeys(str(item.address) for item in items))
+    addresses = list(dict.fromkeys(str(difference.item.address) for difference in differences))
     if addresses:
         objects = "1 object differs" if len(addresses) == 1 else f"{len(addresses)} objects differ"
         yield _Annotation("notice", "plan: drift", f"{objects} besides this change: {numbered.names(addresses)}")
@@ -157,8 +160,8 @@ class _Group:
             f"{self.word} {inert(str(item.address))}" if self.word in ("delete", "replace") else self.word
             for item in items
         )
-        code = {item.code for item in items if isinstance(item, HeldBack)}
-        title = code.pop() if len(code) == 1 else f"plan: {self.word}"
+        codes = {item.code for item in items if isinstance(item, HeldBack)}
+        title = codes.pop() if len(codes) == 1 else f"plan: {self.word}"
         source = self.cause.source if self.cause else None
         last_line = source.line + self.lines - 1 if source and self.lines > 1 else None
         return _Annotation(_ORDER[self.word], title, message, source, about, last_line)
@@ -168,30 +171,22 @@ class _Group:
     def _one(self, item: Step | HeldBack) -> str:
         address = inert(str(item.address))
         fields = [row.field for row in self.objects[id(item)] if row.field is not None]
+        changes = ", ".join(f"{field.name} {self._change(item, field)}" for field in fields)
         if isinstance(item, HeldBack):
-            text_of_item = (
-                "; ".join(f"{field.name} {self._change(item, field)}" for field in fields) or item.action.word
-            )
-            return f"held back: {address}: {text_of_item}{self._through()}\n{_why(item)}"
+            return f"held back: {address}: {changes or item.action.word}{self._through()}\n{_why(item)}"
         match item.action:
             case Action.DELETE:
-                goes = self._goes(item)
-                return _with_reminder(
-                    f"will delete {address} (id {_id(item)}): {inert(item.reason)}{goes}", [item.kind]
-                )
+                deleting = f"will delete {address} (id {_id(item)}): {inert(item.reason)}{self._goes(item)}"
+                return _with_reminder(deleting, [item.kind])
             case Action.REPLACE:
-                changes = ", ".join(f"{field.name} {self._change(item, field)}" for field in fields)
-                text_of_item = f"will replace {address} (id {_id(item)}, gets a new id): {changes}{self._through()}"
-                return _with_reminder(f"{text_of_item}\n{inert(item.reason)}{self._goes(item)}", [item.kind])
+                replacing = f"will replace {address} (id {_id(item)}, gets a new id): {changes}{self._through()}"
+                return _with_reminder(f"{replacing}\n{inert(item.reason)}{self._goes(item)}", [item.kind])
             case Action.CREATE:
                 values = ", ".join(f"{c.name} {self._named(item, c)}" for c in item.fields if c.name != key(item.kind))
                 return f"will create {address}: {values}" if values else f"will create {address}"
+            case Action.UPDATE if len(fields) == 1:
+                return f"will change {fields[0].name} of {address}: {self._change(item, fields[0])}{self._through()}"
             case Action.UPDATE:
-                if len(fields) == 1:
-                    return (
-                        f"will change {fields[0].name} of {address}: {self._change(item, fields[0])}{self._through()}"
-                    )
-                changes = ", ".join(f"{field.name} {self._change(item, field)}" for field in fields)
                 return f"will change {address}: {changes}{self._through()}"
 
     def _other_hand(self, item: Step | HeldBack) -> str:
@@ -202,8 +197,8 @@ class _Group:
         """The other fields that are lost with an object."""
         if not isinstance(item, Step) or not item.goes_with:
             return ""
-        values = ((change.name, text.named(change.before, self._names(item, change))) for change in item.goes_with)
-        return f"; with it {'goes' if len(item.goes_with) == 1 else 'go'} " + ", ".join(f"{n} {v}" for n, v in values)
+        fields = [f"{field.name} {text.named(field.before, self._names(item, field))}" for field in item.goes_with]
+        return f"; with it {'goes' if len(fields) == 1 else 'go'} {', '.join(fields)}"
 
     def _through(self) -> str:
         lines = "this line" if self.lines == 1 else "these lines"
