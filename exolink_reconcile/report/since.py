@@ -22,13 +22,11 @@ def since(earlier: PlanDocument, later: PlanDocument, *, most: int | None = None
         if was != now
     ]
     changes = list(_lines(before, after))
-    number = len(changes)
     if not changes:
         return "\n".join([*lines, "No difference between the two plans.", ""])
-    cut = len(changes) - most if most is not None else 0
-    if cut > 0:
-        changes[most:] = [f"  … and {cut} more"]
-    count = "1 address differs." if number == 1 else f"{number} addresses differ."
+    count = "1 address differs." if len(changes) == 1 else f"{len(changes)} addresses differ."
+    if most is not None and len(changes) > most:
+        changes[most:] = [f"  … and {len(changes) - most} more"]
     return "\n".join([*lines, *changes, count, ""])
 
 
@@ -61,15 +59,10 @@ def _lines(before: Facts, after: Facts) -> Iterator[str]:
 
 def _differences(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
     """Each fact that differs between the plans."""
-    if before == after:
-        return []
-    from deepdiff import DeepDiff  # slow to import, and only this option needs it
-
-    tree = DeepDiff(dict(before), dict(after), view="tree")
-    names = {level.path(output_format="list")[0] for levels in tree.values() for level in levels}
     return [
         f"{inert(name)}: was {before.get(name, 'not in the plan')}, now {after.get(name, 'not in the plan')}"
-        for name in sorted(names)
+        for name in sorted({*before, *after})
+        if before.get(name) != after.get(name)
     ]
 
 
