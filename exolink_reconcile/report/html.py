@@ -16,7 +16,6 @@ import json
 import re
 import shlex
 import zlib
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from importlib import resources
@@ -53,9 +52,9 @@ def plan(
     """
     rows_of = Rows(plan, links)
     sections = html_rows.sections(plan, rows_of, show_unmanaged)
-    headline = _headline(plan, sections)
+    headline, *more = sentences.summary(plan)
     body = [
-        *_header(plan, headline, sections),
+        *_header(plan, headline, more, sections),
         '<aside class="below" aria-label="Notes and approval">',
         *_notes(plan),
         *_approve(plan, digest, paths, options or {}),
@@ -101,24 +100,13 @@ def _head(headline: str, script: bool) -> Iterator[str]:
     yield "<body>"
 
 
-def _headline(plan: Plan, sections: Sequence[Section]) -> str:
-    """Terraform's sentence. A replace counts as one add and one destroy, as in `Plan.counts`."""
-    if not plan.differs:
-        return sentences.no_changes(plan)
-    many: dict[str, int] = defaultdict(int)
-    for section in sections:
-        many[section.word.partition("-")[0]] += len(section.rows)
-    add, change, destroy = many["create"] + many["replace"], many["update"], many["delete"] + many["replace"]
-    return f"Plan: {add} to add, {change} to change, {destroy} to destroy."
-
-
-def _header(plan: Plan, headline: str, sections: Sequence[Section]) -> Iterator[str]:
+def _header(plan: Plan, headline: str, more: Sequence[str], sections: Sequence[Section]) -> Iterator[str]:
     """What a reader must know first: totals, what apply will refuse, what is dangerous."""
     yield "<header>"
     for line in sentences.compared(plan):
         yield f'<p class="from">{_bdi(line)}</p>'
     yield f"<h1>{headline}</h1>"
-    for line in [*sentences.summary(plan)][1:]:
+    for line in more:
         yield f'<p class="rest">{line}</p>'
     for refusal in plan.refusals:
         yield f'<p class="refusal">Apply will refuse: {_prose(inert(f"{refusal.summary} ({refusal.code})."))}</p>'
@@ -324,12 +312,12 @@ def _changes(row: ObjectRow, tag: str, *, cut: bool) -> str:
 
 def _plain_run(section: Section, first: ObjectRow, run: Run) -> str:
     """A long run as one row."""
-    what = _changes(first._replace(fields=run.shared), "span", cut=True)
-    what += f'<span class="say">{_bdi(run.own)}</span>' if run.own else ""
+    changes = _changes(first._replace(fields=run.shared), "span", cut=True)
+    changes += f'<span class="say">{_bdi(run.own)}</span>' if run.own else ""
     return (
         f'<div class="row run"><div class="line"><span class="mark" aria-hidden="true">{_mark(section)}</span>'
         f'<span class="where">{_bdi(f"{first.tenant}/{first.kind}/")}<b>{run.size:,} alike</b></span>'
-        f'<span class="what">{what}</span></div><div class="more"><p>{_bdi(run.names)}</p></div></div>'
+        f'<span class="what">{changes}</span></div><div class="more"><p>{_bdi(run.names)}</p></div></div>'
     )
 
 

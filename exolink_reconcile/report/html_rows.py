@@ -19,11 +19,13 @@ _INFERRED = "Inferred: the vendor does not document this write."
 _SECRET = "a secret in it changes"
 
 
+FieldTexts = tuple[str, str | None, str | None]  # name, before, after; None for no value
+
+
 class ObjectRow(NamedTuple):
     """One object, ready to show, with inert texts. A `sentence`, if it has one, replaces the changes on its line.
 
-    `fields` are (name, before, after), None for no value; `says` are sentences, `ways` the ways out. `besides` is what
-    another hand did as well; it is on the line too.
+    `says` are sentences, `ways` the ways out. `besides` is what another hand did as well; it is on the line too.
     """
 
     tenant: str
@@ -31,7 +33,7 @@ class ObjectRow(NamedTuple):
     name: str
     place: str
     sentence: str
-    fields: tuple[tuple[str, str | None, str | None], ...]
+    fields: tuple[FieldTexts, ...]
     says: tuple[str, ...]
     ways: tuple[str, ...] = ()
     besides: str = ""
@@ -55,7 +57,7 @@ class Run(NamedTuple):
 
     start: int
     size: int
-    shared: tuple[tuple[str, str | None, str | None], ...]
+    shared: tuple[FieldTexts, ...]
     own: str
     names: str
 
@@ -122,7 +124,7 @@ class Rows:
         changes = (*self.changes(step.address.tenant, step.fields), *goes)
         return ObjectRow(*self.where(step), sentence, changes, (), besides=self.besides(step))
 
-    def goes(self, tenant: str, changes: Iterable[FieldChange]) -> Iterator[tuple[str, str | None, str | None]]:
+    def goes(self, tenant: str, changes: Iterable[FieldChange]) -> Iterator[FieldTexts]:
         """The fields that a replace takes away beside its differences, and which of them it puts back."""
         for name, before, after in changes:
             put_back = None if after is None else self.value(tenant, name, after)
@@ -166,7 +168,7 @@ class Rows:
             self.hrefs[shown] = ""
         return shown
 
-    def changes(self, tenant: str, changes: Iterable[FieldChange]) -> tuple[tuple[str, str | None, str | None], ...]:
+    def changes(self, tenant: str, changes: Iterable[FieldChange]) -> tuple[FieldTexts, ...]:
         """Before and after of each change. If only a secret changes, it says so, because both sides look the same."""
         rows = []
         for change in changes:
