@@ -117,15 +117,9 @@ def check(contract: Contract, desired: DesiredState) -> None:
         for kind in sorted(tenant.mentioned, key=lambda kind: kind.kind):
             offer = contract.offer(kind)
             if not kind.is_tenant() and offer.list is None:
-                diagnostics.append(
-                    Diagnostic(
-                        "E-CONTRACT",
-                        f"the contract has no GET {kind.collection}: a {kind.kind} cannot be read",
-                        tenant.source,
-                    )
-                )
-            limited = _limited(offer)
-            if limited:
+                summary = f"the contract has no GET {kind.collection}: a {kind.kind} cannot be read"
+                diagnostics.append(Diagnostic("E-CONTRACT", summary, tenant.source))
+            if limited := _limited(offer):
                 for declared in tenant.declared[kind]:
                     diagnostics.extend(_broken_limits(tenant.name, kind, declared, limited, patterns))
     if diagnostics:
@@ -209,26 +203,24 @@ class _Description:
         if not path.endswith("}"):
             self.check_list(f"GET {_short(written)}", answer)
             answer = [row for part in answer for row in self.parts(part.get("items"))]
-        body = self.mapping(self.mapping(operation.get("requestBody")).get("content"))
-        schema = self.mapping(body.get("application/json")).get("schema")
+        answers = frozenset(str(name) for part in answer for name in self.mapping(part.get("properties")))
         inferred = operation.get(EVIDENCE) == "inferred"
+        writable, required = self.body(operation, inferred)
+        return Operation(method.upper(), path, inferred, writable, required, answers)
+
+    def body(self, operation: Json, inferred: bool) -> tuple[dict[str, Field], frozenset[str]]:
+        """The fields that the body of an operation may have, and those that it must have."""
+        content = self.mapping(self.mapping(operation.get("requestBody")).get("content"))
         properties: dict[str, list[Any]] = {}
         required: set[str] = set()
-        for part in self.parts(schema):
+        for part in self.parts(self.mapping(content.get("application/json")).get("schema")):
             for name, value in self.mapping(part.get("properties")).items():
                 properties.setdefault(str(name), []).append(value)
             required.update(str(name) for name in self.sequence(part, "required"))
         accepted = {name: self.field(name, {"allOf": values}, inferred) for name, values in properties.items()}
         writable = {name: field for name, field in accepted.items() if field is not None}
         read_only = accepted.keys() - writable.keys()  # required in an answer, not in a request
-        return Operation(
-            method.upper(),
-            path,
-            inferred,
-            writable,
-            frozenset(required - read_only),
-            frozenset(str(name) for part in answer for name in self.mapping(part.get("properties"))),
-        )
+        return writable, frozenset(required - read_only)
 
     def check_parameters(self, place: str, item: Json, operation: Json, written: str, path: str) -> None:
         """Refuse parameters that this tool would have to send and does not, and items addressed by anything but the id."""
@@ -283,8 +275,8 @@ class _Description:
             for limit, value in part.items():
                 if limit in _SCHEMA_LIMITS:
                     if not _is_limit(limit, value):
-                        limit_text = f"`{_short(name)}` a `{limit}` that is none"
-                        raise problem("E-CONTRACT", f"{self.name} gives {limit_text}: {_short(value)}")
+                        summary = f"{self.name} gives `{_short(name)}` an invalid `{limit}`: {_short(value)}"
+                        raise problem("E-CONTRACT", summary)
                     _narrow(limits, limit, value)
         if "enum" in limits:
             limits["enum"] = _choices(limits["enum"])
@@ -394,9 +386,8 @@ def _template(path: str) -> str:
 
 
 def _check_types(kind: Kind, offer: Offer, name: str) -> None:
-    for operation in (offer.create, offer.update):
-        for facts in fields(kind).values() if operation else ():
-            assert operation is not None
+    for operation in filter(None, (offer.create, offer.update)):
+        for facts in fields(kind).values():
             field = operation.fields.get(facts.name)
             if field and field.types and not set(field.types) & set(_JSON_TYPES[facts.json_type]):
                 types = " or ".join(field.types)
@@ -411,8 +402,8 @@ def _check_types(kind: Kind, offer: Offer, name: str) -> None:
 
 def _limited(offer: Offer) -> dict[str, list[Field]]:
     limited: dict[str, list[Field]] = {}
-    for operation in (offer.create, offer.update):
-        for field in operation.fields.values() if operation else ():
+    for operation in filter(None, (offer.create, offer.update)):
+        for field in operation.fields.values():
             if field.limits:
                 limited.setdefault(field.name, []).append(field)
     return limited

@@ -214,6 +214,7 @@ def _declarable(kind: Kind, name: str, value: Any) -> bool:
 
 
 def scalar(text: str, *, escaped: bool = False) -> str:
+    """The text as a scalar of YAML, in quotes where it could be misread; `escaped`: its `${` are escaped already."""
     text = text if escaped else _escape(text)
     return text if _PLAIN.fullmatch(text) and not _LOOKS_TYPED.fullmatch(text) else _quoted(text)
 
