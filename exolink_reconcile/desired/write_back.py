@@ -12,7 +12,7 @@ that still does not is left as it was.
 import json
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -89,39 +89,50 @@ class _Edit(NamedTuple):
     source: Source
 
 
+class _Refused(NamedTuple):
+    """A field that is not written: where it stands, which it is, and why."""
+
+    at: problems.Spot | Source
+    subject: str
+    why: str
+
+
 def rewrite(documents: Sequence[Document], changes: Changes, refusal: Refusal) -> tuple[list[Rewrite], list[Unwritten]]:
     """The files with the live values of the fields that differ, and everything that was not written, with its place."""
-    not_written = list(_objects_not_written(changes))
     wanted = [change for change in changes.changes if change.fields and change.declared is not None]
     kinds = dict.fromkeys(change.kind for change in wanted)
     entries = sources.entries(documents, (change.declared.source for change in wanted if change.declared), kinds)
-    edits: list[_Edit] = []
-    unplaced: list[tuple[problems.Spot | Source, str, str]] = []
-    for change in wanted:
-        for field in change.fields:
-            outcome = _decide(change, field, documents, entries, refusal)
-            if isinstance(outcome, _Edit):
-                edits.append(outcome)
-            else:
-                unplaced.append(outcome)
-    located = problems.find(spot for spot, _, _ in unplaced if isinstance(spot, problems.Spot))
-    not_written += [
-        Unwritten(subject, why, located.source(spot) if isinstance(spot, problems.Spot) else spot)
-        for spot, subject, why in unplaced
-    ]
+    decisions = [_decide(change, field, documents, entries, refusal) for change in wanted for field in change.fields]
+    by_file, not_written = _by_file(decision for decision in decisions if isinstance(decision, _Edit))
+    rewrites: list[Rewrite] = []
+    for file, edits in by_file.items():
+        if rewritten := _rewritten(file, edits):
+            rewrites.append(rewritten)
+        else:
+            not_written += [Unwritten(edit.subject, "it cannot be changed in place", edit.source) for edit in edits]
+    refused = _placed([decision for decision in decisions if isinstance(decision, _Refused)])
+    everything = [*_objects_not_written(changes), *refused, *not_written]
+    return rewrites, sorted(everything, key=lambda unwritten: unwritten.source or Source("~", 0, 0))
+
+
+def _by_file(edits: Iterable[_Edit]) -> tuple[Mapping[File, list[_Edit]], list[Unwritten]]:
+    """The edits of each file, and those that are not made because the file was read for another tenant, too."""
     by_file: dict[File, list[_Edit]] = defaultdict(list)
-    file_of: dict[str, File] = {}
+    not_written: list[Unwritten] = []
+    file_at: dict[str, File] = {}
     for edit in edits:
-        if file_of.setdefault(edit.node.file.path, edit.node.file) is edit.node.file:
+        if file_at.setdefault(edit.node.file.path, edit.node.file) is edit.node.file:
             by_file[edit.node.file].append(edit)
         else:
             not_written.append(Unwritten(edit.subject, "another tenant has the same table", edit.source))
-    rewrites: list[Rewrite] = []
-    for file, own in by_file.items():
-        rewrite_of_file, not_made = _rewritten(file, own)
-        rewrites += rewrite_of_file
-        not_written += not_made
-    return rewrites, sorted(not_written, key=lambda unwritten: unwritten.source or Source("~", 0, 0))
+    return by_file, not_written
+
+
+def _placed(refused: Sequence[_Refused]) -> Iterator[Unwritten]:
+    """What is refused, with its place; each file is searched once."""
+    places = problems.find(field.at for field in refused if isinstance(field.at, problems.Spot))
+    for at, subject, why in refused:
+        yield Unwritten(subject, why, places.source(at) if isinstance(at, problems.Spot) else at)
 
 
 def _objects_not_written(changes: Changes) -> Iterator[Unwritten]:
@@ -140,48 +151,42 @@ def _objects_not_written(changes: Changes) -> Iterator[Unwritten]:
             yield Unwritten(subject, f"it is new: live as id {row.id}, and not declared")
 
 
-_Outcome = _Edit | tuple[problems.Spot | Source, str, str]
-
-
 def _decide(
     change: Change,
     field: FieldChange,
     documents: Sequence[Document],
     entries: Mapping[Source, tuple[Document, Node]],
     refusal: Refusal,
-) -> _Outcome:
+) -> _Edit | _Refused:
     """The edit that writes a field, or where and why it is not written."""
     assert change.declared is not None
     kind, name, source = change.kind, field.field, change.declared.source
     subject = f"{name} of {change.address}"
     document, node = _home(change, name, documents, entries)
     if node is None or document is None:
-        return source, subject, "its place was not found"
+        return _Refused(source, subject, "its place was not found")
     mark = fields(kind)[name].named_by
     if name not in node:
         if mark is not None and mark.alias in node:
-            return (
-                at_value(node, mark.alias),
-                subject,
-                f"it is written as `{mark.alias}: {as_written(node[mark.alias])}`",
-            )
-        return _default_spot(document, kind, name) or source, subject, "it comes from `defaults`"
+            why = f"it is written as `{mark.alias}: {as_written(node[mark.alias])}`"
+            return _Refused(at_value(node, mark.alias), subject, why)
+        return _Refused(_default_spot(document, kind, name) or source, subject, "it comes from `defaults`")
     spot = at_value(node, name)
     written = as_written(node[name])
     if "${" in written.replace("$${", ""):
-        return spot, subject, "it comes from the environment"
+        return _Refused(spot, subject, "it comes from the environment")
     if isinstance(node.file, Table) and "${env:" in node.file.path:
-        return spot, subject, "the name of its table comes from the environment"
+        return _Refused(spot, subject, "the name of its table comes from the environment")
     value = field.before
     if value is None:
-        return spot, subject, "live, it has no value"
+        return _Refused(spot, subject, "live, it has no value")
     if fields(kind)[name].secret and isinstance(value, SecretUrl) and (value.has_secret or "***" in str(field.after)):
-        return spot, subject, "it holds a secret"
+        return _Refused(spot, subject, "it holds a secret")
     if why := refusal(kind, name, value):
-        return spot, subject, why
+        return _Refused(spot, subject, why)
     text = value.reveal() if isinstance(value, SecretUrl) else _text(value)
     if isinstance(node.file, Table) and not text:
-        return spot, subject, "live it is empty, which a table cannot say"
+        return _Refused(spot, subject, "live it is empty, which a table cannot say")
     return _Edit(node, name, text.replace("${", "$${"), subject, source)
 
 
@@ -189,13 +194,9 @@ def _home(
     change: Change, name: str, documents: Sequence[Document], entries: Mapping[Source, tuple[Document, Node]]
 ) -> tuple[Document | None, Node | None]:
     if change.kind.is_tenant():
-        own = (
-            candidate
-            for candidate in documents
-            if candidate.body.get("tenant") == change.address.tenant and name in candidate.body
-        )
-        document = next(own, None)
-        return document, document.body if document else None
+        of_tenant = (document for document in documents if document.body.get("tenant") == change.address.tenant)
+        home = next((document for document in of_tenant if name in document.body), None)
+        return home, home.body if home else None
     assert change.declared is not None
     return entries.get(change.declared.source, (None, None))
 
@@ -218,8 +219,8 @@ def _text(value: Any) -> str:
 # --------------------------------------------------------------------------------------------------------------- files
 
 
-def _rewritten(file: File, edits: Sequence[_Edit]) -> tuple[list[Rewrite], list[Unwritten]]:
-    """The file with these edits, or, where they cannot be made for certain, what was not written."""
+def _rewritten(file: File, edits: Sequence[_Edit]) -> Rewrite | None:
+    """The file with these edits; None if they cannot be made for certain."""
     for only_quotes in (False, True):
         rewritten = None
         if isinstance(file, Table):
@@ -227,8 +228,8 @@ def _rewritten(file: File, edits: Sequence[_Edit]) -> tuple[list[Rewrite], list[
         elif isinstance(file, YamlFile):
             rewritten = _in_yaml(file, edits, only_quotes)
         if rewritten is not None:
-            return [rewritten], []
-    return [], [Unwritten(edit.subject, "it cannot be changed in place", edit.source) for edit in edits]
+            return rewritten
+    return None
 
 
 def _in_table(table: Table, edits: Sequence[_Edit], only_quotes: bool) -> Rewrite | None:
