@@ -247,6 +247,18 @@ def entry_keys(kind: Kind) -> tuple[str, ...]:
 
 
 @functools.cache
+def cell_keys(kind: Kind) -> tuple[str, ...]:
+    """The keys of an entry that a cell of a table can hold."""
+    return tuple(name for name in entry_keys(kind) if name != "createOnly")
+
+
+@functools.cache
+def secret_fields(kind: Kind) -> tuple[str, ...]:
+    """The fields that may hold a secret."""
+    return tuple(name for name, facts in fields(kind).items() if facts.secret)
+
+
+@functools.cache
 def entry_model(kind: Kind) -> type[Resource]:
     """What YAML may say about one resource: the fields, `id` to pin one live object, `createOnly`."""
     names: Any = Literal.__getitem__(compared(kind))
@@ -310,16 +322,11 @@ def masked_fields(resource: Resource | Row, names: tuple[str, ...]) -> dict[str,
 def masked_like(row: Row, declared: Resource) -> Row:
     """The live row, with the parts of its URLs masked that the declared resource takes from the environment."""
     hidden: dict[str, Any] = {}
-    for name in _secret_fields(type(declared)):
+    for name in secret_fields(type(declared)):
         live, desired = getattr(row, name), getattr(declared, name)
         if isinstance(live, SecretUrl) and isinstance(desired, SecretUrl) and desired.references:
             hidden[name] = live.masked_like(desired)
     return replace(row, **hidden) if hidden else row  # type: ignore[type-var]  # rows are dataclasses
-
-
-@functools.cache
-def _secret_fields(kind: Kind) -> tuple[str, ...]:
-    return tuple(name for name, facts in fields(kind).items() if facts.secret)
 
 
 _PLAIN = frozenset({str, int, float, bool, type(None)})

@@ -19,7 +19,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from exolink_reconcile.resource import NAME, WHOLE_NUMBER, FieldFacts, Kind, NamedBy, compared, entry_keys, fields, key
+from exolink_reconcile.resource import NAME, WHOLE_NUMBER, FieldFacts, Kind, NamedBy, cell_keys, compared, fields, key
 from exolink_reconcile.saved_plan.format import PlanDocument
 
 _Schema = dict[str, Any]
@@ -181,10 +181,9 @@ def _policy(kinds: Sequence[Kind]) -> _Schema:
             "items": item,
         }
 
-    listed = [kind.kind for kind in kinds if not kind.is_tenant()]
-    protect = [f"{kind}/*" for kind in listed]
-    listed_kind = next(kind for kind in kinds if not kind.is_tenant())
-    exact = f"{listed_kind.kind}/{_example(listed_kind)}"
+    listed = [kind for kind in kinds if not kind.is_tenant()]
+    protect = [f"{kind.kind}/*" for kind in listed]
+    exact = f"{listed[0].kind}/{_example(listed[0])}"
     return {
         "title": "policy",
         "type": "object",
@@ -250,7 +249,7 @@ def _list(kind: Kind) -> _Schema:
 
 def _tables(kind: Kind) -> _Schema:
     """Tables whose rows are entries of a kind's list."""
-    cells = [name for name in entry_keys(kind) if name != "createOnly"]
+    cells = cell_keys(kind)
     column = key(kind)
     table: _Schema = {
         "title": f"table of {kind.entries}",

@@ -9,7 +9,7 @@ from exolink_reconcile.desired.problems import Problems, Spot, at_key, at_value
 from exolink_reconcile.desired.tables import IGNORE, Expand, Table, TableFile
 from exolink_reconcile.model import Diagnostic
 from exolink_reconcile.references import Diagnosed, Unresolved
-from exolink_reconcile.resource import Kind, entry_keys, key
+from exolink_reconcile.resource import Kind, cell_keys, key
 from exolink_reconcile.secret_url import quoted
 
 _KEYS = ("file", "columns")
@@ -33,8 +33,7 @@ def batches(
     `items` are the entries of `LISTFrom`; `tables_before` are the tables that the tenant named before, and where.
     """
     for item in items:
-        opened = _open(document, item, kind, problems, tables_before)
-        if opened is not None:
+        if opened := _open(document, item, kind, problems, tables_before):
             table, expand = opened
             stand_in = Node()
             stand_in.file, stand_in.line, stand_in.column = table, 1, 1
@@ -48,10 +47,9 @@ def entries_at(document: Document, kind: Kind, lines: Callable[[str], Sequence[i
     items = document.body.get(key_of(kind), ())
     for item in items if isinstance(items, list) else ():
         file = document.tables.get((item.line, item.column)) if isinstance(item, Node) else None
-        if file is not None and (wanted := lines(file.path)):
-            opened = _open(document, item, kind, Problems(), {})
-            if opened is not None:
-                yield from tables.entries_at(opened[0], wanted)
+        wanted = lines(file.path) if file else ()
+        if wanted and (opened := _open(document, item, kind, Problems(), {})):
+            yield from tables.entries_at(opened[0], wanted)
 
 
 def _batches(table: Table, expand: Expand, problems: Problems, size: int) -> Iterator[list[Node]]:
@@ -86,8 +84,7 @@ def _open(
         summary = f"the table {file.path} is named twice"
         problems.error("E-TABLE", at_value(item, "file"), summary, "Keep one of the places.", also=before)
         return None
-    known_fields = [name for name in entry_keys(kind) if name != "createOnly"]
-    table = tables.parse(file.path, file.data, {*known_fields, *kind.reported, *columns})
+    table = tables.parse(file.path, file.data, {*cell_keys(kind), *kind.reported, *columns})
     if isinstance(table, Diagnostic):
         _report(problems, table)
         return None
@@ -96,7 +93,7 @@ def _open(
             summary = f"the header of {file.path} has no column {quoted(name)}"
             problems.error("E-UNKNOWN-KEY", at_key(item["columns"], name), summary, problems.nearest(name, table.names))
     table, wrong = tables.with_fields(
-        table, columns, key=key(kind), known_fields=known_fields, reported=kind.reported, nearest=problems.nearest
+        table, columns, key=key(kind), known_fields=cell_keys(kind), reported=kind.reported, nearest=problems.nearest
     )
     for problem in wrong:
         _report(problems, problem)
@@ -126,7 +123,6 @@ def _columns(item: Node, kind: Kind, problems: Problems) -> dict[str, str] | Non
             summary = "`columns` must be a mapping, of names in the header to fields"
             problems.error("E-TYPE", at_value(item, "columns"), summary, f"Write `columns: {{OCPP ID: {key(kind)}}}`.")
         return None
-    known_fields = [name for name in entry_keys(kind) if name != "createOnly"]
     columns: dict[str, str] = {}
     for name, field in value.items():
         if isinstance(field, Unresolved):
@@ -141,8 +137,8 @@ def _columns(item: Node, kind: Kind, problems: Problems) -> dict[str, str] | Non
                 "`createOnly` is a list, which no cell can hold",
                 "Write it in `defaults`.",
             )
-        elif field not in known_fields and field != IGNORE:
-            hint = problems.nearest(field, [*known_fields, IGNORE])
+        elif field not in (*cell_keys(kind), IGNORE):
+            hint = problems.nearest(field, [*cell_keys(kind), IGNORE])
             problems.error("E-UNKNOWN-KEY", at_value(value, name), f"no field {quoted(field)} in a {kind.kind}", hint)
         columns[name] = field if isinstance(field, str) else IGNORE
     return columns

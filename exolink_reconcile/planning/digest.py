@@ -5,14 +5,13 @@ secret is only where it comes from: the variable's name, or a hash of the litera
 and the digests of its steps, in no order.
 """
 
-import functools
 import hashlib
 from collections.abc import Iterable, Sequence
 from itertools import repeat
 from typing import Any, NamedTuple
 
 from exolink_reconcile.model import Action, Plan, Step, alike, remote_id
-from exolink_reconcile.resource import Kind, fields, masked_values
+from exolink_reconcile.resource import fields, masked_values, secret_fields
 from exolink_reconcile.secret_url import SecretUrl
 
 
@@ -50,15 +49,10 @@ def facts(steps: Sequence[Step], secrets: Iterable[Secrets]) -> Facts:
 
 def secrets(step: Step) -> Secrets:
     """The fields of a step whose secrets change, each with where the secret comes from."""
-    if not _has_secrets(step.kind):
+    if not secret_fields(step.kind):
         return ()
     urls = ((change.field, change.after) for change in step.fields if isinstance(change.after, SecretUrl))
     return tuple(sorted((name, url.fingerprint) for name, url in urls if url.has_secret))
-
-
-@functools.cache
-def _has_secrets(kind: Kind) -> bool:
-    return any(facts.secret for facts in fields(kind).values())
 
 
 def of_step(step: Step) -> str:

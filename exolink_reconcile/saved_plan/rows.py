@@ -14,7 +14,16 @@ from typing import Any
 from exolink_reconcile.inert import inert
 from exolink_reconcile.model import Action, FieldChange, Source, Step, alike
 from exolink_reconcile.planning import digest
-from exolink_reconcile.resource import Address, Kind, Resource, Row, fields, key, masked_fields, masked_values
+from exolink_reconcile.resource import (
+    Address,
+    Resource,
+    Row,
+    fields,
+    key,
+    masked_fields,
+    masked_values,
+    secret_fields,
+)
 from exolink_reconcile.secret_url import SecretUrl
 
 PROVIDER = "registry.exolink.cloud/exolink/exolink"
@@ -78,7 +87,7 @@ def _written(steps: Sequence[Step], digests: Sequence[str]) -> Iterator[_Items]:
     addresses = [_text(resource_address(step.address)) for step in steps]
     indexes = [_text(step.address.name) for step in steps]
     tenants = [_text(step.address.tenant) for step in steps]
-    holders = {name: declared if name in sends else live for name in _secret_names(kind) if name in after}
+    holders = {name: declared if name in sends else live for name in secret_fields(kind) if name in after}
     after_texts, after_sensitive = _objects(after, len(steps)), _sensitive(after, holders, len(steps))
     common = {
         "action": action.word, "actions": _ACTIONS[action], "kind": kind.kind, "provider": PROVIDER,
@@ -93,7 +102,7 @@ def _written(steps: Sequence[Step], digests: Sequence[str]) -> Iterator[_Items]:
     planned = zip(addresses, indexes, tenants, after_sensitive, after_texts)
     rows = zip(
         addresses, after_texts, after_sensitive, _unknown(steps, before, after, changed), _objects(before, len(steps)),
-        _sensitive(before, dict.fromkeys(_secret_names(kind), live), len(steps)),
+        _sensitive(before, dict.fromkeys(secret_fields(kind), live), len(steps)),
         map(_replace_paths, changed) if action is Action.REPLACE else repeat(""), indexes, tenants,
     )  # fmt: skip
     return zip(
@@ -140,17 +149,12 @@ def _unknown(
     kind = steps[0].kind
     if steps[0].creates:
         return repeat(_mask(["id", *(name for name in fields(kind) if name not in after)]))
-    if not _secret_names(kind):
+    if not secret_fields(kind):
         return repeat("{}")
     return [
         _mask([name for name in names if before[name][place] == after[name][place]])
         for place, names in enumerate(changed)
     ]
-
-
-@functools.cache
-def _secret_names(kind: Kind) -> tuple[str, ...]:
-    return tuple(name for name, facts in fields(kind).items() if facts.secret)
 
 
 def _sensitive(
