@@ -16,21 +16,17 @@ wider than the header is not cut into all its cells.
 import re
 from collections.abc import Callable, Collection, Container, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from itertools import islice
-from typing import NamedTuple
 
+from exolink_reconcile.desired import csv_rows
+from exolink_reconcile.desired.csv_rows import DELIMITERS, MAX_COLUMNS, MAX_ROW, Span
 from exolink_reconcile.desired.nodes import File, Node
 from exolink_reconcile.model import Diagnostic, Source
 from exolink_reconcile.references import Problem
 from exolink_reconcile.secret_url import quoted
 
 IGNORE = "~ignore"
-DELIMITERS = (",", ";", "\t")
 MAX_BYTES = 64 * 1024 * 1024
 MAX_LINES = 500_000
-MAX_COLUMNS = 1_000
-MAX_ROW = 256 * 1024  # characters
 _PIECE = 64 * 1024  # characters, fewer than a row may have
 _SAVE_AS = "Save it as CSV in UTF-8; in Excel that is `CSV UTF-8`."
 
@@ -48,15 +44,6 @@ class TableFile(File):
     identity: object = None
     expand: Expand = lambda text: (text, ())
     problem: Problem | None = None
-
-
-class Span(NamedTuple):
-    """Where a cell stands in the text, its quotes included, and its place: line and column, 1-based."""
-
-    start: int
-    end: int
-    line: int
-    column: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,7 +64,7 @@ class Table(File):
 
     def header(self) -> list[Span]:
         """Where the names of the columns stand."""
-        return _spans(self.text, self.delimiter, self.start, self.line)
+        return csv_rows.spans(self.text, self.delimiter, self.start, self.line)
 
 
 def parse(path: str, data: bytes, familiar: Container[str] = ()) -> Table | Diagnostic:
@@ -197,9 +184,9 @@ def _checked_entries(
             continue
         line, start, cells = row
         if unnamed and (stray := next((index for index in unnamed if cells[index]), None)) is not None:
-            span = _spans(table.text, table.delimiter, start, line)[stray]
+            span = csv_rows.spans(table.text, table.delimiter, start, line)[stray]
             detail = "Name its column in the header, or empty the cell. Cells that hold a delimiter need quotes."
-            yield _problem(table.path, span.line, span.column, "a cell in a column without a name", detail)
+            yield csv_rows.problem(table.path, span.line, span.column, "a cell in a column without a name", detail)
             continue
         entry = _entry(fields, cells, "" in fields)
         entry.file, entry.line, entry.column = table, line, 1
@@ -213,7 +200,7 @@ def entries_at(table: Table, lines: Iterable[int]) -> Iterator[Node]:
     """The entries whose rows start on these lines, with their cells as they are written."""
     fields = [name or "" for name in table.fields]
     for line, spans in locate(table, lines).items():
-        cells = [_unquoted(table.text[span.start : span.end]) for span in spans]
+        cells = [csv_rows.unquoted(table.text[span.start : span.end]) for span in spans]
         if len(cells) == len(fields):
             entry = _entry(fields, cells, some_left_out=True)
             entry.file, entry.line, entry.column = table, line, 1
@@ -229,10 +216,6 @@ def _entry(fields: Sequence[str], cells: Sequence[str], some_left_out: bool) -> 
     return entry
 
 
-def _unquoted(cell: str) -> str:
-    return cell[1:-1].replace('""', '"') if cell.startswith('"') else cell
-
-
 def locate(table: Table, lines: Iterable[int]) -> dict[int, list[Span]]:
     """Where the cells of the rows that start on these lines stand."""
     spans: dict[int, list[Span]] = {}
@@ -241,7 +224,7 @@ def locate(table: Table, lines: Iterable[int]) -> dict[int, list[Span]]:
         while line < wanted and (end := table.text.find("\n", at)) >= 0:
             at, line = end + 1, line + 1
         if line == wanted:
-            spans[wanted] = _spans(table.text, table.delimiter, at, line)
+            spans[wanted] = csv_rows.spans(table.text, table.delimiter, at, line)
     return spans
 
 
@@ -258,12 +241,14 @@ def _decode(path: str, data: bytes) -> str | Diagnostic:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         before = data[: error.start].decode("utf-8-sig", "replace")
-        return Diagnostic("E-ENCODING", "the file is not UTF-8", Source(path, *_place(before, len(before))), _SAVE_AS)
+        return Diagnostic(
+            "E-ENCODING", "the file is not UTF-8", Source(path, *csv_rows.place(before, len(before))), _SAVE_AS
+        )
     if text.count("\n") > MAX_LINES:
         summary = f"the file has more than {MAX_LINES:,} lines"
         return Diagnostic("E-SIZE", summary, Source(path, 1, 1), "Split it: a list may come from several tables.")
     if (at := text.find("\0")) >= 0:
-        return _problem(path, *_place(text, at), "a NUL character", f"This is not text. {_SAVE_AS}")
+        return csv_rows.problem(path, *csv_rows.place(text, at), "a NUL character", f"This is not text. {_SAVE_AS}")
     return text
 
 
@@ -271,11 +256,11 @@ def _with_header(path: str, data: bytes, text: str, familiar: Container[str]) ->
     at = _BLANK.match(text).end()  # type: ignore[union-attr]  # it matches the empty text
     line = text.count("\n", 0, at) + 1
     if at == len(text):
-        return _problem(path, 1, 1, "no header", "The first row names the fields, like `identity,displayName`.")
+        return csv_rows.problem(path, 1, 1, "no header", "The first row names the fields, like `identity,displayName`.")
     best: tuple[int, int] = (-1, -1)
     table: Table | None = None
     for delimiter in DELIMITERS:
-        grammar = _grammar(delimiter)
+        grammar = csv_rows.grammar(delimiter)
         match = grammar.row.match(text, at)
         if match is None:
             continue
@@ -283,64 +268,23 @@ def _with_header(path: str, data: bytes, text: str, familiar: Container[str]) ->
         score = (sum(name in familiar for name in names), len(names))
         if score > best:
             best = score
-            body = _after_line(text, match.end())
+            body = csv_rows.after_line(text, match.end())
             table = Table(path, data, text, delimiter, tuple(names), line, at, body)
     if table is None:
-        return _explained(path, text, _grammar(_likely(text, at)), at, line)[0]
+        return csv_rows.explained(path, text, csv_rows.grammar(csv_rows.likely(text, at)), at, line)[0]
     if len(table.names) > MAX_COLUMNS:
-        span = _spans(text, table.delimiter, at, line, MAX_COLUMNS + 1)[-1]
-        return _problem(
+        span = csv_rows.spans(text, table.delimiter, at, line, MAX_COLUMNS + 1)[-1]
+        return csv_rows.problem(
             path, span.line, span.column, f"more than {MAX_COLUMNS} columns", "Is this a table of chargers?"
         )
     if table.body - at > MAX_ROW:
-        return _too_long(path, line)
+        return csv_rows.too_long(path, line)
     return table
-
-
-def _likely(text: str, at: int) -> str:
-    """The most frequent delimiter in the line at `at`."""
-    end = text.find("\n", at)
-    line = text[at : end if end >= 0 else len(text)]
-    return max(DELIMITERS, key=line.count)
 
 
 # ----------------------------------------------------------------------------------------------------------------- rows
 
 _BLANK = re.compile(r"(?:[,;\t]*+\r?\n)*+(?:[,;\t]*+\r?\Z)?")
-_QUOTED = re.compile(r'"[^"]*+(?:""[^"]*+)*+"')
-
-
-class _Grammar(NamedTuple):
-    """The patterns of one delimiter. `row` matches a whole row, `before` all its cells but the last."""
-
-    delimiter: str
-    row: re.Pattern[str]
-    before: re.Pattern[str]
-    cell: re.Pattern[str]
-    next_cell: re.Pattern[str]
-
-    def cells(self, row: str, most: int) -> list[str]:
-        """The cells of a row that `row` matched, no more than `most`."""
-        with_delimiter = self.delimiter + row
-        if with_delimiter.count(self.delimiter) <= most:
-            pairs = self.next_cell.findall(with_delimiter)
-        else:
-            pairs = [match.groups("") for match in islice(self.next_cell.finditer(with_delimiter), most)]
-        return [quoted.replace('""', '"') if quoted else plain for quoted, plain in pairs]
-
-
-@cache
-def _grammar(delimiter: str) -> _Grammar:
-    cell = rf'(?:"[^"]*+(?:""[^"]*+)*+"|[^"{delimiter}\r\n]*+)'
-    return _Grammar(
-        delimiter,
-        re.compile(rf"{cell}(?:{delimiter}{cell})*+(?=\r?\n|\r?\Z)"),
-        re.compile(rf"(?:{cell}{delimiter})*+"),
-        re.compile(cell),
-        re.compile(rf'{delimiter}(?:"([^"]*+(?:""[^"]*+)*+)"|([^"{delimiter}\r\n]*+))'),
-    )
-
-
 _Row = tuple[int, int, list[str]]  # line, where it starts in the text, cells
 
 
@@ -350,7 +294,7 @@ class _RowReader:
     def __init__(self, table: Table, at: int, line: int) -> None:
         self.at, self.line = at, line
         self._table = table
-        self._grammar = _grammar(table.delimiter)
+        self._grammar = csv_rows.grammar(table.delimiter)
 
     def read(self) -> _Row | Diagnostic | None:
         """The next row, as wide as the header; None for one that is blank."""
@@ -362,10 +306,10 @@ class _RowReader:
         if '"' in row or "\r" in row[:-1]:
             match = self._grammar.row.match(text, start)
             if match is None:
-                problem, self.at = _explained(path, text, self._grammar, start, first)
+                problem, self.at = csv_rows.explained(path, text, self._grammar, start, first)
                 self.line += text.count("\n", start, self.at)
                 return problem
-            self.at = _after_line(text, match.end())
+            self.at = csv_rows.after_line(text, match.end())
             self.line += text.count("\n", start, self.at)
             cells = self._grammar.cells(text[start : match.end()], width + 1)
             count = len(cells)
@@ -375,7 +319,7 @@ class _RowReader:
             count = row.count(delimiter) + 1
             cells = row.split(delimiter) if count == width else [row]
         if self.at - start > MAX_ROW:
-            return _too_long(path, first)
+            return csv_rows.too_long(path, first)
         if count == width:
             return (first, start, cells) if any(cells) else None
         return _ragged(self._table, first, count) if cells != [""] else None
@@ -390,57 +334,12 @@ def _expanded(table: Table, entry: Node, start: int, expand: Expand) -> Iterator
         value, problems = expand(cell)
         entry[name] = value
         for code, summary, detail in problems:
-            spans = spans or _spans(table.text, table.delimiter, start, entry.line)
+            spans = spans or csv_rows.spans(table.text, table.delimiter, start, entry.line)
             span = spans[table.fields.index(name)]
             yield Diagnostic(code, summary, Source(table.path, span.line, span.column), detail)
 
 
-def _spans(text: str, delimiter: str, start: int, line: int, most: int = MAX_COLUMNS) -> list[Span]:
-    """Where the cells of the row that starts at `start` stand, no more than `most`."""
-    cell = _grammar(delimiter).cell
-    spans: list[Span] = []
-    at, line_start = start, start
-    while len(spans) < most:
-        match = cell.match(text, at)
-        assert match is not None  # it matches the empty text
-        spans.append(Span(at, match.end(), line, at - line_start + 1))
-        if breaks := text.count("\n", at, match.end()):
-            line, line_start = line + breaks, text.rindex("\n", at, match.end()) + 1
-        at = match.end() + 1
-        if text[match.end() : at] != delimiter:
-            break
-    return spans
-
-
 # ----------------------------------------------------------------------------------------------------- what is wrong there
-
-
-def _explained(path: str, text: str, grammar: _Grammar, start: int, line: int) -> tuple[Diagnostic, int]:
-    """Why the pattern of a row does not match what starts at `start`, and where to go on reading."""
-    before = grammar.before.match(text, start)
-    assert before is not None  # it matches the empty text
-    at = before.end()
-    line += text.count("\n", start, at)
-    column = at - (text.rfind("\n", start, at) + 1 or start) + 1
-    quoted = _QUOTED.match(text, at)
-    if quoted is not None:
-        summary, detail = "text after the closing quote of a cell", 'Inside of quotes, write a quote twice: "".'
-        return _problem(path, line, column, summary, detail), _after_line(text, quoted.end())
-    if text.startswith('"', at):
-        summary, detail = "the quote that opens this cell is never closed", "Close it, or take it out."
-        return _problem(path, line, column, summary, detail), len(text)
-    end = _PLAIN_END.search(text, at)
-    if end is not None and end.group() == '"':
-        summary, detail = (
-            "a quote inside of a cell without quotes",
-            'Put quotes around the cell, and write it twice: "".',
-        )
-    else:
-        summary, detail = "a carriage return without a line feed", "Save the file with line ends of Unix or Windows."
-    return _problem(path, line, column, summary, detail), _after_line(text, at)
-
-
-_PLAIN_END = re.compile(r'["\r\n]')
 
 
 def _ragged(table: Table, line: int, count: int) -> Diagnostic:
@@ -450,15 +349,10 @@ def _ragged(table: Table, line: int, count: int) -> Diagnostic:
     detail = (
         f"Give each row as many cells as the header; quote a cell that holds a {_DELIMITER_NAMES[table.delimiter]}."
     )
-    return _problem(table.path, line, 1, f"a row of {cells}, under a header of {columns}", detail)
+    return csv_rows.problem(table.path, line, 1, f"a row of {cells}, under a header of {columns}", detail)
 
 
 _DELIMITER_NAMES = {",": "comma", ";": "semicolon", "\t": "tab"}
-
-
-def _too_long(path: str, line: int) -> Diagnostic:
-    detail = "Is a quote missing that closes a cell?"
-    return _problem(path, line, 1, f"a row of more than {MAX_ROW // 1024} KiB", detail)
 
 
 def _unknown(
@@ -483,18 +377,3 @@ _QUOTABLE = 80
 def _quoted(text: str) -> str:
     """Header text for a message, cut short: where a file has no header it is a row, which may hold a password."""
     return quoted(text[:_QUOTABLE])
-
-
-def _problem(path: str, line: int, column: int, summary: str, detail: str) -> Diagnostic:
-    return Diagnostic("E-TABLE", summary, Source(path, line, column), detail)
-
-
-def _place(text: str, at: int) -> tuple[int, int]:
-    """Line and column, 1-based, of a character."""
-    return text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
-
-
-def _after_line(text: str, at: int) -> int:
-    """Where the line after this place starts."""
-    end = text.find("\n", at)
-    return len(text) if end < 0 else end + 1
