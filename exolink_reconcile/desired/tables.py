@@ -30,6 +30,7 @@ MAX_LINES = 500_000
 _PIECE = 64 * 1024  # characters, fewer than a row may have
 _SAVE_AS = "Save it as CSV in UTF-8; in Excel that is `CSV UTF-8`."
 
+_Row = tuple[int, int, list[str]]  # line, where it starts in the text, cells
 # The text of a cell to its value, and what is wrong with the references in it.
 Expand = Callable[[str], tuple[str, Sequence[Problem]]]
 
@@ -89,8 +90,8 @@ def with_fields(
 
     `columns` translates names to fields or to `~ignore`; a name that is not in it is the name of a field.
     """
-    named = len(table.names) - next((i for i, name in enumerate(reversed(table.names)) if name), len(table.names))
-    field_of_column: list[str | None] = []
+    fields = [columns.get(name, name) for name in table.names]
+    named = max((number for number, name in enumerate(table.names, 1) if name), default=0)
     problems: list[Diagnostic] = []
     spans = table.header()
     seen_names: dict[str, Span] = {}
@@ -99,15 +100,14 @@ def with_fields(
     def report(code: str, summary: str, detail: str) -> None:
         problems.append(Diagnostic(code, summary, Source(table.path, span.line, span.column), detail))
 
-    for index, (name, span) in enumerate(zip(table.names, spans, strict=True)):
-        field = columns.get(name, name)
-        field_of_column.append(field if field in known_fields else None)
-        also = f"{table.path}:%d:%d"
-        if index >= named and not name:
-            continue
+    for name, field, span in zip(table.names[:named], fields, spans):
         if before := seen_names.get(name):
-            summary = f"the column {_quoted(name)} is there twice: also at {also % before[2:]}"
-            report("E-DUPLICATE-KEY", summary, "Keep one of them, or rename one.")
+            also = f"{table.path}:{before.line}:{before.column}"
+            report(
+                "E-DUPLICATE-KEY",
+                f"the column {_quoted(name)} is there twice: also at {also}",
+                "Keep one of them, or rename one.",
+            )
         elif field == IGNORE or (name in columns and field not in known_fields):
             pass  # left out, or reported where `columns` says so
         elif not name:
@@ -115,16 +115,15 @@ def with_fields(
         elif field not in known_fields:
             report(*_unknown(name, known_fields, reported, nearest))
         elif before := seen_fields.get(field):
-            report(
-                "E-DUPLICATE-KEY", f"a second column for `{field}`: also at {also % before[2:]}", "Keep one of them."
-            )
+            also = f"{table.path}:{before.line}:{before.column}"
+            report("E-DUPLICATE-KEY", f"a second column for `{field}`: also at {also}", "Keep one of them.")
         seen_names.setdefault(name, span)
         seen_fields.setdefault(field, span)
-    if key not in field_of_column:
+    if key not in fields:
         span = spans[0]
         detail = f"Name it `{key}`, or say which one it is: `columns: {{NAME: {key}}}`."
         report("E-REQUIRED", f"no column for `{key}`", detail)
-    return replace(table, fields=tuple(field_of_column)), problems
+    return replace(table, fields=tuple(field if field in known_fields else None for field in fields)), problems
 
 
 def entries(table: Table, expand: Expand) -> Iterator[Node | Diagnostic]:
@@ -178,22 +177,29 @@ def _checked_entries(
     reader = _RowReader(table, *place)
     while reader.at < end:
         row = reader.read()
-        if row is None or isinstance(row, Diagnostic):
-            if row is not None:
-                yield row
-            continue
-        line, start, cells = row
-        if unnamed and (stray := next((index for index in unnamed if cells[index]), None)) is not None:
-            span = csv_rows.spans(table.text, table.delimiter, start, line)[stray]
-            detail = "Name its column in the header, or empty the cell. Cells that hold a delimiter need quotes."
-            yield csv_rows.problem(table.path, span.line, span.column, "a cell in a column without a name", detail)
-            continue
-        entry = _entry(fields, cells, "" in fields)
-        entry.file, entry.line, entry.column = table, line, 1
-        if any("${" in cell for cell in entry.values()):
-            yield from _expanded(table, entry, start, expand)
-        yield entry
+        if isinstance(row, Diagnostic):
+            yield row
+        elif row is not None:
+            yield from _entry_or_problems(table, fields, unnamed, row, expand)
     return reader.at, reader.line
+
+
+def _entry_or_problems(
+    table: Table, fields: Sequence[str], unnamed: Sequence[int], row: _Row, expand: Expand
+) -> Iterator[Node | Diagnostic]:
+    """The entry of a row, behind what is wrong with its references; or a problem: it has a cell without a column name."""
+    line, start, cells = row
+    stray = next((index for index in unnamed if cells[index]), None)
+    if stray is not None:
+        span = csv_rows.spans(table.text, table.delimiter, start, line)[stray]
+        detail = "Name its column in the header, or empty the cell. Cells that hold a delimiter need quotes."
+        yield csv_rows.problem(table.path, span.line, span.column, "a cell in a column without a name", detail)
+        return
+    entry = _entry(fields, cells, "" in fields)
+    entry.file, entry.line, entry.column = table, line, 1
+    if any("${" in cell for cell in entry.values()):
+        yield from _expanded(table, entry, start, expand)
+    yield entry
 
 
 def entries_at(table: Table, lines: Iterable[int]) -> Iterator[Node]:
@@ -285,7 +291,6 @@ def _with_header(path: str, data: bytes, text: str, familiar: Container[str]) ->
 # ----------------------------------------------------------------------------------------------------------------- rows
 
 _BLANK = re.compile(r"(?:[,;\t]*+\r?\n)*+(?:[,;\t]*+\r?\Z)?")
-_Row = tuple[int, int, list[str]]  # line, where it starts in the text, cells
 
 
 class _RowReader:
