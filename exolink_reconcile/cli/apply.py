@@ -104,40 +104,26 @@ class Apply:
     def _run(self, options: Options, names_given: Collection[str]) -> Exit:
         self._check_approval()
         self.saved = saved = self._read_plan()
-        self.options = options if saved is None else _recorded_options(saved, options, names_given)
-        options = self.options
+        self.options = options = _recorded_options(saved, options, names_given) if saved else options
         wanted = start.wanted(options, self.console, reviewed=self.reviewed, saved=saved.reviewed if saved else None)
         self.events.diagnostics(variables.without_values(wanted.desired.warnings))
         with start.connected(options, wanted.contract_text, self.console) as api, self._locked(wanted) as journal:
             journal.api_now = api.now
             api.keep_lists()
             with self._left_open(wanted, journal):
-                run, blind = self._settled_plan(wanted, api, journal)
-                whole_run = run
-                if saved is not None:
-                    run = self._reviewed(saved, run)
-                elif self.expect is not None:
-                    reader.check_digest(whole_run.plan, self.expect.lower())
-                run = start.probed(run, self.options)
-                start.tell_unprobed(run, self.options, self.console)
-                METRICS.planned(run.plan, run.lists, len(blind))
-                self._show(run)
+                whole_run, blind = self._settled_plan(wanted, api, journal)
+                run = self._shown(self._reviewed(whole_run), blind)
                 self._check_guardrails(run)
                 journal.saw(_counts(run.live))
-                if not run.plan.waves and self.wave is not None:
-                    self._tell_open(blind)
-                    return self._tell_result(self.wave.result(Result(())), run.plan, bool(blind))
                 if not run.plan.waves:
-                    self._keep_base(journal, wanted, run)
-                    return self._nothing_to_do(run, blind)
-                self._approve(run)
+                    return self._nothing_to_do(journal, wanted, run, blind)
+                self._approve()
             result, code = self._apply(wanted, run, whole_run, api, journal, blind)
         # The lock is free: a slow reader of the result keeps nobody waiting.
         self._tell_open(blind)
         METRICS.applied(result)
-        self.events.result(result, code)
+        self._tell_result(result, run.plan, code)
         if self.format != "json":
-            self._show_result(result, run.plan, code)
             self.console.note(f"Took {progress.duration(RUN.seconds)}.\n")
         return code
 
@@ -150,16 +136,20 @@ class Apply:
             reader.check_expected(saved.digest, self.expect.lower())
         return saved
 
-    def _reviewed(self, saved: SavedPlan, run: PlannedRun) -> PlannedRun:
+    def _reviewed(self, run: PlannedRun) -> PlannedRun:
         """The run, or its wave, if it is what was reviewed. Raises PlanStale after it has shown what differs."""
+        if self.saved is None:
+            if self.expect is not None:
+                reader.check_digest(run.plan, self.expect.lower())
+            return run
         try:
             if self.waves:
-                self.wave = waves.of(saved, run.plan, run.digests, run.desired, run.live, self.waves)
+                self.wave = waves.of(self.saved, run.plan, run.digests, run.desired, run.live, self.waves)
                 return pipeline.with_plan(run, self.wave.plan)
-            reader.check(saved, run.plan, run.desired, run.live)
+            reader.check(self.saved, run.plan, run.desired, run.live)
         except PlanStale as error:
             if error.code == "E-STALE":
-                self._tell_difference(saved, run)
+                self._tell_difference(self.saved, run)
             raise
         return run
 
@@ -218,19 +208,21 @@ class Apply:
         if self.expect is not None and not _is_digest(self.expect):
             raise problem("E-USAGE", "--expect takes a digest or its first 32 or more hex digits")
 
-    def _show(self, run: PlannedRun) -> None:
-        """Show what goes now, with the reviewed digest: for a wave the digest of the whole plan."""
-        digest = self._digest(run)
+    def _shown(self, run: PlannedRun, blind: Sequence[Intent]) -> PlannedRun:
+        """The run with what --probe found, after it was shown and counted."""
+        run = start.probed(run, self.options)
+        start.tell_unprobed(run, self.options, self.console)
+        METRICS.planned(run.plan, run.lists, len(blind))
+        # A wave has the digest that was reviewed: that of the whole plan.
+        digest = self.saved.digest if self.saved is not None and self.wave is not None else run.digest
         self.events.plan(run.plan, digest)
         if self.format != "json":
             output = text.plan(run.plan, digest, width=self.console.width, terminal=self.console.terminal)
-            self.console.out(colours.paint(output) if self.console.colours else output)
+            self.console.out(output, colours.paint)
         if self.wave is not None:
             count = f"{sum(1 for _ in run.plan.steps)} of {self.wave.total} reviewed steps"
             self._tell(f"This wave is {count}; the digest is that of the whole plan.")
-
-    def _digest(self, run: PlannedRun) -> str:
-        return self.saved.digest if self.saved is not None and self.wave is not None else run.digest
+        return run
 
     def _tell(self, sentence: str) -> None:
         self.console.err(f"{inert(sentence)}\n")
@@ -253,13 +245,20 @@ class Apply:
         """Where to give a missing permission: a saved plan has the options that it was made with."""
         return ". A saved plan keeps its options: make it again with the one it lacks" if self.plan_path else ""
 
-    def _nothing_to_do(self, run: PlannedRun, blind: Sequence[Intent]) -> Exit:
+    def _nothing_to_do(self, store: Store, wanted: Wanted, run: PlannedRun, blind: Sequence[Intent]) -> Exit:
+        """The end of a run without any step that can go now."""
+        unknown = (Exit.UNKNOWN,) if blind else ()
+        if self.wave is not None:
+            self._tell_open(blind)
+            result = self.wave.result(Result(()))
+            code = Exit.worst((*result.exit_codes, *unknown))
+            self._tell_result(result, run.plan, code)
+            return code
+        self._keep_base(store, wanted, run)
         if self.format != "json" and run.plan.held_back:
             self.console.err("Nothing was written: what differs is held back. See the ways out above.\n")
         self._tell_open(blind)
-        if blind:
-            return Exit.UNKNOWN
-        return Exit.INCOMPLETE if run.plan.held_back else Exit.DONE
+        return Exit.worst((Exit.INCOMPLETE if run.plan.held_back else Exit.DONE, *unknown))
 
     def _tell_open(self, blind: Sequence[Intent]) -> None:
         """Name the writes of earlier runs that stay open."""
@@ -267,24 +266,17 @@ class Apply:
         if blind:
             self._tell(f"Still open from an earlier run: {_named(blind)}; see `unknowns`.")
 
-    def _approve(self, run: PlannedRun) -> None:
+    def _approve(self) -> None:
         if self.auto_approve or self.reviewed:
             return
         question = f"Do you want to do this at {self.options.api_url}?\n  Only `yes` will be accepted: "
         if self.console.ask(question) != "yes":
             raise PlanRefused("E-NOT-APPROVED", "not approved. Nothing was written")
 
-    def _tell_result(self, result: Result, plan: Plan, blind: bool) -> Exit:
-        """Show the result of a wave without any step that can go."""
-        code = Exit.worst((*result.exit_codes, *((Exit.UNKNOWN,) if blind else ())))
+    def _tell_result(self, result: Result, plan: Plan, code: Exit) -> None:
         self.events.result(result, code)
         if self.format != "json":
-            self._show_result(result, plan, code)
-        return code
-
-    def _show_result(self, result: Result, plan: Plan, code: Exit) -> None:
-        output = self.console.broken(result_text.result(result, plan, code, self._state))
-        self.console.out(colours.paint_result(output) if self.console.colours else output)
+            self.console.prose(result_text.result(result, plan, code, self._state), colours.paint_result)
 
     def _apply(
         self,

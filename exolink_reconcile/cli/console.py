@@ -7,7 +7,7 @@ import stat
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import NoReturn, TextIO
 
@@ -36,7 +36,6 @@ class Console:
         self._waits = True
         self.lost = ""  # why a result could not be written, unless the reader went away
         self.quiet = False  # whether notes and progress are left out
-        self.annotating = False  # whether an error that ends the command is shown as a GitHub annotation too
         # Python has None for a stream that was closed before we started; its text is dropped.
         sys.stdout = sys.stdout or _nowhere()
         sys.stderr = sys.stderr or _nowhere()
@@ -44,7 +43,7 @@ class Console:
     def begin(self) -> None:
         """Forget an earlier run of this process."""
         self._waits = True
-        self.lost, self.annotating, self.quiet = "", False, False
+        self.lost, self.quiet = "", False
 
     @contextmanager
     def not_waiting(self) -> Iterator[None]:
@@ -87,17 +86,13 @@ class Console:
         """Whether a user is there to answer."""
         return sys.stdin is not None and sys.stdin.isatty()
 
-    def out(self, text: str) -> None:
-        """A result."""
-        self._write("stdout", (text,))
+    def out(self, text: str, paint: Callable[[str], str] | None = None) -> None:
+        """A result; `paint` colours it, where results may be coloured."""
+        self._write("stdout", (paint(text) if paint and self.colours else text,))
 
-    def prose(self, text: str) -> None:
-        """A result in words: on a terminal its long lines are broken between words."""
-        self.out(self.broken(text))
-
-    def broken(self, text: str) -> str:
-        """The text as `prose` shows it."""
-        return fitted(text, self.width) if self.terminal else text
+    def prose(self, text: str, paint: Callable[[str], str] | None = None) -> None:
+        """A result in words: on a terminal its long lines are broken between words, before it is coloured."""
+        self.out(fitted(text, self.width) if self.terminal else text, paint)
 
     def shown(self, text: str, format: str) -> None:
         """A result in a format; formats that programs read stay as they are."""

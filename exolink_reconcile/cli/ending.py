@@ -104,7 +104,7 @@ def _failed(error: Exception) -> Exit:
     from exolink_reconcile.errors import InputError, ReconcileError, StorageFailed
 
     variables.clean(error)
-    if CONSOLE.annotating and isinstance(error, ReconcileError):
+    if RUN.annotates and isinstance(error, ReconcileError):
         from exolink_reconcile.cli import checkout
         from exolink_reconcile.report import github
 

@@ -1,4 +1,4 @@
-"""Facts about this run: when it began, where its metrics go, which variables its YAML named."""
+"""Facts about this run: when it began, where its metrics go, which variables its YAML named, how it shows an error."""
 
 import time
 
@@ -7,17 +7,15 @@ class Run:
     """One run of a command."""
 
     def __init__(self) -> None:
-        self.began = time.monotonic()
-        self.metrics_file: str | None = None
-        self.variables: dict[str, str] = {}
-        self.wrote = False  # whether a command other than apply may have written something by now
+        self.begin()
 
     def begin(self) -> None:
         """Begin a run; an earlier one of this process is over."""
         self.began = time.monotonic()
-        self.metrics_file = None
-        self.variables = {}
-        self.wrote = False
+        self.metrics_file: str | None = None
+        self.variables: dict[str, str] = {}
+        self.wrote = False  # whether a command other than apply may have written something by now
+        self.annotates = False  # whether an error that ends it is a GitHub annotation too
 
     @property
     def seconds(self) -> float:

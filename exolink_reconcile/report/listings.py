@@ -196,7 +196,7 @@ def check(check: Check) -> str:
     return f"{check.status:<8} {inert(check.name)}: {inert(check.detail)}\n"
 
 
-def painted(text: str, status: str) -> str:
+def painted(status: str, text: str) -> str:
     """The line of a check with its status in colour."""
     return f"\x1b[{_COLOURS[status]}m{status}\x1b[0m{text.removeprefix(status)}"
 

@@ -1,5 +1,6 @@
 """The doctor command: what a plan needs, checked one thing at a time."""
 
+from functools import partial
 from typing import Any
 
 from exolink_reconcile.cli.console import CONSOLE
@@ -25,8 +26,7 @@ def doctor(paths: tuple[str, ...], env_allow: tuple[str, ...], state: str | None
     for check in examination.checks():
         checks.append(check)
         if format == "text":
-            text = CONSOLE.broken(listings.check(check))
-            CONSOLE.out(listings.painted(text, check.status) if CONSOLE.colours else text)
+            CONSOLE.prose(listings.check(check), partial(listings.painted, check.status))
     if format == "json":
         CONSOLE.out(listings.checks(checks))
     return Exit.worst(check.exit_code for check in checks)

@@ -52,7 +52,7 @@ def plan(
     from exolink_reconcile.report.view import PlanView, render
     from exolink_reconcile.saved_plan import writer
 
-    CONSOLE.annotating = format == "github"
+    RUN.annotates = format == "github"
     origins = facts(provenance, os.environ)
     options = Options(**shared)
     wanted = start.wanted(options, CONSOLE, reviewed=False, keep_documents=format == "github")

@@ -7,6 +7,7 @@ import click
 from exolink_reconcile.cli.console import CONSOLE
 from exolink_reconcile.cli.help import command
 from exolink_reconcile.cli.options import formats, max_size, names_of, option, reading, state
+from exolink_reconcile.cli.run import RUN
 from exolink_reconcile.codes import Exit
 from exolink_reconcile.report import FORMATS
 
@@ -36,7 +37,7 @@ def show(
     from exolink_reconcile.report.view import PlanView, render
     from exolink_reconcile.saved_plan import reader
 
-    CONSOLE.annotating = format == "github"
+    RUN.annotates = format == "github"
     data = files.read(planfile, "the plan file", files.LARGEST_PLAN)
     saved = reader.read(data)
     if since is not None:
