@@ -80,26 +80,13 @@ class Apply:
 
         """
         self.events.version(__version__)
-        code, failure = self._outcome(options, names_given)
-        if failure is not None:
-            variables.clean(failure)
-        self.events.end(code, failure)
-        if failure is not None:
-            raise failure
-        return code
-
-    def _outcome(self, options: Options, names_given: Collection[str]) -> tuple[Exit, BaseException | None]:
-        """How the run ended, shown as text. From then on no signal changes anything: there is one result."""
-        try:
-            try:
-                code = self._run(options, names_given)
-                SIGNALS.finish()
-                return code, None
-            except BaseException as failure:
-                SIGNALS.finish()
-                return event_stream.exit_code_of(failure), failure
-        except Interrupted as failure:  # between the end and `finish`; it is raised only once
-            return event_stream.exit_code_of(failure), failure
+        outcome = SIGNALS.outcome(lambda: self._run(options, names_given))
+        if isinstance(outcome, Exit):
+            self.events.end(outcome, None)
+            return outcome
+        variables.clean(outcome)
+        self.events.end(event_stream.exit_code_of(outcome), outcome)
+        raise outcome
 
     def _run(self, options: Options, names_given: Collection[str]) -> Exit:
         self._check_approval()

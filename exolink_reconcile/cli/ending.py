@@ -29,14 +29,18 @@ def exit_code(command: Callable[[], Exit | None]) -> Exit:
     """The exit code of a command. Every expected failure becomes a message; anything else is a bug and says so."""
     CONSOLE.begin()
     RUN.begin()
-    code, failure = _outcome(command)
-    if failure is not None:
-        code = _reported(failure)
+    outcome = SIGNALS.outcome(lambda: _heeding_signals(command))
+    code = outcome if isinstance(outcome, Exit) else _reported(outcome)
     CONSOLE.finish()
     if CONSOLE.lost:  # the result could not be shown
         CONSOLE.err(f"error: E-STORAGE: the result could not be written: {CONSOLE.lost}.\n")
         code = Exit.worst((code, Exit.STORAGE))
     return _measured(code)
+
+
+def _heeding_signals(command: Callable[[], Exit | None]) -> Exit:
+    SIGNALS.listen()
+    return Exit(command() or Exit.DONE)
 
 
 def _measured(code: Exit) -> Exit:
@@ -53,21 +57,6 @@ def _measured(code: Exit) -> Exit:
     finally:
         METRICS.begin()
     return code
-
-
-def _outcome(command: Callable[[], Exit | None]) -> tuple[Exit, BaseException | None]:
-    """How a command ended. From then on no signal changes anything."""
-    try:
-        try:
-            SIGNALS.listen()
-            code = Exit(command() or Exit.DONE)
-            SIGNALS.finish()
-            return code, None
-        except BaseException as failure:
-            SIGNALS.finish()
-            return Exit.BUG, failure
-    except Interrupted as failure:  # between the end and `finish`; it is raised only once
-        return Exit.BUG, failure
 
 
 def _reported(failure: BaseException) -> Exit:

@@ -9,7 +9,9 @@ the signal, and
 
 import signal
 from collections.abc import Callable
+from typing import TypeVar
 
+_T = TypeVar("_T")
 _NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -42,6 +44,19 @@ class Signals:
     def finish(self) -> None:
         """From now on signals change nothing."""
         self._wish = _nothing
+
+    def outcome(self, work: Callable[[], _T]) -> _T | BaseException:
+        """What `work` gives, or what ends it. From then on signals change nothing: there is one outcome."""
+        try:
+            try:
+                result = work()
+                self.finish()
+                return result
+            except BaseException as failure:
+                self.finish()
+                return failure
+        except Interrupted as failure:  # between the end and `finish`; it is raised only once
+            return failure
 
     def _handle(self, number: int, frame: object) -> None:
         first, self.number = not self.number, self.number or number
