@@ -62,7 +62,7 @@ class Written(Console):
         super().__init__()
         self.lines: list[str] = []
 
-    def out(self, text: str) -> None:
+    def out(self, text: str, paint: object = None) -> None:
         self.lines.append(text)
 
     err = out

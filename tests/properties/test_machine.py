@@ -94,7 +94,7 @@ class Clock:
 class Silent(Console):
     """A console that nobody reads."""
 
-    def out(self, text: str) -> None:
+    def out(self, text: str, paint: object = None) -> None:
         pass
 
     err = out

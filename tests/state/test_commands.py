@@ -2,14 +2,13 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import postgres_server
 import pytest
+from support_cli import CommandResult, Run, in_process
 
-from exolink_reconcile.cli import commands
 from exolink_reconcile.state import homes, migrations
 
 API = "emulator:e.db"
@@ -34,19 +33,6 @@ removed:
 """
 
 
-class Ran(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-Run = Callable[..., Ran]
-
-
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
     monkeypatch.setenv("PW", "hunter22secret")
@@ -55,11 +41,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFi
     monkeypatch.setenv("EXOLINK_SETTLE", "0.5")
     monkeypatch.chdir(tmp_path)
 
-    def call(*arguments: str) -> Ran:
-        code = int(commands.exit_code(arguments))
-        return Ran(code, *capfd.readouterr())
-
-    return call
+    return in_process(capfd)
 
 
 @pytest.fixture(params=["folder", "database"])
@@ -74,7 +56,7 @@ def state(request: pytest.FixtureRequest, run: Run, monkeypatch: pytest.MonkeyPa
     yield name
 
 
-def apply(run: Run, document: str, *options: str, code: int = 0) -> Ran:
+def apply(run: Run, document: str, *options: str, code: int = 0) -> CommandResult:
     Path("exolink.yaml").write_text(document, "utf-8")
     ran = run("apply", "--auto-approve", *options)
     assert ran.code == code, ran

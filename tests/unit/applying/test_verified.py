@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support_cli import in_process, leave_home
 
 from exolink_reconcile.cli import commands
 from exolink_reconcile.state import homes, journal
@@ -25,16 +26,13 @@ Apply = Callable[..., int]
 
 @pytest.fixture
 def apply(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Apply:
-    for name in [name for name in os.environ if name.startswith("EXOLINK_") or name == "CI"]:
-        monkeypatch.delenv(name)
+    leave_home(monkeypatch, tmp_path)
     monkeypatch.setenv("PW", "hunter22secret")
-    monkeypatch.chdir(tmp_path)
+    command = in_process(capfd)
 
     def run(document: str, *options: str) -> int:
         Path("exolink.yaml").write_text(document, "utf-8")
-        return int(
-            commands.exit_code(["apply", "--auto-approve", "--api-url", "emulator:e.db", "--state", "state", *options])
-        )
+        return command("apply", "--auto-approve", "--api-url", "emulator:e.db", "--state", "state", *options).code
 
     return run
 

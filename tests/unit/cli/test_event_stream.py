@@ -24,7 +24,7 @@ class Written(Console):
         super().__init__()
         self.text = ""
 
-    def out(self, text: str) -> None:
+    def out(self, text: str, paint: object = None) -> None:
         self.text += text
 
 

@@ -1,13 +1,11 @@
 """The command `unknowns`, in this process."""
 
 import json
-import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support_cli import Run
 
-from exolink_reconcile.cli import commands
 from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.model import Action, Outcome, Status, Step
 from exolink_reconcile.resource import Address
@@ -15,19 +13,11 @@ from exolink_reconcile.state.journal import Journal
 
 CPMS = KINDS[1]
 STAGING, PRODUCTION = "https://staging.example.com", "https://production.example.com"
-Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def run(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    for name in [name for name in os.environ if name.startswith("EXOLINK_")]:
-        monkeypatch.delenv(name)
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        code = commands.exit_code([*arguments, "--state", str(tmp_path)])
-        return (int(code), *capfd.readouterr())
-
-    return call
+def run(bare: Run, tmp_path: Path) -> Run:
+    return lambda *arguments: bare(*arguments, "--state", str(tmp_path))
 
 
 def left_open(folder: Path, origin: str, *names: str) -> None:

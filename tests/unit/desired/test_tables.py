@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exolink_reconcile.desired import tables
+from exolink_reconcile.desired import csv_rows, tables
 from exolink_reconcile.desired.nodes import Node
 from exolink_reconcile.desired.tables import Table
 from exolink_reconcile.model import Diagnostic
@@ -224,7 +224,7 @@ def test_a_hostile_table_ends_in_an_error_with_a_place(text: str) -> None:
     st.lists(
         st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])), min_size=2, max_size=2)
     ),
-    st.sampled_from(tables.DELIMITERS),
+    st.sampled_from(csv_rows.DELIMITERS),
     st.sampled_from(["\n", "\r\n"]),
     st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]),
 )
