@@ -287,9 +287,16 @@ class Apply:
 
         blind_places = {op.address.list_key: str(op.address) for op in blind}
         settings = Settings(
-            settle=self.options.settle, record=journal, blind=blind_places, starting=starting, sent=answered, ended=bar.ended,
-            waiting=bar.note, stages=self.stages, gate=self._gate(stop, wanted.variables),
-        )  # fmt: skip
+            settle=self.options.settle,
+            record=journal,
+            blind=blind_places,
+            starting=starting,
+            sent=answered,
+            ended=bar.ended,
+            waiting=bar.note,
+            stages=self.stages,
+            gate=self._gate(stop, wanted.variables),
+        )
         journal.digest = self.saved.digest if self.saved is not None else run.digest  # what somebody approved
         journal.started(bar.total)
         # From here on a signal would only stop the report of what was written.

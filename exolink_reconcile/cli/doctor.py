@@ -72,9 +72,13 @@ class Doctor:
             return _failed("YAML", error, "the contract: ")
         try:
             wanted = pipeline.wanted(
-                self.paths, variables.watched(os.environ), api_url=self.options.api_url, contract_path=self.options.contract,
-                choices=Choices(), env_allow=self.env_allow,
-            )  # fmt: skip
+                self.paths,
+                variables.watched(os.environ),
+                api_url=self.options.api_url,
+                contract_path=self.options.contract,
+                choices=Choices(),
+                env_allow=self.env_allow,
+            )
         except ReconcileError as error:
             return _failed("YAML", error)
         self.desired = wanted.desired

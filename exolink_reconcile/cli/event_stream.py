@@ -70,9 +70,14 @@ class EventStream:
         if error is not None:
             self._say(apply_json.failure(error))
         ending = apply_json.ending(
-            exit_code, plan=self._plan, digest=self._digest, result=self._result, error=error,
-            left_open=self._left_open, errors=self._errors,
-        )  # fmt: skip
+            exit_code,
+            plan=self._plan,
+            digest=self._digest,
+            result=self._result,
+            error=error,
+            left_open=self._left_open,
+            errors=self._errors,
+        )
         with self._lock:
             if not self._over:
                 self._over = True

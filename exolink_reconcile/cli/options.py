@@ -165,10 +165,12 @@ def formats(names: Iterable[str]) -> Callable[[_F], _F]:
 
 
 max_size = option(
-    "--max-size", type=click.IntRange(min=1), metavar="N",
+    "--max-size",
+    type=click.IntRange(min=1),
+    metavar="N",
     help="Markdown: at most N bytes. A GitHub comment takes 65536, a step summary 1048576. Creates and updates give way, "
     "counted; never what is held back, deleted or replaced: exit 3 if that does not fit.",
-)  # fmt: skip
+)
 
 
 def _link_base(ctx: click.Context, parameter: click.Parameter, url: str | None) -> str | None:
@@ -238,15 +240,19 @@ def _together(*options: Callable[[_F], _F]) -> Callable[[_F], _F]:
 
 reading = _together(
     option(
-        "--link-base", metavar="URL", callback=_link_base,
+        "--link-base",
+        metavar="URL",
+        callback=_link_base,
         help="HTML and Markdown: places are links, URL/FILE#Lline; such as https://HOST/REPO/blob/COMMIT/.",
     ),
     option(
-        "--provenance", multiple=True, metavar="NAME=TEXT",
+        "--provenance",
+        multiple=True,
+        metavar="NAME=TEXT",
         help="HTML and Markdown: where the plan comes from; NAME is commit, who, when or run. By default what CI says. The "
         "digest does not cover it.",
     ),
-)  # fmt: skip
+)
 
 
 def _be_quiet(ctx: click.Context, parameter: click.Parameter, asked: bool) -> None:
@@ -254,9 +260,14 @@ def _be_quiet(ctx: click.Context, parameter: click.Parameter, asked: bool) -> No
 
 
 quiet = option(
-    "--quiet", "-q", is_flag=True, is_eager=True, expose_value=False, callback=_be_quiet,
+    "--quiet",
+    "-q",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_be_quiet,
     help="Neither progress nor notes, only results, warnings and errors.",
-)  # fmt: skip
+)
 
 
 def _measure(ctx: click.Context, parameter: click.Parameter, path: str | None) -> None:
@@ -269,9 +280,13 @@ def _measure(ctx: click.Context, parameter: click.Parameter, path: str | None) -
 
 
 metrics_file = option(
-    "--metrics-file", metavar="FILE", is_eager=True, expose_value=False, callback=_measure,
+    "--metrics-file",
+    metavar="FILE",
+    is_eager=True,
+    expose_value=False,
+    callback=_measure,
     help="Write what this run did as Prometheus text.",
-)  # fmt: skip
+)
 
 paths = click.argument("paths", nargs=-1, metavar="[PATH]...", shell_complete=names_of("file"))
 
@@ -324,9 +339,11 @@ state = option(
 )
 
 env_allow = option(
-    "--env-allow", multiple=True, metavar="GLOB",
+    "--env-allow",
+    multiple=True,
+    metavar="GLOB",
     help="YAML may name these environment variables. Without it: all where CI is not set, else none.",
-)  # fmt: skip
+)
 
 shared = _together(
     reach,

@@ -52,9 +52,12 @@ class _RequestLog:
             self._console.err(f"{exchange.method} {inert(exchange.path)}: {status}, {exchange.ms:.0f} ms{repeated}\n")
         if self._file is not None:
             line = {
-                "method": exchange.method, "path": exchange.path, "status": exchange.status,
-                "ms": round(exchange.ms, 1), "try": exchange.attempt,
-            }  # fmt: skip
+                "method": exchange.method,
+                "path": exchange.path,
+                "status": exchange.status,
+                "ms": round(exchange.ms, 1),
+                "try": exchange.attempt,
+            }
             self._write(json_without_commands(json.dumps(line, ensure_ascii=True)).encode() + b"\n")
 
     def close(self) -> None:

@@ -29,10 +29,15 @@ def wanted(
 ) -> Wanted:
     """What the files and options ask for. Raises InputError with every problem."""
     wanted = pipeline.wanted(
-        options.paths, variables.watched(os.environ), api_url=options.api_url, contract_path=options.contract,
-        choices=choices(options, reviewed=reviewed, saved=saved), env_allow=allowed_variables(options.env_allow),
-        keep_documents=keep_documents, base_path=options.base,
-    )  # fmt: skip
+        options.paths,
+        variables.watched(os.environ),
+        api_url=options.api_url,
+        contract_path=options.contract,
+        choices=choices(options, reviewed=reviewed, saved=saved),
+        env_allow=allowed_variables(options.env_allow),
+        keep_documents=keep_documents,
+        base_path=options.base,
+    )
     findings.tell(wanted.desired.warnings, console)
     return wanted
 

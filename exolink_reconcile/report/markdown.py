@@ -274,9 +274,12 @@ def _compared(plan: Plan) -> Iterator[str]:
 def _identity(plan: Plan, paths: Sequence[str], options: Mapping[str, Any]) -> str:
     """What identifies the comment of this plan: where it goes and what it covers, not its content."""
     scope = [
-        plan.origin, sorted(plan.tenants), sorted(map(posixpath.normpath, paths)),
-        sorted(options.get("target") or ()), sorted(options.get("exclude") or ()),
-    ]  # fmt: skip
+        plan.origin,
+        sorted(plan.tenants),
+        sorted(map(posixpath.normpath, paths)),
+        sorted(options.get("target") or ()),
+        sorted(options.get("exclude") or ()),
+    ]
     return hashlib.sha256(json.dumps(scope).encode()).hexdigest()[:12]
 
 

@@ -475,9 +475,13 @@ def unmanaged(plan: Plan) -> Iterator[str]:
 def render(view: PlanView) -> tuple[str]:
     """A plan as text for a console: its width, its colours."""
     output = plan(
-        view.plan, view.digest, full=view.full, width=view.width, terminal=view.terminal,
+        view.plan,
+        view.digest,
+        full=view.full,
+        width=view.width,
+        terminal=view.terminal,
         show_unmanaged=view.show_unmanaged,
-    )  # fmt: skip
+    )
     head = "\n".join([*saved(view), "", ""]) if view.is_saved else ""
     return (head + (colours.paint(output) if view.colours else output),)
 

@@ -110,9 +110,13 @@ def _hang_up(connection: "psycopg.Connection[dict[str, Any]]") -> None:
 def connect(database: Database) -> "psycopg.Connection[dict[str, Any]]":
     """A connection that notices when the server is gone, and needs no session. Raises psycopg.Error."""
     defaults = {
-        "connect_timeout": str(CONNECT), "application_name": "exolink-reconcile", "keepalives_idle": "5",
-        "keepalives_interval": "2", "keepalives_count": "3", "tcp_user_timeout": str(CONNECT * 1000),
-    }  # fmt: skip
+        "connect_timeout": str(CONNECT),
+        "application_name": "exolink-reconcile",
+        "keepalives_idle": "5",
+        "keepalives_interval": "2",
+        "keepalives_count": "3",
+        "tcp_user_timeout": str(CONNECT * 1000),
+    }
     parameters: dict[str, Any] = {**defaults, **database.parameters}
     return psycopg.connect("", autocommit=True, prepare_threshold=None, row_factory=psycopg.rows.dict_row, **parameters)
 

@@ -65,9 +65,13 @@ class Leases:
 
     def _take(self, tenant: str, ends_at: float, say: Callable[[str], None]) -> None:
         values = {
-            "origin": self.origin, "tenant": tenant, "run": self.run, "who": self.who, "host": socket.gethostname(),
+            "origin": self.origin,
+            "tenant": tenant,
+            "run": self.run,
+            "who": self.who,
+            "host": socket.gethostname(),
             "lease": LEASE,
-        }  # fmt: skip
+        }
         announced = False
         while True:
             asked_at = time.monotonic()

@@ -133,9 +133,14 @@ def _wait(lock: _Lock, ends_at: float, say: Callable[[str], None]) -> None:
 def _sign(lock: _Lock, origin: str, run: str) -> None:
     """Write down who holds it. For messages only: only the kernel says whether the lock is held."""
     facts = {
-        "pid": os.getpid(), "user": audit.user(), "host": socket.gethostname(), "since": time.time(),
-        "origin": origin, "tenant": lock.tenant, "run": run,
-    }  # fmt: skip
+        "pid": os.getpid(),
+        "user": audit.user(),
+        "host": socket.gethostname(),
+        "since": time.time(),
+        "origin": origin,
+        "tenant": lock.tenant,
+        "run": run,
+    }
     text = json.dumps(facts)
     os.ftruncate(lock.handle, 0)
     os.pwrite(lock.handle, text.encode(), 0)

@@ -347,9 +347,14 @@ class PostgresStore:
     def break_lease(self, lease: Lease, reason: str) -> bool:
         """Take a lease from its holder, and put on record who did it and why; returns whether the holder still had it."""
         line = {
-            "event": "lock broken", "tenant": lease.tenant, "token": lease.token, "held_by": lease.who,
-            "held_on": lease.host, "held_run": lease.run, "reason": reason,
-        }  # fmt: skip
+            "event": "lock broken",
+            "tenant": lease.tenant,
+            "token": lease.token,
+            "held_by": lease.who,
+            "held_on": lease.host,
+            "held_run": lease.run,
+            "reason": reason,
+        }
 
         def once() -> bool:
             with self._link.transaction() as database:
@@ -369,9 +374,12 @@ class PostgresStore:
 
     def _audit_values(self, lines: Sequence[Mapping[str, Any]], ids: Sequence[uuid.UUID]) -> dict[str, Any]:
         return {
-            "id": list(ids), "run": self.run, "who": self.who, "origin": self.origin,
+            "id": list(ids),
+            "run": self.run,
+            "who": self.who,
+            "origin": self.origin,
             "lines": json.dumps([{"digest": self.digest, **line} for line in lines]),
-        }  # fmt: skip
+        }
 
     def _ask(self, statement: str, values: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """The rows of a statement; see Leases.ask."""

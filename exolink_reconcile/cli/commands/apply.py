@@ -22,9 +22,13 @@ from exolink_reconcile.codes import Exit
 @option("--plan", "plan_path", metavar="FILE", help="Apply exactly this saved plan, without asking.")
 @option("--wave", multiple=True, metavar="GLOB", help="Do only the steps of the saved plan at these addresses.")
 @option(
-    "--stages", type=Stages(), default="1,10", show_default=True, metavar="N,…",
+    "--stages",
+    type=Stages(),
+    default="1,10",
+    show_default=True,
+    metavar="N,…",
     help="How many steps of a tenant, kind and action go before the next look back; then the rest. The first is 1.",
-)  # fmt: skip
+)
 @option("--gate", metavar="COMMAND", help="Run this by `sh -c` after each stage; nothing more starts if it fails.")
 @seconds("--gate-timeout", 600.0, 1.0, "Seconds that the gate may take.")
 @formats(APPLY_FORMATS)

@@ -26,9 +26,16 @@ _SCHEMA = "exolink-config.schema.json"
 @option("--add", metavar="FILE", help="With --into: write what is new into this YAML file.")
 @env_allow
 def export(
-    tenants: tuple[str, ...], out: str | None, overwrite: bool, format: str, into: str | None, write: bool,
-    add: str | None, env_allow: tuple[str, ...], **reach: Any,
-) -> Exit:  # fmt: skip
+    tenants: tuple[str, ...],
+    out: str | None,
+    overwrite: bool,
+    format: str,
+    into: str | None,
+    write: bool,
+    add: str | None,
+    env_allow: tuple[str, ...],
+    **reach: Any,
+) -> Exit:
     """Write YAML for what is live.
 
     With --format csv: the chargers of one tenant, as a table for `chargersFrom`.

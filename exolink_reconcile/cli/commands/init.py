@@ -77,9 +77,10 @@ _INCLUDE = "include:\n  - {local: exolink.gitlab-ci.yml}\n"
 @option("--from-live", metavar="TENANT", help="Declare what is live of this tenant.")
 @option("--ci", type=click.Choice(sorted(_PIPELINES)), help="Write pipelines for it too.")
 @option(
-    "--action", metavar="REPOSITORY@COMMIT",
+    "--action",
+    metavar="REPOSITORY@COMMIT",
     help="With --ci github: where the action is, such as acme/exolink-reconcile, and the commit of it that you reviewed.",
-)  # fmt: skip
+)
 @reach
 def init(from_live: str | None, ci: str | None, action: str | None, **reach: Any) -> Exit:
     """Write a first configuration: exolink.yaml, its schema, and pipelines."""

@@ -37,9 +37,16 @@ from exolink_reconcile.codes import Exit
 @reading
 @option("--show-unmanaged", is_flag=True, help="List what is live and not declared.")
 def plan(
-    out: str | None, detailed_exitcode: bool, format: str, full: bool, max_size: int | None, link_base: str | None,
-    provenance: tuple[str, ...], show_unmanaged: bool, **shared: Any,
-) -> Exit:  # fmt: skip
+    out: str | None,
+    detailed_exitcode: bool,
+    format: str,
+    full: bool,
+    max_size: int | None,
+    link_base: str | None,
+    provenance: tuple[str, ...],
+    show_unmanaged: bool,
+    **shared: Any,
+) -> Exit:
     """Show what apply would do."""
     from dataclasses import replace
     from functools import partial
@@ -66,9 +73,12 @@ def plan(
     _tell(memory.note, len(memory.intents))
 
     document = partial(
-        writer.plan, digests=run.digests, config_digest=run.desired.config_digest,
-        paths=options.paths, options=options.recorded,
-    )  # fmt: skip
+        writer.plan,
+        digests=run.digests,
+        config_digest=run.desired.config_digest,
+        paths=options.paths,
+        options=options.recorded,
+    )
     if out:
         RUN.wrote = True
         files.write(out, document(run.plan))

@@ -21,9 +21,15 @@ from exolink_reconcile.report import FORMATS
 @option("--since", metavar="PLANFILE", help="Show only what differs from this earlier plan, as text or JSON.")
 @state
 def show(
-    planfile: str, format: str, full: bool, max_size: int | None, link_base: str | None, provenance: tuple[str, ...],
-    since: str | None, state: str | None,
-) -> Exit:  # fmt: skip
+    planfile: str,
+    format: str,
+    full: bool,
+    max_size: int | None,
+    link_base: str | None,
+    provenance: tuple[str, ...],
+    since: str | None,
+    state: str | None,
+) -> Exit:
     """Render a saved plan.
 
     Where the state has runs of it, the head says how many of its steps are left.

@@ -16,9 +16,11 @@ from exolink_reconcile.codes import Exit
 @paths
 @formats(FINDINGS_FORMATS)
 @option(
-    "--env-allow", multiple=True, metavar="GLOB",
+    "--env-allow",
+    multiple=True,
+    metavar="GLOB",
     help="Refuse YAML that names other environment variables than these. Without it only our own are refused.",
-)  # fmt: skip
+)
 @click.pass_context
 def validate(ctx: click.Context, /, paths: tuple[str, ...], format: str, env_allow: tuple[str, ...]) -> Exit:
     """Check the YAML, offline.
