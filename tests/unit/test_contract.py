@@ -131,11 +131,16 @@ def test_parameter_names_do_not_count() -> None:
 def test_refs_and_all_of() -> None:
     """`$ref` and `allOf` add up, through each other and at any place."""
     create = cpms_create(
-        {"allOf": [{"$ref": "#/components/schemas/Base"}, {"properties": {"url": {"allOf": [{"type": "string"}, {"maxLength": 9}]}}}]},
+        {
+            "allOf": [
+                {"$ref": "#/components/schemas/Base"},
+                {"properties": {"url": {"allOf": [{"type": "string"}, {"maxLength": 9}]}}},
+            ]
+        },
         Base={"allOf": [{"$ref": "#/components/schemas/Named"}], "required": ["url"]},
         Named={"properties": {"displayName": {"$ref": "#/components/schemas/A~1b~0"}}, "required": ["displayName"]},
         **{"A/b~": {"type": "string", "minLength": 2}},
-    )  # fmt: skip
+    )
     assert set(create.fields) == create.required == {"displayName", "url"}
     assert create.fields["displayName"].limits == {"minLength": 2}
     assert create.fields["url"].limits == {"maxLength": 9}
@@ -162,7 +167,9 @@ def test_circles(schema: Any) -> None:
         "Loop": {"$ref": "#/components/schemas/Loop"},
         "Grow": {"allOf": [{"$ref": "#/components/schemas/Grow"}, {"$ref": "#/components/schemas/Grow"}]},
     }
-    description["paths"]["/tenant/{tenant}/cpms"]["post"] = {"requestBody": {"content": {"application/json": {"schema": schema}}}}  # fmt: skip
+    description["paths"]["/tenant/{tenant}/cpms"]["post"] = {
+        "requestBody": {"content": {"application/json": {"schema": schema}}}
+    }
     refused(description)
 
 
@@ -268,7 +275,9 @@ def test_a_broken_limit_does_not_show_a_secret() -> None:
     description = loaded()
     description["components"]["schemas"]["CpmsCreate"]["properties"]["url"]["maxLength"] = 5
     with pytest.raises(InputError) as caught:
-        contract.check(parse(description), read_yaml(document("acme", cpms=[{"displayName": "A", "url": "wss://u:hunter2@h"}])))  # fmt: skip
+        contract.check(
+            parse(description), read_yaml(document("acme", cpms=[{"displayName": "A", "url": "wss://u:hunter2@h"}]))
+        )
     assert "hunter2" not in caught.value.summary
 
 
@@ -276,7 +285,9 @@ def test_all_broken_limits_at_once() -> None:
     """Each entry outside a limit is told, with its place; a field that is left out breaks none."""
     description = loaded()
     description["components"]["schemas"]["CpmsCreate"]["properties"]["interval"] = {"minimum": 5}
-    yaml = document("acme", cpms=[{"displayName": "A", "interval": 1}, {"displayName": "B"}, {"displayName": "C", "interval": 2}])  # fmt: skip
+    yaml = document(
+        "acme", cpms=[{"displayName": "A", "interval": 1}, {"displayName": "B"}, {"displayName": "C", "interval": 2}]
+    )
     with pytest.raises(InputError) as caught:
         contract.check(parse(description), read_yaml(yaml))
     assert [diagnostic.source and diagnostic.source.line for diagnostic in caught.value.diagnostics] == [3, 5]
@@ -357,11 +368,16 @@ def test_required_fields_that_we_do_not_know() -> None:
 @pytest.mark.parametrize(
     "schema",
     [
-        {"properties": {"interval": {"minimum": "10"}}}, {"properties": {"interval": {"exclusiveMaximum": []}}},
-        {"properties": {"url": {"maxLength": "30"}}}, {"properties": {"url": {"pattern": 5}}},
-        {"properties": {"url": {"enum": 5}}}, {"allOf": 5}, {"required": "url"}, {"required": 5},
+        {"properties": {"interval": {"minimum": "10"}}},
+        {"properties": {"interval": {"exclusiveMaximum": []}}},
+        {"properties": {"url": {"maxLength": "30"}}},
+        {"properties": {"url": {"pattern": 5}}},
+        {"properties": {"url": {"enum": 5}}},
+        {"allOf": 5},
+        {"required": "url"},
+        {"required": 5},
     ],
-)  # fmt: skip
+)
 def test_malformed_schemas(schema: Any) -> None:
     """A limit or list that is none is told, not guessed at."""
     with pytest.raises(InputError) as caught:
@@ -455,7 +471,10 @@ def test_row_F20_an_item_that_is_not_found_by_its_id(name: str, schema: Any) -> 
     assert f"`{name}`" in refused(item(name, schema))
 
 
-@pytest.mark.parametrize(("name", "schema"), [("id", None), ("charger_id", {}), ("number", {"type": "integer"}), ("x", {"type": ["integer", "string"]})])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "schema"),
+    [("id", None), ("charger_id", {}), ("number", {"type": "integer"}), ("x", {"type": ["integer", "string"]})],
+)
 def test_row_F20_an_item_that_is_found_by_its_id(name: str, schema: Any) -> None:
     """An integer, or what is called an id and not said to be anything else."""
     assert parse(item(name, schema)).offer(CHARGER).update
@@ -464,9 +483,14 @@ def test_row_F20_an_item_that_is_found_by_its_id(name: str, schema: Any) -> None
 def test_row_F21_keywords_beside_a_reference() -> None:
     """What stands beside a `$ref` counts, in a schema as in everything else."""
     create = cpms_create(
-        {"$ref": "#/components/schemas/Base", "required": ["url"], "properties": {"interval": {"$ref": "#/components/schemas/N", "maximum": 5}}},
-        Base={"properties": {"url": {"type": "string"}}}, N={"type": "integer", "minimum": 2, "maximum": 9},
-    )  # fmt: skip
+        {
+            "$ref": "#/components/schemas/Base",
+            "required": ["url"],
+            "properties": {"interval": {"$ref": "#/components/schemas/N", "maximum": 5}},
+        },
+        Base={"properties": {"url": {"type": "string"}}},
+        N={"type": "integer", "minimum": 2, "maximum": 9},
+    )
     assert set(create.fields) == {"url", "interval"} and create.required == {"url"}
     assert create.fields["interval"].limits == {"minimum": 2, "maximum": 5}
     description = loaded()
@@ -490,8 +514,13 @@ def test_row_F21_templates_that_differ_in_a_name() -> None:
 def test_limits_add_up() -> None:
     """Of limits that are given in several places all hold."""
     create = cpms_create(
-        {"allOf": [{"properties": {"interval": {"maximum": 5, "enum": [1, 2, 3], "multipleOf": 2}}}, {"properties": {"interval": {"maximum": 9, "minimum": 1, "enum": [2, 3, 4]}}}]}
-    )  # fmt: skip
+        {
+            "allOf": [
+                {"properties": {"interval": {"maximum": 5, "enum": [1, 2, 3], "multipleOf": 2}}},
+                {"properties": {"interval": {"maximum": 9, "minimum": 1, "enum": [2, 3, 4]}}},
+            ]
+        }
+    )
     assert create.fields["interval"].limits == {
         "maximum": 5,
         "minimum": 1,
@@ -500,7 +529,9 @@ def test_limits_add_up() -> None:
     }
 
 
-@pytest.mark.parametrize("schema", [{"multipleOf": 0}, {"multipleOf": -1}, {"multipleOf": "2"}, {"minLength": True}, {"maximum": True}])  # fmt: skip
+@pytest.mark.parametrize(
+    "schema", [{"multipleOf": 0}, {"multipleOf": -1}, {"multipleOf": "2"}, {"minLength": True}, {"maximum": True}]
+)
 def test_limits_that_are_none(schema: Any) -> None:
     """A limit that cannot be one is refused."""
     with pytest.raises(InputError, match="E-CONTRACT"):

@@ -10,15 +10,21 @@ from exolink_reconcile.model import Diagnostic
 @pytest.mark.parametrize(
     ("error", "exit_code"),
     [
-        (errors.problem("E-USAGE", "x"), 3), (errors.ApiUnreachable("E-UNREACHABLE", "x"), 4),
-        (errors.NoTenant("acme", ()), 4), (errors.ApiRejected("E-REJECTED", "x", 400), 4),
-        (errors.ApiSurprise("E-BAD-LIST", "x"), 4), (errors.ApiDenied("E-DENIED", "x"), 10),
-        (errors.NoClearAnswer("E-AMBIGUOUS", "x"), 9), (errors.LeftOpen("E-LIST-BLIND", "x"), 9),
-        (errors.PlanRefused("E-PROTECTED", "x"), 7), (errors.PlanStale("E-STALE", "x"), 6),
-        (errors.Locked("E-LOCKED", "x"), 8), (errors.StorageFailed("E-STORAGE", "x"), 11),
+        (errors.problem("E-USAGE", "x"), 3),
+        (errors.ApiUnreachable("E-UNREACHABLE", "x"), 4),
+        (errors.NoTenant("acme", ()), 4),
+        (errors.ApiRejected("E-REJECTED", "x", 400), 4),
+        (errors.ApiSurprise("E-BAD-LIST", "x"), 4),
+        (errors.ApiDenied("E-DENIED", "x"), 10),
+        (errors.NoClearAnswer("E-AMBIGUOUS", "x"), 9),
+        (errors.LeftOpen("E-LIST-BLIND", "x"), 9),
+        (errors.PlanRefused("E-PROTECTED", "x"), 7),
+        (errors.PlanStale("E-STALE", "x"), 6),
+        (errors.Locked("E-LOCKED", "x"), 8),
+        (errors.StorageFailed("E-STORAGE", "x"), 11),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
-)  # fmt: skip
+)
 def test_the_exit_code_says_who_must_act(error: errors.ReconcileError, exit_code: int) -> None:
     """The contract of the command: scripts and pipelines branch on it."""
     assert error.exit_code == exit_code and str(error).startswith(f"{error.code}: ")

@@ -15,9 +15,13 @@ from exolink_reconcile.resource import Address, ListKey, entry_model, folded, ma
     [
         ("acme/cpms/Primary backend", Address("acme", "cpms", "Primary backend")),
         ("acme/charger/a/b//c", Address("acme", "charger", "a/b//c")),
-        ("acme/cpms", None), ("acme/cpms/", None), ("/cpms/A", None), ("acme//A", None), ("", None),
+        ("acme/cpms", None),
+        ("acme/cpms/", None),
+        ("/cpms/A", None),
+        ("acme//A", None),
+        ("", None),
     ],
-)  # fmt: skip
+)
 def test_an_address_is_split_at_the_first_two_slashes(text: str, address: Address | None) -> None:
     """A name may hold slashes; no part is empty. It is written as it was read."""
     assert Address.parse(text) == address
@@ -30,7 +34,10 @@ def test_managed_is_what_the_entry_writes() -> None:
     assert entry.model_fields_set == {"identity", "profileId"} and (entry.identity, entry.profileId) == ("0123", 2)  # type: ignore[attr-defined]  # a field of this kind
 
 
-@pytest.mark.parametrize(("written", "number"), [("7", 7), ("-7", -7), ("0", 0), ("07", None), ("7.0", None), ("1e3", None), ("", None), (True, None), ("٧", None)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("written", "number"),
+    [("7", 7), ("-7", -7), ("0", 0), ("07", None), ("7.0", None), ("1e3", None), ("", None), (True, None), ("٧", None)],
+)
 def test_a_number_of_yaml_is_plainly_whole(written: Any, number: int | None) -> None:
     """Anything else stays text and is refused where a number is meant."""
     try:

@@ -45,12 +45,15 @@ def test_what_was_deleted_is_declared_with_what_it_had() -> None:
 @pytest.mark.parametrize(
     ("facts", "comment"),
     [
-        ({"before": {"url": "wss://u:***@h/"}, "after": {"url": "wss://u:***@h/"}}, "its secret is not kept anywhere here"),
+        (
+            {"before": {"url": "wss://u:***@h/"}, "after": {"url": "wss://u:***@h/"}},
+            "its secret is not kept anywhere here",
+        ),
         ({"before": {}, "after": {"url": "wss://new/"}}, "a value cannot be taken away"),
         ({"before": {"interval": 30}, "after": {"interval": 60}}, "the API offers no way to set it"),
         ({"before": CPMS, "after": {"url": "wss://new/"}, "outcome": None}, "nobody knows what became of its update"),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_come_back_is_a_comment(facts: dict[str, Any], comment: str) -> None:
     """Never a line of YAML: the document declares nothing of it."""
     text = back("update", **facts)
@@ -60,10 +63,14 @@ def test_what_cannot_come_back_is_a_comment(facts: dict[str, Any], comment: str)
 @pytest.mark.parametrize(
     ("outcome", "code", "put_back"),
     [
-        ("done", "", True), ("applied", "", True), ("failed", "E-NORMALISED", True), ("failed", "E-REJECTED", False),
-        ("skipped", "E-STALE", False), ("not applied", "", False),
+        ("done", "", True),
+        ("applied", "", True),
+        ("failed", "E-NORMALISED", True),
+        ("failed", "E-REJECTED", False),
+        ("skipped", "E-STALE", False),
+        ("not applied", "", False),
     ],
-)  # fmt: skip
+)
 def test_only_what_happened_is_put_back(outcome: str, code: str, put_back: bool) -> None:
     """A write that was refused changed nothing; one that was stored otherwise did."""
     text = back("update", before=CPMS, after={"url": "wss://new/"}, outcome=outcome, code=code)

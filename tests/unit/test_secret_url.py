@@ -38,7 +38,12 @@ def urls(draw: st.DrawFn) -> tuple[str, list[str]]:
     query = ""
     if draw(st.booleans()):
         parts = draw(st.lists(st.sampled_from(["named", "bare", "empty", "semicolon"]), min_size=1, max_size=3))
-        makers: dict[str, Any] = {"named": lambda: f"{draw(safe)}={secret('=')}", "bare": secret, "empty": lambda: "x=", "semicolon": lambda: f"a={secret()};b={secret()}"}  # fmt: skip
+        makers: dict[str, Any] = {
+            "named": lambda: f"{draw(safe)}={secret('=')}",
+            "bare": secret,
+            "empty": lambda: "x=",
+            "semicolon": lambda: f"a={secret()};b={secret()}",
+        }
         query = "?" + "&".join(makers[part]() for part in parts)
     return f"{draw(st.sampled_from(['wss', 'ws', 'WSS']))}://{credentials}{draw(hosts)}{path}{query}", found
 
@@ -402,7 +407,7 @@ def test_the_messages_of_a_url() -> None:
         ("wss://u:${env:A}@h/", "a\u2100b", False),
         ("wss://h/p/${env:A}", "h:1", False),
     ],
-)  # fmt: skip
+)
 def test_row_B1_where_a_value_stays(written: str, value: str, stays: bool) -> None:
     """A value may be a whole URL, a host with its port in the host's place, or text without any delimiter."""
     if stays:

@@ -26,10 +26,14 @@ def test_row_E26_the_known_token_stays_at_home(host: str, emulate: Run) -> None:
 @pytest.mark.parametrize(
     ("listen", "url"),
     [
-        ("127.0.0.1:1", "http://127.0.0.1:1"), ("[::1]:1", "http://[::1]:1"), ("::1:1", "http://[::1]:1"),
-        ("0.0.0.0:1", "http://127.0.0.1:1"), ("[::]:1", "http://[::1]:1"), ("localhost:1", "http://localhost:1"),
+        ("127.0.0.1:1", "http://127.0.0.1:1"),
+        ("[::1]:1", "http://[::1]:1"),
+        ("::1:1", "http://[::1]:1"),
+        ("0.0.0.0:1", "http://127.0.0.1:1"),
+        ("[::]:1", "http://[::1]:1"),
+        ("localhost:1", "http://localhost:1"),
     ],
-)  # fmt: skip
+)
 def test_row_D8_the_command_works(listen: str, url: str, emulate: Run) -> None:
     """The command to try it goes to an address that plan takes and that leads here, with the token that was given."""
     _, _, err = emulate("--listen", listen, "--token", "a b")

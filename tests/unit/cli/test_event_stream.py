@@ -75,10 +75,13 @@ def test_the_text_format_has_its_own_words() -> None:
 @pytest.mark.parametrize(
     ("error", "exit_code"),
     [
-        (ApiDenied("E-DENIED", "x"), 10), (Locked("E-LOCKED", "x"), 8), (KeyboardInterrupt(), 130), (Interrupted(15), 143),
+        (ApiDenied("E-DENIED", "x"), 10),
+        (Locked("E-LOCKED", "x"), 8),
+        (KeyboardInterrupt(), 130),
+        (Interrupted(15), 143),
         (ValueError("x"), 1),
     ],
-)  # fmt: skip
+)
 def test_the_last_event_has_the_exit_code_of_the_process(error: BaseException, exit_code: int) -> None:
     """A reader of the events need not ask the shell."""
     assert exit_code_of(error) == exit_code

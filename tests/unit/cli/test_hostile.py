@@ -111,9 +111,17 @@ def test_row_E20_a_forged_plan_file(hostile: Commands, place: str) -> None:
     own, evil = plan["exolink"], f"{COMMAND}{STEERS}"
     change = own["changes"][0]
     held: dict[str, Any] = {
-        "address": "acme/cpms/x", "action": "update", "field": None, "before": None, "after": None, "code": "E-CANNOT-UPDATE",
-        "reason": "r", "sensitive": False, "ways_out": [], "source": None,
-    }  # fmt: skip
+        "address": "acme/cpms/x",
+        "action": "update",
+        "field": None,
+        "before": None,
+        "after": None,
+        "code": "E-CANNOT-UPDATE",
+        "reason": "r",
+        "sensitive": False,
+        "ways_out": [],
+        "source": None,
+    }
     own["held_back"].append(held)
     match place:
         case "address":

@@ -38,7 +38,9 @@ def test_settled() -> None:
 
 def test_a_tenant_may_be_spread() -> None:
     """Documents of one tenant are joined, whichever defines the profiles."""
-    state = read_yaml(f"{HEAD}chargers: [{{identity: A, profile: night}}]\n---\n{HEAD}name: N\nprofiles: {{night: 2}}\nchargers: [{{identity: B}}]\n")  # fmt: skip
+    state = read_yaml(
+        f"{HEAD}chargers: [{{identity: A, profile: night}}]\n---\n{HEAD}name: N\nprofiles: {{night: 2}}\nchargers: [{{identity: B}}]\n"
+    )
     assert declared_chargers(state) == [{"identity": "A", "profileId": 2}, {"identity": "B"}]
     assert [tenant.name for tenant in state.tenants] == ["acme"]
     [own] = state.tenants[0].declared[TENANT]
@@ -52,7 +54,7 @@ def test_tenants_are_sorted() -> None:
 
 def test_defaults() -> None:
     """Defaults hold for their own document's lists, and an entry wins over them in either form."""
-    text = f"{HEAD}profiles: {{one: 1, two: 2}}\ndefaults: {{chargers: {{profile: one, displayName: D}}}}\nchargers: [{{identity: A}}, {{identity: B, profileId: 9}}, {{identity: C, profile: two}}]\n---\n{HEAD}chargers: [{{identity: E}}]\n"  # fmt: skip
+    text = f"{HEAD}profiles: {{one: 1, two: 2}}\ndefaults: {{chargers: {{profile: one, displayName: D}}}}\nchargers: [{{identity: A}}, {{identity: B, profileId: 9}}, {{identity: C, profile: two}}]\n---\n{HEAD}chargers: [{{identity: E}}]\n"
     assert declared_chargers(read_yaml(text)) == [
         {"identity": "A", "displayName": "D", "profileId": 1},
         {"identity": "B", "displayName": "D", "profileId": 9},
@@ -115,9 +117,12 @@ def test_all_in_one_go() -> None:
     with pytest.raises(InputError) as caught:
         desired_state.build([*second, *first], KINDS, problems=[*two, *one])
     assert [(d.code, str(d.source)) for d in caught.value.diagnostics] == [
-        ("E-TYPE", "a.yaml:2:35"), ("E-UNKNOWN-KEY", "a.yaml:3:1"), ("E-UNKNOWN-KEY", "a.yaml:4:1"),
-        ("E-ANCHOR", "a.yaml:4:6"), ("E-NAME", "b.yaml:2:23"),
-    ]  # fmt: skip
+        ("E-TYPE", "a.yaml:2:35"),
+        ("E-UNKNOWN-KEY", "a.yaml:3:1"),
+        ("E-UNKNOWN-KEY", "a.yaml:4:1"),
+        ("E-ANCHOR", "a.yaml:4:6"),
+        ("E-NAME", "b.yaml:2:23"),
+    ]
 
 
 def test_both_places_are_named() -> None:
@@ -165,7 +170,10 @@ def test_a_bad_url_is_refused_without_quoting_it(url: str) -> None:
 
 def test_validate_needs_no_variable() -> None:
     """Without an environment references are checked for their syntax, and what they stand for is taken on trust."""
-    text = HEAD + "name: ${env:N}\nprofiles: {n: '${env:P}'}\nchargers: [{identity: '${env:I}', profile: n}, {identity: '${env:J}'}]\n"  # fmt: skip
+    text = (
+        HEAD
+        + "name: ${env:N}\nprofiles: {n: '${env:P}'}\nchargers: [{identity: '${env:I}', profile: n}, {identity: '${env:J}'}]\n"
+    )
     parsed, problems = documents.read("f.yaml", text.encode(), None)
     from exolink_reconcile.desired import desired_state
 

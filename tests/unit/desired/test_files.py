@@ -148,8 +148,10 @@ def test_no_document_at_all() -> None:
     Path("conf/b.yaml").write_text("# nothing\n")
     Path("empty").mkdir()
     assert codes("conf", "empty", "missing.yaml") == [
-        "W-EMPTY conf/b.yaml", "E-EMPTY empty", "E-READ missing.yaml",
-    ]  # fmt: skip
+        "W-EMPTY conf/b.yaml",
+        "E-EMPTY empty",
+        "E-READ missing.yaml",
+    ]
 
 
 def problems(*paths: str) -> dict[str, str]:
@@ -351,9 +353,16 @@ def test_links_of_every_sort() -> None:
     os.mkfifo("conf/.pipe")
     Path("conf/.notes.txt").write_text("x")
     for name, target in {
-        "dead": "nowhere", "dead.yaml": "nowhere", "pipe": ".pipe", "pipe.yaml": ".pipe", "notes": ".notes.txt",
-        "out.yaml": "../out/o.yaml", "out.txt": "../out/o.yaml", "out": "../out", "up": "..",
-    }.items():  # fmt: skip
+        "dead": "nowhere",
+        "dead.yaml": "nowhere",
+        "pipe": ".pipe",
+        "pipe.yaml": ".pipe",
+        "notes": ".notes.txt",
+        "out.yaml": "../out/o.yaml",
+        "out.txt": "../out/o.yaml",
+        "out": "../out",
+        "up": "..",
+    }.items():
         link(f"conf/{name}", target)
     assert problems("conf") == {
         "W-UNREAD conf/dead": "not read: a link that leads nowhere",

@@ -153,7 +153,7 @@ RUN = "".join(f"  - identity: CP-{number}\n" for number in range(9))
         HEAD + RUN + "   identity: shallower\n" + RUN,
         *(f"# {other}# x\n{HEAD}  - identity: x # not plain\n{RUN}" for other in "\r\x85\u2028\u2029"),
     ],
-)  # fmt: skip
+)
 def test_what_stands_around_a_run_changes_nothing(text: str) -> None:
     """A run ends where something else begins, and is none inside a longer text."""
     assert reading(text.encode()) == by_the_parser(text.encode())

@@ -26,11 +26,15 @@ def test_a_kind_alone_means_all_of_it() -> None:
 @pytest.mark.parametrize(
     ("line", "code"),
     [
-        ("protect: ['chargers/CP-*']", "E-GLOB"), ("protect: ['CP-*']", "E-GLOB"), ("allowReplace: ['c*/A']", "E-GLOB"),
-        ('protect: ["charger/a\\u200bb"]', "E-GLOB"), ("protect: charger", "E-TYPE"),
-        ("protect: [[charger]]", "E-TYPE"), ("protekt: [charger]", "E-UNKNOWN-KEY"),
+        ("protect: ['chargers/CP-*']", "E-GLOB"),
+        ("protect: ['CP-*']", "E-GLOB"),
+        ("allowReplace: ['c*/A']", "E-GLOB"),
+        ('protect: ["charger/a\\u200bb"]', "E-GLOB"),
+        ("protect: charger", "E-TYPE"),
+        ("protect: [[charger]]", "E-TYPE"),
+        ("protekt: [charger]", "E-UNKNOWN-KEY"),
     ],
-)  # fmt: skip
+)
 def test_a_glob_that_can_match_nothing_is_an_error(line: str, code: str) -> None:
     """A typo in `protect` would protect nothing."""
     with pytest.raises(InputError) as caught:

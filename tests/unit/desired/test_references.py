@@ -75,7 +75,7 @@ def test_row_B3_the_variable_is_blamed(value: str, written: str) -> None:
         ("wss://h/#${env:V}", "part", "wss://h/#***"),
         ("${env:V}", "wss://u:p@h:1/path?q=r#f", "wss://***:***@h:1/***?***=***#***"),
     ],
-)  # fmt: skip
+)
 def test_row_B1_what_came_from_the_environment_is_masked(written: str, value: str, expected: str) -> None:
     """Host and port are shown, whatever else came from a variable is not; the digest goes by the variable's name."""
     url = url_of(written, V=value)
@@ -147,7 +147,7 @@ def test_row_E4_the_operator_says_which_variables() -> None:
         'profiles: {a: "${env:S}"}',
         'chargers: "${env:S}"',
     ],
-)  # fmt: skip
+)
 def test_row_E5_no_message_quotes_a_value(text: str) -> None:
     """An error names the variable, as `${env:NAME}`, and never what it holds."""
     messages = problems(f"tenant: acme\n{text}\n", S=SECRET, UPPER=SECRET.upper())

@@ -72,5 +72,6 @@ def test_every_variable_that_an_entry_needs_is_named() -> None:
     problems = Problems()
     shapes.needs_all(problems, body("a: ${env:ONE}\nb: [x, '${env:TWO}']\n"))
     assert [(problem.summary.split()[3], str(problem.source)) for problem in problems.diagnostics()] == [
-        ("ONE", "a.yaml:1:4"), ("TWO", "a.yaml:2:8"),
-    ]  # fmt: skip
+        ("ONE", "a.yaml:1:4"),
+        ("TWO", "a.yaml:2:8"),
+    ]

@@ -233,7 +233,7 @@ cpms:
         ),
     ],
     ids=["own field", "default", "protected", "pin", "removed pin", "create"],
-)  # fmt: skip
+)
 def test_held_back(text: str, expected: Found) -> None:
     """What is held back points at the field, the pin or the entry it is about, and at the pattern that protects it."""
     live = world(A=1)

@@ -138,8 +138,13 @@ def test_a_diff_has_three_lines_around_each_change() -> None:
 def test_a_diff_says_that_a_file_ends_without_a_line_break() -> None:
     """The last line is not made to end otherwise than it does."""
     assert rewrite("a: 1", ("1", "2")) == [
-        "--- a.yaml", "+++ a.yaml", "@@ -1,1 +1,1 @@", "-a: 1", "+a: 2", "\\ No newline at end of file",
-    ]  # fmt: skip
+        "--- a.yaml",
+        "+++ a.yaml",
+        "@@ -1,1 +1,1 @@",
+        "-a: 1",
+        "+a: 2",
+        "\\ No newline at end of file",
+    ]
 
 
 def test_a_diff_shows_no_secret_and_steers_nothing() -> None:

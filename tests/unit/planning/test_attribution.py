@@ -141,8 +141,9 @@ def test_what_another_hand_did_beside_this_change() -> None:
     before = yaml(charger(1, 1, "Bay"), charger(2), **profiles)
     plan = plan_of(live, yaml(charger(1, 2, "New"), charger(2, 2), **profiles), before)
     assert {s.address.name: s.was for s in plan.steps} == {
-        "CP-1": (("displayName", "Bay"),), "CP-2": (("displayName", "Bay"), ("profileId", 1)),
-    }  # fmt: skip
+        "CP-1": (("displayName", "Bay"),),
+        "CP-2": (("displayName", "Bay"), ("profileId", 1)),
+    }
     saved = reader.plan(reader.read(as_json(plan).encode()), KINDS)
     for each in (plan, saved):
         shown = text.plan(replace(each, base=BaseInfo("state", when="2026-01-01T00:00:00Z")), "")
@@ -154,8 +155,9 @@ def test_what_another_hand_did_beside_this_change() -> None:
     drift = {row["index"]: row["change"] for row in json.loads(as_json(plan))["resource_drift"]}
     assert drift["CP-1"]["before"] == {**drift["CP-1"]["after"], "displayName": "Bay"}
     assert (drift["CP-2"]["before"], drift["CP-2"]["after"]) == (
-        {"identity": "CP-2", "displayName": "Bay", "profileId": 1}, None,
-    )  # fmt: skip
+        {"identity": "CP-2", "displayName": "Bay", "profileId": 1},
+        None,
+    )
 
 
 def test_markdown_has_the_order_of_the_causes() -> None:

@@ -84,7 +84,9 @@ def test_row_A5_a_name_that_people_would_take_for_it(live: str, entry: str) -> N
     ]
 
 
-@pytest.mark.parametrize(("live", "name"), [("Cafe\u0301", "Café"), ("Café", "Cafe\u0301"), ("A  B", "A B"), ("A B", "A \u00a0 B")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("live", "name"), [("Cafe\u0301", "Café"), ("Café", "Cafe\u0301"), ("A  B", "A B"), ("A B", "A \u00a0 B")]
+)
 def test_row_A5_forms_of_accents_and_runs_of_blanks(live: str, name: str) -> None:
     """The form of an accent does not make another name, nor does the length of a run of blanks."""
     changes = changes_of(cpms_world({"displayName": live}), document("acme", cpms=[{**ENTRY, "displayName": name}]))
@@ -132,7 +134,10 @@ def test_a_pin_tells_two_objects_apart() -> None:
     changes = changes_of(cpms_world({"id": 5}, {"id": 8, "interval": 9}), document("acme", cpms=[{**ENTRY, "id": 5}]))
     assert (changes.changes, changes.unclear) == ((), ()) and [len(group.rows) for group in changes.unmanaged] == [1]
     assert [(note.code, "id 8" in note.summary) for note in changes.notes] == [("E-DUPLICATE-LIVE", True)]
-    assert changes_of(cpms_world({"id": 5}, {"id": 8}), document("acme", cpms=[{**ENTRY, "id": 99}])).unclear[0].code == "E-NOT-LIVE"  # fmt: skip
+    assert (
+        changes_of(cpms_world({"id": 5}, {"id": 8}), document("acme", cpms=[{**ENTRY, "id": 99}])).unclear[0].code
+        == "E-NOT-LIVE"
+    )
 
 
 def test_row_A4_a_pinned_object_has_another_name() -> None:
@@ -244,5 +249,7 @@ def test_nested_values_differ_by_place() -> None:
     """A mapping that differs inside is told by the place inside, each with before and after."""
     differences = list(differ._nested("flow", {"a": [1, 2], "b": 1}, {"a": [1, 3], "c": 1}))
     assert {(change.name, change.field, change.before, change.after) for change in differences} == {
-        ("flow['a'][1]", "flow", 2, 3), ("flow['b']", "flow", 1, None), ("flow['c']", "flow", None, 1),
-    }  # fmt: skip
+        ("flow['a'][1]", "flow", 2, 3),
+        ("flow['b']", "flow", 1, None),
+        ("flow['c']", "flow", None, 1),
+    }

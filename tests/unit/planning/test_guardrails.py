@@ -90,22 +90,26 @@ def test_a_write_that_nobody_documented() -> None:
 
 def plan_of_deletes(live: int, removed: int, **choices: Any) -> Plan:
     """`removed` of `live` chargers go."""
-    return plan_of(settled_world(live), document("acme", removed=[{"charger": f"CP-{n}"} for n in range(1, removed + 1)]), **choices)  # fmt: skip
+    return plan_of(
+        settled_world(live),
+        document("acme", removed=[{"charger": f"CP-{n}"} for n in range(1, removed + 1)]),
+        **choices,
+    )
 
 
 @pytest.mark.parametrize(
     ("live", "removed", "allowed"),
     [
-        (1, 1, True),      # a single delete is free, even of the last one
+        (1, 1, True),  # a single delete is free, even of the last one
         (5, 1, True),
-        (20, 2, True),     # exactly 10 %
-        (19, 2, False),    # more than 10 %
-        (2, 2, False),     # would empty it
-        (250, 25, True),   # exactly 25, exactly 10 %
+        (20, 2, True),  # exactly 10 %
+        (19, 2, False),  # more than 10 %
+        (2, 2, False),  # would empty it
+        (250, 25, True),  # exactly 25, exactly 10 %
         (400, 25, True),
         (400, 26, False),  # more than 25 in all
     ],
-)  # fmt: skip
+)
 def test_delete_budget(live: int, removed: int, allowed: bool) -> None:
     """More than 10 %, the last ones, or more than 25 in all need `--allow-deletes`; the number of the plan settles it."""
     plan = plan_of_deletes(live, removed)
@@ -217,14 +221,14 @@ def test_a_target_narrows_the_budget() -> None:
     [
         (0, {ListKey("acme", "charger"): 1}, (), True),
         (0, {ListKey("acme", "charger"): 500}, (), True),
-        (1, {ListKey("acme", "charger"): 500}, (), False),   # smaller, not gone
+        (1, {ListKey("acme", "charger"): 500}, (), False),  # smaller, not gone
         (0, {ListKey("acme", "charger"): 0}, (), False),
         (0, {}, (), False),
         (0, {ListKey("beta", "charger"): 5, ListKey("acme", "cpms"): 5}, (), False),
         (0, {ListKey("acme", "charger"): 5}, ("acme/charger",), False),
         (0, {ListKey("acme", "charger"): 5}, ("acme/cpms", "beta/charger"), True),
     ],
-)  # fmt: skip
+)
 def test_a_list_that_shrank_to_nothing(live: int, counts_before: Any, allowed: tuple[str, ...], refused: bool) -> None:
     """A list that had rows and is empty now is more likely a fault than the truth: nothing is applied until it is said."""
     plan = plan_where(

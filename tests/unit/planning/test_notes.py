@@ -20,10 +20,16 @@ from support_planning import (
 @pytest.mark.parametrize(
     ("glob", "warned"),
     [
-        ("charger/cp-*", True), ("charger/CP-[0-9]", True), ("charger/{CP-1,CP-2}", True), ("cpms/primary*", True),
-        ("charger/CP-*", False), ("charger/LIVE-*", False), ("charger", False), ("cpms/Old", False),
+        ("charger/cp-*", True),
+        ("charger/CP-[0-9]", True),
+        ("charger/{CP-1,CP-2}", True),
+        ("cpms/primary*", True),
+        ("charger/CP-*", False),
+        ("charger/LIVE-*", False),
+        ("charger", False),
+        ("cpms/Old", False),
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("list_name", ["protect", "exclusive"])
 def test_row_A3_a_glob_that_protects_nothing(glob: str, warned: bool, list_name: str) -> None:
     """A glob of the policy that matches nothing declared, removed or live is named, with its place."""

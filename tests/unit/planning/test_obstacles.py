@@ -50,7 +50,9 @@ def test_a_delete_that_the_api_does_not_offer() -> None:
     world = settled_world()
     removed = plan_where(world, document("acme", removed=[{"cpms": "Primary"}]), offers={"delete": None})
     pruned = plan_where(world, document("acme", policy={"exclusive": ["cpms"]}), offers={"delete": None}, prune=True)
-    replaced = plan_where(world, yaml(cpms={"interval": 60}), offers={"delete": None}, allow_replace=("acme/cpms/Primary",))  # fmt: skip
+    replaced = plan_where(
+        world, yaml(cpms={"interval": 60}), offers={"delete": None}, allow_replace=("acme/cpms/Primary",)
+    )
     for plan, action in ((removed, "delete"), (pruned, "delete"), (replaced, "replace")):
         assert steps(plan) == [] and held(plan) == [f"E-CONTRACT {action} cpms/Primary"]
         assert "cannot delete a cpms" in plan.held_back[0].reason
@@ -86,8 +88,9 @@ def test_ways_out_lead_somewhere() -> None:
     plan = plan_of(settled_world(), yaml(cpms={"authPassThrough": "true", "interval": 60}))
     ways = {held.field.name: held.ways_out for held in plan.held_back if held.field}
     assert ways["authPassThrough"] == (
-        "revert it in the YAML: authPassThrough: false", "take authPassThrough out of the YAML, and change it in the web page"
-    )  # fmt: skip
+        "revert it in the YAML: authPassThrough: false",
+        "take authPassThrough out of the YAML, and change it in the web page",
+    )
     assert len(ways["interval"]) == 2 and "createOnly: [interval]" in ways["interval"][1]
 
 
@@ -161,8 +164,11 @@ def test_row_F25_what_create_only_keeps_back_is_said_so() -> None:
     world = World()
     loaded = YAML(typ="safe").load(CONTRACT_TEXT)
     [path] = [path for path, operations in loaded["paths"].items() if "/cpms/" in path and "put" in operations]
-    schema = {"type": "object", "required": ["url", "interval"],
-              "properties": {"url": {"type": "string"}, "interval": {"type": "integer"}}}  # fmt: skip
+    schema = {
+        "type": "object",
+        "required": ["url", "interval"],
+        "properties": {"url": {"type": "string"}, "interval": {"type": "integer"}},
+    }
     loaded["paths"][path]["put"]["requestBody"] = {"content": {"application/json": {"schema": schema}}}
     world.add("acme", "cpms", **{**CPMS, "displayName": "P"})
     entry = {"displayName": "P", "url": "wss://new/", "interval": 9, "createOnly": ["interval"]}

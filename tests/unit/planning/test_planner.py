@@ -110,7 +110,7 @@ def test_row_A4_a_pin_of_another_object() -> None:
     assert plan.held_back[0].field is None
 
 
-@pytest.mark.parametrize(("entries", "expected"), [({}, "update"), (None, "delete")])  # fmt: skip
+@pytest.mark.parametrize(("entries", "expected"), [({}, "update"), (None, "delete")])
 def test_what_cannot_be_told_apart(entries: dict[str, Any] | None, expected: str) -> None:
     """Two live objects of one name: nothing is done to either, and the place in the YAML is named; no target, no word."""
     world = settled_world()
@@ -133,17 +133,24 @@ def test_inferred() -> None:
     """A step says whether the vendor documents what it sends: apply asks for a permission otherwise."""
     world = settled_world(3)
     text = yaml(
-        cpms={"url": "wss://new/"}, policy={"exclusive": ["charger/CP-3"]}, removed=[{"charger": "CP-2"}],
+        cpms={"url": "wss://new/"},
+        policy={"exclusive": ["charger/CP-3"]},
+        removed=[{"charger": "CP-2"}],
         chargers=[{**CHARGER, "profileId": 2}, {**CHARGER, "identity": "CP-9"}],
-    )  # fmt: skip
+    )
     plan = plan_of(world, text, prune=True)
     assert {f"{step.action.word} {step.address.local}": step.inferred for step in plan.steps} == {
-        "update cpms/Primary": False, "update charger/CP-1": True, "create charger/CP-9": True,
-        "delete charger/CP-2": True, "delete charger/CP-3": True,
-    }  # fmt: skip
+        "update cpms/Primary": False,
+        "update charger/CP-1": True,
+        "create charger/CP-9": True,
+        "delete charger/CP-2": True,
+        "delete charger/CP-3": True,
+    }
 
 
-@pytest.mark.parametrize(("of_delete", "of_field", "expected"), [(False, False, False), (True, False, True), (False, True, True)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("of_delete", "of_field", "expected"), [(False, False, False), (True, False, True), (False, True, True)]
+)
 def test_an_inferred_half_of_a_replace(of_delete: bool, of_field: bool, expected: bool) -> None:
     """A replace is inferred when its delete is, or anything its create sends."""
     create = offered(CPMS_KIND, "create")
@@ -235,7 +242,7 @@ def test_prune() -> None:
     plan = plan_of(world, yaml(policy=policy), prune=True)
     assert steps(plan) == ["delete charger/CP-2"] and plan.unmanaged_counts == {"cpms": 1, "charger": 1}
     assert [step.pruned for step in plan.steps] == [True]
-    assert [[name_of_row(group.kind, row) for row in group.rows] for group in plan.unmanaged] == [["Stray"], ["CP-3"]]  # fmt: skip
+    assert [[name_of_row(group.kind, row) for row in group.rows] for group in plan.unmanaged] == [["Stray"], ["CP-3"]]
     assert plan.notes == ()
 
 
@@ -303,7 +310,11 @@ def test_waves() -> None:
 
 def test_profiles_are_shown_by_name() -> None:
     """A number that a profile names is shown with it."""
-    text_ = document("acme", profiles={"standard": 1, "night": 2}, chargers=[{**{k: v for k, v in CHARGER.items() if k != "profileId"}, "profile": "night"}])  # fmt: skip
+    text_ = document(
+        "acme",
+        profiles={"standard": 1, "night": 2},
+        chargers=[{**{k: v for k, v in CHARGER.items() if k != "profileId"}, "profile": "night"}],
+    )
     plan = plan_of(settled_world(), text_)
     assert "profileId: 1 (standard) -> 2 (night)" in text.plan(plan, "0" * 64)
 

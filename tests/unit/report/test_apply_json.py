@@ -23,9 +23,12 @@ def test_a_plan_is_an_event_a_step_and_its_counts() -> None:
     *steps, summary = apply_json.plan(PLAN, "d1g")
     planned = {event["change"]["resource"]["address"]: event["change"]["action"] for event in steps}
     assert planned == {
-        "acme/cpms/Edit": "update", "acme/cpms/Make": "create", "acme/charger/CP-001": "create",
-        "acme/cpms/Redo": "replace", "acme/cpms/Gone": "delete",
-    }  # fmt: skip
+        "acme/cpms/Edit": "update",
+        "acme/cpms/Make": "create",
+        "acme/charger/CP-001": "create",
+        "acme/cpms/Redo": "replace",
+        "acme/cpms/Gone": "delete",
+    }
     assert summary["changes"] == {"add": 3, "change": 1, "import": 0, "remove": 2, "operation": "plan"}
     assert summary["digest"] == "d1g" and [held["address"] for held in summary["held_back"]] == ["acme/cpms/Held"]
 
@@ -33,11 +36,13 @@ def test_a_plan_is_an_event_a_step_and_its_counts() -> None:
 @pytest.mark.parametrize(
     ("status", "exit_code", "kind"),
     [
-        (Status.DONE, Exit.DONE, "apply_complete"), (Status.DONE, Exit.INCOMPLETE, "apply_errored"),
-        (Status.FAILED, Exit.INCOMPLETE, "apply_errored"), (Status.UNKNOWN, Exit.UNKNOWN, "apply_errored"),
+        (Status.DONE, Exit.DONE, "apply_complete"),
+        (Status.DONE, Exit.INCOMPLETE, "apply_errored"),
+        (Status.FAILED, Exit.INCOMPLETE, "apply_errored"),
+        (Status.UNKNOWN, Exit.UNKNOWN, "apply_errored"),
         (Status.SKIPPED, Exit.INCOMPLETE, "apply_errored"),
     ],
-)  # fmt: skip
+)
 def test_only_what_is_done_and_verified_is_complete(status: Status, exit_code: Exit, kind: str) -> None:
     """A write that was answered and not read back is not."""
     [event] = apply_json.result(Result((outcome(0, status, "E-X", exit_code),)), {id(STEPS[0]): 7})

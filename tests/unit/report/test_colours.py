@@ -62,6 +62,10 @@ def test_a_result_in_colour() -> None:
     coloured = colours.paint_result(RESULT)
     assert re.sub("\x1b\\[[0-9;]*m", "", coloured) == RESULT
     assert re.findall("\x1b\\[([1-9;0]+)m([^\x1b]+)\x1b\\[0m", coloured) == [
-        ("1;31", "unknown"), ("1;31", "failed"), ("33", "skipped"), ("1;31", "Apply incomplete."), ("1", "Next:"),
+        ("1;31", "unknown"),
+        ("1;31", "failed"),
+        ("33", "skipped"),
+        ("1;31", "Apply incomplete."),
+        ("1", "Next:"),
         ("1;32", "Apply complete!"),
-    ]  # fmt: skip
+    ]

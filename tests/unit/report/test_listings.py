@@ -30,17 +30,24 @@ def write(action: str = "update", outcome: str | None = "done", **more: Any) -> 
 
 @pytest.mark.parametrize(
     ("answered", "in_flight", "words"),
-    [(False, (), "sent, no clear answer"), (True, (), "no list has shown it yet"), (True, (1,), "in flight: an apply is at work on it")],
-)  # fmt: skip
+    [
+        (False, (), "sent, no clear answer"),
+        (True, (), "no list has shown it yet"),
+        (True, (1,), "in flight: an apply is at work on it"),
+    ],
+)
 def test_why_a_write_is_open(answered: bool, in_flight: tuple[int, ...], words: str) -> None:
     """And how to drop it; as JSON the facts that a program asks for."""
     text = listings.unknowns("text", [intent(answered=answered)], in_flight)
     assert words in text and "unknowns --forget acme/cpms/A" in text
     [entry] = json.loads(listings.unknowns("json", [intent(answered=answered)], in_flight))["unknowns"]
     assert entry == {
-        "address": "acme/cpms/A", "action": "create", "api_url": "https://api", "when": "1970-01-01T00:00:00Z",
+        "address": "acme/cpms/A",
+        "action": "create",
+        "api_url": "https://api",
+        "when": "1970-01-01T00:00:00Z",
         "answered": answered,
-    }  # fmt: skip
+    }
 
 
 def test_a_command_to_drop_a_write_names_its_api_where_two_have_one_there() -> None:
@@ -57,10 +64,14 @@ def test_a_command_to_drop_a_write_names_its_api_where_two_have_one_there() -> N
 @pytest.mark.parametrize(
     ("outcome", "expected"),
     [
-        (None, "unknown"), ("done", "done"), ("applied", "done"), ("not applied", "failed"), ("forgotten", "unknown"),
+        (None, "unknown"),
+        ("done", "done"),
+        ("applied", "done"),
+        ("not applied", "failed"),
+        ("forgotten", "unknown"),
         ("failed", "failed"),
     ],
-)  # fmt: skip
+)
 def test_how_a_later_run_closed_a_write_is_said_in_the_words_of_a_run(outcome: str | None, expected: str) -> None:
     """`outcome` has the four words that an apply has, whoever closed it; the detail says who did."""
     [entry] = json.loads(listings.history("json", [write(outcome=outcome)]))["writes"]
@@ -94,7 +105,11 @@ def test_nothing_that_matches_is_not_nothing() -> None:
 @pytest.mark.parametrize("shared", [True, False])
 def test_who_holds_a_tenant(shared: bool) -> None:
     """A lease has a token and an end; the lock of a folder has neither, and no words about them."""
-    times = {"token": 3, "last_seen": 50.0, "expires": 60.0} if shared else {"token": None, "last_seen": None, "expires": None}  # fmt: skip
+    times = (
+        {"token": 3, "last_seen": 50.0, "expires": 60.0}
+        if shared
+        else {"token": None, "last_seen": None, "expires": None}
+    )
     lease = Lease(origin="https://api", tenant="acme", run="r", who="kim", host="h", taken=0.0, **times)
     text = listings.locks("text", [lease])
     assert ("token 3" in text) is ("unless renewed" in text) is shared and "held by kim on h" in text

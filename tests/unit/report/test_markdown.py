@@ -79,9 +79,17 @@ def test_the_order() -> None:
     """The totals, what apply refuses, held back, deletes, replaces, the reminders, the rest, the command."""
     output = shown(support_plans.mixed())
     order = [
-        "Plan: 11 to add", "Apply will refuse", "#### Held back (3)", "#### To delete (5)", "#### To replace (1)",
-        "deletes or recreates a CPMS", "#### To update (9)", "#### To create (10)", "Digest: ", "apply --expect",
-    ]  # fmt: skip
+        "Plan: 11 to add",
+        "Apply will refuse",
+        "#### Held back (3)",
+        "#### To delete (5)",
+        "#### To replace (1)",
+        "deletes or recreates a CPMS",
+        "#### To update (9)",
+        "#### To create (10)",
+        "Digest: ",
+        "apply --expect",
+    ]
     places = [output.index(title) for title in order]
     assert places == sorted(places)
 
@@ -150,7 +158,9 @@ def test_hostile_paths_link_only_to_the_base() -> None:
     [step] = plan.steps
     evil = step._replace(source=Source("x`](http://evil) [y](//evil.example) @octocat.yaml", 3, 1))
     page = rendered(shown(dataclasses.replace(plan, waves=((evil,),)), links=LINKS))
-    assert page.links == ["https://git.example/o/r/blob/abc/x%60%5D%28http%3A/evil%29%20%5By%5D%28/evil.example%29%20%40octocat.yaml#L3"]  # fmt: skip
+    assert page.links == [
+        "https://git.example/o/r/blob/abc/x%60%5D%28http%3A/evil%29%20%5By%5D%28/evil.example%29%20%40octocat.yaml#L3"
+    ]
     assert not ACTIVE.search(page.prose.replace(next(sentences.compared(plan)), ""))
 
 
@@ -183,8 +193,12 @@ def test_the_marker_is_stable() -> None:
 
 @pytest.mark.parametrize(
     "other",
-    [{"paths": ("b.yaml",)}, {"options": {**OPTIONS, "target": ["acme/cpms/*"]}}, {"options": {**OPTIONS, "exclude": ["x"]}}],
-)  # fmt: skip
+    [
+        {"paths": ("b.yaml",)},
+        {"options": {**OPTIONS, "target": ["acme/cpms/*"]}},
+        {"options": {**OPTIONS, "exclude": ["x"]}},
+    ],
+)
 def test_another_plan_has_another_marker(other: dict[str, Any]) -> None:
     """Several plans on one pull request keep a comment each."""
     assert marker(support_plans.one(), **other) != marker(support_plans.one())

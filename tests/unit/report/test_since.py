@@ -14,7 +14,10 @@ from exolink_reconcile.saved_plan.format import PlanDocument
 
 def saved(*entries: dict[str, Any]) -> PlanDocument:
     """A plan over one live CPMS `A`, interval 30."""
-    lines = "".join(f"  - {{displayName: {e['name']}, url: \"{e.get('url', 'wss://h/')}\", interval: {e['interval']}}}\n" for e in entries)  # fmt: skip
+    lines = "".join(
+        f'  - {{displayName: {e["name"]}, url: "{e.get("url", "wss://h/")}", interval: {e["interval"]}}}\n'
+        for e in entries
+    )
     made = plan_of(
         f"tenant: acme\npolicy: {{allowReplace: [cpms/A]}}\ncpms:\n{lines}", cpms=[{"displayName": "A", **CPMS}]
     )

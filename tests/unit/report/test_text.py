@@ -82,7 +82,10 @@ def test_what_is_not_alike_is_not_folded_together() -> None:
     """Another value is another line."""
     entries = [*chargers(1, 11, profileId=2), *chargers(12, 22, profileId=3), *chargers(23, 24, profileId=4)]
     plan = plan_of(document("acme", chargers=entries), live=chargers(1, 24))
-    assert [line.split(":")[-1].strip() for line in marked(plan, "~") if "chargers" in line] == ["profileId 1 -> 2", "profileId 1 -> 3"]  # fmt: skip
+    assert [line.split(":")[-1].strip() for line in marked(plan, "~") if "chargers" in line] == [
+        "profileId 1 -> 2",
+        "profileId 1 -> 3",
+    ]
     assert len(marked(plan, "~")) == 4
 
 
@@ -142,10 +145,17 @@ def test_long_names_do_not_cut_anything() -> None:
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
-        (None, "(none)"), (True, "true"), (30, "30"), ("", '""'), (" a", '" a"'), ("a -> b", '"a -> b"'),
-        ("plain", "plain"), ("a\nb", "a\\x0ab"), (SecretUrl("wss://u:p@h"), "wss://u:***@h"),
+        (None, "(none)"),
+        (True, "true"),
+        (30, "30"),
+        ("", '""'),
+        (" a", '" a"'),
+        ("a -> b", '"a -> b"'),
+        ("plain", "plain"),
+        ("a\nb", "a\\x0ab"),
+        (SecretUrl("wss://u:p@h"), "wss://u:***@h"),
     ],
-)  # fmt: skip
+)
 def test_values(value: Any, expected: str) -> None:
     """A value is one line; text that would be misread is quoted; a secret is masked."""
     assert text.value(value) == expected
@@ -182,9 +192,15 @@ def test_two_tenants_are_two_blocks() -> None:
     start = output.index("To create (6):")
     block = [line.split("  ")[1 if line.startswith("  ") else 0] for line in output[start + 1 : start + 9]]
     assert block == [
-        " acme", "+ acme/cpms/Hub acme", "+ acme/charger/CP-001", "+ acme/charger/CP-002",
-        " zeta", "+ zeta/cpms/Hub zeta", "+ zeta/charger/CP-001", "+ zeta/charger/CP-002",
-    ]  # fmt: skip
+        " acme",
+        "+ acme/cpms/Hub acme",
+        "+ acme/charger/CP-001",
+        "+ acme/charger/CP-002",
+        " zeta",
+        "+ zeta/cpms/Hub zeta",
+        "+ zeta/charger/CP-001",
+        "+ zeta/charger/CP-002",
+    ]
     assert [line for line in lines(plan) if line in (" acme", " zeta")] == []
 
 

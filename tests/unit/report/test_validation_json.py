@@ -29,9 +29,12 @@ def test_a_finding_has_its_place_where_it_has_one() -> None:
     placed, nowhere = json.loads(validation_json.diagnostics((ERROR, WARNING)))["diagnostics"]
     start = {"line": 3, "column": 5}
     assert placed == {
-        "severity": "error", "code": "E-TYPE", "summary": "must be text", "detail": "Write it in quotes.",
+        "severity": "error",
+        "code": "E-TYPE",
+        "summary": "must be text",
+        "detail": "Write it in quotes.",
         "range": {"filename": "a.yaml", "start": start, "end": start},
-    }  # fmt: skip
+    }
     assert "range" not in nowhere and nowhere["severity"] == "warning"
 
 

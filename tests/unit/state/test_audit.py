@@ -68,9 +68,11 @@ def test_a_record_that_cannot_be_written(tmp_path: Path, damage: str) -> None:
     (tmp_path / "audit.jsonl").mkdir()
     with Journal(tmp_path, ORIGIN) as opened:
         calls = {
-            "started": lambda: opened.started(1), "ended": lambda: opened.ended(0, (0, 0, 0)),
-            "settle": lambda: opened.settle([Outcome(step(), Status.DONE)]), "settle_earlier": lambda: opened.settle_earlier({}),
-        }  # fmt: skip
+            "started": lambda: opened.started(1),
+            "ended": lambda: opened.ended(0, (0, 0, 0)),
+            "settle": lambda: opened.settle([Outcome(step(), Status.DONE)]),
+            "settle_earlier": lambda: opened.settle_earlier({}),
+        }
         with pytest.raises(StorageFailed, match=r"cannot be written: Is a directory$"):
             calls[damage]()
 

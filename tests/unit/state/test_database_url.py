@@ -53,7 +53,9 @@ def test_a_password_is_seen(url: str) -> None:
     assert database_url.is_database(url) and database_url.has_password(url)
 
 
-@pytest.mark.parametrize("url", ["postgresql://u@h/x", "postgresql://h:5432/x?sslmode=verify-full", "postgresql:///x", "postgresql://u:@h/"])  # fmt: skip
+@pytest.mark.parametrize(
+    "url", ["postgresql://u@h/x", "postgresql://h:5432/x?sslmode=verify-full", "postgresql:///x", "postgresql://u:@h/"]
+)
 def test_a_url_without_a_password(url: str) -> None:
     """These may stand on the command line."""
     assert not database_url.has_password(url)

@@ -38,7 +38,10 @@ def test_threads_share_a_commit(tmp_path: Path) -> None:
 def test_one_of_a_shared_commit_fails_all(tmp_path: Path) -> None:
     """A commit that fails leaves none of its intents, so none of their writes may be sent."""
     with Journal(tmp_path, ORIGIN) as opened:
-        change(tmp_path, "CREATE TRIGGER full BEFORE INSERT ON op WHEN NEW.name = 'B' BEGIN SELECT RAISE(ABORT, 'disk full'); END")  # fmt: skip
+        change(
+            tmp_path,
+            "CREATE TRIGGER full BEFORE INSERT ON op WHEN NEW.name = 'B' BEGIN SELECT RAISE(ABORT, 'disk full'); END",
+        )
         batch = [journal._Change(journal._INTEND, ("r", "d", ORIGIN, "acme", "cpms", name, "create", None, "{}", "{}", 0.0, "", 0.0, None), key) for key, name in enumerate("AB")]  # fmt: skip
         opened._commit(batch)
         assert all(write.error for write in batch) and opened.open_intents() == []

@@ -37,7 +37,9 @@ def test_a_new_state_and_one_that_was_there(tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------------------------------------ intents
 
 
-@pytest.mark.parametrize(("action", "remote_id"), [(Action.CREATE, None), (Action.UPDATE, 7), (Action.REPLACE, 7), (Action.DELETE, 7)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("action", "remote_id"), [(Action.CREATE, None), (Action.UPDATE, 7), (Action.REPLACE, 7), (Action.DELETE, 7)]
+)
 def test_an_intent_is_on_disk(tmp_path: Path, action: Action, remote_id: int | None) -> None:
     """When `intend` has returned another process sees the whole intent, whatever becomes of this one."""
     opened = Journal(tmp_path, ORIGIN, "digest")
@@ -50,7 +52,11 @@ def test_an_intent_is_on_disk(tmp_path: Path, action: Action, remote_id: int | N
     )  # fmt: skip
     assert start - 1 <= op.intended_at <= time.time() and 0 <= op.age < 60
     stored = row(tmp_path, "A/b")
-    assert (stored["run"], stored["digest"], json.loads(stored["before"])) == (opened.run, "digest", {"displayName": "before"})  # fmt: skip
+    assert (stored["run"], stored["digest"], json.loads(stored["before"])) == (
+        opened.run,
+        "digest",
+        {"displayName": "before"},
+    )
     assert len(opened.run) == 12
     opened.close()
 
@@ -59,7 +65,12 @@ def test_an_intent_is_on_disk(tmp_path: Path, action: Action, remote_id: int | N
 def test_an_intent_that_cannot_be_kept(how: str, tmp_path: Path) -> None:
     """Then the write must not be sent: the error says which; afterwards nothing is left of it, and work may go on."""
     with Journal(tmp_path, ORIGIN) as opened:
-        change(tmp_path, "CREATE TRIGGER full BEFORE INSERT ON op WHEN NEW.name = 'B' BEGIN SELECT RAISE(" + how + ", 'disk full'); END")  # fmt: skip
+        change(
+            tmp_path,
+            "CREATE TRIGGER full BEFORE INSERT ON op WHEN NEW.name = 'B' BEGIN SELECT RAISE("
+            + how
+            + ", 'disk full'); END",
+        )
         with pytest.raises(StorageFailed, match=r"E-STORAGE: .*disk full"):
             intended(opened, step("B"))
         intended(opened, step("A"))
@@ -96,7 +107,10 @@ def test_an_outcome_that_cannot_be_kept(tmp_path: Path) -> None:
     steps = [step("A"), step("B")]
     with Journal(tmp_path, ORIGIN) as opened:
         intended(opened, *steps)
-        change(tmp_path, "CREATE TRIGGER full BEFORE UPDATE ON op WHEN NEW.name = 'B' BEGIN SELECT RAISE(ABORT, 'disk full'); END")  # fmt: skip
+        change(
+            tmp_path,
+            "CREATE TRIGGER full BEFORE UPDATE ON op WHEN NEW.name = 'B' BEGIN SELECT RAISE(ABORT, 'disk full'); END",
+        )
         with pytest.raises(StorageFailed, match="journal cannot be written: disk full"):
             opened.settle([Outcome(step, Status.DONE) for step in steps])
         assert names(opened.open_intents()) == ["A", "B"] and not (tmp_path / "audit.jsonl").exists()
@@ -232,7 +246,10 @@ def test_last_seen_counts(tmp_path: Path) -> None:
 def test_counts_that_cannot_be_kept(tmp_path: Path) -> None:
     """All counts of a run are kept or none, and a failure is said."""
     with Journal(tmp_path, ORIGIN) as opened:
-        change(tmp_path, "CREATE TRIGGER full BEFORE INSERT ON seen WHEN NEW.kind = 'cpms' BEGIN SELECT RAISE(ABORT, 'disk full'); END")  # fmt: skip
+        change(
+            tmp_path,
+            "CREATE TRIGGER full BEFORE INSERT ON seen WHEN NEW.kind = 'cpms' BEGIN SELECT RAISE(ABORT, 'disk full'); END",
+        )
         with pytest.raises(StorageFailed, match="disk full"):
             opened.saw({ListKey("acme", "charger"): 1, ListKey("acme", "cpms"): 1})
         assert opened.seen() == {}
@@ -367,8 +384,10 @@ def test_history(tmp_path: Path) -> None:
     with Journal(tmp_path, ORIGIN, read_only=True) as reading:
         writes = list(reading.history())
         assert [(w.address.name, w.outcome, w.code, w.made_id) for w in writes] == [
-            ("C", None, "", None), ("B", "failed", "E-REJECTED", None), ("A", "done", "", 41)
-        ]  # fmt: skip
+            ("C", None, "", None),
+            ("B", "failed", "E-REJECTED", None),
+            ("A", "done", "", 41),
+        ]
         assert [w.address.name for w in reading.history(first.run)] == ["B", "A"]
     assert writes[1].before == {"displayName": "before"} and writes[2].after == {"displayName": "A"}
     assert writes[0].who == audits.user()

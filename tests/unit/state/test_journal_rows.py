@@ -18,20 +18,23 @@ from exolink_reconcile.state.journal import Journal, peek
 @pytest.mark.parametrize(
     ("changed", "age"),
     [
-        ("ticks = ticks - 500, intended_at = intended_at - 500", 500),           # time went by
-        ("ticks = ticks - 500, intended_at = intended_at + 9000", 0),            # the wall clock went back
-        ("ticks = ticks - 500, intended_at = intended_at - 9000", 500),          # the wall clock was put forward
-        ("ticks = ticks - 3600, intended_at = intended_at - 20", 20),            # a cloned machine that was up for longer
-        ("ticks = ticks + 3600, intended_at = intended_at - 20", 0),             # one that was up for less: never negative
-        ("boot = 'another', intended_at = intended_at - 700, ticks = 0", 700),   # the machine was started again
-        ("boot = '', intended_at = intended_at - 700, ticks = 0", 700),          # one that cannot tell its starts apart
+        ("ticks = ticks - 500, intended_at = intended_at - 500", 500),  # time went by
+        ("ticks = ticks - 500, intended_at = intended_at + 9000", 0),  # the wall clock went back
+        ("ticks = ticks - 500, intended_at = intended_at - 9000", 500),  # the wall clock was put forward
+        ("ticks = ticks - 3600, intended_at = intended_at - 20", 20),  # a cloned machine that was up for longer
+        ("ticks = ticks + 3600, intended_at = intended_at - 20", 0),  # one that was up for less: never negative
+        ("boot = 'another', intended_at = intended_at - 700, ticks = 0", 700),  # the machine was started again
+        ("boot = '', intended_at = intended_at - 700, ticks = 0", 700),  # one that cannot tell its starts apart
         ("boot = 'another', intended_at = intended_at + 700, ticks = 0", 0),
-        ("boot = 'another', intended_at = intended_at - 3600, api_date = 999990", 10),   # another machine, its clock ahead
-        ("boot = 'another', intended_at = intended_at - 30, api_date = 0", 30),          # the API's clock was put forward
+        (
+            "boot = 'another', intended_at = intended_at - 3600, api_date = 999990",
+            10,
+        ),  # another machine, its clock ahead
+        ("boot = 'another', intended_at = intended_at - 30, api_date = 0", 30),  # the API's clock was put forward
         ("sent_at = intended_at - 40, attempts = 2, boot = 'another', intended_at = intended_at - 400", 40),
         ("sent_at = intended_at - 40, sent_boot = boot, sent_ticks = ticks - 30, ticks = ticks - 400", 30),
     ],
-)  # fmt: skip
+)
 def test_row_A12_the_age_of_an_operation(tmp_path: Path, changed: str, age: float) -> None:
     """The smallest that any clock says counts, since it was last sent: a clock can make a write young, never old."""
     with Journal(tmp_path, ORIGIN) as opened:
@@ -71,7 +74,11 @@ def test_damage_while_it_is_open(tmp_path: Path, damage: str, what: str) -> None
     with Journal(tmp_path, ORIGIN) as opened:
         intended(opened, step())
         change(tmp_path, damage)
-        reads: dict[str, Any] = {"seen": opened.seen, "open_operations": opened.open_intents, "made_lately": lambda: opened.made_lately(["acme"], 60.0)}  # fmt: skip
+        reads: dict[str, Any] = {
+            "seen": opened.seen,
+            "open_operations": opened.open_intents,
+            "made_lately": lambda: opened.made_lately(["acme"], 60.0),
+        }
         with pytest.raises(StorageFailed, match="cannot be read"):
             reads[what]()
 

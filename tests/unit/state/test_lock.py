@@ -262,8 +262,9 @@ def test_the_holder_is_told_whole(tmp_path: Path) -> None:
         leases = lock.held(tmp_path)
         assert leases == lock.held(tmp_path)
         assert sorted((lease.tenant, lease.run, lease.last_seen) for lease in leases) == [
-            ("acme", "r2", None), ("beta", "r2", None),
-        ]  # fmt: skip
+            ("acme", "r2", None),
+            ("beta", "r2", None),
+        ]
         with pytest.raises(Locked, match=f": pid {os.getpid()} of user .* on .*, since 2"):
             with lock.hold(tmp_path, ORIGIN, ["acme"], 0.0):
                 pass

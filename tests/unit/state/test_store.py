@@ -13,7 +13,9 @@ A, B, C = (Address("acme", "cpms", name) for name in "ABC")
 GONE = Address("acme", "charger", "CP-9")
 
 
-def renewed(before: store.Base | None, declared: dict[Address, dict[str, Any]], keep: set[Address], **more: Any) -> store.Base:  # fmt: skip
+def renewed(
+    before: store.Base | None, declared: dict[Address, dict[str, Any]], keep: set[Address], **more: Any
+) -> store.Base:
     return store.unpack_base("acme", 5.0, store.renewed_base(before, declared, keep, **more))
 
 

@@ -15,8 +15,10 @@ def test_init(run: Run) -> None:
     schema = Path("exolink.yaml").read_text("utf-8").splitlines()[0].partition("$schema=")[2]
     assert Path(schema).read_text("utf-8") == run("schema", "config")[1]
     assert {path.name for path in Path(".github/workflows").iterdir()} == {
-        "exolink-plan.yml", "exolink-apply.yml", "exolink-drift.yml",
-    }  # fmt: skip
+        "exolink-plan.yml",
+        "exolink-apply.yml",
+        "exolink-drift.yml",
+    }
 
 
 def test_init_leaves_nothing_to_fix_by_hand(run: Run) -> None:
