@@ -51,7 +51,11 @@ def test_what_is_sent(verb: str) -> None:
     ask(verb, script)
     [request] = script.requests
     assert request.headers["authorization"] == f"Bearer {TOKEN}" and request.headers["accept"] == "application/json"
-    assert (request.headers.get("content-type") == "application/json") is bool(request.content) is (verb in ("create", "update"))  # fmt: skip
+    assert (
+        (request.headers.get("content-type") == "application/json")
+        is bool(request.content)
+        is (verb in ("create", "update"))
+    )
     assert request.url.query == b"" and str(request.url).startswith("http://x.invalid/tenant/acme/cpms")
 
 
@@ -224,7 +228,11 @@ def test_what_never_left(verb: str, trouble: Answer) -> None:
 
 
 @every_verb
-@pytest.mark.parametrize("trouble", [httpx.ConnectError("[SSL: CERTIFICATE_VERIFY_FAILED] self-signed"), httpx.LocalProtocolError("Illegal header")], ids=["tls", "request"])  # fmt: skip
+@pytest.mark.parametrize(
+    "trouble",
+    [httpx.ConnectError("[SSL: CERTIFICATE_VERIFY_FAILED] self-signed"), httpx.LocalProtocolError("Illegal header")],
+    ids=["tls", "request"],
+)
 def test_what_fails_always(verb: str, trouble: Answer) -> None:
     """A certificate that is not trusted, or a request that cannot be built, is not tried again."""
     script = Script(trouble)
@@ -361,12 +369,15 @@ NOBODY = " (no connection to http://x.invalid: is --api-url right, and reachable
 @pytest.mark.parametrize(
     ("error", "expected"),
     [
-        (httpx.ReadTimeout("x"), "no whole answer in time"), (httpx.WriteTimeout("x"), "the request could not be sent in time"),
-        (httpx.ConnectTimeout("x"), "no connection in time"), (httpx.PoolTimeout("x"), "no connection in time"),
-        (httpx.ReadError("it was reset"), "it was reset"), (httpx.ReadError(""), "ReadError"),
+        (httpx.ReadTimeout("x"), "no whole answer in time"),
+        (httpx.WriteTimeout("x"), "the request could not be sent in time"),
+        (httpx.ConnectTimeout("x"), "no connection in time"),
+        (httpx.PoolTimeout("x"), "no connection in time"),
+        (httpx.ReadError("it was reset"), "it was reset"),
+        (httpx.ReadError(""), "ReadError"),
         (httpx.LocalProtocolError("Illegal header value b'x'"), "the request could not be built"),
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("verb", ["list", "create"])
 def test_what_an_error_means(error: Exception, expected: str, verb: str) -> None:
     """The message says which request failed and why, in words."""
@@ -504,7 +515,10 @@ def test_no_token() -> None:
 
 
 @every_verb
-@pytest.mark.parametrize(("status", "error"), [(400, ApiRejected), (401, ApiDenied), (403, ApiDenied), (409, ApiRejected), (422, ApiRejected)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [(400, ApiRejected), (401, ApiDenied), (403, ApiDenied), (409, ApiRejected), (422, ApiRejected)],
+)
 def test_a_clear_no(verb: str, status: int, error: type[Exception]) -> None:
     """A clear no is not asked again."""
     script = Script(httpx.Response(status, json={"error": "because of this"}))
@@ -513,7 +527,9 @@ def test_a_clear_no(verb: str, status: int, error: type[Exception]) -> None:
     assert len(script.requests) == 1
 
 
-@pytest.mark.parametrize(("verb", "fine"), [("list", False), ("get", True), ("update", False), ("delete", True), ("create", False)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("verb", "fine"), [("list", False), ("get", True), ("update", False), ("delete", True), ("create", False)]
+)
 def test_not_found(verb: str, fine: bool) -> None:
     """404 is `not there` for a get, `gone already` for a delete, and an error for everything else."""
     if fine:
@@ -544,10 +560,10 @@ def test_a_refusal_that_quotes_the_secret() -> None:
     [
         b'{"errors":[{"value":"wss:\\/\\/u:PA%40SS+1@h\\/?token=to\\/ken+2"}]}',  # slashes escaped, deep inside
         b'{"error":{"message":"bad password PA@SS 1 and token to/ken 2"}}',  # decoded
-        b'bad: PA@SS+1, to/ken+2',
+        b"bad: PA@SS+1, to/ken+2",
         b"x" * 490 + b" PA%40SS+1 to%2Fken+2",  # across the place where the text is cut
     ],
-)  # fmt: skip
+)
 def test_a_secret_in_another_spelling(answer: bytes) -> None:
     """However a server writes what it refuses, the secrets of it are found before the text is cut."""
     with Script(httpx.Response(422, content=answer)).api() as api, pytest.raises(ApiRejected) as caught:
@@ -643,7 +659,9 @@ def test_retry_after_is_bounded(verb: str, value: str) -> None:
 @pytest.mark.parametrize("value", ["soon", "-1", "1e9", "٩٩", "", "Thu, 99 Foo 2025", "NaN", "inf"])
 def test_a_senseless_retry_after(value: str) -> None:
     """What makes no sense is taken as nothing: the usual short pause."""
-    script = Script(throttled(value) if value.isascii() else httpx.Response(429, headers=[(b"retry-after", value.encode())]), rows())  # fmt: skip
+    script = Script(
+        throttled(value) if value.isascii() else httpx.Response(429, headers=[(b"retry-after", value.encode())]), rows()
+    )
     ask("list", script)
     assert len(script.requests) == 2 and 0 < sum(script.waits) < 5
 
@@ -838,7 +856,7 @@ def test_a_refusal_to_send_is_no_write_in_doubt() -> None:
     assert script.requests == [] and caught.value.code == "E-ORIGIN"
 
 
-@pytest.mark.parametrize("collection", ["@evil.example.com/{tenant}", ".evil.example.com/{tenant}", "/x#{tenant}"])  # fmt: skip
+@pytest.mark.parametrize("collection", ["@evil.example.com/{tenant}", ".evil.example.com/{tenant}", "/x#{tenant}"])
 def test_no_path_leads_to_another_origin(collection: str) -> None:
     """Whatever a path is made of, nothing is sent, token and all, but to the API that was named; and no write is in doubt."""
     script = Script(200)
@@ -859,8 +877,13 @@ def test_no_message_holds_the_token() -> None:
 
 @pytest.mark.parametrize(
     ("status", "asked", "expected"),
-    [(429, 301, "asks to come back in 301 s"), (429, 300, "again and again"), (429, 0, "again and again"), (503, 301, "again and again")],
-)  # fmt: skip
+    [
+        (429, 301, "asks to come back in 301 s"),
+        (429, 300, "again and again"),
+        (429, 0, "again and again"),
+        (503, 301, "again and again"),
+    ],
+)
 def test_how_long_a_throttled_api_wants_us_to_wait(status: int, asked: int, expected: str) -> None:
     """A pause that is too long to wait for is told in seconds; anything else was tried until it was enough."""
     with pytest.raises(ApiUnreachable) as caught:

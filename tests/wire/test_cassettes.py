@@ -50,9 +50,13 @@ def test_list(api: Api) -> None:
     """The documented row carries a non-null `deletedAt`: it is gone, and its twin without one is live."""
     [row] = live_state.read_list(api, CPMS, "acme")
     assert dataclasses.asdict(cast(Any, row)) == {
-        "id": 2, "displayName": "My Charger", "url": SecretUrl("ws://cpms.exolink.com"), "interval": 30,
-        "authPassThrough": True, "deletedAt": None,
-    }  # fmt: skip
+        "id": 2,
+        "displayName": "My Charger",
+        "url": SecretUrl("ws://cpms.exolink.com"),
+        "interval": 30,
+        "authPassThrough": True,
+        "deletedAt": None,
+    }
 
 
 def test_get(api: Api) -> None:

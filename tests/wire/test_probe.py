@@ -79,7 +79,9 @@ def ask(url: str, timeout: float = 5.0, context: ssl.SSLContext = ANY, **environ
     return probe.handshake(url, timeout, context, environment)
 
 
-@pytest.mark.parametrize(("offered", "agreed"), [(("ocpp1.6",), "ocpp1.6"), (("ocpp2.0.1", "ocpp1.6"), "ocpp1.6"), (("ocpp2.1",), "ocpp2.1")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("offered", "agreed"), [(("ocpp1.6",), "ocpp1.6"), (("ocpp2.0.1", "ocpp1.6"), "ocpp1.6"), (("ocpp2.1",), "ocpp2.1")]
+)
 def test_a_real_csms(offered: tuple[str, ...], agreed: str) -> None:
     """A CSMS that speaks OCPP answers 101 with the subprotocol; it hears the URL's own password and nothing else."""
     with csms(*offered) as (port, heard):
@@ -95,14 +97,18 @@ def test_a_real_csms(offered: tuple[str, ...], agreed: str) -> None:
         (b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n", 401, ""),
         (b"HTTP/1.1 404 Not Found\r\nContent-Length: 1000000\r\n\r\n<html>", 404, ""),
         (b"HTTP/1.0 503 \r\n\r\n", 503, ""),
-        (b"HTTP/1.1 301 Moved\r\nLocation: https://new.example.com/x?token=1\r\n\r\n", 301, "redirected to new.example.com"),
+        (
+            b"HTTP/1.1 301 Moved\r\nLocation: https://new.example.com/x?token=1\r\n\r\n",
+            301,
+            "redirected to new.example.com",
+        ),
         (b"HTTP/1.1 302 Found\r\nLocation: https://\x1b[31m/\r\n\r\n", 302, "redirected"),
         (b"HTTP/1.1 101 Switching Protocols\r\n\r\n", 101, "but not as a WebSocket server answers"),
         (b"SSH-2.0-OpenSSH_9\r\n", None, "the answer is not HTTP"),
         (b"", None, "closed without an answer"),
         (b"HTTP/1.1 999 canary\r\n\r\n", None, "the answer is not HTTP"),
     ],
-)  # fmt: skip
+)
 def test_any_answer_over_http_counts(text: bytes, status: int | None, reason: str) -> None:
     """Who refuses is there; redirects are shown and not followed; nothing that is sent back is quoted."""
     with answering(said(text)) as port:
@@ -134,7 +140,9 @@ def test_what_is_not_reachable(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ask(f"ws://127.0.0.1:{port}/") == probe.Handshake(reason="connection refused")
     with socket.create_server(("127.0.0.1", 0)) as silent:
         for scheme in ("ws", "wss"):
-            assert ask(f"{scheme}://127.0.0.1:{silent.getsockname()[1]}/", 0.2) == probe.Handshake(reason="no answer in time")  # fmt: skip
+            assert ask(f"{scheme}://127.0.0.1:{silent.getsockname()[1]}/", 0.2) == probe.Handshake(
+                reason="no answer in time"
+            )
 
     def unknown(*args: object, **options: object) -> object:
         raise socket.gaierror(-2, "Name or service not known")
@@ -186,7 +194,10 @@ def test_the_proxy_of_the_environment() -> None:
         assert ask("ws://cpms.example.com/x", ALL_PROXY=f"u:p@127.0.0.1:{port}").status == 401
     assert heard[0].startswith(b"CONNECT cpms.example.com:80 HTTP/1.1\r\n") and b"Basic dTpw\r\n" in heard[0]
     with answering(said(b"HTTP/1.1 407 canary\r\n\r\n")) as port:
-        assert ask("wss://cpms.example.com/", HTTPS_PROXY=f"127.0.0.1:{port}").reason == f"the proxy 127.0.0.1:{port} refused the connection (407)"  # fmt: skip
+        assert (
+            ask("wss://cpms.example.com/", HTTPS_PROXY=f"127.0.0.1:{port}").reason
+            == f"the proxy 127.0.0.1:{port} refused the connection (407)"
+        )
     assert "HTTPS_PROXY" in ask("wss://cpms.example.com/", HTTPS_PROXY="socks5://127.0.0.1:1").reason
     assert "HTTPS_PROXY" in ask("wss://cpms.example.com/", HTTPS_PROXY="https://127.0.0.1:1").reason
 
@@ -200,11 +211,13 @@ def test_which_urls_of_a_plan() -> None:
         world.add("acme", "cpms", displayName="Same", url="ws://h/", interval=1)
         yaml = document(
             "acme",
-            cpms=[{"displayName": name, "url": url, "interval": 1} for name in ("Moved", "New")] + [{"displayName": "Same", "url": "ws://h/", "interval": 1}],
+            cpms=[{"displayName": name, "url": url, "interval": 1} for name in ("Moved", "New")]
+            + [{"displayName": "Same", "url": "ws://h/", "interval": 1}],
             chargers=[{"identity": "A", "displayName": "A", "profileId": 1}],
-        )  # fmt: skip
+        )
         with pipeline(world) as run:
             probes = probe.plan(run.plan(yaml), timeout=5.0, ca_file=None, environment={})
     assert sorted((str(probe.address), probe.reachable, probe.status) for probe in probes) == [
-        ("acme/cpms/Moved", True, 404), ("acme/cpms/New", True, 404),
-    ]  # fmt: skip
+        ("acme/cpms/Moved", True, 404),
+        ("acme/cpms/New", True, 404),
+    ]

@@ -45,7 +45,11 @@ def test_row_E7_a_refusing_proxy_is_told_by_its_status() -> None:
     assert "the proxy refused the connection (407)" in caught.value.summary
 
 
-@pytest.mark.parametrize("text", ["a" * 20_000, "a" * 19_990 + "://x", "A+" * 10_000, "wss://" * 3_000, "x" * 99 + "wss://u:hunter2@h/?t=hunter2"], ids=["letters", "almost", "plus", "urls", "long"])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    ["a" * 20_000, "a" * 19_990 + "://x", "A+" * 10_000, "wss://" * 3_000, "x" * 99 + "wss://u:hunter2@h/?t=hunter2"],
+    ids=["letters", "almost", "plus", "urls", "long"],
+)
 def test_row_E25_masking_grows_with_the_text(text: str) -> None:
     """Any text of an answer is masked in one pass: the step count of the pattern stays linear."""
     masked = answers.redacted({}, text.encode(), TOKEN, ())
@@ -84,7 +88,11 @@ def test_row_E16_a_packed_answer() -> None:
             assert api.list(CPMS, "acme").data == b"[ ]"
 
 
-@pytest.mark.parametrize("data", [gzip.compress(b"[]")[:-1], gzip.compress(b"[]") * 2, gzip.compress(b"[]") + b"x", zlib.compress(b"[]"), b""], ids=["cut", "two", "more", "zlib", "nothing"])  # fmt: skip
+@pytest.mark.parametrize(
+    "data",
+    [gzip.compress(b"[]")[:-1], gzip.compress(b"[]") * 2, gzip.compress(b"[]") + b"x", zlib.compress(b"[]"), b""],
+    ids=["cut", "two", "more", "zlib", "nothing"],
+)
 def test_row_E16_what_is_not_one_whole_answer(data: bytes) -> None:
     """A packed answer that is cut off, or followed by another one, is no answer."""
     response = httpx.Response(200, headers={"content-encoding": "gzip"}, stream=httpx.ByteStream(data))
