@@ -52,9 +52,14 @@ def start(
     """Start the command without an input; `wrap` goes before it (strace)."""
     if preexec or [*wrap] or os.environ.get("TESTS_REAL_START") or any(map(_matters_at_start, env.items())):
         return subprocess.Popen(
-            [*wrap, *COMMAND, *arguments], cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr,
+            [*wrap, *COMMAND, *arguments],
+            cwd=cwd,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
             preexec_fn=preexec,
-        )  # fmt: skip
+        )
     return _server().start({"arguments": list(arguments), "cwd": str(cwd), "env": dict(env)}, stdout, stderr)
 
 
@@ -90,9 +95,12 @@ class _Server:
         script = str(Path(__file__).with_name("forkserver.py"))
         # Not in our process group: who interrupts the tests does not interrupt it before they have ended.
         self.process = subprocess.Popen(
-            [sys.executable, script, str(theirs.fileno())], pass_fds=[theirs.fileno()], cwd="/", start_new_session=True,
+            [sys.executable, script, str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            cwd="/",
+            start_new_session=True,
             env={"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"},
-        )  # fmt: skip
+        )
         theirs.close()
         self._socket = ours
         self._starting = threading.Lock()

@@ -85,10 +85,16 @@ class Runs:
         console = Written()
         self.dead, self.result, self.plan = False, None, None
         fields: dict[str, Any] = {
-            **dict.fromkeys(Options.__dataclass_fields__, None), "api_url": ORIGIN, "parallelism": 1, "timeout": 5.0,
-                "paths": ("exolink.yaml",), "state": str(self.folder), "lock_timeout": 0.0, "settle": settle,
-                **dict.fromkeys(("target", "exclude", "allow_replace", "allow_shrunk", "allow_unreachable"), ()),
-        }  # fmt: skip
+            **dict.fromkeys(Options.__dataclass_fields__, None),
+            "api_url": ORIGIN,
+            "parallelism": 1,
+            "timeout": 5.0,
+            "paths": ("exolink.yaml",),
+            "state": str(self.folder),
+            "lock_timeout": 0.0,
+            "settle": settle,
+            **dict.fromkeys(("target", "exclude", "allow_replace", "allow_shrunk", "allow_unreachable"), ()),
+        }
         options = Options(**fields)
         chosen = Choices(**{"may_infer": True, **choices})
 

@@ -56,11 +56,15 @@ def everything() -> Plan:
         {"displayName": "Make", **cpms},
     ]
     yaml = document(
-        "acme", policy={"allowReplace": ["cpms/Redo"]}, profiles={"standard": 1, "night": 2}, cpms=entries,
-        chargers=lobbies(3, 12, profileId=2, displayName="By the lift") + lobbies(13, 40, profileId=2)
+        "acme",
+        policy={"allowReplace": ["cpms/Redo"]},
+        profiles={"standard": 1, "night": 2},
+        cpms=entries,
+        chargers=lobbies(3, 12, profileId=2, displayName="By the lift")
+        + lobbies(13, 40, profileId=2)
         + lobbies(41, 46),
         removed=[{"cpms": "Gone", "reason": "contract ended, OPS-123"}, {"charger": "CP-001"}, {"charger": "CP-002"}],
-    )  # fmt: skip
+    )
     with pipeline(world) as run:
         return run.plan(yaml)
 

@@ -108,9 +108,18 @@ def run_plan(
 
 
 OPTIONS: dict[str, Any] = {
-    "api_url": ORIGIN, "contract": None, "target": [], "exclude": [], "prune": False, "allow_replace": [],
-    "allow_deletes": None, "allow_shrunk": [], "allow_inferred": False, "base": None, "only": None,
-}  # fmt: skip
+    "api_url": ORIGIN,
+    "contract": None,
+    "target": [],
+    "exclude": [],
+    "prune": False,
+    "allow_replace": [],
+    "allow_deletes": None,
+    "allow_shrunk": [],
+    "allow_inferred": False,
+    "base": None,
+    "only": None,
+}
 
 
 def as_json(plan: Plan) -> str:

@@ -64,7 +64,7 @@ def plan_where(
     with pipeline(world) as run:
         desired = run.desired(text)
         changes = differ.diff(desired, run.live(desired, Choices(may_infer=True, **choices)))
-        return planner.plan(changes, desired, other, Choices(may_infer=True, **choices), ORIGIN, counts_before)  # fmt: skip
+        return planner.plan(changes, desired, other, Choices(may_infer=True, **choices), ORIGIN, counts_before)
 
 
 def offered(kind: Kind, name: str) -> Operation:

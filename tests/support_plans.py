@@ -70,9 +70,13 @@ def mixed() -> Plan:
         *({"charger": f"CP-{number:04}"} for number in range(90, 94)),
     ]
     yaml = document(
-        "acme", policy={"allowReplace": ["cpms/Test bench"]}, profiles={"standard": "1", "night": "2"}, cpms=entries,
-        chargers=declared, removed=removed,
-    )  # fmt: skip
+        "acme",
+        policy={"allowReplace": ["cpms/Test bench"]},
+        profiles={"standard": "1", "night": "2"},
+        cpms=entries,
+        chargers=declared,
+        removed=removed,
+    )
     return made(world, yaml)
 
 
@@ -125,9 +129,13 @@ def pull_request() -> Plan:
     world.add("acme", "cpms", displayName="Roaming hub", url="wss://hub.example.com/ocpp", interval=60)
     world.add("acme", "cpms", displayName="Billing", url="wss://ops:by-hand@billing.example.com/", interval=60)
     live: dict[int, dict[str, Any]] = {
-        1: {"displayName": "Lobby left"}, 2: {"displayName": "Lobby right"}, 3: {"displayName": "Visitors (by hand)"},
-        4: {"displayName": "Garage 4", "profileId": 2}, 7: {"displayName": "Depot south"}, 98: {"displayName": "Scrap"},
-    }  # fmt: skip
+        1: {"displayName": "Lobby left"},
+        2: {"displayName": "Lobby right"},
+        3: {"displayName": "Visitors (by hand)"},
+        4: {"displayName": "Garage 4", "profileId": 2},
+        7: {"displayName": "Depot south"},
+        98: {"displayName": "Scrap"},
+    }
     for number, fields in live.items():
         world.add("acme", "charger", **{"identity": f"CP-{number:04}", "profileId": 1, **fields})
     with pipeline(world) as run:
@@ -164,7 +172,7 @@ def many(count: int = 10_000) -> Plan:
                 chargers=entries,
                 removed=[{"charger": f"CP-{number:04}"} for number in gone],
                 cpms=[{"displayName": "Primary backend", "url": "wss://cpms.example.com/ocpp", "interval": 60}],
-            )  # fmt: skip
+            )
         )
     return made(world, *yaml)
 
@@ -209,7 +217,11 @@ def hostile() -> Plan:
     renamed = [{"identity": name, "displayName": f"{name}?", "profileId": 1} for name in HOSTILE[3:]]
     removed = [{"cpms": HOSTILE[3], "reason": HOSTILE[0]}, {"charger": HOSTILE[0], "reason": HOSTILE[1]}]
     yaml = document(
-        "acme", policy={"allowReplace": [f"cpms/{HOSTILE[1]}"], "exclusive": ["charger/*"]}, profiles={'"@team"': "1"},
-        cpms=cpms, chargers=[*made_new, *renamed, {"identity": HOSTILE[0] + " twin", "profileId": 1}], removed=removed,
-    )  # fmt: skip
+        "acme",
+        policy={"allowReplace": [f"cpms/{HOSTILE[1]}"], "exclusive": ["charger/*"]},
+        profiles={'"@team"': "1"},
+        cpms=cpms,
+        chargers=[*made_new, *renamed, {"identity": HOSTILE[0] + " twin", "profileId": 1}],
+        removed=removed,
+    )
     return made(world, yaml, prune=True)

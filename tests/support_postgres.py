@@ -51,7 +51,9 @@ class Home:
 
     def cut(self) -> None:
         """Every connection to the database drops."""
-        self.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")  # fmt: skip
+        self.sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
 
 
 def until(condition: Callable[[], object]) -> None:

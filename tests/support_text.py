@@ -34,11 +34,16 @@ def everything(names: int = 1) -> Plan:
     """A plan with all there is: held back, deletes, replaces, updates, creates, unmanaged."""
     rows = [{"displayName": name, **CPMS} for name in ("Held", "Gone", "Redo", "Edit", "Nobody")]
     entries = [
-        {"displayName": "Held", "interval": 60}, {"displayName": "Redo", **CPMS, "interval": 60},
-        {"displayName": "Edit", "url": "wss://new/"}, {"displayName": "Make", **CPMS},
-    ]  # fmt: skip
+        {"displayName": "Held", "interval": 60},
+        {"displayName": "Redo", **CPMS, "interval": 60},
+        {"displayName": "Edit", "url": "wss://new/"},
+        {"displayName": "Make", **CPMS},
+    ]
     yaml = document(
-        "acme", policy={"allowReplace": ["cpms/Redo"]}, cpms=entries, chargers=chargers(1, names),
+        "acme",
+        policy={"allowReplace": ["cpms/Redo"]},
+        cpms=entries,
+        chargers=chargers(1, names),
         removed=[{"cpms": "Gone", "reason": "contract ended"}],
-    )  # fmt: skip
+    )
     return plan_of(yaml, cpms=rows)

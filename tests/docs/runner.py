@@ -145,9 +145,16 @@ class Reader:
 
     def _run(self, script: str) -> str:
         done = subprocess.run(
-            ["bash", "-c", script], cwd=self.cwd, env=self.variables, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False,
-        )  # fmt: skip
+            ["bash", "-c", script],
+            cwd=self.cwd,
+            env=self.variables,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=60,
+            check=False,
+        )
         self.code = done.returncode
         return done.stdout
 
@@ -171,9 +178,12 @@ class Reader:
         log = self.folder.parent / "server.log"
         with log.open("wb") as stream:
             server = subprocess.Popen(
-                shlex.split(command), cwd=self.cwd, env=self.variables | {"EXOLINK_LISTEN": f"127.0.0.1:{self.port}"},
-                stdout=stream, stderr=subprocess.STDOUT,
-            )  # fmt: skip
+                shlex.split(command),
+                cwd=self.cwd,
+                env=self.variables | {"EXOLINK_LISTEN": f"127.0.0.1:{self.port}"},
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+            )
         self.servers.append(server)
         for _ in range(300):
             output = log.read_text("utf-8")

@@ -20,9 +20,12 @@ from .runner import Reader, runs
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [
-    *sorted(ROOT.glob("*.md")), *sorted(ROOT.glob(".github/*.md")), *sorted((ROOT / "docs").rglob("*.md")),
-    *sorted((ROOT / "examples").rglob("*.md")), ROOT / "tests/README.md",
-]  # fmt: skip
+    *sorted(ROOT.glob("*.md")),
+    *sorted(ROOT.glob(".github/*.md")),
+    *sorted((ROOT / "docs").rglob("*.md")),
+    *sorted((ROOT / "examples").rglob("*.md")),
+    ROOT / "tests/README.md",
+]
 NOT_RUN = {  # by page and the first line of the block
     (
         "README.md",

@@ -61,7 +61,10 @@ def test_what_the_contract_does_not_know(settled: Cli) -> None:
     assert (status, code) == ("warning", 0) and "cpms.region" in detail
 
 
-@pytest.mark.parametrize(("seconds", "status", "word"), [(-3_600, "warning", "ahead of"), (3_600, "warning", "behind"), (0, "ok", ""), (None, "ok", "not compared")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("seconds", "status", "word"),
+    [(-3_600, "warning", "ahead of"), (3_600, "warning", "behind"), (0, "ok", ""), (None, "ok", "not compared")],
+)
 def test_a_clock_that_is_off(seconds: float | None, status: str, word: str) -> None:
     """More than a minute off the API's own Date is a warning."""
     api: Any = SimpleNamespace(now=lambda: None if seconds is None else time.time() + seconds)

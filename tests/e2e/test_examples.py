@@ -18,8 +18,13 @@ def run(folder: Path, *arguments: str, code: int = 0) -> str:
     environment |= {"ACME_TEST_BENCH_PASSWORD": "pa55", "EXOLINK_API_URL": "emulator:e.db", "EXOLINK_STATE": "state"}
     done = subprocess.run(
         [sys.executable, "-m", "exolink_reconcile", *arguments],
-        cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout
 
@@ -48,14 +53,22 @@ def test_the_migration_is_as_its_page_says(tmp_path: Path) -> None:
     environment = {"PATH": f"{bin_}:{os.environ['PATH']}", "HOME": str(tmp_path)}
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script],
-        cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     assert "Plan: 0 to add, 500 to change, 0 to destroy." in done.stdout
     waves = re.findall(r"Resources: 0 added, (\d+) changed, 0 destroyed\.", done.stdout)
     assert waves == ["10", "1", "1", "50", "440"]  # pilots; a depot, and back; all depots; the others
     assert re.findall(r"(\d+ of 500 steps left)(?:\.|, says)", done.stdout) == [
-        "490 of 500 steps left", "490 of 500 steps left", "489 of 500 steps left", "440 of 500 steps left",
-    ]  # fmt: skip
+        "490 of 500 steps left",
+        "490 of 500 steps left",
+        "489 of 500 steps left",
+        "440 of 500 steps left",
+    ]
     assert "(E-GATE)" in done.stdout and "exolink-reconcile history --run" in done.stderr
     assert "No changes." in done.stdout.rstrip().splitlines()[-2] + done.stdout.rstrip().splitlines()[-1]

@@ -15,8 +15,14 @@ def test_a_backend_that_cannot_be_reached(cli: Cli) -> None:
     assert WORD in plan.out and "connection refused" in plan.out
     assert "probes" not in (cli.folder / "p.json").read_text()
     assert cli("plan", "--probe", "--format", "json").json["exolink"]["probes"] == [
-        {"address": "acme/cpms/New", "reachable": False, "status": None, "subprotocol": None, "reason": "connection refused"}
-    ]  # fmt: skip
+        {
+            "address": "acme/cpms/New",
+            "reachable": False,
+            "status": None,
+            "subprotocol": None,
+            "reason": "connection refused",
+        }
+    ]
     assert WORD in cli("plan", "--probe", "--format", "markdown").out
     assert WORD in cli("plan", "--probe", "--format", "html").out
     assert WORD not in cli("plan").text
@@ -25,8 +31,14 @@ def test_a_backend_that_cannot_be_reached(cli: Cli) -> None:
     allowed = cli("apply", "--plan", "p.json", "--probe", "--allow-unreachable", "acme/cpms/New", "--format", "json")
     events = [json.loads(line) for line in allowed.out.splitlines()]
     assert [event["probe"] for event in events if event["type"] == "probe"] == [
-        {"address": "acme/cpms/New", "reachable": False, "status": None, "subprotocol": None, "reason": "connection refused"}
-    ]  # fmt: skip
+        {
+            "address": "acme/cpms/New",
+            "reachable": False,
+            "status": None,
+            "subprotocol": None,
+            "reason": "connection refused",
+        }
+    ]
     assert json.loads(cli("plan", "--probe", "--format", "json").out)["exolink"]["probes"] == []
 
 

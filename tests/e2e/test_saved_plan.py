@@ -66,8 +66,11 @@ def test_row_E2_show_names_api_and_options_first(settled: Cli) -> None:
     digest = json.loads((settled.folder / "p").read_text())["exolink"]["digest"]
     options = f"--api-url {settled.url} --target 'acme/charger/*' --allow-inferred"
     assert result.lines[:4] == [
-        f"Saved plan for {settled.url}", "Tenants: acme", f"Digest: {digest}", f"Options: {options}",
-    ]  # fmt: skip
+        f"Saved plan for {settled.url}",
+        "Tenants: acme",
+        f"Digest: {digest}",
+        f"Options: {options}",
+    ]
 
 
 def test_row_E2_a_plan_file_cannot_move_the_token(reviewed: Cli) -> None:

@@ -86,14 +86,18 @@ def test_the_bad_line_is_underlined(server: LanguageServer, path: Path) -> None:
         ("cpms-interval-text", 15, "A whole number, such as 30; quoted is fine."),
         ("cpms-flag-yes", 22, "true or false."),
         ("cpms-unknown-key", 5, "Property intervall is not allowed."),
-        ("cpms-url-https", 10, "A WebSocket URL: ws://HOST/PATH or wss://HOST/PATH, spaces and the like percent-encoded."),
+        (
+            "cpms-url-https",
+            10,
+            "A WebSocket URL: ws://HOST/PATH or wss://HOST/PATH, spaces and the like percent-encoded.",
+        ),
         ("defaults-key", 14, "Cannot be a default: it names one object."),
         ("reference-bare", 15, "Only ${env:NAME} is a reference; write $${ for a literal ${."),
         ("removed-two", 15, "An entry names one object."),
         ("removed-nothing", 5, "Name what must not exist: cpms or charger."),
         ("removed-tenant", 5, "A tenant cannot be removed: this tool never deletes one."),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_is_said_at_its_key_or_value(
     server: LanguageServer, name: str, column: int, message: str
 ) -> None:
@@ -188,11 +192,14 @@ def test_a_snippet_makes_a_good_file(server: LanguageServer, typing: Typing, tex
         ("tenant: acme\npol|icy: {}\n", ["`*` any run", "protect:"]),
         ("tenant: acme\nremo|ved: []\n", ["must not exist", "- charger: CP-0001"]),
         ("tenant: acme\ncpms:\n  - displayName: A\n    inter|val: 30\n", ["in seconds", "60"]),
-        ("tenant: acme\ncpms:\n  - displayName: A\n    u|rl: wss://a/\n", ["ws:// or wss://", "wss://cpms.example.com/ocpp"]),
+        (
+            "tenant: acme\ncpms:\n  - displayName: A\n    u|rl: wss://a/\n",
+            ["ws:// or wss://", "wss://cpms.example.com/ocpp"],
+        ),
         ("tenant: acme\nchargers:\n  - identity: A\n    pro|file: B\n", ["`profileId`", "`profiles`", "standard"]),
         ("tenant: acme\nchargers:\n  - identity: A\n    i|d: 7\n", ["Pins one live object"]),
     ],
-)  # fmt: skip
+)
 def test_hover(server: LanguageServer, typing: Typing, text: str, words: list[str]) -> None:
     """Hovering over a key says what it means, in which unit, with an example."""
     hover = server.hover(*typing(text))

@@ -229,11 +229,17 @@ def test_row_E18_aliases_that_grow(client: Client) -> None:
 @pytest.mark.parametrize(
     "keyword",
     [
-        {"maxLength": "x"}, {"required": 5}, {"type": "thing"}, {"multipleOf": 0}, {"dependentRequired": 3},
-        {"$dynamicRef": "https://elsewhere.example.com/"}, {"$id": "https://elsewhere.example.com/"}, {"$schema": "x:y"},
+        {"maxLength": "x"},
+        {"required": 5},
+        {"type": "thing"},
+        {"multipleOf": 0},
+        {"dependentRequired": 3},
+        {"$dynamicRef": "https://elsewhere.example.com/"},
+        {"$id": "https://elsewhere.example.com/"},
+        {"$schema": "x:y"},
     ],
     ids=lambda keyword: next(iter(keyword)),
-)  # fmt: skip
+)
 def test_row_E18_a_keyword_that_means_nothing(client: Client, contract: Any, keyword: dict[str, Any]) -> None:
     """It is an answer, never a crash, and nothing is asked of anybody else."""
     contract["components"]["schemas"]["CpmsCreate"]["properties"]["interval"] = {"not": keyword}

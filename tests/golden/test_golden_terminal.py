@@ -23,10 +23,15 @@ CHECKS = [
     Check("API name", "ok", "api.exolink.cloud is 203.0.113.7", Exit.DONE),
     Check("TLS", "warning", "TLSv1.3, certificate trusted until 2026-12-03", Exit.DONE),
     Check("token", "ok", "read from EXOLINK_TOKEN", Exit.DONE),
-    Check("tenant acme", "failed", "GET /tenant/acme: the API answered 403: this token may not read it (E-DENIED)", Exit.DENIED),
+    Check(
+        "tenant acme",
+        "failed",
+        "GET /tenant/acme: the API answered 403: this token may not read it (E-DENIED)",
+        Exit.DENIED,
+    ),
     Check("state", "ok", "the folder /home/ops/.local/state/exolink-reconcile", Exit.DONE),
     Check("clock", "warning", "this machine is 75 s ahead of the API", Exit.DONE),
-]  # fmt: skip
+]
 Show = Callable[[Path, int], str]
 
 
@@ -53,9 +58,14 @@ def _errors(folder: Path, width: int, *, colour: bool = False) -> str:
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "TERM": "xterm", "LANG": "C.UTF-8"}
     environment |= {} if colour else {"NO_COLOR": "1"}
     child = pexpect.spawn(
-        sys.executable, ["-m", "exolink_reconcile", "validate", MISTAKES.name], cwd=str(folder), env=environment,
-        encoding="utf-8", timeout=60, dimensions=(50, width),
-    )  # fmt: skip
+        sys.executable,
+        ["-m", "exolink_reconcile", "validate", MISTAKES.name],
+        cwd=str(folder),
+        env=environment,
+        encoding="utf-8",
+        timeout=60,
+        dimensions=(50, width),
+    )
     child.expect(pexpect.EOF)
     child.close()
     assert child.exitstatus == 3
@@ -64,9 +74,15 @@ def _errors(folder: Path, width: int, *, colour: bool = False) -> str:
 
 STORIES: dict[str, tuple[Show, int]] = {
     f"{name}.{width}.txt": (show, width)
-    for name, show in {"help": _help(), "plan-help": _help("plan"), "apply-help": _help("apply"), "doctor": _doctor, "errors": _errors}.items()
+    for name, show in {
+        "help": _help(),
+        "plan-help": _help("plan"),
+        "apply-help": _help("apply"),
+        "doctor": _doctor,
+        "errors": _errors,
+    }.items()
     for width in (60, 80, 200)
-}  # fmt: skip
+}
 STORIES["errors.colour.txt"] = (lambda folder, width: _errors(folder, width, colour=True), 80)
 
 

@@ -195,8 +195,10 @@ def test_without_an_operation_it_is_held_back(kind: Kind) -> None:
         run.apply(yaml, plan)
     assert list(plan.steps) == [] and world.writes == []
     assert {(held.address.name, held.action) for held in plan.held_back} == {
-        ("New", Action.CREATE), ("Here", Action.UPDATE), ("Gone", Action.DELETE),
-    }  # fmt: skip
+        ("New", Action.CREATE),
+        ("Here", Action.UPDATE),
+        ("Gone", Action.DELETE),
+    }
 
 
 # -------------------------------------------------------------------------------------------------- a fourth kind
@@ -236,11 +238,16 @@ def widget_contract() -> str:
     tenant = {"$ref": "#/components/parameters/Tenant"}
     number = {"name": "w", "in": "path", "required": True, "schema": {"type": "integer"}}
     loaded["paths"]["/tenant/{t}/widget".replace("{t}", "{tenant}")] = {
-        "parameters": [tenant], "get": done, "post": body({**_WIDGET_BODY, "required": ["title", "colour"]}),
-    }  # fmt: skip
+        "parameters": [tenant],
+        "get": done,
+        "post": body({**_WIDGET_BODY, "required": ["title", "colour"]}),
+    }
     loaded["paths"]["/tenant/{tenant}/widget/{w}"] = {
-        "parameters": [tenant, number], "get": done, "put": body(update), "delete": done,
-    }  # fmt: skip
+        "parameters": [tenant, number],
+        "get": done,
+        "put": body(update),
+        "delete": done,
+    }
     return json.dumps(loaded)
 
 
@@ -281,8 +288,9 @@ def test_a_fourth_kind_is_reconciled() -> None:
         result = run.apply(WIDGETS, plan)
         again = run.plan(WIDGETS)
     assert [(s.action.word, str(s.address)) for s in plan.steps] == [
-        ("create", "acme/widget/First"), ("delete", "acme/widget/Third"),
-    ]  # fmt: skip
+        ("create", "acme/widget/First"),
+        ("delete", "acme/widget/Third"),
+    ]
     assert [outcome.status for outcome in result.outcomes] == [Status.DONE] * 2
     assert not again.differs
     assert sorted(widgets(world)) == [("First", "red", 3, True), ("Second", "grey", 1, False)]
@@ -297,8 +305,10 @@ def test_a_fourth_kind_is_updated_and_pruned() -> None:
         plan = run.plan(WIDGETS, prune=True)
         run.apply(WIDGETS, plan)
     assert [(s.action.word, s.address.name, [c.name for c in s.fields]) for s in plan.steps] == [
-        ("update", "First", ["size"]), ("create", "Second", ["title", "colour"]), ("delete", "Stray", []),
-    ]  # fmt: skip
+        ("update", "First", ["size"]),
+        ("create", "Second", ["title", "colour"]),
+        ("delete", "Stray", []),
+    ]
     assert sorted(widgets(world)) == [("First", "red", 3, True), ("Second", "blue", None, None)]
 
 

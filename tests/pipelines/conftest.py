@@ -71,9 +71,14 @@ class Runner:
     def __call__(self, command: str, *, code: int = 0, script: Path = SCRIPT, **inputs: str) -> Step:
         environment = self.inputs(command=command, **inputs)
         done = subprocess.run(
-            ["bash", str(script)], cwd=self.checkout, env=environment, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60,
-        )  # fmt: skip
+            ["bash", str(script)],
+            cwd=self.checkout,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=60,
+        )
         step = self.finished(done.returncode, done.stdout.decode(), environment)
         assert step.code == code, step.log + step.summary
         return step

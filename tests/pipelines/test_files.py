@@ -174,9 +174,14 @@ def test_row_E27_uv_installs_by_hash_and_pip_where_uv_cannot(
     stub.write_text(STUB)
     stub.chmod(0o755)
     environment = {
-        "PATH": "/usr/bin:/bin", "RUNNER_TEMP": str(tmp_path), "ACTION_PYTHON": str(stub), "CALLS": str(calls),
-        "NO_UV": "", "UV_FAILS": "", broken or "_": "1",
-    }  # fmt: skip
+        "PATH": "/usr/bin:/bin",
+        "RUNNER_TEMP": str(tmp_path),
+        "ACTION_PYTHON": str(stub),
+        "CALLS": str(calls),
+        "NO_UV": "",
+        "UV_FAILS": "",
+        broken or "_": "1",
+    }
     done = subprocess.run(["bash", str(INSTALL)], env=environment, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0 and ("so pip does" in done.stdout) == bool(broken), done.stdout + done.stderr
     installs = [call for call in calls.read_text().splitlines() if " install " in call]

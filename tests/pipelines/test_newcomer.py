@@ -17,8 +17,13 @@ PLACES_FOR_NAMES = re.compile(r"OWNER|\bTODO\b|<[A-Z_]+>|0{40}")
 def typed(folder: Path, *arguments: str) -> str:
     """What the command prints, typed in the folder."""
     done = subprocess.run(
-        [sys.executable, "-m", "exolink_reconcile", *arguments], cwd=folder, capture_output=True, text=True, timeout=60, check=True
-    )  # fmt: skip
+        [sys.executable, "-m", "exolink_reconcile", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
     return done.stdout
 
 

@@ -34,13 +34,21 @@ def folder(tmp_path: Path) -> Path:
 def run(folder: Path, script: list[str], *, code: int = 0, under: str = "", **variables: str) -> str:
     """Run lines as a runner does: one after the other in one shell, until one fails."""
     environment = {
-        "PATH": f"{folder / 'bin'}:{os.environ['PATH']}", "HOME": str(folder), "EXOLINK_SETTLE": "0",
-        "EXOLINK_API_URL": f"emulator:{folder}/live.db", "EXOLINK_STATE": str(folder / "state"), **variables,
-    }  # fmt: skip
+        "PATH": f"{folder / 'bin'}:{os.environ['PATH']}",
+        "HOME": str(folder),
+        "EXOLINK_SETTLE": "0",
+        "EXOLINK_API_URL": f"emulator:{folder}/live.db",
+        "EXOLINK_STATE": str(folder / "state"),
+        **variables,
+    }
     done = subprocess.run(
         ["bash", "-e", "-o", "pipefail", "-c", "\n".join(script)],
-        cwd=folder / "checkout" / under, env=environment, capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
+        cwd=folder / "checkout" / under,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout
 

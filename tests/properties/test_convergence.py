@@ -87,7 +87,11 @@ def live_rows(draw: st.DrawFn, kind: str, ids: list[int]) -> list[dict[str, Any]
 @st.composite
 def declared_entry(draw: st.DrawFn, kind: str, name: str, live: list[dict[str, Any]], pins: set[int]) -> dict[str, Any]:
     entry: dict[str, Any] = {KEYS[kind]: name}
-    wanted = {"url": st.sampled_from(URLS), "interval": numbers} if kind == "cpms" else {"displayName": names, "profileId": numbers}  # fmt: skip
+    wanted = (
+        {"url": st.sampled_from(URLS), "interval": numbers}
+        if kind == "cpms"
+        else {"displayName": names, "profileId": numbers}
+    )
     for one, values in wanted.items():
         if draw(st.integers(0, 4)):
             entry[one] = draw(values)
@@ -187,9 +191,12 @@ def as_declared(case: Case, world: World, plan: Plan) -> None:
             kind = next(kind for kind in KEYS if kind in entry)
             pinned = {other["id"] for other in kinds[kind] if "id" in other}
             rows = [
-                row for row in world.live(tenant, kind)
-                if row[KEYS[kind]] == entry[kind] and row["id"] not in pinned and entry.get("id", row["id"]) == row["id"]
-            ]  # fmt: skip
+                row
+                for row in world.live(tenant, kind)
+                if row[KEYS[kind]] == entry[kind]
+                and row["id"] not in pinned
+                and entry.get("id", row["id"]) == row["id"]
+            ]
             assert not rows or f"{tenant}/{kind}/{entry[kind]}" in held
 
 

@@ -252,9 +252,15 @@ class Machine(RuleBasedStateMachine):
         self.run_apply()
 
     @rule(
-        fault=st.sampled_from((*BEFORE, *AFTER)), at=st.integers(0, 3), times=st.integers(1, 5),
-        writes_only=st.booleans(), delay=st.floats(0, 40), places=few, url=urls, number=numbers,
-    )  # fmt: skip
+        fault=st.sampled_from((*BEFORE, *AFTER)),
+        at=st.integers(0, 3),
+        times=st.integers(1, 5),
+        writes_only=st.booleans(),
+        delay=st.floats(0, 40),
+        places=few,
+        url=urls,
+        number=numbers,
+    )
     def apply_with_a_fault(
         self,
         fault: str,
@@ -271,9 +277,13 @@ class Machine(RuleBasedStateMachine):
 
     @rule(
         fault=st.sampled_from((*KILLS, *(THROTTLED + kill for kill in KILLS if kill != "kill at journal"))),
-        at=st.integers(0, 3), writes_only=st.booleans(), delay=st.floats(0, 40),
-        places=few, url=urls, number=numbers,
-    )  # fmt: skip
+        at=st.integers(0, 3),
+        writes_only=st.booleans(),
+        delay=st.floats(0, 40),
+        places=few,
+        url=urls,
+        number=numbers,
+    )
     def apply_is_killed(
         self, fault: str, at: int, writes_only: bool, delay: float, places: list[Place], url: str, number: int
     ) -> None:

@@ -25,9 +25,13 @@ TENANT, CPMS, CHARGER = KINDS
 NAMES = st.sampled_from(["A", "B b", "NO", "0123", "1e5", "Kö,ln", 'say "hi"', "it's", "a: b", "x # y", "[z]", "${env:X}", "null", "-", "wss://h", " e ", "a;b\tc"[:3]])  # fmt: skip
 NUMBERS = st.integers(1, 4)
 ROWS = st.lists(
-    st.fixed_dictionaries({"identity": st.integers(0, 9).map(lambda n: f"CP-{n}")}, optional={"displayName": NAMES, "profileId": NUMBERS, "profile": st.sampled_from(["standard", "night"])}),
-    unique_by=lambda row: row["identity"], max_size=6,
-)  # fmt: skip
+    st.fixed_dictionaries(
+        {"identity": st.integers(0, 9).map(lambda n: f"CP-{n}")},
+        optional={"displayName": NAMES, "profileId": NUMBERS, "profile": st.sampled_from(["standard", "night"])},
+    ),
+    unique_by=lambda row: row["identity"],
+    max_size=6,
+)
 FAST = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 PROFILES = {"standard": 1, "night": 2}
 EXPAND = functools.partial(references.expand, environment=references.Environment({}))

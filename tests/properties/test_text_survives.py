@@ -36,7 +36,7 @@ def survives_export(name: str, label: str) -> None:
         TENANT: [],
         CPMS: [],
         CHARGER: [row_of(id=7, identity=name, displayName=label, profileId=1)],
-    }  # fmt: skip
+    }
     texts, warnings = export.tenants({"acme": rows}, contract_of())
     text = texts["acme"]
     declared = [entry.resource for entry in read_yaml(text).tenants[0].declared[CHARGER]]

@@ -73,7 +73,9 @@ def test_history(run: Run, state: str) -> None:
     assert update["fields"] == {"url": {"before": "wss://one.example.com/", "after": "wss://uno.example.com/"}}
     assert list(update) == ["run", "when", "who", "api_url", "address", "action", "id", "fields", "outcome", "code", "detail"]  # fmt: skip
     assert update["when"].endswith("Z") and isinstance(update["id"], int)
-    assert [w["address"] for w in run("history", "acme/charger/CP-2", "--format", "json").json["writes"]] == ["acme/charger/CP-2"] * 2  # fmt: skip
+    assert [w["address"] for w in run("history", "acme/charger/CP-2", "--format", "json").json["writes"]] == [
+        "acme/charger/CP-2"
+    ] * 2
     assert len(run("history", "--limit", "3", "--format", "json").json["writes"]) == 3
     of_run = run("history", "--run", writes[-1]["run"], "--format", "json").json["writes"]
     assert len(of_run) == 4 and of_run == writes[-4:]

@@ -74,14 +74,21 @@ def test_a_lock_that_is_not_given_leaves_none_behind(home: Open) -> None:
 # ------------------------------------------------------------------------------------------------------------- intents
 
 
-@pytest.mark.parametrize(("action", "remote_id"), [(Action.CREATE, None), (Action.UPDATE, 7), (Action.REPLACE, 7), (Action.DELETE, 7)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("action", "remote_id"), [(Action.CREATE, None), (Action.UPDATE, 7), (Action.REPLACE, 7), (Action.DELETE, 7)]
+)
 def test_an_intent_is_seen_by_others(home: Open, action: Action, remote_id: int | None) -> None:
     """When `intend` has returned another run sees the whole write as open, whatever becomes of this one."""
     first = home()
     with held(first):
         intended(first, step("A/b", action))
         [op] = home().open_intents(["acme"])
-    assert (op.origin, op.address, op.action, op.remote_id) == (ORIGIN, Address("acme", "cpms", "A/b"), action.word, remote_id)  # fmt: skip
+    assert (op.origin, op.address, op.action, op.remote_id) == (
+        ORIGIN,
+        Address("acme", "cpms", "A/b"),
+        action.word,
+        remote_id,
+    )
     assert (op.after, op.answered, op.deleted, op.made_id, op.attempts) == (
         {"displayName": "A/b"},
         False,
@@ -295,8 +302,10 @@ def test_history(home: Open) -> None:
         intended(second, step("C"))
         writes = list(home().history())
     assert [(w.address.name, w.outcome, w.code, w.made_id) for w in writes] == [
-        ("C", None, "", None), ("B", "failed", "E-REJECTED", None), ("A", "done", "", 41)
-    ]  # fmt: skip
+        ("C", None, "", None),
+        ("B", "failed", "E-REJECTED", None),
+        ("A", "done", "", 41),
+    ]
     assert [w.address.name for w in second.history(first.run)] == ["B", "A"]
     assert writes[1].before == {"displayName": "before"} and writes[2].after == {"displayName": "A"}
     assert {w.who for w in writes} == {first.who} and writes[0].run == second.run  # type: ignore[attr-defined]  # both homes have a run

@@ -164,10 +164,16 @@ class Explorer:
         console = Written()
         console.quiet = True
         values: dict[str, Any] = {
-            **dict.fromkeys(Options.__dataclass_fields__, None), "api_url": ORIGIN, "parallelism": 1, "timeout": 5.0,
-            "paths": ("exolink.yaml",), "state": "", "lock_timeout": 0.0, "settle": WINDOW,
+            **dict.fromkeys(Options.__dataclass_fields__, None),
+            "api_url": ORIGIN,
+            "parallelism": 1,
+            "timeout": 5.0,
+            "paths": ("exolink.yaml",),
+            "state": "",
+            "lock_timeout": 0.0,
+            "settle": WINDOW,
             **dict.fromkeys(("target", "exclude", "allow_replace", "allow_shrunk", "allow_unreachable"), ()),
-        }  # fmt: skip
+        }
         options = Options(**values)
         try:
             self.await_turn(run)
@@ -186,7 +192,9 @@ class Explorer:
     @contextlib.contextmanager
     def patched(self) -> Iterator[None]:
         def wanted(options: Options, console: Any, **more: Any) -> Wanted:
-            return Wanted(ORIGIN, desired(self.schedule.plan), contract_of(CONTRACT_TEXT), CONTRACT_TEXT, Choices(may_infer=True))  # fmt: skip
+            return Wanted(
+                ORIGIN, desired(self.schedule.plan), contract_of(CONTRACT_TEXT), CONTRACT_TEXT, Choices(may_infer=True)
+            )
 
         with contextlib.ExitStack() as patches:
             for target, new in (
@@ -371,7 +379,9 @@ class Explorer:
         deleted = {request.path for request in self.world.writes if request.method == "DELETE" and request.changed}
         if len(deleted) > 1 or any(not path.endswith(f"/{self.may_go}") for path in deleted):
             self.wrong.append(f"deletes that no plan names: {deleted}")
-        if held := self.server_sql("SELECT tenant FROM exolink.lease WHERE run IS NOT NULL AND expires > clock_timestamp()").fetchall():  # fmt: skip
+        if held := self.server_sql(
+            "SELECT tenant FROM exolink.lease WHERE run IS NOT NULL AND expires > clock_timestamp()"
+        ).fetchall():
             self.wrong.append(f"still held: {held}")
         assert not self.wrong, f"{self.schedule}: {self.wrong}\n{results}"
 

@@ -118,11 +118,16 @@ def test_the_password_is_written_nowhere(
         (("plan", "--out", "p.json", "-v", "--log", "l.json"), 0),
         (("apply", "--auto-approve", "-v", "--log", "l.json", "--metrics-file", "m.prom"), expected),
         (("apply", "--plan", "p.json", "--format", "json"), 11 if fails else 6),
-        (("history",), expected), (("history", "--format", "json"), expected), (("locks", "--format", "json"), expected),
-        (("unknowns", "--format", "json"), expected), (("store", "status"), expected), (("store", "init"), expected),
-        (("doctor",), expected), (("doctor", "--format", "json"), expected),
+        (("history",), expected),
+        (("history", "--format", "json"), expected),
+        (("locks", "--format", "json"), expected),
+        (("unknowns", "--format", "json"), expected),
+        (("store", "status"), expected),
+        (("store", "init"), expected),
+        (("doctor",), expected),
+        (("doctor", "--format", "json"), expected),
         (("locks", "--break", "acme", "--token", "1", "--reason", "x"), 11 if fails else 7),
-    ):  # fmt: skip
+    ):
         assert int(commands.exit_code(arguments)) == code, capfd.readouterr()
         text += "".join(capfd.readouterr())
     assert PASSWORD not in text and (fails or "created" in text or "Apply complete" in text)
