@@ -85,9 +85,13 @@ def once(command: Command, measured: Measured) -> None:
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         began = time.perf_counter()
         process = subprocess.Popen(
-            command.arguments, stdin=subprocess.DEVNULL, stdout=out, stderr=err, cwd=command.folder,
+            command.arguments,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            cwd=command.folder,
             env=environment(command.environment),
-        )  # fmt: skip
+        )
         _, status, used = os.wait4(process.pid, 0)
         wall = time.perf_counter() - began
         process.returncode = os.waitstatus_to_exitcode(status)

@@ -47,10 +47,12 @@ def terraform(count: int) -> Command:
     if not (folder / "done").exists():
         _write_terraform(folder, count)
     return Command(
-        f"Terraform, {count:,} blocks", [str(_terraform()), "plan", "-input=false", "-no-color"],
+        f"Terraform, {count:,} blocks",
+        [str(_terraform()), "plan", "-input=false", "-no-color"],
         lambda code, out, err: code == 0 and "No changes. Your infrastructure matches the configuration." in out,
-        _TERRAFORM_ENVIRONMENT, folder,
-    )  # fmt: skip
+        _TERRAFORM_ENVIRONMENT,
+        folder,
+    )
 
 
 def octodns(count: int) -> Command:
@@ -59,9 +61,11 @@ def octodns(count: int) -> Command:
     if not (folder / "done").exists():
         _write_octodns(folder, count)
     return Command(
-        f"octoDNS, {count:,} records", [str(OCTODNS.absolute()), "--config-file", "config.yaml"],
-        lambda code, out, err: code == 0 and "No changes were planned" in out + err, folder=folder,
-    )  # fmt: skip
+        f"octoDNS, {count:,} records",
+        [str(OCTODNS.absolute()), "--config-file", "config.yaml"],
+        lambda code, out, err: code == 0 and "No changes were planned" in out + err,
+        folder=folder,
+    )
 
 
 @cache
@@ -87,16 +91,25 @@ def _write_terraform(folder: Path, count: int) -> None:
         }
         identifier = f"00000000-0000-4000-8000-{number:012d}"
         attributes = {"id": identifier, "input": typed, "output": typed, "triggers_replace": None}
-        resources.append({
-            "mode": "managed", "type": "terraform_data", "name": name,
-            "provider": 'provider["terraform.io/builtin/terraform"]',
-            "instances": [{"schema_version": 0, "attributes": attributes, "sensitive_attributes": []}],
-        })  # fmt: skip
+        resources.append(
+            {
+                "mode": "managed",
+                "type": "terraform_data",
+                "name": name,
+                "provider": 'provider["terraform.io/builtin/terraform"]',
+                "instances": [{"schema_version": 0, "attributes": attributes, "sensitive_attributes": []}],
+            }
+        )
     (folder / "main.tf").write_text("\n".join(blocks))
     state = {
-        "version": 4, "terraform_version": versions()["Terraform"], "serial": 1, "lineage": "0d5a8f0e-0000-4000-8000-000000000001",
-        "outputs": {}, "resources": resources, "check_results": None,
-    }  # fmt: skip
+        "version": 4,
+        "terraform_version": versions()["Terraform"],
+        "serial": 1,
+        "lineage": "0d5a8f0e-0000-4000-8000-000000000001",
+        "outputs": {},
+        "resources": resources,
+        "check_results": None,
+    }
     (folder / "terraform.tfstate").write_text(json.dumps(state))
     environment = {**os.environ, **_TERRAFORM_ENVIRONMENT}
     subprocess.run(
@@ -119,7 +132,10 @@ def _write_octodns(folder: Path, count: int) -> None:
         (folder / side).mkdir(parents=True, exist_ok=True)
         (folder / side / "example.com.yaml").write_text("\n".join(lines) + "\n")
     (folder / "config.yaml").write_text(
-        "---\nproviders:\n  desired:\n" + provider.format("desired") + "  live:\n" + provider.format("live")
+        "---\nproviders:\n  desired:\n"
+        + provider.format("desired")
+        + "  live:\n"
+        + provider.format("live")
         + "zones:\n  example.com.:\n    sources: [desired]\n    targets: [live]\n"
-    )  # fmt: skip
+    )
     (folder / "done").touch()

@@ -31,8 +31,11 @@ def picture(curves: Curves) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img"'
         ' aria-label="Time and peak memory of a plan without changes, by number of resources">\n'
-        + _STYLE + "".join(panels) + _legend(list(curves), height) + "</svg>\n"
-    )  # fmt: skip
+        + _STYLE
+        + "".join(panels)
+        + _legend(list(curves), height)
+        + "</svg>\n"
+    )
 
 
 def _panel(title: str, left: int, counts: Sequence[int], lines: Mapping[str, Sequence[tuple[int, float]]]) -> str:

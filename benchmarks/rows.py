@@ -302,11 +302,15 @@ def _apply_requests(counts: Mapping[str, int], creates: int, updates: int, delet
         parts = rest.split("/")[2:]
         seen[f"{method} {parts[1] if len(parts) > 1 else 'tenant'}{' item' if len(parts) > 2 else ''}"] += count
     allowed = {
-        "GET tenant": 1, "GET cpms": 1, "POST charger": creates, "PUT charger item": updates, "DELETE charger item": deletes,
+        "GET tenant": 1,
+        "GET cpms": 1,
+        "POST charger": creates,
+        "PUT charger item": updates,
+        "DELETE charger item": deletes,
         "GET charger item": updates + deletes,
         # the plan; each of two waves, and the look back after each of its first two stages
         "GET charger": 1 + (1 + 2) + (1 + 2),
-    }  # fmt: skip
+    }
     results = []
     for what in sorted({*allowed, *seen}):
         results.append(

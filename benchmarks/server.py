@@ -21,9 +21,14 @@ from pathlib import Path
 from typing import Any
 
 _TENANT_ROW = {
-    "id": 1, "name": "Acme Charging GmbH", "domainPrefix": "acme", "connectUrl": "wss://acme.broker.example/",
-    "createdAt": "2025-03-01T08:15:00.000Z", "updatedAt": "2025-03-01T08:15:00.000Z", "deletedAt": None,
-}  # fmt: skip
+    "id": 1,
+    "name": "Acme Charging GmbH",
+    "domainPrefix": "acme",
+    "connectUrl": "wss://acme.broker.example/",
+    "createdAt": "2025-03-01T08:15:00.000Z",
+    "updatedAt": "2025-03-01T08:15:00.000Z",
+    "deletedAt": None,
+}
 _REQUIRED = {"charger": ("identity", "displayName", "profileId"), "cpms": ("displayName", "url", "interval")}
 _UPDATES = {"charger": ("displayName", "profileId"), "cpms": ("url",)}
 

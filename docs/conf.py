@@ -35,7 +35,7 @@ NAVIGATION = {
     ],
     "Background": ["how-it-works", "architecture", "security", "reliability", "performance", "versions"],
     "Decisions": sorted(f"adr/{page.stem}" for page in DOCS.glob("adr/*.md")),
-}  # fmt: skip
+}
 _placed = {"index"}.union(*NAVIGATION.values())
 NAVIGATION["More"] = sorted({page.stem for page in DOCS.glob("*.md")} - _placed)
 # Pages of the navigation that may be missing: links to them are text until they are there.

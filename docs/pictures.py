@@ -68,9 +68,12 @@ def prepare(folder: Path) -> None:
     for text, state in ((APPLIED, "state"), (BY_HAND, "another")):
         (folder / "exolink.yaml").write_text(text, "utf-8")
         subprocess.run(
-            [*_TOOL, "apply", "--auto-approve"], cwd=folder, env=_environment(folder) | {"EXOLINK_STATE": state},
-            capture_output=True, check=True,
-        )  # fmt: skip
+            [*_TOOL, "apply", "--auto-approve"],
+            cwd=folder,
+            env=_environment(folder) | {"EXOLINK_STATE": state},
+            capture_output=True,
+            check=True,
+        )
     (folder / "exolink.yaml").write_text(WANTED, "utf-8")
 
 
@@ -79,17 +82,26 @@ _TOOL = (sys.executable, "-m", "exolink_reconcile")
 
 def _environment(folder: Path) -> dict[str, str]:
     return {
-        "PATH": os.environ["PATH"], "HOME": str(folder), "TERM": "xterm-256color", "LANG": "C.UTF-8",
-        "EXOLINK_API_URL": "emulator:live.db", "EXOLINK_STATE": "state",
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "TERM": "xterm-256color",
+        "LANG": "C.UTF-8",
+        "EXOLINK_API_URL": "emulator:live.db",
+        "EXOLINK_STATE": "state",
         "EXOLINK_PARALLELISM": "1",  # so that ids, and with them the digest, are the same each time
-    }  # fmt: skip
+    }
 
 
 def _screen(folder: Path, *arguments: str) -> str:
     child = pexpect.spawn(
-        _TOOL[0], [*_TOOL[1:], *arguments], cwd=str(folder), env=_environment(folder), encoding="utf-8", timeout=60,
+        _TOOL[0],
+        [*_TOOL[1:], *arguments],
+        cwd=str(folder),
+        env=_environment(folder),
+        encoding="utf-8",
+        timeout=60,
         dimensions=(60, COLUMNS),
-    )  # fmt: skip
+    )
     child.expect(pexpect.EOF)
     child.close()
     lines = str(child.before).replace("\r\n", "\n").rstrip("\n").split("\n")
