@@ -31,7 +31,7 @@ from exolink_reconcile.model import Diagnostic, Intent, LiveState, Plan, Result,
 from exolink_reconcile.pipeline import PlannedRun, Wanted
 from exolink_reconcile.report import colours, result_text, since, text
 from exolink_reconcile.resource import ListKey
-from exolink_reconcile.saved_plan import reader, writer
+from exolink_reconcile.saved_plan import reader
 from exolink_reconcile.saved_plan import wave as waves
 from exolink_reconcile.saved_plan.reader import SavedPlan
 from exolink_reconcile.saved_plan.wave import Wave
@@ -142,14 +142,7 @@ class Apply:
 
     def _tell_difference(self, saved: SavedPlan, run: PlannedRun) -> None:
         """Show what the plan would do now and the reviewed one would not, and the reverse, like `show --since`."""
-        pieces = writer.plan(
-            run.plan,
-            run.digests,
-            config_digest=run.desired.config_digest,
-            paths=self.options.paths,
-            options=self.options.recorded,
-        )
-        now = reader.read(b"".join(pieces))
+        now = reader.read(b"".join(start.document(run, self.options)))
         self.console.err(f"Since the review:\n{since.since(saved.document, now.document, most=_MOST_SHOWN)}")
 
     def _keep_base(self, store: Store, wanted: Wanted, run: PlannedRun, result: Result | None = None) -> None:

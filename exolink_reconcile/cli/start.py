@@ -85,6 +85,19 @@ def probed(run: PlannedRun, options: Options) -> PlannedRun:
     return replace(run, plan=replace(run.plan, probes=probes))
 
 
+def document(run: PlannedRun, options: Options) -> Sequence[bytes]:
+    """The plan JSON of a run, in pieces."""
+    from exolink_reconcile.saved_plan import writer
+
+    return writer.plan(
+        run.plan,
+        run.digests,
+        config_digest=run.desired.config_digest,
+        paths=options.paths,
+        options=options.recorded,
+    )
+
+
 def tell_unprobed(run: PlannedRun, options: Options, console: Console) -> None:
     """Say which --allow-unreachable has no effect, because nothing was probed there."""
     probed = {str(probe.address) for probe in run.plan.probes or ()}

@@ -48,16 +48,12 @@ def plan(
     **shared: Any,
 ) -> Exit:
     """Show what apply would do."""
-    from dataclasses import replace
-    from functools import partial
-
     from exolink_reconcile import files, pipeline
     from exolink_reconcile.cli import checkout, outputs, progress, start
     from exolink_reconcile.cli.metrics import METRICS
     from exolink_reconcile.cli.provenance import facts
     from exolink_reconcile.report.links import Links
     from exolink_reconcile.report.view import PlanView, render
-    from exolink_reconcile.saved_plan import writer
 
     RUN.annotates = format == "github"
     origins = facts(provenance, os.environ)
@@ -72,21 +68,14 @@ def plan(
     METRICS.planned(run.plan, run.lists, len(memory.intents))
     _tell(memory.note, len(memory.intents))
 
-    document = partial(
-        writer.plan,
-        digests=run.digests,
-        config_digest=run.desired.config_digest,
-        paths=options.paths,
-        options=options.recorded,
-    )
     if out:
         RUN.wrote = True
-        files.write(out, document(run.plan))
-    probed = start.probed(run, options).plan  # a saved plan has no probes: they are only true now, and from here
+        files.write(out, start.document(run, options))
+    run = start.probed(run, options)  # not before it is saved: probes are only true now, and from here
+    start.tell_unprobed(run, options, CONSOLE)
     from_root = checkout.from_root(os.environ)
-    start.tell_unprobed(replace(run, plan=probed), options, CONSOLE)
     view = PlanView(
-        probed, run.digest, options.paths, options.recorded, lambda: document(probed), wanted.documents,
+        run.plan, run.digest, options.paths, options.recorded, lambda: start.document(run, options), wanted.documents,
         from_root, full, show_unmanaged, max_size,
         CONSOLE.width, CONSOLE.terminal, CONSOLE.colours, Links(link_base, from_root), origins,
     )  # fmt: skip
