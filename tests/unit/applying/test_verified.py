@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support_cli import in_process, leave_home
+from support_cli import CommandResult, in_process, leave_home
 
 from exolink_reconcile.cli import commands
 from exolink_reconcile.state import homes, journal
@@ -21,7 +21,7 @@ chargers:
   - {identity: CP-1, displayName: One, profileId: 1}
   - {identity: CP-2, displayName: Two, profileId: 1}
 """
-Apply = Callable[..., int]
+Apply = Callable[..., CommandResult]
 
 
 @pytest.fixture
@@ -30,9 +30,9 @@ def apply(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Capture
     monkeypatch.setenv("PW", "hunter22secret")
     command = in_process(capfd)
 
-    def run(document: str, *options: str) -> int:
+    def run(document: str, *options: str) -> CommandResult:
         Path("exolink.yaml").write_text(document, "utf-8")
-        return command("apply", "--auto-approve", "--api-url", "emulator:e.db", "--state", "state", *options).code
+        return command("apply", "--auto-approve", "--api-url", "emulator:e.db", "--state", "state", *options)
 
     return run
 
@@ -51,7 +51,7 @@ def base(tenant: str = "acme") -> Any:
 
 def test_what_was_applied(apply: Apply) -> None:
     """What the YAML manages of each address, secrets masked; with what is sent on create only, for a repair."""
-    assert apply(DOCUMENT) == 0
+    assert apply(DOCUMENT).code == 0
     assert base() == {
         "tenant/acme": {"name": "Acme"},
         "cpms/A": {"url": "wss://u:***@a.example.com/", "interval": 30},
@@ -64,9 +64,9 @@ def test_what_was_applied(apply: Apply) -> None:
 def test_an_apply_with_nothing_to_do_renews_it(apply: Apply) -> None:
     """Objects that somebody else made and the YAML adopts have a base too; what is declared no more has none."""
     apply(DOCUMENT)
-    assert apply(DOCUMENT.replace("  - {identity: CP-2, displayName: Two, profileId: 1}\n", "")) == 0
+    assert apply(DOCUMENT.replace("  - {identity: CP-2, displayName: Two, profileId: 1}\n", "")).code == 0
     assert "charger/CP-2" not in base()
-    assert apply(DOCUMENT) == 0
+    assert apply(DOCUMENT).code == 0
     assert base()["charger/CP-2"] == {"displayName": "Two", "profileId": 1}
 
 
@@ -74,7 +74,7 @@ def test_what_a_run_leaves_out_keeps_its_base(apply: Apply) -> None:
     """A partial run says nothing about the rest."""
     apply(DOCUMENT)
     changed = DOCUMENT.replace("One", "Uno").replace("Two", "Due")
-    assert apply(changed, "--target", "acme/charger/CP-1") == 0
+    assert apply(changed, "--target", "acme/charger/CP-1").code == 0
     assert base()["charger/CP-1"]["displayName"] == "Uno" and base()["charger/CP-2"]["displayName"] == "Two"
     assert base()["cpms/A"] == {"url": "wss://u:***@a.example.com/", "interval": 30}
 
@@ -84,9 +84,9 @@ def test_what_is_held_back_keeps_its_base(apply: Apply) -> None:
     document = DOCUMENT.replace(", createOnly: [interval]", "")
     apply(document)
     assert base()["cpms/A"]["interval"] == 30
-    assert apply(document.replace("interval: 30", "interval: 60").replace("One", "Uno")) == 5
+    assert apply(document.replace("interval: 30", "interval: 60").replace("One", "Uno")).code == 5
     assert base()["cpms/A"]["interval"] == 30 and base()["charger/CP-1"]["displayName"] == "Uno"
-    assert apply(document.replace("interval: 30", "interval: 60").replace("One", "Uno")) == 5
+    assert apply(document.replace("interval: 30", "interval: 60").replace("One", "Uno")).code == 5
     assert base()["cpms/A"]["interval"] == 30
 
 
@@ -95,33 +95,32 @@ def test_what_must_not_exist_and_what_is_claimed(apply: Apply) -> None:
     document = DOCUMENT + "  - {identity: CP-3, displayName: Three, profileId: 1}\n"
     apply(document)
     removed = DOCUMENT + "removed: [{charger: CP-3}]\npolicy: {exclusive: [charger/CP-*]}\n"
-    assert apply(removed) == 0
+    assert apply(removed).code == 0
     stored_base = stored("acme")
     assert {str(address) for address in stored_base.removed} == {"acme/charger/CP-3"} and stored_base.exclusive == (
         "charger/CP-*",
     )
-    assert apply(DOCUMENT, "--target", "acme/charger/CP-1") == 0
+    assert apply(DOCUMENT, "--target", "acme/charger/CP-1").code == 0
     assert {str(address) for address in stored("acme").removed} == {"acme/charger/CP-3"}
 
 
-def test_a_repair_creates_what_has_fields_for_create_only(apply: Apply, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_repair_creates_what_has_fields_for_create_only(apply: Apply) -> None:
     """`--only drift` makes again what another hand deleted, although a field of it is never compared."""
     other = "  - {displayName: B, url: wss://b.example.com/, interval: 30}\nchargers:\n"
     plain = DOCUMENT.replace("u:${env:PW}@", "").replace("chargers:\n", other)
     apply(plain)
     with sqlite3.connect("e.db") as database:
         database.execute("DELETE FROM object WHERE shown LIKE '%\"A\"%'")
-    capfd.readouterr()
-    assert apply(plain, "--only", "drift", "--settle", "0") == 0
-    assert "1 added" in capfd.readouterr().out
+    code, out, _ = apply(plain, "--only", "drift", "--settle", "0")
+    assert code == 0 and "1 added" in out
 
 
 def test_what_comes_back_is_drift(apply: Apply, capfd: pytest.CaptureFixture[str]) -> None:
     """An object that the last apply removed, and that another hand made again, is not this change's."""
     apply(DOCUMENT)
     removed = DOCUMENT.replace("  - {identity: CP-2, displayName: Two, profileId: 1}\n", "removed: [{charger: CP-2}]\n")
-    assert apply(removed) == 0
-    assert apply(DOCUMENT, "--state", "elsewhere") == 0
+    assert apply(removed).code == 0
+    assert apply(DOCUMENT, "--state", "elsewhere").code == 0
     Path("exolink.yaml").write_text(removed, "utf-8")
     capfd.readouterr()
     assert commands.exit_code(["plan", "--api-url", "emulator:e.db", "--state", "state"]) == 0
