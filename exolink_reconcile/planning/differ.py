@@ -356,7 +356,7 @@ def _twice(rows: Iterable[Row]) -> str:
 
 
 def _nested(name: str, before: Any, after: Any) -> Iterable[FieldChange]:
-    """One change for each place inside a mapping or list that differs."""
+    """One change for each place inside a mapping or list that differs. No kind has such a field yet; the next one may."""
     from deepdiff import DeepDiff  # 30 ms and slow: only for a nested value, and only when it differs
 
     differences = DeepDiff(before, after, view="tree")

@@ -85,28 +85,22 @@ def since(before: Contract, after: Contract) -> str:
     return "\n".join([f"From {inert(before.title)} to {inert(after.title)}:", "", *lines]) + "\n"
 
 
-_Change = tuple[str, str, str, str | None, str | None]
-
-
-def _changes(before: Contract, after: Contract) -> list[_Change]:
+def _changes(before: Contract, after: Contract) -> Iterator[tuple[str, str, str, str | None, str | None]]:
     """Kind, operation, field (empty for the whole operation), evidence before and after; None: not offered."""
-    from deepdiff import DeepDiff
-
-    tree = DeepDiff(_facts(before), _facts(after), view="tree")
-    changes: list[_Change] = []
-    for levels in tree.values():
-        for level in levels:
-            kind, operation, field = level.path(output_format="list")
-            was, now = (value if isinstance(value, str) else None for value in (level.t1, level.t2))
-            changes.append((kind, operation, field, was, now))
-    return sorted(changes, key=lambda change: change[:3])
+    facts_before, facts_after = _facts(before), _facts(after)
+    for place in sorted({*facts_before, *facts_after}):
+        was, now = facts_before.get(place), facts_after.get(place)
+        if was != now:
+            yield *place, was, now
 
 
-def _facts(contract: Contract) -> dict[str, dict[str, dict[str, str]]]:
+def _facts(contract: Contract) -> dict[tuple[str, str, str], str]:
     """How each field is offered, by kind, operation and field; the operation itself is the field without a name."""
     return {
-        kind.kind: {name: dict(_offered(name, operation)) for name, operation in _operations(kind, offer).items()}
+        (kind.kind, name, field): offered
         for kind, offer in contract.offers.items()
+        for name, operation in _operations(kind, offer).items()
+        for field, offered in _offered(name, operation)
     }
 
 
