@@ -149,18 +149,18 @@ class Code(StrEnum):
     E_TENANT = _input("E-TENANT", "A tenant is listed under `removed`.", "Take it out: this tool never deletes a tenant.")
     E_TYPE = _input("E-TYPE", "A value is not of the type that its field has.", "Write what the message asks for.")
     E_UNKNOWN_KEY = _input("E-UNKNOWN-KEY", "A key is not known where it stands.", "Correct its spelling; the message names the nearest known key.")
-    E_URL = _input("E-URL", "A URL is not one of a WebSocket backend.", "Write ws://HOST/PATH or wss://HOST/PATH, with spaces and the like percent-encoded.")
+    E_URL = _input("E-URL", "A URL is not a WebSocket URL.", "Write ws://HOST/PATH or wss://HOST/PATH, with spaces and the like percent-encoded.")
     W_CONFUSABLE = _input("W-CONFUSABLE", "Two names look alike: some of their characters are different ones that look the same.", "Make sure that both are meant; copy the name from the one that is right.")
     W_EMPTY = _input("W-EMPTY", "A file of a folder holds no document and is skipped.", "Delete it, or write a document in it.")
-    W_GLOB = _input("W-GLOB", "A glob of `policy` matches nothing, or has marks that are nothing special in a glob.", "Correct it: only `*` and `?` are special, and case counts.")
+    W_GLOB = _input("W-GLOB", "A glob of `policy` matches nothing, or has marks that mean nothing in a glob.", "Correct it: only `*` and `?` are special, and case counts.")
     W_INCOMPLETE = _input("W-INCOMPLETE", "An entry lacks what the API needs to create such an object.", "Write it in the entry.")
     W_SECRET = _input("W-SECRET", "A password, or what may be a secret of a URL, is written out in the YAML.", "Keep it in a variable: ${env:NAME}.")
-    W_UNREAD = _input("W-UNREAD", "Something in a folder cannot be read: a link that leads nowhere, no regular file, a folder without rights.", "Take it away, or make it readable: --prune deletes nothing while something was not read.")
+    W_UNREAD = _input("W-UNREAD", "Something in a folder cannot be read: a link that leads nowhere, a file that is not regular, a folder that may not be entered.", "Take it away, or make it readable: --prune deletes nothing while something was not read.")
     W_UNUSED = _input("W-UNUSED", "Nothing uses it: a CSV file that no document names, or defaults of a document without that list.", "Name the file in `chargersFrom` or `cpmsFrom`, or move it away; move defaults beside their list.")
 
     E_AMBIGUOUS = _later("E-AMBIGUOUS", "A write was sent and its outcome is not known.", "Run plan: it shows what is live now.", Exit.UNKNOWN)
     E_ANSWER = _later("E-ANSWER", "The API answered with a status that this request cannot have.", "Check --api-url.", Exit.NO_ANSWER)
-    E_API_URL = _later("E-API-URL", "The address of the API is not one.", "Correct --api-url.", Exit.INVALID)
+    E_API_URL = _later("E-API-URL", "--api-url is not the address of an API.", "Correct --api-url.", Exit.INVALID)
     E_APPLIED = _later("E-APPLIED", "A saved plan has nothing left to do.", "Nothing: it was applied already.", Exit.STALE)
     E_BAD_ANSWER = _later("E-BAD-ANSWER", "The API answered with another object, with one of another tenant, or gave a field twice.", "Report it to Exolink: the answer cannot be trusted.", Exit.NO_ANSWER)
     E_BAD_LIST = _later("E-BAD-LIST", "A list of the API is not whole, has a row of another tenant, or is otherwise not as it should be.", "Check --api-url, or report it to Exolink.", Exit.NO_ANSWER)
@@ -170,13 +170,13 @@ class Code(StrEnum):
     E_CANNOT_UPDATE = _later("E-CANNOT-UPDATE", "The API offers no update of a field that differs.", "Revert it, list it in `createOnly`, or allow a replace, which gives the object a new id.", Exit.INCOMPLETE)
     E_CONTRACT = _later("E-CONTRACT", "The contract cannot be read, or does not offer a step.", "See `capabilities`.", Exit.INVALID, Exit.INCOMPLETE)
     E_CONTRADICTED = _later("E-CONTRADICTED", "A list contradicts what the plan saw, so nothing more is written in that tenant.", "Plan again: the list that the plan was made from was not whole, or another hand writes at the same time.", Exit.INCOMPLETE)
-    E_DELETES = _later("E-DELETES", "More deletes than go without saying.", "Check them; then give their number: --allow-deletes N.", Exit.REFUSED)
+    E_DELETES = _later("E-DELETES", "A plan has more deletes than are allowed without their number.", "Check them; then give the number: --allow-deletes N.", Exit.REFUSED)
     E_DENIED = _later("E-DENIED", "The API does not accept the token, or it may not do this.", "Give a token with the rights.", Exit.DENIED)
     E_DEPENDS = _later("E-DEPENDS", "Something that this step needs was not made.", "Fix that first.", Exit.INCOMPLETE)
     E_DUPLICATE_LIVE = _later("E-DUPLICATE-LIVE", "Two live objects have one name.", "Rename one in the web page, or pin an `id`.", Exit.INCOMPLETE)
     E_EDITED = _later("E-EDITED", "A plan file was changed after it was saved.", "Make a new one and have it reviewed.", Exit.STALE)
     E_EMULATOR = _later("E-EMULATOR", "The emulator cannot run.", "See the message: its database, its address or its contract.", Exit.INVALID)
-    E_EXISTS = _later("E-EXISTS", "A file that would be written is there already.", "Name another place, or say --overwrite where the command has it.", Exit.INVALID)
+    E_EXISTS = _later("E-EXISTS", "A file that would be written is there already.", "Name another place, or give --overwrite where the command has it.", Exit.INVALID)
     E_GATE = _later("E-GATE", "The gate between two stages let nothing more start.", "See what it printed; run the same command again to go on, or look at `history --run RUN --format yaml` to go back.", Exit.INCOMPLETE)
     E_INFERRED = _later("E-INFERRED", "A write is concluded from the documentation, not stated in it.", "Give --allow-inferred, or a --contract that documents it.", Exit.REFUSED)
     E_INSECURE = _later("E-INSECURE", "The token would travel in clear text.", "Use https://.", Exit.INVALID)
@@ -184,22 +184,24 @@ class Code(StrEnum):
     E_LIMIT = _later("E-LIMIT", "A value breaks a limit of the contract.", "Change the value in the YAML.", Exit.INVALID)
     E_LIST_BLIND = _later("E-LIST-BLIND", "What was created does not show up in the list.", "See `unknowns`; plan again later.", Exit.UNKNOWN)
     E_LIST_SHRANK = _later("E-LIST-SHRANK", "A list is empty that had rows before.", "If that is true: --allow-shrunk TENANT/KIND.", Exit.REFUSED)
-    E_LISTEN = _later("E-LISTEN", "The address to listen on is not one.", "Write HOST:PORT.", Exit.INVALID)
-    E_LOCK_LOST = _later("E-LOCK-LOST", "The lock was lost while an apply worked.", "Another apply may be at work: look who holds it (`locks`), then apply again.", Exit.LOCKED)
+    E_LISTEN = _later("E-LISTEN", "--listen is not an address to listen on.", "Write HOST:PORT.", Exit.INVALID)
+    E_LOCK_LOST = _later("E-LOCK-LOST", "The lock was lost while an apply worked.", "Another apply may be at work: see who holds it (`locks`), then apply again.", Exit.LOCKED)
     E_LOCKED = _later("E-LOCKED", "Another apply holds the lock.", "Wait for it, or give --lock-timeout.", Exit.LOCKED)
     E_MAX_SIZE = _later("E-MAX-SIZE", "What a plan holds back, deletes and replaces does not fit into --max-size.", "Allow more, show it elsewhere, or make the change in smaller parts.", Exit.INVALID)
     E_NO_APPROVAL = _later("E-NO-APPROVAL", "There is nobody to ask.", "Give --auto-approve, --plan or --expect.", Exit.INVALID)
+    E_NO_BASE = _later("E-NO-BASE", "There is nothing to judge causes by.", "Give --base, or apply once without --only.", Exit.INVALID)
     E_NO_LIST = _later("E-NO-LIST", "The API has no list of a kind.", "Check --api-url and the contract.", Exit.NO_ANSWER)
     E_NO_TENANT = _later("E-NO-TENANT", "A tenant is not live.", "Correct `tenant` in the YAML, or --api-url: the contract cannot create one.", Exit.NO_ANSWER)
     E_NORMALISED = _later("E-NORMALISED", "The API stores another value than was sent.", "Write the value that it stores.", Exit.INCOMPLETE)
     E_NOT_APPROVED = _later("E-NOT-APPROVED", "The answer was not yes.", "Nothing was written.", Exit.REFUSED)
     E_NOT_LIVE = _later("E-NOT-LIVE", "The id that an entry pins is not live.", "Correct `id`, or leave it out.", Exit.INCOMPLETE)
-    E_NOT_SETTLED = _later("E-NOT-SETTLED", "After the run something still differs.", "Plan again and look what does.", Exit.INCOMPLETE)
+    E_NOT_SETTLED = _later("E-NOT-SETTLED", "After the run something still differs.", "Plan again to see what.", Exit.INCOMPLETE)
     E_ORIGIN = _later("E-ORIGIN", "A request would have gone to another place than the API.", "Check --api-url.", Exit.NO_ANSWER)
     E_OTHER_NAME = _later("E-OTHER-NAME", "The object with the id of an entry has another name live.", "Correct the id or the name.", Exit.INCOMPLETE)
     E_PARTLY_READ = _later("E-PARTLY-READ", "Something in a folder was not read, and what it declares could be deleted by --prune.", "Take it away or make it readable; `validate` names it.", Exit.REFUSED)
     E_PINNED = _later("E-PINNED", "A pinned id stands in the way.", "Correct `id`, or leave it out.", Exit.INCOMPLETE)
     E_PLAN_FILE = _later("E-PLAN-FILE", "A file is not a saved plan.", "Make one with `plan --out FILE`.", Exit.INVALID)
+    E_PLAN_ORIGIN = _later("E-PLAN-ORIGIN", "A saved plan is for another API than this run.", "Give --api-url if the plan's API is meant.", Exit.STALE)
     E_PROXY = _later("E-PROXY", "The proxy that the environment names cannot be used.", "Correct the variable that the message names, or unset it.", Exit.INVALID)
     E_PUT_CLOBBERS = _later("E-PUT-CLOBBERS", "An update clears what it does not send.", "Declare those fields too, or ask Exolink.", Exit.INCOMPLETE)
     E_REDIRECT = _later("E-REDIRECT", "The API answered with a redirect, which is never followed.", "Correct --api-url.", Exit.NO_ANSWER)
@@ -209,32 +211,19 @@ class Code(StrEnum):
     E_STOPPED = _later("E-STOPPED", "An earlier step of this kind went wrong, so this one was not sent.", "Fix that one first.", Exit.INCOMPLETE)
     E_STORAGE = _later("E-STORAGE", "A local file cannot be written or read.", "Check --out and --state, and the disk.", Exit.STORAGE)
     E_TARGET = _later("E-TARGET", "A pattern or address of an option matches nothing.", "Addresses are TENANT/KIND/NAME.", Exit.INVALID)
-    E_TOKEN = _later("E-TOKEN", "There is no usable token; or, of `locks --break` (7), the tenant is not held by the token given.", "Give --token-file or EXOLINK_TOKEN; or the token that `locks` shows.", Exit.DENIED)
+    E_TOKEN = _later("E-TOKEN", "There is no usable token; for `locks --break` (7): the tenant is not held with the token given.", "Give --token-file or EXOLINK_TOKEN; for `locks --break` the token that `locks` shows.", Exit.DENIED)
     E_TOO_LARGE = _later("E-TOO-LARGE", "An answer of the API is larger than this tool reads.", "Check --api-url.", Exit.NO_ANSWER)
     E_UNREACHABLE = _later("E-UNREACHABLE", "The API cannot be reached.", "Check the network and --api-url; try again later.", Exit.NO_ANSWER, Exit.INCOMPLETE)
     E_UNREACHABLE_CPMS = _later("E-UNREACHABLE-CPMS", "A backend that a CPMS would point at cannot be reached from here.", "Correct its url, or give --allow-unreachable ADDRESS where only the broker can reach it.", Exit.REFUSED)
     E_UNREAD = _later("E-UNREAD", "The effect of a write could not be read back.", "Plan again.", Exit.INCOMPLETE)
     E_UNVERIFIED = _later("E-UNVERIFIED", "A write was answered and could not be read back.", "Plan again.", Exit.INCOMPLETE, Exit.NO_ANSWER, Exit.UNKNOWN, Exit.DENIED)
     E_USAGE = _later("E-USAGE", "The command line is wrong.", "See --help.", Exit.INVALID)
-    W_NOTHING_CLAIMED = _later("W-NOTHING-CLAIMED", "There is --prune, and no policy claims anything.", "Name in `exclusive` what may be pruned.")
-    W_NOTHING_READ = _later("W-NOTHING-READ", "What --target and --exclude leave is nothing.", "Correct them: nothing was compared.")
+    W_NOTHING_CLAIMED = _later("W-NOTHING-CLAIMED", "--prune was given, and no policy claims anything.", "Name in `exclusive` what may be pruned.")
+    W_NOTHING_READ = _later("W-NOTHING-READ", "--target and --exclude leave nothing.", "Correct them: nothing was compared.")
     W_RECHECK = _later("W-RECHECK", "The API shows no single object of a kind, so only its list can be read right before a write.", "Let nobody else write to that kind while apply runs.")
+    W_RENAME = _later("W-RENAME", "A new object looks like a live one under another name.", "Rename the live one in the web page, if the same is meant.")
     W_VARIABLE = _later("W-VARIABLE", "An environment variable starts with EXOLINK_ and belongs to no option.", "Correct its name, or unset it.")
     # fmt: on
-    E_NO_BASE = _later(
-        "E-NO-BASE", "There is nothing to judge causes by.", "Give --base, or apply once without --only.", Exit.INVALID
-    )
-    E_PLAN_ORIGIN = _later(
-        "E-PLAN-ORIGIN",
-        "A saved plan is for another API than this run.",
-        "Give --api-url if the plan's API is meant.",
-        Exit.STALE,
-    )
-    W_RENAME = _later(
-        "W-RENAME",
-        "A new object looks like a live one under another name.",
-        "Rename the live one in the web page, if the same is meant.",
-    )
 
     def __new__(
         cls, code: str, means: str = "", help: str = "", exits: tuple[Exit, ...] = (), reading: bool = False

@@ -40,7 +40,7 @@ _TENANT = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$"
 _DEFINITIONS: _Schema = {
     "text": {
         "if": {"type": ["object", "array", "null"]},
-        "then": {"type": "string", "errorMessage": "Text is wanted here. Leave the field out where there is none."},
+        "then": {"type": "string", "errorMessage": "Text is wanted here. Leave the field out if it has no value."},
         "allOf": [{"$ref": "#/definitions/references"}],
     },
     "references": {
@@ -193,7 +193,7 @@ def _policy(kinds: Sequence[Kind]) -> _Schema:
         ),
         "additionalProperties": False,
         "properties": {
-            "protect": globs("Globs on KIND/NAME: never deleted or replaced, whatever else is said.", protect),
+            "protect": globs("Globs on KIND/NAME: never deleted or replaced, whatever else the YAML says.", protect),
             "exclusive": globs("Globs on KIND/NAME: where --prune may delete what is not declared.", protect),
             "allowReplace": globs(
                 "KIND/NAME, exactly: may be deleted and made again, which gives it a new id.", [exact], exact=True

@@ -82,7 +82,7 @@ def test_the_bad_line_is_underlined(server: LanguageServer, path: Path) -> None:
     [
         ("charger-both-forms", 5, "`profile` and `profileId` say the same thing. Keep one of them."),
         ("charger-read-only", 5, "Read-only: the API reports it. Leave it out."),
-        ("charger-identity-null", 15, "Text is wanted here. Leave the field out where there is none."),
+        ("charger-identity-null", 15, "Text is wanted here. Leave the field out if it has no value."),
         ("cpms-interval-text", 15, "A whole number, such as 30; quoted is fine."),
         ("cpms-flag-yes", 22, "true or false."),
         ("cpms-unknown-key", 5, "Property intervall is not allowed."),
