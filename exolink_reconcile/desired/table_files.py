@@ -4,6 +4,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -43,17 +44,11 @@ class TableFiles:
     def unused(self, tables: Iterable[str]) -> Iterator[Diagnostic]:
         """A warning for each of these CSV files (all in the folders) that no document names."""
         for path in tables:
-            yield from self._unused(path)
-
-    def _unused(self, path: str) -> Iterator[Diagnostic]:
-        try:
-            state = os.stat(path)
-        except OSError:
-            return
-        if (state.st_dev, state.st_ino) not in self._by_identity:
-            summary = "a table that no document names"
-            detail = "Name it in `chargersFrom` or `cpmsFrom`, or move it away."
-            yield Diagnostic("W-UNUSED", summary, Source(path, 1, 1), detail, "warning")
+            with suppress(OSError):
+                if _identity(os.stat(path)) not in self._by_identity:
+                    summary = "a table that no document names"
+                    detail = "Name it in `chargersFrom` or `cpmsFrom`, or move it away."
+                    yield Diagnostic("W-UNUSED", summary, Source(path, 1, 1), detail, "warning")
 
     def _file(self, document: Document, file: str) -> TableFile:
         folder = os.path.dirname(document.path)
@@ -63,17 +58,14 @@ class TableFiles:
         try:
             if not _is_inside(path, folder or "."):
                 detail = "Tables stand in the folder of the YAML file that names them, or below it."
-                problem = Problem("E-LINK", f"the table {written_path} is outside of the YAML's folder", detail)
-                return TableFile(written_path, b"", problem=problem)
+                return _unusable(
+                    written_path, "E-LINK", f"the table {written_path} is outside of the YAML's folder", detail
+                )
             data, identity = self._read(path)
         except (OSError, ValueError) as error:
             reason = (error.strerror if isinstance(error, OSError) else None) or "this cannot be the name of a file"
             detail = "`file` is relative to the folder of the YAML file."
-            return TableFile(
-                written_path,
-                b"",
-                problem=Problem("E-READ", f"the table {written_path} cannot be read: {reason}", detail),
-            )
+            return _unusable(written_path, "E-READ", f"the table {written_path} cannot be read: {reason}", detail)
         if identity not in self._by_identity:
             self._by_identity[identity] = data
             self.digests.append(f"{written_path}\0{hashlib.sha256(data).hexdigest()}\0")
@@ -88,7 +80,7 @@ class TableFiles:
     def _read(self, path: str) -> tuple[bytes, tuple[int, int]]:
         """The bytes of a regular file, at most one more than it may have, and its identity."""
         state = os.stat(path)
-        identity = state.st_dev, state.st_ino
+        identity = _identity(state)
         if identity in self._by_identity:
             return self._by_identity[identity], identity
         if not stat.S_ISREG(state.st_mode):
@@ -115,7 +107,15 @@ def too_many_entries() -> str:
 
 
 def _too_much(path: str, summary: str) -> TableFile:
-    return TableFile(path, b"", problem=Problem("E-SIZE", summary, "Plan fewer of them at a time."))
+    return _unusable(path, "E-SIZE", summary, "Plan fewer of them at a time.")
+
+
+def _unusable(path: str, code: str, summary: str, detail: str) -> TableFile:
+    return TableFile(path, b"", problem=Problem(code, summary, detail))
+
+
+def _identity(state: os.stat_result) -> tuple[int, int]:
+    return state.st_dev, state.st_ino
 
 
 def _is_inside(path: str, folder: str) -> bool:
