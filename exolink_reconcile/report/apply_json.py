@@ -16,14 +16,12 @@ from typing import Any
 from exolink_reconcile.codes import Exit
 from exolink_reconcile.errors import InputError, ReconcileError
 from exolink_reconcile.inert import inert, json_without_commands
-from exolink_reconcile.model import Action, Diagnostic, Outcome, Plan, Result, Status, Step
+from exolink_reconcile.model import Diagnostic, Outcome, Plan, Result, Status, Step
 from exolink_reconcile.report.validation_json import diagnostic
 from exolink_reconcile.resource import Address
 from exolink_reconcile.saved_plan.rows import resource_address
 
 Event = dict[str, Any]
-
-_ACTIONS = {Action.CREATE: "create", Action.UPDATE: "update", Action.REPLACE: "replace", Action.DELETE: "delete"}
 
 
 def text(event: Event, at: str) -> str:
@@ -45,8 +43,8 @@ def version(number: str) -> Event:
 def plan(plan: Plan, digest: str) -> Iterator[Event]:
     """One event for each step, then the counts with what is held back and the digest."""
     for step in plan.steps:
-        planned = {"resource": _resource(step.address), "action": _ACTIONS[step.action]}
-        yield _event("planned_change", f"{step.address}: Plan to {_ACTIONS[step.action]}", change=planned)
+        planned = {"resource": _resource(step.address), "action": step.action.word}
+        yield _event("planned_change", f"{step.address}: Plan to {step.action.word}", change=planned)
     add, change, remove = plan.counts
     sentence = f"Plan: {add} to add, {change} to change, {remove} to destroy."
     held = [
@@ -63,7 +61,7 @@ def plan(plan: Plan, digest: str) -> Iterator[Event]:
 
 def started(step: Step) -> Event:
     """A write is about to be sent."""
-    return _event("apply_start", f"{step.address}: {_ACTIONS[step.action]}", hook=_hook(step))
+    return _event("apply_start", f"{step.address}: {step.action.word}", hook=_hook(step))
 
 
 def answered(step: Step, seconds: int) -> Event:
@@ -177,7 +175,7 @@ def _changes(counts: tuple[int, int, int], operation: str) -> dict[str, Any]:
 
 
 def _hook(step: Step, **more: Any) -> dict[str, Any]:
-    return {"resource": _resource(step.address), "action": _ACTIONS[step.action], **more}
+    return {"resource": _resource(step.address), "action": step.action.word, **more}
 
 
 def _resource(address: Address) -> dict[str, str]:
