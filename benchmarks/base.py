@@ -11,6 +11,7 @@ from exolink_reconcile.applying import verified
 from exolink_reconcile.desired import desired_state, files
 from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.state.journal import Journal
+from exolink_reconcile.state.store import NewBase
 
 
 def main(url: str, state: str, path: str) -> None:
@@ -20,7 +21,7 @@ def main(url: str, state: str, path: str) -> None:
     journal = Journal(Path(state), url)
     for tenant in desired.tenants:
         with journal.hold([tenant.name], 0.0, print):
-            journal.keep_base(tenant.name, verified.declared(tenant), ())
+            journal.keep_base(tenant.name, NewBase(verified.declared(tenant)))
     journal.close()
 
 

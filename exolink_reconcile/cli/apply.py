@@ -36,7 +36,7 @@ from exolink_reconcile.saved_plan import wave as waves
 from exolink_reconcile.saved_plan.reader import SavedPlan
 from exolink_reconcile.saved_plan.wave import Wave
 from exolink_reconcile.state import homes
-from exolink_reconcile.state.store import Base, Store
+from exolink_reconcile.state.store import Base, NewBase, Store
 
 _MOST_SHOWN = 20
 
@@ -150,13 +150,13 @@ class Apply:
         not_verified = verified.NotVerified(run.plan, wanted.choices, result)
         for tenant in run.desired.tenants:
             if tenant.name in run.plan.tenants:
-                store.keep_base(
-                    tenant.name,
-                    verified.declared(tenant, but=not_verified),
-                    not_verified,
+                base = NewBase(
+                    declared=verified.declared(tenant, but=not_verified),
+                    keep=not_verified,
                     removed=verified.removed(tenant),
                     exclusive=[pattern.glob for pattern in tenant.policy.exclusive],
                 )
+                store.keep_base(tenant.name, base)
 
     @contextmanager
     def _left_open(self, wanted: Wanted, store: Store) -> Iterator[None]:

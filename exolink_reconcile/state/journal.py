@@ -12,7 +12,7 @@ import sqlite3
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from exolink_reconcile.resource import Address, ListKey
 from exolink_reconcile.state import audit, journal_file, journal_rows, lock, store
 from exolink_reconcile.state import folder as folders
 from exolink_reconcile.state.group_commit import GroupCommit
-from exolink_reconcile.state.store import Base, Content, Lease, Memory, Write
+from exolink_reconcile.state.store import Base, Content, Lease, Memory, NewBase, Write
 
 _FILES = ("journal.db", "journal.db-wal")
 _OLD_IN_A_ROW = 500  # intents are numbered in the order of time: before so many old ones in a row, all are old
@@ -337,17 +337,9 @@ class Journal:
         with journal_rows.storage("the journal cannot be read"):
             return journal_rows.base(self._database, self.origin, tenant)
 
-    def keep_base(
-        self,
-        tenant: str,
-        declared: Mapping[Address, Mapping[str, Any]],
-        keep: Container[Address],
-        *,
-        removed: Iterable[Address] = (),
-        exclusive: Sequence[str] = (),
-    ) -> None:
-        """Remember what was declared and verified, in place of the base before; see Store.keep_base."""
-        content = store.renewed_base(self.base(tenant), declared, keep, removed=removed, exclusive=exclusive)
+    def keep_base(self, tenant: str, base: NewBase) -> None:
+        """Remember what an apply declared and verified, in place of the base before."""
+        content = base.packed(self.base(tenant))
         with journal_rows.storage("the journal cannot be written"), self._changes.lock, self._transaction() as database:
             database.execute(
                 "INSERT OR REPLACE INTO base VALUES (?, ?, ?, ?)", (self.origin, tenant, time.time(), content)

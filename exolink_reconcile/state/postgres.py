@@ -12,7 +12,7 @@ that drops is made again and the statement sent again, as long as the lease last
 import json
 import time
 import uuid
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +27,7 @@ from exolink_reconcile.state.connection import PATIENCE, Link
 from exolink_reconcile.state.database_url import Database
 from exolink_reconcile.state.group_commit import GroupCommit
 from exolink_reconcile.state.leases import Leases
-from exolink_reconcile.state.store import Base, Lease, Write
+from exolink_reconcile.state.store import Base, Lease, NewBase, Write
 
 _AT_ONCE = 5_000  # rows of a statement
 # What the kinds of changes take, in the words of statements.CHANGE.
@@ -293,17 +293,9 @@ class PostgresStore:
         except (ValueError, TypeError):
             raise StorageFailed("E-STORAGE", f"{self.where}: what it keeps of tenant {tenant} is damaged") from None
 
-    def keep_base(
-        self,
-        tenant: str,
-        declared: Mapping[Address, Mapping[str, Any]],
-        keep: Container[Address],
-        *,
-        removed: Iterable[Address] = (),
-        exclusive: Sequence[str] = (),
-    ) -> None:
-        """Remember what was declared and verified, in place of the base before; see Store.keep_base."""
-        content = store.renewed_base(self.base(tenant), declared, keep, removed=removed, exclusive=exclusive)
+    def keep_base(self, tenant: str, base: NewBase) -> None:
+        """Remember what an apply declared and verified, in place of the base before."""
+        content = base.packed(self.base(tenant))
         self._ask(statements.KEEP_BASE, {"origin": self.origin, "tenant": tenant, "content": content})
 
     def done(self, digest: str) -> frozenset[Address]:

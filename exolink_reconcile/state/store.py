@@ -39,6 +39,28 @@ class Base:
 
 
 @dataclass(frozen=True, slots=True)
+class NewBase:
+    """What an apply of a tenant declared and verified now, with the fields of `Base`.
+
+    An address in `keep` keeps its old base: it was held back, failed, or was not part of this run.
+    """
+
+    declared: Mapping[Address, Mapping[str, Any]]
+    keep: Container[Address] = ()
+    removed: Iterable[Address] = ()
+    exclusive: Sequence[str] = ()
+
+    def packed(self, before: Base | None) -> bytes:
+        """The bytes to store in place of the base before."""
+        declared = {address: fields for address, fields in self.declared.items() if address not in self.keep}
+        removed = {address for address in self.removed if address not in self.keep}
+        if before is not None:
+            declared |= {address: fields for address, fields in before.declared.items() if address in self.keep}
+            removed |= {address for address in before.removed if address in self.keep}
+        return _packed(declared, removed, self.exclusive)
+
+
+@dataclass(frozen=True, slots=True)
 class Write:
     """One write of the history. `outcome` is None while nobody knows it; `made_id` is the id of what a create made."""
 
@@ -146,20 +168,8 @@ class Store(Protocol):
     def base(self, tenant: str) -> Base | None:
         """What the last apply of a tenant declared and verified; None if there was none."""
 
-    def keep_base(
-        self,
-        tenant: str,
-        declared: Mapping[Address, Mapping[str, Any]],
-        keep: Container[Address],
-        *,
-        removed: Iterable[Address] = (),
-        exclusive: Sequence[str] = (),
-    ) -> None:
-        """Remember what an apply declared and verified, in place of the base before.
-
-        `declared` are the managed fields of each address as JSON values, secrets masked; `removed` and `exclusive` as in
-        `Base`. An address in `keep` keeps its old base: it was held back, failed, or was not part of this run.
-        """
+    def keep_base(self, tenant: str, base: NewBase) -> None:
+        """Remember what an apply declared and verified, in place of the base before."""
 
     def history(self, run: str | None = None) -> Iterator[Write]:
         """The writes of earlier runs, or of one run, newest first."""
@@ -212,23 +222,6 @@ def write(row: Mapping[str, Any]) -> Write:
         Address(row["tenant"], row["kind"], row["name"]), row["action"], row["remote_id"], row["made"],
         json.loads(row["before"]), json.loads(row["after"]), row["outcome"], row["code"] or "", row["detail"] or "",
     )  # fmt: skip
-
-
-def renewed_base(
-    before: Base | None,
-    declared: Mapping[Address, Mapping[str, Any]],
-    keep: Container[Address],
-    *,
-    removed: Iterable[Address] = (),
-    exclusive: Sequence[str] = (),
-) -> bytes:
-    """The bytes of the new base: what was declared now, except for the addresses that keep their old base."""
-    renewed = {address: fields for address, fields in declared.items() if address not in keep}
-    gone = {address for address in removed if address not in keep}
-    if before is not None:
-        renewed |= {address: fields for address, fields in before.declared.items() if address in keep}
-        gone |= {address for address in before.removed if address in keep}
-    return _packed(renewed, gone, exclusive)
 
 
 def _packed(

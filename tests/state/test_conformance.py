@@ -11,6 +11,7 @@ from support_journal import intended, names, step
 from exolink_reconcile.errors import Locked, ReconcileError
 from exolink_reconcile.model import Action, Outcome, Status
 from exolink_reconcile.resource import Address, ListKey
+from exolink_reconcile.state.store import NewBase
 
 from .conftest import ORIGIN, Open
 
@@ -262,8 +263,10 @@ def test_the_base(home: Open) -> None:
     a, b, c, d, e = (Address("acme", "cpms", name) for name in ("A", "B/ü", "C", "D", "E"))
     store = home()
     assert store.base("acme") is None
-    store.keep_base("acme", {a: {"url": "1", "interval": 30}, b: {"url": "2", "interval": 60}}, keep=(), removed=[d])
-    store.keep_base("acme", {a: {"url": "3"}, b: {"url": "9"}, c: {}}, keep={b, d}, removed=[e], exclusive=["cpms/*"])
+    store.keep_base("acme", NewBase({a: {"url": "1", "interval": 30}, b: {"url": "2", "interval": 60}}, removed=[d]))
+    store.keep_base(
+        "acme", NewBase({a: {"url": "3"}, b: {"url": "9"}, c: {}}, keep={b, d}, removed=[e], exclusive=["cpms/*"])
+    )
     base = home().base("acme")
     assert base is not None and abs(base.when - time.time()) < 3600
     assert base.declared == {a: {"url": "3"}, b: {"url": "2", "interval": 60}, c: {}}

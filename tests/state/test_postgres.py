@@ -11,6 +11,7 @@ from exolink_reconcile.model import Outcome, Status
 from exolink_reconcile.resource import ListKey
 from exolink_reconcile.state import connection, migrations, statements
 from exolink_reconcile.state.postgres import PostgresStore
+from exolink_reconcile.state.store import NewBase
 
 # ----------------------------------------------------------------------------------------------------------- partitions
 
@@ -99,7 +100,7 @@ def test_roles(postgres: Home) -> None:
         writer.answered(sent)
         writer.settle([Outcome(sent, Status.UNKNOWN)])
         writer.saw({ListKey("acme", "cpms"): 1})
-        writer.keep_base("acme", {}, ())
+        writer.keep_base("acme", NewBase({}))
         writer.ended(0, (0, 0, 0))
     for statement in ("UPDATE exolink.audit SET who = 'x'", "DELETE FROM exolink.audit", "DELETE FROM exolink.op"):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):

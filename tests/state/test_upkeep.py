@@ -10,6 +10,7 @@ from exolink_reconcile.errors import StorageFailed
 from exolink_reconcile.model import Outcome, Status
 from exolink_reconcile.resource import Address, ListKey
 from exolink_reconcile.state import journal, migrations, upkeep
+from exolink_reconcile.state.store import NewBase
 
 
 def test_tables_are_made_once(postgres: Home) -> None:
@@ -52,7 +53,7 @@ def test_a_folder_is_imported_once(postgres: Home, tmp_path: Path) -> None:
         store.intend(open_step, {}, {})
         store.settle([Outcome(done, Status.DONE, made=5)])
         store.saw({ListKey("acme", "cpms"): 3})
-        store.keep_base("acme", {Address("acme", "cpms", "A"): {"interval": 3}}, ())
+        store.keep_base("acme", NewBase({Address("acme", "cpms", "A"): {"interval": 3}}))
     assert upkeep.import_folder(postgres.database, folder) == (2, 1, 1)
     assert upkeep.import_folder(postgres.database, folder) == (0, 0, 0)
     shared = postgres.open()
@@ -73,7 +74,7 @@ def test_prune(postgres: Home) -> None:
         store.intend(step("Open"), {}, {})
         store.settle([Outcome(done, Status.DONE)])
         store.saw({ListKey("acme", "cpms"): 3})
-        store.keep_base("acme", {}, ())
+        store.keep_base("acme", NewBase({}))
     assert upkeep.prune(postgres.database, 1) == (0, 0)
     assert upkeep.prune(postgres.database, 0) == (1, 2)
     assert [write.address.name for write in store.history()] == ["Open"]

@@ -14,7 +14,7 @@ from exolink_reconcile.resource import Address, ListKey
 from exolink_reconcile.state import audit as audits
 from exolink_reconcile.state import journal
 from exolink_reconcile.state.journal import Journal, peek
-from exolink_reconcile.state.store import Memory
+from exolink_reconcile.state.store import Memory, NewBase
 
 # ---------------------------------------------------------------------------------------------------------- the folder
 
@@ -359,9 +359,9 @@ def test_the_base(tmp_path: Path) -> None:
     a, b, c = (Address("acme", "cpms", name) for name in "ABC")
     with Journal(tmp_path, ORIGIN) as opened:
         assert opened.base("acme") is None
-        opened.keep_base("acme", {a: {"url": "1", "interval": 30}, b: {"url": "2", "interval": 60}}, keep=())
-        opened.keep_base("acme", {a: {"url": "3"}, b: {"url": "9"}, c: {}}, keep={b})
-        opened.keep_base("beta", {}, keep=())
+        opened.keep_base("acme", NewBase({a: {"url": "1", "interval": 30}, b: {"url": "2", "interval": 60}}))
+        opened.keep_base("acme", NewBase({a: {"url": "3"}, b: {"url": "9"}, c: {}}, keep={b}))
+        opened.keep_base("beta", NewBase({}))
         base = opened.base("acme")
         assert base is not None and base.declared == {a: {"url": "3"}, b: {"url": "2", "interval": 60}, c: {}}
     memory = peek(tmp_path, ORIGIN, ["acme", "beta", "gamma"])

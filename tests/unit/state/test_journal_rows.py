@@ -13,6 +13,7 @@ from exolink_reconcile.model import Outcome, Status
 from exolink_reconcile.resource import Address
 from exolink_reconcile.state import journal_file, journal_rows
 from exolink_reconcile.state.journal import Journal, peek
+from exolink_reconcile.state.store import NewBase
 
 
 @pytest.mark.parametrize(
@@ -108,7 +109,7 @@ def test_a_write_of_long_ago_behind_a_wrong_clock(tmp_path: Path) -> None:
 def test_a_base_of_an_earlier_version(tmp_path: Path) -> None:
     """One that kept only what was declared is still read; what was claimed then is not known."""
     with Journal(tmp_path, ORIGIN) as opened:
-        opened.keep_base("acme", {}, keep=())
+        opened.keep_base("acme", NewBase({}))
         content = zlib.compress(json.dumps([["cpms", ["url"], ["A"], [["1"]]]]).encode())
         change(tmp_path, f"UPDATE base SET content = x'{content.hex()}'")
         base = opened.base("acme")
@@ -119,7 +120,7 @@ def test_a_base_of_an_earlier_version(tmp_path: Path) -> None:
 def test_a_base_that_is_damaged(tmp_path: Path) -> None:
     """It is a storage failure, to plan a note, and never a base."""
     with Journal(tmp_path, ORIGIN) as opened:
-        opened.keep_base("acme", {}, keep=())
+        opened.keep_base("acme", NewBase({}))
         change(tmp_path, "UPDATE base SET content = x'00'")
         with pytest.raises(StorageFailed, match="damaged"):
             opened.base("acme")

@@ -16,7 +16,7 @@ GONE = Address("acme", "charger", "CP-9")
 def renewed(
     before: store.Base | None, declared: dict[Address, dict[str, Any]], keep: set[Address], **more: Any
 ) -> store.Base:
-    return store.unpack_base("acme", 5.0, store.renewed_base(before, declared, keep, **more))
+    return store.unpack_base("acme", 5.0, store.NewBase(declared, keep, **more).packed(before))
 
 
 def test_a_base_is_read_as_it_was_packed() -> None:
