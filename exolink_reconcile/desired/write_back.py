@@ -321,8 +321,7 @@ def _scalars(file: YamlFile, wanted: set[tuple[int, int]]) -> Iterator[tuple[tup
     """The scalar values in the mappings whose first keys are at the wanted places: place, key, event, in braces or not."""
     cut = parser.cut_lists(file)
     events = parser.parse_events(file, cut.rest({line for line, _ in wanted}) if cut else None)
-    # For each open collection: is it a mapping, its place, the key whose value comes next, is it in braces or brackets.
-    stack: list[list[Any]] = []
+    stack: list[_Open] = []
     for event in events:
         kind = event.__class__
         if kind is MappingEndEvent or kind is SequenceEndEvent:
@@ -331,18 +330,27 @@ def _scalars(file: YamlFile, wanted: set[tuple[int, int]]) -> Iterator[tuple[tup
         if kind not in (ScalarEvent, MappingStartEvent, SequenceStartEvent):
             continue
         top = stack[-1] if stack else None
-        if top is not None and top[0]:
-            if top[2] is None:
-                place = (event.start_mark.line + 1, event.start_mark.column + 1)
-                top[1] = top[1] or place
-                top[2] = getattr(event, "value", "")
+        if top is not None and top.is_mapping:
+            if top.key is None:
+                top.place = top.place or (event.start_mark.line + 1, event.start_mark.column + 1)
+                top.key = getattr(event, "value", "")
             else:
-                if kind is ScalarEvent and top[1] in wanted:
-                    yield top[1], top[2], event, top[3]
-                top[2] = None
+                if kind is ScalarEvent and top.place in wanted:
+                    yield top.place, top.key, event, top.in_flow
+                top.key = None
         if kind is not ScalarEvent:
-            in_flow = bool(event.flow_style) or (top is not None and top[3])
-            stack.append([kind is MappingStartEvent, None, None, in_flow])
+            in_flow = bool(event.flow_style) or (top is not None and top.in_flow)
+            stack.append(_Open(kind is MappingStartEvent, in_flow))
+
+
+@dataclass(slots=True)
+class _Open:
+    """A collection that the walk is inside of: in braces or brackets or not, its place, the key whose value comes next."""
+
+    is_mapping: bool
+    in_flow: bool
+    place: tuple[int, int] | None = None
+    key: str | None = None
 
 
 _PLAIN = re.compile(r"\w(?:[\w ./()+@=-]*[\w./()+@=-])?")
