@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from exolink_reconcile.cli.console import Console
+from exolink_reconcile.cli.signals import Interrupted
 from exolink_reconcile.codes import Exit
 from exolink_reconcile.errors import ReconcileError
 from exolink_reconcile.model import Diagnostic, Intent, Plan, Result, Step
@@ -91,11 +92,14 @@ class EventStream:
 
 def exit_code_of(error: BaseException) -> Exit:
     """The exit code of a run that ends with this error."""
-    if isinstance(error, ReconcileError):
-        return error.exit_code
-    if isinstance(error, KeyboardInterrupt):
-        return Exit.INTERRUPTED
-    return Exit.of_signal(number) if (number := getattr(error, "signal", 0)) else Exit.BUG
+    match error:
+        case ReconcileError():
+            return error.exit_code
+        case Interrupted():
+            return Exit.of_signal(error.signal)
+        case KeyboardInterrupt():
+            return Exit.INTERRUPTED
+    return Exit.BUG
 
 
 def _now() -> str:

@@ -72,7 +72,7 @@ class Metrics:
             ],
             ("exolink_unknown_writes", "Writes whose outcome is not known."): [({}, self._unknown)],
         }
-        return "".join(_metric(name, help, values) for (name, help), values in metrics.items())
+        return "".join(line for (name, help), values in metrics.items() for line in _lines(name, help, values))
 
     def write(self, path: str, code: Exit) -> None:
         """Write the file, completely or not at all. Raises StorageFailed."""
@@ -86,19 +86,15 @@ class Metrics:
 def _causes(plan: Plan) -> Iterator[tuple[Address, str]]:
     """Each difference and whose change it is (none: no base says it); everything held back at an address is one."""
     for held in plan.held_back:
-        yield held.address, getattr(held, "cause", None) or "none"
+        yield held.address, "none"
     for step in plan.steps:  # a step has the last word on its address
-        yield step.address, getattr(step, "cause", None) or "none"
+        yield step.address, step.cause or "none"
 
 
 def _earlier(text: str) -> float:
     """The last success in a file of metrics; 0 if it has none."""
     match = re.search(rf"(?m)^{_SUCCESS} (\d{{1,15}}(?:\.\d{{1,9}})?)$", text)
     return float(match[1]) if match else 0.0
-
-
-def _metric(name: str, help: str, values: Iterable[tuple[_Labels, float]]) -> str:
-    return "".join(_lines(name, help, values))
 
 
 def _lines(name: str, help: str, values: Iterable[tuple[_Labels, float]]) -> Iterator[str]:
