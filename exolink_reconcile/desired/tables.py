@@ -177,29 +177,24 @@ def _checked_entries(
     reader = _RowReader(table, *place)
     while reader.at < end:
         row = reader.read()
+        if row is None:
+            continue
         if isinstance(row, Diagnostic):
             yield row
-        elif row is not None:
-            yield from _entry_or_problems(table, fields, unnamed, row, expand)
+            continue
+        line, start, cells = row
+        stray = next((index for index in unnamed if cells[index]), None) if unnamed else None
+        if stray is not None:
+            span = csv_rows.spans(table.text, table.delimiter, start, line)[stray]
+            detail = "Name its column in the header, or empty the cell. Cells that hold a delimiter need quotes."
+            yield csv_rows.problem(table.path, span.line, span.column, "a cell in a column without a name", detail)
+            continue
+        entry = _entry(fields, cells, "" in fields)
+        entry.file, entry.line, entry.column = table, line, 1
+        if any("${" in cell for cell in entry.values()):
+            yield from _expanded(table, entry, start, expand)
+        yield entry
     return reader.at, reader.line
-
-
-def _entry_or_problems(
-    table: Table, fields: Sequence[str], unnamed: Sequence[int], row: _Row, expand: Expand
-) -> Iterator[Node | Diagnostic]:
-    """The entry of a row, behind what is wrong with its references; or a problem: it has a cell without a column name."""
-    line, start, cells = row
-    stray = next((index for index in unnamed if cells[index]), None)
-    if stray is not None:
-        span = csv_rows.spans(table.text, table.delimiter, start, line)[stray]
-        detail = "Name its column in the header, or empty the cell. Cells that hold a delimiter need quotes."
-        yield csv_rows.problem(table.path, span.line, span.column, "a cell in a column without a name", detail)
-        return
-    entry = _entry(fields, cells, "" in fields)
-    entry.file, entry.line, entry.column = table, line, 1
-    if any("${" in cell for cell in entry.values()):
-        yield from _expanded(table, entry, start, expand)
-    yield entry
 
 
 def entries_at(table: Table, lines: Iterable[int]) -> Iterator[Node]:
