@@ -23,21 +23,21 @@ _FAR_FUTURE = 1e12  # a lock file may hold any number; later moments have no dat
 
 @dataclass(frozen=True, slots=True)
 class _Lock:
-    """One lock that we hold."""
+    """One lock that we hold: `file` is the device and inode of what we opened."""
 
-    path: Path
+    path: str
     handle: int
     tenant: str
+    file: tuple[int, int]
 
     @property
     def is_at_its_path(self) -> bool:
         """Whether the file that we hold is the one that others find; if not, two runs may hold "the" lock."""
         try:
-            file = os.stat(self.path, follow_symlinks=False)
+            status = os.stat(self.path, follow_symlinks=False)
         except OSError:
             return False
-        ours = os.fstat(self.handle)
-        return (file.st_dev, file.st_ino) == (ours.st_dev, ours.st_ino)
+        return (status.st_dev, status.st_ino) == self.file
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,9 @@ def hold(
 def _take(folder: Path, origin: str, tenant: str, ends_at: float, say: Callable[[str], None], run: str) -> _Lock:
     path = path_of(folder, origin, tenant)
     while True:
-        lock = _Lock(path, _opened(path), tenant)
+        handle = _opened(path)
+        status = os.fstat(handle)
+        lock = _Lock(str(path), handle, tenant, (status.st_dev, status.st_ino))
         with contextlib.ExitStack() as unless_ours, folders.storage(f"the lock {path} cannot be used"):
             unless_ours.callback(os.close, lock.handle)
             _wait(lock, ends_at, say)

@@ -50,7 +50,7 @@ def test_row_A8_a_lock_file_that_goes_while_it_is_waited_for(tmp_path: Path, mon
         wait(lock_, *args)  # type: ignore[arg-type]  # the real function, called by its stand-in
         waits.append(1)
         if len(waits) == 1:
-            lock_.path.unlink()
+            Path(lock_.path).unlink()
 
     monkeypatch.setattr(lock, "_wait", removed)
     before = len(os.listdir("/dev/fd"))
