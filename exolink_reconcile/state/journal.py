@@ -73,6 +73,7 @@ class Journal:
         self._fresh: dict[int, float] = {}
         self._changes = GroupCommit(self._commit)
         self._held: lock.Held | None = None
+        self._lazy: bool | None = None
         if not read_only:
             folders.prepare(folder)
         with journal_rows.storage("the journal cannot be opened"):
@@ -80,7 +81,8 @@ class Journal:
             self._database = journal_file.read_only(path) if read_only else journal_file.open_writable(path)
             has_rows = "SELECT 1 FROM seen WHERE origin = ? UNION ALL SELECT 1 FROM op WHERE origin = ? LIMIT 1"
             self.is_new = self._database.execute(has_rows, (origin, origin)).fetchone() is None
-        self._files = {name: _identity(folder / name) for name in _FILES}
+        paths = [str(folder / name) for name in _FILES]
+        self._files = {path: _identity(path) for path in paths}
 
     @property
     def where(self) -> str:
@@ -101,13 +103,11 @@ class Journal:
             StorageFailed: the journal was removed or replaced, so the next run would not know what this one sent.
 
         """
-        for name, identity in self._files.items():
+        for path, identity in self._files.items():
             if identity is None:
-                self._files[name] = _identity(self.folder / name)  # the log is made by the first write
-            elif identity != _identity(self.folder / name):
-                raise StorageFailed(
-                    "E-STORAGE", f"the journal {self.folder / name} was removed or replaced while this apply worked"
-                )
+                self._files[path] = _identity(path)  # the log is made by the first write
+            elif identity != _identity(path):
+                raise StorageFailed("E-STORAGE", f"the journal {path} was removed or replaced while this apply worked")
         if self._held is not None:
             self._held.check()
 
@@ -392,7 +392,9 @@ class Journal:
 
     @contextlib.contextmanager
     def _transaction(self, *, lazy: bool = False) -> Iterator[sqlite3.Connection]:
-        self._database.execute(f"PRAGMA synchronous={'NORMAL' if lazy else 'FULL'}")
+        if lazy is not self._lazy:
+            self._database.execute(f"PRAGMA synchronous={'NORMAL' if lazy else 'FULL'}")
+            self._lazy = lazy
         self._database.execute("BEGIN IMMEDIATE")
         try:
             yield self._database
@@ -426,7 +428,7 @@ def peek(folder: Path, origin: str, tenants: Iterable[str] = ()) -> Memory:
         return Memory(note=error.summary)
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
+def _identity(path: str) -> tuple[int, int] | None:
     try:
         status = os.stat(path, follow_symlinks=False)
     except OSError:
