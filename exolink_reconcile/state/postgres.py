@@ -164,58 +164,56 @@ class PostgresStore:
             self._settle(outcomes[start : start + _AT_ONCE])
 
     def _settle(self, outcomes: Sequence[Outcome]) -> None:
-        intents = {self._intents[id(o.step)]: o for o in outcomes if id(o.step) in self._intents}
-        values = {
-            "intent": list(intents),
-            "outcome": [store.closed_as(outcome) for outcome in intents.values()],
-            "answered": [store.is_answered_but_unseen(outcome) for outcome in intents.values()],
-            "made": [outcome.made for outcome in intents.values()],
-            "code": [outcome.code for outcome in intents.values()],
-            "detail": [store.storable(outcome.detail) for outcome in intents.values()],
+        outcome_of = {self._intents[id(o.step)]: o for o in outcomes if id(o.step) in self._intents}
+        values: dict[str, list[Any]] = {
+            "intent": list(outcome_of),
+            "outcome": [store.closed_as(outcome) for outcome in outcome_of.values()],
+            "answered": [store.is_answered_but_unseen(outcome) for outcome in outcome_of.values()],
+            "made": [outcome.made for outcome in outcome_of.values()],
+            "code": [outcome.code for outcome in outcome_of.values()],
+            "detail": [store.storable(outcome.detail) for outcome in outcome_of.values()],
         }
-        unsent = [audit.unsent(outcome) for outcome in outcomes if id(outcome.step) not in self._intents]
-
-        def lines(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-            if len(rows) != len(intents):
-                raise StorageFailed(
-                    "E-STORAGE",
-                    f"{self.where} has forgotten writes of this run: it was restored, or a standby took over that lacks them",
-                )
-            return [audit.closed(row, intents[row["intent"]]) for row in rows] + unsent
-
-        self._close(statements.SETTLE, values, lines)
+        self._close(
+            statements.SETTLE,
+            values,
+            lambda row: audit.closed(row, outcome_of[row["intent"]]),
+            f"{self.where} has forgotten writes of this run: it was restored, or a standby took over that lacks them",
+            unsent=[audit.unsent(outcome) for outcome in outcomes if id(outcome.step) not in self._intents],
+        )
 
     def settle_earlier(self, intents: Mapping[int, str], new_ids: Mapping[int, int] | None = None) -> None:
         """Close writes of earlier runs, by number, with the outcome that reading showed."""
         new_ids = new_ids or {}
-        values = {
+        values: dict[str, list[Any]] = {
             "number": list(intents),
             "outcome": list(intents.values()),
             "made": [new_ids.get(number) for number in intents],
         }
-
-        def lines(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-            if len(rows) != len(intents):
-                raise StorageFailed("E-STORAGE", "a write that was open is not there any more")
-            return [audit.write(row) for row in rows]
-
-        self._close(statements.SETTLE_EARLIER, values, lines)
+        self._close(statements.SETTLE_EARLIER, values, audit.write, "a write that was open is not there any more")
 
     def _close(
         self,
         statement: str,
-        values: Mapping[str, Any],
-        lines: Callable[[Sequence[Mapping[str, Any]]], list[dict[str, Any]]],
+        values: Mapping[str, list[Any]],
+        line: Callable[[Mapping[str, Any]], dict[str, Any]],
+        if_missing: str,
+        unsent: Sequence[Mapping[str, Any]] = (),
     ) -> None:
-        """Close writes and put their outcomes on the audit record, both or neither; a repetition records them once."""
-        ids: list[uuid.UUID] = []
+        """Close writes and put their outcomes on the audit record, both or neither; a repetition records them once.
+
+        Raises:
+            StorageFailed: `if_missing` says that not all of them are there.
+
+        """
+        ids = [uuid.uuid4() for _ in range(len(values["outcome"]) + len(unsent))]
 
         def once() -> None:
             with self._link.transaction() as database:
                 rows = database.execute(statement.encode(), values).fetchall() if values["outcome"] else []
-                record = lines(rows)
-                ids.extend(uuid.uuid4() for _ in range(len(record) - len(ids)))
-                database.execute(statements.AUDIT.encode(), self._audit_values(record, ids))
+                if len(rows) != len(values["outcome"]):
+                    raise StorageFailed("E-STORAGE", if_missing)
+                record = self._audit_values([*map(line, rows), *unsent], ids)
+                database.execute(statements.AUDIT.encode(), record)
 
         self._leases.repeat(once)
 
