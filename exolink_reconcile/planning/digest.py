@@ -3,6 +3,8 @@
 The facts of a step are what its write depends on and what it makes: not places, not what was held back. The fact of a
 secret is only where it comes from: the variable's name, or a hash of the literal. The digest of a plan is made of the origin
 and the digests of its steps, in no order.
+
+Similar steps are digested together, a column of values at a time: one step after the other takes twice as long.
 """
 
 import hashlib
