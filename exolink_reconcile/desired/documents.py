@@ -95,10 +95,10 @@ class _Reader:
         self.documents: list[Document] = []
         self.problems: list[Diagnostic] = []
         self.repeats = Repeats()
-        self.noted = 0
+        self.problem_count = 0
         self.unresolved = False
         self.runs: dict[tuple[int, int], Run] = {}
-        self.marks = False, False
+        self.plain = self.no_explicit_keys = False
 
     def check_bytes(self) -> bool:
         """Check encoding, size and line breaks; report what is wrong. False where the file cannot be read at all."""
@@ -183,7 +183,7 @@ class _Reader:
         return self.repeats.merged(self.problems)
 
     def _problem(self, code: str, summary: str, line: int, column: int, detail: str = "") -> None:
-        self.noted += 1
+        self.problem_count += 1
         if self.repeats.is_news(self.file.path, code, summary) and len(self.problems) < _MOST:
             self.problems.append(Diagnostic(code, summary, Source(self.file.path, line, column), detail))
 
@@ -195,24 +195,24 @@ class _Reader:
         # Search the bytes once: in a file without these marks no scalar has a tag, an anchor or a reference, and a block
         # mapping starts where its first key does.
         text = self.file.text
-        plain = not any(mark in text for mark in (b"!", b"&", b"$"))
-        self.marks = plain, not any(mark in text for mark in (b"? ", b"?\n", b"?\r", b"?\t"))
+        self.plain = not any(mark in text for mark in (b"!", b"&", b"$"))
+        self.no_explicit_keys = not any(mark in text for mark in (b"? ", b"?\n", b"?\r", b"?\t"))
         events = _bounded(events)
         for event in events:
             kind = event.__class__
             if kind is DocumentStartEvent:
-                before = self.noted
+                before = self.problem_count
                 first = next(events)
                 body = self._value(events, first)
-                if body is None and self.noted == before and not first.value:
+                if body is None and self.problem_count == before and not first.value:
                     continue  # an empty document declares nothing; the caller judges a file with nothing else
                 if isinstance(body, Node):
                     self.documents.append(Document(body, self.unresolved))
-                elif body is None and self.noted == before:
+                elif body is None and self.problem_count == before:
                     self._at(
                         "E-NULL", "no value here", first, "A document is a mapping that starts with `tenant: NAME`."
                     )
-                elif self.noted == before:
+                elif self.problem_count == before:
                     self._at("E-TYPE", "a document is a mapping that starts with `tenant: NAME`", first)
             elif kind is StreamEndEvent:
                 return
@@ -231,7 +231,7 @@ class _Reader:
 
     def _collection(self, events: Iterator[Any], event: Any) -> Any:
         """The mapping or list that starts with `event`: built without recursion, so that no input can exhaust the stack."""
-        plain, no_explicit_key = self.marks
+        plain, no_explicit_keys = self.plain, self.no_explicit_keys
         placed = False
         root = parent = self._new(event)
         stack: list[tuple[Any, bool]] = []
@@ -259,7 +259,7 @@ class _Reader:
                 if len(stack) + 2 > MAX_DEPTH:
                     raise _Unreadable("E-DEPTH", _TOO_DEEP, event)
                 child = self._new(event)
-                placed = no_explicit_key and not event.flow_style
+                placed = no_explicit_keys and not event.flow_style
                 if in_mapping:
                     parent[key] = child
                 else:
