@@ -1,5 +1,6 @@
 """Text that YAML 1.2 or JSON allows and libyaml does not, read all the same; and the parser is the compiled one."""
 
+import json
 import subprocess
 import sys
 
@@ -66,6 +67,23 @@ def test_question_marks_beside_escapes_of_json(pair: str) -> None:
     """Text inside braces stays as it was written where a later line has an escape that JSON writes in two parts."""
     text = f'- {{a: wss://h/?b, c: "{pair}"}}\n- {{a: "{pair}", b: What?}}\n'
     assert read_text(f"k:\n{text}") == ([{"k": [{"a": "wss://h/?b", "c": "😀"}, {"a": "😀", "b": "What?"}]}], [])
+
+
+@pytest.mark.parametrize("escape", ["\\ud83d\\ude00", "\\uD83D\\uDE00", "\\\\\\ud83d\\ude00"])
+def test_places_behind_an_escape_of_json(escape: str) -> None:
+    """A character that JSON escapes in two parts moves no place, and reads as one character."""
+    text = f'{{"name": "{escape}", "k": ~}}'
+    bodies, problems = read_text(text)
+    assert bodies == [{"name": json.loads(f'"{escape}"'), "k": ""}]
+    assert problems == [("E-NULL", 1, text.index("~") + 1)]
+
+
+def test_escapes_of_json_as_text() -> None:
+    """In single quotes an escape is text, beside a character that is escaped in the same way; half of one is an error."""
+    text = "a: \"\\ud83d\\ude00\"\nb: '\\ud83d\\ude00'\nc: \\ud83d\\ude00\n"
+    assert read_text(text) == ([{"a": "😀", "b": "\\ud83d\\ude00", "c": "\\ud83d\\ude00"}], [])
+    assert [code for code, *_ in read_text('a: "\\ud83d"')[1]] == ["E-SYNTAX"]
+    assert [code for code, *_ in read_text('a: "\\ud83d\\ude00 \ue100"')[1]] == ["E-SYNTAX"]
 
 
 def test_places_behind_a_colon() -> None:

@@ -54,7 +54,7 @@ def test_escapes_of_json_stay() -> None:
     """An escape in two parts, as JSON writes it, stays as it is: only the scalar that differs changes."""
     text = (
         r'{"tenant": "acme", "removed": [{"charger": "X", "reason": "\ud83d\ude00"}],'
-        '\n "chargers": [{"identity": "CP-1", "displayName": "%s"}]}\n'
+        ' "chargers": [{"identity": "CP-1", "displayName": "%s"}]}\n'
     )
     assert written(text % "Old", live()) == (text % "New", [])
 
