@@ -48,9 +48,13 @@ class Gate:
 
     def _run(self, stage: int, environment: Mapping[str, str]) -> str:
         process = subprocess.Popen(
-            ["/bin/sh", "-c", self.command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, env=dict(environment), start_new_session=True,
-        )  # fmt: skip
+            ["/bin/sh", "-c", self.command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=dict(environment),
+            start_new_session=True,
+        )
         try:
             reason = self._wait(process)
         finally:

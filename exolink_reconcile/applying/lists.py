@@ -34,9 +34,14 @@ class Lists:
     """
 
     def __init__(
-        self, api: Api, contract: Contract, tasks: Iterable[Task], before: LiveState | None, stop: Stop,
+        self,
+        api: Api,
+        contract: Contract,
+        tasks: Iterable[Task],
+        before: LiveState | None,
+        stop: Stop,
         settings: Settings,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._api, self._contract, self._before, self._stop, self._settings = api, contract, before, stop, settings
         self._tasks: dict[Place, list[Task]] = defaultdict(list)
         for task in tasks:
@@ -75,9 +80,13 @@ class Lists:
 
         sentence = f"for the API to show what was written to {kind.kind} of tenant {tenant}"
         wait_until(
-            all_decided, self._settings.settle, stop=self._stop, clock=self._settings.clock, sleep=self.sleep,
+            all_decided,
+            self._settings.settle,
+            stop=self._stop,
+            clock=self._settings.clock,
+            sleep=self.sleep,
             waiting=lambda seconds: self._settings.waiting(f"Waiting up to {seconds:.0f} s {sentence}."),
-        )  # fmt: skip
+        )
         for task in tasks:
             self._note_other_writer(task)
         if listings[0].lost:

@@ -66,9 +66,13 @@ def unread(task: Task, error: ApiError) -> Outcome:
             return _not_read(_made(task, Judgement(Verdict.DONE, _unread_verdict(knowledge, verb)), 1), error)
         return _unknown(step, f"no clear answer: {knowledge.detail(verb)}; not read back: {error.summary}")
     return _unverified(
-        task, "answered, but could not be read back", error,
-        added=int(step.creates), changed=int(step.action is Action.UPDATE), destroyed=int(step.deletes),
-    )  # fmt: skip
+        task,
+        "answered, but could not be read back",
+        error,
+        added=int(step.creates),
+        changed=int(step.action is Action.UPDATE),
+        destroyed=int(step.deletes),
+    )
 
 
 def _unread_verdict(knowledge: Knowledge, verb: Verb) -> Verdict:
@@ -266,14 +270,19 @@ def _cleared(task: Task, row: Row, raw_row: Mapping[str, Any]) -> list[FieldChan
         for name in compared(step.kind)
         if name not in step.sends
         and (before := getattr(checked, name)) != (after := getattr(row, name))
-        and before is not None and (task.raw_row or (before and not after))
-    ]  # fmt: skip
+        and before is not None
+        and (task.raw_row or (before and not after))
+    ]
     unknown_fields = [
         FieldChange(name, before, raw_row[name])
         for name, before in task.raw_row.items()
-        if name in raw_row and not raw_row[name] and before and before is not True and isinstance(before, (str, int, float))
+        if name in raw_row
+        and not raw_row[name]
+        and before
+        and before is not True
+        and isinstance(before, (str, int, float))
         and name not in {*fields(step.kind), *step.kind.reported, "deletedAt"}
-    ]  # fmt: skip
+    ]
     return [*changed, *unknown_fields]
 
 

@@ -214,9 +214,11 @@ class Recovery:
         return {
             step.address: made_lately[step.address]
             for step in planned.plan.steps
-            if step.creates and step.address in made_lately and made_lately[step.address][1] > self._settings.clock()
+            if step.creates
+            and step.address in made_lately
+            and made_lately[step.address][1] > self._settings.clock()
             and made_lately[step.address][0] not in listed.get((step.address.tenant, step.kind), ())
-        }  # fmt: skip
+        }
 
     def _wait_for(self, hidden: Mapping[Address, tuple[int, float]]) -> None:
         """Read until each of these ids is listed, the API says that it is deleted, or its window is over."""

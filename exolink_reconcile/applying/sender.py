@@ -48,9 +48,13 @@ class Sender:
     """
 
     def __init__(
-        self, api: Api, contract: Contract, lists: Lists, settings: Settings,
+        self,
+        api: Api,
+        contract: Contract,
+        lists: Lists,
+        settings: Settings,
         withhold: Callable[[Task], tuple[str, str] | None],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._api, self._contract, self._lists, self._settings = api, contract, lists, settings
         self._withhold = withhold
 

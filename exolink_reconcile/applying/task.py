@@ -11,9 +11,14 @@ from exolink_reconcile.model import Outcome, Status, Step
 
 # A step skipped for these reasons ends the run as the reason does, not just as incomplete.
 _EXITS = {
-    "E-STORAGE": Exit.STORAGE, "E-LIST-BLIND": Exit.UNKNOWN, "E-DENIED": Exit.DENIED, "E-STALE": Exit.STALE,
-    "E-LOCK-LOST": Exit.LOCKED, "E-LOCKED": Exit.LOCKED, "E-STATE-UNSAFE": Exit.STORAGE,
-}  # fmt: skip
+    "E-STORAGE": Exit.STORAGE,
+    "E-LIST-BLIND": Exit.UNKNOWN,
+    "E-DENIED": Exit.DENIED,
+    "E-STALE": Exit.STALE,
+    "E-LOCK-LOST": Exit.LOCKED,
+    "E-LOCKED": Exit.LOCKED,
+    "E-STATE-UNSAFE": Exit.STORAGE,
+}
 
 
 class Withheld(Exception):

@@ -90,15 +90,23 @@ def _written(steps: Sequence[Step], digests: Sequence[str]) -> Iterator[_Items]:
     holders = {name: declared if name in sends else live for name in secret_fields(kind) if name in after}
     after_texts, after_sensitive = _objects(after, len(steps)), _sensitive(after, holders, len(steps))
     common = {
-        "action": action.word, "actions": _ACTIONS[action], "kind": kind.kind, "provider": PROVIDER,
-        "reason": f'"action_reason":"{_REASONS[action]}",' if action in _REASONS else "", "sends": canonical(sends),
-    }  # fmt: skip
+        "action": action.word,
+        "actions": _ACTIONS[action],
+        "kind": kind.kind,
+        "provider": PROVIDER,
+        "reason": f'"action_reason":"{_REASONS[action]}",' if action in _REASONS else "",
+        "sends": canonical(sends),
+    }
     changes = zip(
-        [_text("/".join(step.address)) for step in steps], [f'"{step.cause}"' if step.cause else "null" for step in steps], digests, map(_repeated, changed),
-        ["true" if step.inferred else "false" for step in steps], [_text(step.reason) for step in steps],
+        [_text("/".join(step.address)) for step in steps],
+        [f'"{step.cause}"' if step.cause else "null" for step in steps],
+        digests,
+        map(_repeated, changed),
+        ["true" if step.inferred else "false" for step in steps],
+        [_text(step.reason) for step in steps],
         [_secrets(digest.secrets(step)) for step in steps],
         [_source(step.source) for step in steps],
-    )  # fmt: skip
+    )
     planned = zip(addresses, indexes, tenants, after_sensitive, after_texts)
     rows = zip(
         addresses, after_texts, after_sensitive, _unknown(steps, before, after, changed), _objects(before, len(steps)),
