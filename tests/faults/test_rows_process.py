@@ -686,15 +686,21 @@ def test_killed_in_and_between_waves(bench: Bench, how: str, number: int) -> Non
 
 
 def test_the_order_of_waves_stages_and_gates(bench: Bench) -> None:
-    """In the server's log: of each wave one write, a list, the gate; three writes, a list, the gate; and so on. No write beside a gate."""  # fmt: skip
+    """In the server's log: of each wave one write, a list, the gate; three writes, a list, the gate; and so on. No write beside a gate."""
     bench.settle, bench.timeout = 60, 60
     bench.write("exolink.yaml", fleet(12))
     bench.plan("--out", "p.json")
     ask = f'import http.client as h; c = h.HTTPConnection("{urlsplit(bench.server.url).netloc}"); c.request("GET", "/gate"); c.getresponse()'
     gate = shlex.join([sys.executable, "-c", ask])
-    names_in_log = {("POST", "/tenant/acme/charger"): "write", ("GET", "/tenant/acme/charger"): "list", ("GET", "/gate"): "gate"}  # fmt: skip
+    names_in_log = {
+        ("POST", "/tenant/acme/charger"): "write",
+        ("GET", "/tenant/acme/charger"): "list",
+        ("GET", "/gate"): "gate",
+    }
     for glob, code, stages in (("CP-00?", 5, (1, 3, 5)), ("*", 0, (1, 2))):
-        ran = bench.run("apply", "--plan", "p.json", "--wave", f"acme/charger/{glob}", "--stages", "1,3", "--gate", gate, code=code)  # fmt: skip
+        ran = bench.run(
+            "apply", "--plan", "p.json", "--wave", f"acme/charger/{glob}", "--stages", "1,3", "--gate", gate, code=code
+        )
         log = [names_in_log.get((exchange.method, exchange.path)) for exchange in ran.log]
         order = [(word, len(list(alike))) for word, alike in itertools.groupby(filter(None, log))]
         expected: list[tuple[str, int]] = [("list", 1)]

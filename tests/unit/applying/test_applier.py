@@ -83,10 +83,12 @@ def test_totals_and_outcomes() -> None:
     world = world_of(3)
     world.add("acme", "cpms", displayName="R", **CPMS)
     yaml = document(
-        "acme", policy={"allowReplace": ["cpms/R"]},
+        "acme",
+        policy={"allowReplace": ["cpms/R"]},
         cpms=[{"displayName": "R", **CPMS, "interval": 60}, {"displayName": "N", **CPMS}],
-        chargers=[{**chargers(0, 2)[0], "profileId": 2}], removed=[{"charger": "CP-001"}],
-    )  # fmt: skip
+        chargers=[{**chargers(0, 2)[0], "profileId": 2}],
+        removed=[{"charger": "CP-001"}],
+    )
     with pipeline(world) as run:
         plan = run.plan(yaml)
         result = run.apply(yaml, plan)
@@ -175,24 +177,33 @@ def test_nothing_is_deleted_after_a_failure() -> None:
     world.override = refuse("POST", "/tenant/acme/charger")
     yaml = "---\n".join(
         document(
-            tenant, policy={"allowReplace": ["cpms/R"]}, cpms=[{"displayName": "R", **CPMS, "interval": 9}],
-            chargers=chargers(0, 0), removed=[{"charger": "Old"}],
+            tenant,
+            policy={"allowReplace": ["cpms/R"]},
+            cpms=[{"displayName": "R", **CPMS, "interval": 9}],
+            chargers=chargers(0, 0),
+            removed=[{"charger": "Old"}],
         )
         for tenant in ("acme", "beta")
-    )  # fmt: skip
+    )
     with pipeline(world) as run:
         result = run.apply(yaml)
     assert {(str(o.step.address), o.status.value, o.code) for o in result.outcomes} == {
-        ("acme/charger/CP-000", "failed", "E-REJECTED"), ("acme/cpms/R", "skipped", "E-DEPENDS"),
-        ("acme/charger/Old", "skipped", "E-DEPENDS"), ("beta/charger/CP-000", "done", ""),
-        ("beta/cpms/R", "done", ""), ("beta/charger/Old", "done", ""),
-    }  # fmt: skip
+        ("acme/charger/CP-000", "failed", "E-REJECTED"),
+        ("acme/cpms/R", "skipped", "E-DEPENDS"),
+        ("acme/charger/Old", "skipped", "E-DEPENDS"),
+        ("beta/charger/CP-000", "done", ""),
+        ("beta/cpms/R", "done", ""),
+        ("beta/charger/Old", "done", ""),
+    }
 
 
-@pytest.mark.parametrize(("method", "yaml", "rows"), [
-    ("POST", document("acme", chargers=chargers(0, 39)), 0),
-    ("PUT", document("acme", chargers=chargers(0, 39, profileId=2)), 40),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("method", "yaml", "rows"),
+    [
+        ("POST", document("acme", chargers=chargers(0, 39)), 0),
+        ("PUT", document("acme", chargers=chargers(0, 39, profileId=2)), 40),
+    ],
+)
 def test_ten_failures_in_a_row(method: str, yaml: str, rows: int) -> None:
     """After ten failures in a row the rest of the group is skipped."""
     world = world_of(rows)
@@ -254,8 +265,12 @@ def test_each_end_is_reported_once() -> None:
         plan, before = run.plan(desired), run.live(desired)
         applier.apply(plan, desired, run.contract, run.api, Stop(), Settings(settle=0.0, ended=ended.append), before)
     assert sorted((o.step.address.name, o.status.value) for o in ended) == [
-        ("CP-000", "failed"), ("CP-001", "done"), ("CP-002", "done"), ("CP-003", "done"), ("CP-004", "done")
-    ]  # fmt: skip
+        ("CP-000", "failed"),
+        ("CP-001", "done"),
+        ("CP-002", "done"),
+        ("CP-003", "done"),
+        ("CP-004", "done"),
+    ]
 
 
 def test_a_create_that_does_not_show_up() -> None:
@@ -319,8 +334,9 @@ def test_an_update_that_clears_a_field_we_do_not_know() -> None:
         result = run.apply(document("acme", chargers=entries))
     assert len(world.writes) == 1 and result.exit_codes == (5,)
     assert (summary(result)[0][2], result.outcomes[0].detail) == (
-        "E-PUT-CLOBBERS", "the update changed what it did not send: labId was 7, is nothing",
-    )  # fmt: skip
+        "E-PUT-CLOBBERS",
+        "the update changed what it did not send: labId was 7, is nothing",
+    )
 
 
 def test_an_update_that_sets_another_value_than_it_sent() -> None:
@@ -523,10 +539,11 @@ def half_done(status: int) -> tuple[World, Plan, Result]:
     for name in ("R1", "R2"):
         world.add("acme", "cpms", displayName=name, **CPMS)
     yaml = document(
-        "acme", policy={"allowReplace": ["cpms/R1", "cpms/R2"]},
+        "acme",
+        policy={"allowReplace": ["cpms/R1", "cpms/R2"]},
         cpms=[{"displayName": name, **CPMS, "interval": 9} for name in ("R1", "R2")],
         removed=[{"charger": "x"}],
-    )  # fmt: skip
+    )
     world.override = refuse("POST", "/cpms", status=status)
     with pipeline(world) as run:
         plan = run.plan(yaml)

@@ -29,9 +29,11 @@ NAME = "CP-1"
 Objects = tuple[tuple[int, str], ...]  # id and value of what is live
 ADDRESS = Address("acme", "charger", NAME)
 VERBS = {
-    Action.CREATE: (Verb.CREATE,), Action.UPDATE: (Verb.UPDATE,), Action.DELETE: (Verb.DELETE,),
+    Action.CREATE: (Verb.CREATE,),
+    Action.UPDATE: (Verb.UPDATE,),
+    Action.DELETE: (Verb.DELETE,),
     Action.REPLACE: (Verb.DELETE, Verb.CREATE),
-}  # fmt: skip
+}
 Sent = tuple[Verb, int]  # a request of ours, by when it was sent
 
 
@@ -257,10 +259,11 @@ def claims(h: History, verb: Verb) -> dict[Verdict, bool]:
         case Verb.UPDATE:
             target = {dict(objects).get(TARGET) for objects in states}
             so |= {
-                Verdict.DONE: "ours" in target, Verdict.DIFFERENT: bool(target - {"ours", None}),
+                Verdict.DONE: "ours" in target,
+                Verdict.DIFFERENT: bool(target - {"ours", None}),
                 Verdict.VANISHED: TARGET not in h.live,
                 Verdict.UNSEEN: not may_come and h.live.get(TARGET) != "ours",
-            }  # fmt: skip
+            }
         case Verb.DELETE:
             so |= {
                 Verdict.DONE: TARGET not in h.live,

@@ -103,14 +103,22 @@ def test_an_object_with_other_values_counts_a_window_after_the_last_attempt() ->
 @pytest.mark.parametrize(
     ("end", "at", "value", "verdict"),
     [
-        (End.ANSWERED, -1, "other", Verdict.WAIT), (End.UNCLEAR, -1, "ours", Verdict.WAIT), (End.UNCLEAR, 0, "ours", Verdict.DONE), (End.ANSWERED, 1, "ours", Verdict.DONE),
-        (End.ANSWERED, 1, "other", Verdict.DIFFERENT), (End.UNCLEAR, 1, "other", Verdict.WAIT),
-        (End.ANSWERED, 1, "before", Verdict.WAIT), (End.UNCLEAR, 1, "before", Verdict.WAIT),
-        (End.ANSWERED, 9.9, "before", Verdict.WAIT), (End.ANSWERED, 10, "before", Verdict.DIFFERENT),
-        (End.UNCLEAR, 9.9, "before", Verdict.WAIT), (End.UNCLEAR, 10, "before", Verdict.UNSEEN),
-        (End.UNCLEAR, 10, "other", Verdict.DIFFERENT), (End.REFUSED, 10, "before", Verdict.REFUSED),
+        (End.ANSWERED, -1, "other", Verdict.WAIT),
+        (End.UNCLEAR, -1, "ours", Verdict.WAIT),
+        (End.UNCLEAR, 0, "ours", Verdict.DONE),
+        (End.ANSWERED, 1, "ours", Verdict.DONE),
+        (End.ANSWERED, 1, "other", Verdict.DIFFERENT),
+        (End.UNCLEAR, 1, "other", Verdict.WAIT),
+        (End.ANSWERED, 1, "before", Verdict.WAIT),
+        (End.UNCLEAR, 1, "before", Verdict.WAIT),
+        (End.ANSWERED, 9.9, "before", Verdict.WAIT),
+        (End.ANSWERED, 10, "before", Verdict.DIFFERENT),
+        (End.UNCLEAR, 9.9, "before", Verdict.WAIT),
+        (End.UNCLEAR, 10, "before", Verdict.UNSEEN),
+        (End.UNCLEAR, 10, "other", Verdict.DIFFERENT),
+        (End.REFUSED, 10, "before", Verdict.REFUSED),
     ],
-)  # fmt: skip
+)
 def test_what_a_read_of_the_target_says_of_an_update(end: End, at: float, value: str, verdict: Verdict) -> None:
     """A read by list or by GET, by when it began, by what it shows, and by whether the update was answered."""
     knowledge = sent(Action.UPDATE, 0, end)

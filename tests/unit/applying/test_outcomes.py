@@ -192,8 +192,9 @@ def test_an_update(end: End, rows: list[Row], at: float, expected: Any, detail: 
 
 
 @pytest.mark.parametrize(
-    ("end", "changed", "detail"), [(A, 1, "answered, but the object is gone since"), (U, 0, "no clear answer: update why; the object is gone since")]
-)  # fmt: skip
+    ("end", "changed", "detail"),
+    [(A, 1, "answered, but the object is gone since"), (U, 0, "no clear answer: update why; the object is gone since")],
+)
 def test_an_update_whose_object_is_gone(end: End, changed: int, detail: str) -> None:
     """Another hand deleted it; an answer says that the update was made before."""
     gone = task("update", end)
@@ -247,7 +248,7 @@ def test_a_step_that_stands_nowhere() -> None:
         ({}, {"count": 3, "share": 0.5}, {"count": 0, "share": None}, "count was 3, is 0; share was 0.5, is nothing"),
         ({}, {"deletedAt": "x", "interval": 3}, {"deletedAt": None, "interval": None}, ""),
     ],
-)  # fmt: skip
+)
 def test_what_an_update_clears(live: dict[str, Any], raw_before: Any, raw_after: Any, detail: str) -> None:
     """A field that lost its value is told; of the first update of a group also a field that has another one."""
     updated = task("update", A, raw_row=raw_before)

@@ -86,17 +86,17 @@ def create_of(name: str, end: End | None) -> Task:
 @pytest.mark.parametrize(
     ("end", "rows", "before", "sentence"),
     [
-        (None, [(1, "CP-1")], frozenset({1}), ""),                                    # the plan saw it
+        (None, [(1, "CP-1")], frozenset({1}), ""),  # the plan saw it
         (None, [(2, "CP-1")], frozenset({1}), "which the plan did not see"),
         (None, [(2, "CP-2")], frozenset({1}), ""),
-        (End.REFUSED, [(2, "CP-1")], frozenset({1}), "which the plan did not see"),   # not ours: ours was refused
+        (End.REFUSED, [(2, "CP-1")], frozenset({1}), "which the plan did not see"),  # not ours: ours was refused
         (End.ANSWERED, [(2, "CP-1")], frozenset({1}), ""),
         (End.UNCLEAR, [(2, "CP-1")], frozenset({1}), ""),
         (End.ANSWERED, [(2, "CP-1"), (3, "CP-1")], frozenset({1}), "more than once after one create"),
         (End.ANSWERED, [(2, "CP-1"), (1, "CP-1")], frozenset({1}), ""),
-        (End.ANSWERED, [(2, "CP-1"), (3, "CP-1")], None, ""),                         # nobody knows what the plan saw
+        (End.ANSWERED, [(2, "CP-1"), (3, "CP-1")], None, ""),  # nobody knows what the plan saw
     ],
-)  # fmt: skip
+)
 def test_what_contradicts_the_list_of_the_plan(
     end: End | None, rows: list[tuple[int, str]], before: frozenset[int] | None, sentence: str
 ) -> None:

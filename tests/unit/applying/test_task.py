@@ -35,7 +35,7 @@ def task_of(verb: Verb | None = None, end: End = End.OPEN) -> Task:
         (Verb.CREATE, End.UNCLEAR, True, True, True, False),
         (Verb.CREATE, End.REFUSED, False, False, False, False),
     ],
-)  # fmt: skip
+)
 def test_what_one_request_may_have_done(
     verb: Verb | None, end: End, touched: bool, in_flight: bool, created: bool, deleted: bool
 ) -> None:
@@ -55,10 +55,15 @@ def test_what_needed_no_request_is_read_back_too() -> None:
 @pytest.mark.parametrize(
     ("code", "exit_code"),
     [
-        ("E-STALE", Exit.STALE), ("E-LOCK-LOST", Exit.LOCKED), ("E-STORAGE", Exit.STORAGE), ("E-DENIED", Exit.DENIED),
-        ("E-LIST-BLIND", Exit.UNKNOWN), ("E-GATE", Exit.INCOMPLETE), ("E-DEPENDS", Exit.INCOMPLETE),
+        ("E-STALE", Exit.STALE),
+        ("E-LOCK-LOST", Exit.LOCKED),
+        ("E-STORAGE", Exit.STORAGE),
+        ("E-DENIED", Exit.DENIED),
+        ("E-LIST-BLIND", Exit.UNKNOWN),
+        ("E-GATE", Exit.INCOMPLETE),
+        ("E-DEPENDS", Exit.INCOMPLETE),
     ],
-)  # fmt: skip
+)
 def test_a_skipped_step_ends_the_run_as_its_reason_does(code: str, exit_code: Exit) -> None:
     """Who reads the exit code learns what to do: plan again, wait for the lock, repair the disk."""
     outcome = skipped(task_of(), code, "because")

@@ -25,7 +25,7 @@ def verified(
     target: str = "acme/cpms/*",
     before: bool = True,
 ) -> tuple[dict[str, tuple[str, bool]], tuple[str, ...]]:
-    """What is left and the notes, after an apply that was to make A, of a tenant that also declares B, with these rows in the last list."""  # fmt: skip
+    """What is left and the notes, after an apply that was to make A, of a tenant that also declares B, with these rows in the last list."""
     world = World()
     world.add("acme", "cpms", **entry("B"))
     with pipeline(world) as run:
@@ -38,8 +38,11 @@ def verified(
             world.add("acme", "cpms", **fields)
         last: LiveState = run.live(desired)
     rows = {("acme", kind): kind_rows for kind, kind_rows in last.tenants["acme"].rows.items()}
-    ended = [Outcome(step, Status.FAILED, "", "E-REJECTED", code) for step in plan.steps
-             if (code := (outcomes or {}).get(step.address.name)) is not None]  # fmt: skip
+    ended = [
+        Outcome(step, Status.FAILED, "", "E-REJECTED", code)
+        for step in plan.steps
+        if (code := (outcomes or {}).get(step.address.name)) is not None
+    ]
     remaining, notes = verifying.verify(plan, desired, rows, ended, differing if before else ())
     return {difference.address.name: (difference.detail, difference.gone) for difference in remaining}, notes
 

@@ -62,7 +62,7 @@ def spoiled(server: Server) -> str:
     [
         {"Link": '</tenant/acme/cpms?page=2>; rel="next"'},
         {"Link": '<https://elsewhere.example.com/?page=2>; rel="next"'},
-        {"link": "<?page=1>; rel=first, <?page=2>;title=\"x, y\";REL=next"},
+        {"link": '<?page=1>; rel=first, <?page=2>;title="x, y";REL=next'},
         {"Link": '<?a;rel=prev>; rel="last next"'},
         {"X-Total-Count": "3"},
         {"X-Total": " 57 "},
@@ -70,7 +70,7 @@ def spoiled(server: Server) -> str:
         {"Content-Range": "items 0-1/3"},
         {"Content-Range": "*/3", "X-Total-Count": "2"},
     ],
-)  # fmt: skip
+)
 def test_row_A6_a_part_is_not_the_list(headers: Mapping[str, str]) -> None:
     """A list that says that there is more than what came is never taken for the whole."""
     assert "acme" in spoiled(Server(TWO, list(headers.items())))
@@ -142,7 +142,7 @@ TWICE = [
     '[{"id": 1, "displayName": "A", "deletedAt": null, "deletedAt": null}, {"id": 2, "displayName": "B"}]',
     '[{"id": 1, "displayName": "A", "interval": 1, "interval": null}, {"id": 2, "displayName": "}, {"}]',
     '[{"id": 1, "displayName": "A", "id": 3}, {"id": 2, "displayName": "B"}]',
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("text", TWICE)

@@ -96,7 +96,7 @@ PLAIN = ("as it was", "blanks", "nested", "objects in a row", "braces in a name"
 
 
 @pytest.mark.parametrize("again", AGAIN.values(), ids=AGAIN)
-@pytest.mark.parametrize("before", [AGAIN[name] for name in PLAIN], ids=PLAIN)  # fmt: skip
+@pytest.mark.parametrize("before", [AGAIN[name] for name in PLAIN], ids=PLAIN)
 def test_a_list_that_is_read_again(before: bytes, again: bytes) -> None:
     """It has the rows, or the error, that it would have had without the one before."""
     with api(before, again) as keeping, api(again, keeps=False) as new:
@@ -107,7 +107,9 @@ def test_a_list_that_is_read_again(before: bytes, again: bytes) -> None:
 _VALUES = st.sampled_from(['"', "\\", "}", "{", "},{", "a", '"},{"', "\u00e9", "id", ",", ""])
 _NAMES = st.lists(_VALUES, min_size=1, max_size=4).map(lambda parts: "x" + "".join(parts))
 _LISTS = st.lists(st.builds(row, st.integers(1, 6), displayName=_NAMES, other=st.one_of(st.none(), _NAMES)), max_size=6)
-_SPOILED = st.tuples(st.integers(0, 400), st.integers(0, 8), st.sampled_from([b"", b"}", b"{", b"},{", b'"', b",", b"\\", b" "]))  # fmt: skip
+_SPOILED = st.tuples(
+    st.integers(0, 400), st.integers(0, 8), st.sampled_from([b"", b"}", b"{", b"},{", b'"', b",", b"\\", b" "])
+)
 
 
 @given(_LISTS, _LISTS, st.one_of(st.none(), _SPOILED))

@@ -79,14 +79,16 @@ def test_the_proxy_that_the_environment_names(environment: dict[str, str], host:
         ({"HTTPS_PROXY": "p:1", "no_proxy": "api.example.com:8443 ample.com"}, "http://p:1"),
         ({"HTTPS_PROXY": "p:1", "no_proxy": "other", "NO_PROXY": "*"}, "http://p:1"),
     ],
-)  # fmt: skip
+)
 def test_row_C9_proxies_as_curl_reads_them(environment: Mapping[str, str], proxy: str | None) -> None:
     """Which proxy is meant, for a host behind https."""
     named = urls.proxy_for(HOST, environment)
     assert (named.url if named else None) == proxy
 
 
-@pytest.mark.parametrize(("host", "exempt"), [("https://10.1.2.3", True), ("https://[2001:db8::5]:8443", True), ("https://10.2.0.1", False)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("host", "exempt"), [("https://10.1.2.3", True), ("https://[2001:db8::5]:8443", True), ("https://10.2.0.1", False)]
+)
 def test_row_C9_networks_without_a_proxy(host: str, exempt: bool) -> None:
     """NO_PROXY takes addresses and networks as well as names."""
     assert (urls.proxy_for(host, {"ALL_PROXY": "p:1", "NO_PROXY": "10.1.0.0/16,2001:db8::/32"}) is None) is exempt

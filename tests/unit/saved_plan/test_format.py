@@ -50,12 +50,17 @@ def test_an_unknown_key_is_refused_wherever_it_stands(path: tuple[str | int, ...
 @pytest.mark.parametrize(
     ("path", "value"),
     [
-        (("format_version",), "1.3"), (("exolink", "schema_version"), 2), (("exolink", "digest"), "abc"),
-        (("exolink", "changes", 0, "action"), "destroy"), (("exolink", "changes", 0, "cause"), "mine"),
-        (("resource_changes", 0, "mode"), "data"), (("resource_changes", 0, "change", "actions"), ["forget"]),
-        (("exolink", "held_back", 0, "code"), "E-NONSENSE"), (("exolink", "options", "only"), "all"),
+        (("format_version",), "1.3"),
+        (("exolink", "schema_version"), 2),
+        (("exolink", "digest"), "abc"),
+        (("exolink", "changes", 0, "action"), "destroy"),
+        (("exolink", "changes", 0, "cause"), "mine"),
+        (("resource_changes", 0, "mode"), "data"),
+        (("resource_changes", 0, "change", "actions"), ["forget"]),
+        (("exolink", "held_back", 0, "code"), "E-NONSENSE"),
+        (("exolink", "options", "only"), "all"),
     ],
-)  # fmt: skip
+)
 def test_a_word_that_this_version_does_not_know_is_refused(path: tuple[str | int, ...], value: object) -> None:
     """Actions, causes, codes and versions are closed lists."""
     document = json.loads(json.dumps(WRITTEN))
@@ -73,8 +78,10 @@ def test_what_other_tools_read_is_not_read_again() -> None:
     assert saved.exolink == read(WRITTEN).exolink
     for change, row in zip(read(WRITTEN).resource_changes, saved.resource_changes, strict=True):
         assert (change.address, change.change.before, change.change.after) == (
-            row.address, row.change.before, row.change.after,
-        )  # fmt: skip
+            row.address,
+            row.change.before,
+            row.change.after,
+        )
     document["exolink"]["surprise"] = 1
     with pytest.raises(ValidationError, match="surprise"):
         SavedDocument.model_validate_json(json.dumps(document))

@@ -116,7 +116,7 @@ def another_interval(live: World) -> None:
             id="what was to be deleted was made again",
         ),
     ],
-)  # fmt: skip
+)
 def test_drift(drift: Any) -> None:
     """Whatever moved since the review refuses the whole plan, before anything is written."""
     live = world()
@@ -148,7 +148,10 @@ def test_a_step_that_is_no_longer_wanted() -> None:
     """A reviewed step that the YAML took back is not `live as planned`."""
     with pipeline(world()) as run:
         saved = save(run)
-        assert refused(run, saved, WANTED.replace('  - {displayName: "Lobby", profileId: "1", identity: "CP-2"}\n', "")) == "E-STALE"  # fmt: skip
+        assert (
+            refused(run, saved, WANTED.replace('  - {displayName: "Lobby", profileId: "1", identity: "CP-2"}\n', ""))
+            == "E-STALE"
+        )
 
 
 def test_a_delete_of_what_is_not_read_any_more() -> None:
@@ -164,7 +167,10 @@ def test_a_step_that_was_done_and_is_no_longer_wanted() -> None:
     with pipeline(live) as run:
         saved = save(run)
         settle(live, "create charger")
-        assert refused(run, saved, WANTED.replace('  - {displayName: "Lobby", profileId: "1", identity: "CP-2"}\n', "")) == "E-STALE"  # fmt: skip
+        assert (
+            refused(run, saved, WANTED.replace('  - {displayName: "Lobby", profileId: "1", identity: "CP-2"}\n', ""))
+            == "E-STALE"
+        )
 
 
 def message(run: Pipeline, saved: reader.SavedPlan, yaml: str = WANTED) -> str:
@@ -404,7 +410,7 @@ EDITS: dict[str, Callable[[Any], Any]] = {
     "another id": lambda plan: row_of(plan)["before"].update(id=9),
     "another secret": lambda plan: change_of(plan, "acme/cpms/Primary backend").update(secrets={"url": "0" * 64}),
     "no secret": lambda plan: change_of(plan, "acme/cpms/Primary backend").update(secrets={}),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("edit", EDITS.values(), ids=EDITS)
@@ -428,7 +434,7 @@ OTHERS: dict[str, Callable[[Any], Any]] = {
     "a field held back": lambda plan: plan["exolink"]["held_back"][0].update(field="evil"),
     "a kind held back": lambda plan: plan["exolink"]["held_back"][0].update(address="acme/evil/x"),
     "no address left out": lambda plan: plan["exolink"].update(left_out=["evil"]),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("edit", OTHERS.values(), ids=OTHERS)

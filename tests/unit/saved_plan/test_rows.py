@@ -112,10 +112,16 @@ def test_our_own_words_for_a_change() -> None:
     [change] = [change for change in changes if change["address"] == "acme/charger/CP-0001"]
     assert len(change.pop("digest")) == 64
     assert change == {
-        "action": "update", "address": "acme/charger/CP-0001", "cause": None, "fields": ["profileId"], "inferred": True,
-        "reason": "differs", "secrets": {}, "sends": ["displayName", "profileId"],
+        "action": "update",
+        "address": "acme/charger/CP-0001",
+        "cause": None,
+        "fields": ["profileId"],
+        "inferred": True,
+        "reason": "differs",
+        "secrets": {},
+        "sends": ["displayName", "profileId"],
         "source": {"column": 6, "file": "exolink.yaml", "line": 11},
-    }  # fmt: skip
+    }
     [change] = [change for change in changes if change["address"] == "acme/cpms/Primary backend"]
     assert (change["inferred"], list(change["secrets"])) == (False, ["url"])
 
@@ -134,9 +140,11 @@ def test_a_secret_that_goes_or_comes() -> None:
     with pipeline(world) as run:
         plan = run.plan(yaml)
     masks = {
-        name: tuple(row(plan, name)["change"][mask] for mask in ("before_sensitive", "after_sensitive", "after_unknown"))
+        name: tuple(
+            row(plan, name)["change"][mask] for mask in ("before_sensitive", "after_sensitive", "after_unknown")
+        )
         for name in ("Gets", "Loses", "Goes")
-    }  # fmt: skip
+    }
     assert masks == {
         "Gets": ({}, {"url": True}, {}),
         "Loses": ({"url": True}, {}, {}),
@@ -217,22 +225,34 @@ def test_what_another_hand_changed() -> None:
     """Before is what was declared, after what is live; what nobody touched has no drift."""
     [(index, drift)] = drifted(CP_1={"profileId": 3}).items()
     assert drift == {
-        "address": 'exolink_charger.acme["CP-1"]', "mode": "managed", "type": "exolink_charger", "name": "acme",
-        "index": index, "provider_name": PROVIDER, "change": {
-            "actions": ["update"], "after_unknown": {}, "before_sensitive": {}, "after_sensitive": {},
+        "address": 'exolink_charger.acme["CP-1"]',
+        "mode": "managed",
+        "type": "exolink_charger",
+        "name": "acme",
+        "index": index,
+        "provider_name": PROVIDER,
+        "change": {
+            "actions": ["update"],
+            "after_unknown": {},
+            "before_sensitive": {},
+            "after_sensitive": {},
             "before": {"id": drift["change"]["after"]["id"], "identity": "CP-1", "displayName": "Bay", "profileId": 1},
             "after": {"id": drift["change"]["after"]["id"], "identity": "CP-1", "displayName": "Bay", "profileId": 3},
         },
-    }  # fmt: skip
+    }
 
 
 def test_what_another_hand_deleted() -> None:
     """It was declared, and is not live."""
     [drift] = drifted(CP_2=None).values()
     assert drift["change"] == {
-        "actions": ["delete"], "before": {"identity": "CP-2", "displayName": "Bay", "profileId": 1}, "after": None,
-        "after_unknown": {}, "before_sensitive": {}, "after_sensitive": False,
-    }  # fmt: skip
+        "actions": ["delete"],
+        "before": {"identity": "CP-2", "displayName": "Bay", "profileId": 1},
+        "after": None,
+        "after_unknown": {},
+        "before_sensitive": {},
+        "after_sensitive": False,
+    }
 
 
 def test_a_secret_of_what_another_hand_deleted() -> None:
@@ -249,8 +269,10 @@ def test_what_both_changed() -> None:
     yaml = BEFORE.replace(entry, 'identity: "CP-3", displayName: "New", profileId: "2"')
     [drift] = drifted(yaml, CP_3={"displayName": "By hand"}).values()
     assert {name: side for name, side in drift["change"]["before"].items() if name != "id"} == {
-        "identity": "CP-3", "displayName": "Bay", "profileId": 1,
-    }  # fmt: skip
+        "identity": "CP-3",
+        "displayName": "Bay",
+        "profileId": 1,
+    }
     assert drift["change"]["after"]["displayName"] == "By hand"
 
 

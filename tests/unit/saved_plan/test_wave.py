@@ -56,9 +56,11 @@ def test_wave_after_wave(world: World) -> None:
             results.append((names(part), result.notes[-1:], result.exit_codes))
     left = (Exit.INCOMPLETE,)
     assert results == [
-        (["A-1", "A-2"], ("3 of 5 steps left.",), left), ([], ("3 of 5 steps left.",), left),
-        (["B-1", "B-2"], ("1 of 5 steps left.",), left), (["OLD"], (), ()),
-    ]  # fmt: skip
+        (["A-1", "A-2"], ("3 of 5 steps left.",), left),
+        ([], ("3 of 5 steps left.",), left),
+        (["B-1", "B-2"], ("1 of 5 steps left.",), left),
+        (["OLD"], (), ()),
+    ]
 
 
 def test_a_wave_is_a_part(world: World) -> None:

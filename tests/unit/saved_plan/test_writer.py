@@ -67,9 +67,17 @@ def held_back(field: FieldChange | None, source: Source | None = Source("a.yaml"
 
 
 HELD = {
-    "address": "acme/cpms/A", "action": "update", "code": "E-CANNOT-UPDATE", "reason": "because", "ways_out": ["so"],
-    "field": None, "before": None, "after": None, "sensitive": False, "source": {"file": "a.yaml", "line": 3, "column": 5},
-}  # fmt: skip
+    "address": "acme/cpms/A",
+    "action": "update",
+    "code": "E-CANNOT-UPDATE",
+    "reason": "because",
+    "ways_out": ["so"],
+    "field": None,
+    "before": None,
+    "after": None,
+    "sensitive": False,
+    "source": {"file": "a.yaml", "line": 3, "column": 5},
+}
 SECRET, PLAIN = SecretUrl("wss://u:hunter2@h/"), SecretUrl("wss://h/")
 
 
