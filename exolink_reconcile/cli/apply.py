@@ -31,7 +31,7 @@ from exolink_reconcile.model import Diagnostic, Intent, LiveState, Plan, Result,
 from exolink_reconcile.pipeline import PlannedRun, Wanted
 from exolink_reconcile.report import colours, result_text, since, text
 from exolink_reconcile.resource import ListKey
-from exolink_reconcile.saved_plan import reader
+from exolink_reconcile.saved_plan import reader, review
 from exolink_reconcile.saved_plan import wave as waves
 from exolink_reconcile.saved_plan.reader import SavedPlan
 from exolink_reconcile.saved_plan.wave import Wave
@@ -120,20 +120,20 @@ class Apply:
             return None
         saved = reader.read(files.read(self.plan_path, "the plan file", files.LARGEST_PLAN))
         if self.expect is not None:
-            reader.check_expected(saved.digest, self.expect.lower())
+            review.check_expected(saved.digest, self.expect.lower())
         return saved
 
     def _reviewed(self, run: PlannedRun) -> PlannedRun:
         """The run, or its wave, if it is what was reviewed. Raises PlanStale after it has shown what differs."""
         if self.saved is None:
             if self.expect is not None:
-                reader.check_digest(run.plan, self.expect.lower())
+                review.check_digest(run.plan, self.expect.lower())
             return run
         try:
             if self.waves:
                 self.wave = waves.of(self.saved, run.plan, run.digests, run.desired, run.live, self.waves)
                 return pipeline.with_plan(run, self.wave.plan)
-            reader.check(self.saved, run.plan, run.desired, run.live)
+            review.check(self.saved, run.plan, run.desired, run.live)
         except PlanStale as error:
             if error.code == "E-STALE":
                 self._tell_difference(self.saved, run)

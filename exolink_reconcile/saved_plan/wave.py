@@ -9,7 +9,7 @@ from exolink_reconcile.errors import PlanStale, problem
 from exolink_reconcile.globs import Globs
 from exolink_reconcile.model import DesiredState, LiveState, Outcome, Plan, Result, Status, Step
 from exolink_reconcile.planning import choices
-from exolink_reconcile.saved_plan import reader
+from exolink_reconcile.saved_plan import review
 from exolink_reconcile.saved_plan.reader import SavedPlan
 
 _STALE = "changed since it was reviewed"
@@ -76,7 +76,7 @@ def of(
             "E-STALE",
             f"the plan is stale: it would now {new.action.word} {new.address}; nobody reviewed it. Plan again",
         )
-    vanished = reader.vanished(saved, plan, set(digests), desired, live)
+    vanished = review.vanished(saved, plan, set(digests), desired, live)
     if not steps and not vanished:
         raise PlanStale("E-APPLIED", "this plan is already applied: nothing of it is left to do")
     covers, reviewed = Globs(patterns).match, {change.digest for change in changes}

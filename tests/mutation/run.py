@@ -89,7 +89,7 @@ TARGETS: dict[str, Target] = {
     "state.lock": Target(("unit/state/test_lock.py",)),
     "desired.files": Target(("unit/desired/test_files.py",)),
     "desired.plain_lists": Target(("unit/desired/test_plain_lists.py",)),
-    "saved_plan.reader": SAVED_PLAN, "saved_plan.rows": SAVED_PLAN, "saved_plan.writer": SAVED_PLAN, "saved_plan.wave": SAVED_PLAN,
+    "saved_plan.reader": SAVED_PLAN, "saved_plan.review": SAVED_PLAN, "saved_plan.rows": SAVED_PLAN, "saved_plan.writer": SAVED_PLAN, "saved_plan.wave": SAVED_PLAN,
     "secret_url": Target(("unit/test_secret_url.py", "unit/desired/test_references.py")),
     "references": Target(("unit/desired/test_references.py",)),
     "applying.judge": JUDGED,

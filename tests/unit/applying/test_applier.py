@@ -18,7 +18,7 @@ from exolink_reconcile.errors import PlanStale
 from exolink_reconcile.model import Outcome, Plan, Result, Status
 from exolink_reconcile.planning import differ
 from exolink_reconcile.report import result_text
-from exolink_reconcile.saved_plan import reader
+from exolink_reconcile.saved_plan import reader, review
 
 CPMS = {"url": "wss://h/", "interval": 30}
 
@@ -696,5 +696,5 @@ def test_row_C6_a_finished_update_beside_a_held_back_field_is_done(world: World)
         saved = reader.read(as_json(run.plan(desired)).encode())
         run.apply(desired)
         with pytest.raises(PlanStale) as caught:
-            reader.check(saved, run.plan(desired), desired, run.live(desired))
+            review.check(saved, run.plan(desired), desired, run.live(desired))
     assert caught.value.code == "E-APPLIED"
