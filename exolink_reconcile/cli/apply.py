@@ -127,13 +127,13 @@ class Apply:
         """The run, or its wave, if it is what was reviewed. Raises PlanStale after it has shown what differs."""
         if self.saved is None:
             if self.expect is not None:
-                review.check_digest(run.plan, self.expect.lower())
+                review.check_digest(run.digest, self.expect.lower())
             return run
         try:
             if self.waves:
                 self.wave = waves.of(self.saved, run.plan, run.digests, run.desired, run.live, self.waves)
                 return pipeline.with_plan(run, self.wave.plan)
-            review.check(self.saved, run.plan, run.desired, run.live)
+            review.check(self.saved, run.plan, run.digests, run.desired, run.live)
         except PlanStale as error:
             if error.code == "E-STALE":
                 self._tell_difference(self.saved, run)

@@ -1,31 +1,22 @@
 """Whether a new plan is the one that was reviewed, what is left of it, or something else."""
 
 from collections import defaultdict
-from collections.abc import Collection, Container, Iterator, Mapping
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from operator import attrgetter
 
 from exolink_reconcile.errors import PlanStale
 from exolink_reconcile.model import DesiredState, LiveState, Plan, remote_id
-from exolink_reconcile.planning import digest
+from exolink_reconcile.planning import digest as plan_digests
 from exolink_reconcile.resource import Address, ListKey, Row, key
 from exolink_reconcile.saved_plan.format import PlannedChange, SavedChange
 from exolink_reconcile.saved_plan.reader import SavedPlan
 from exolink_reconcile.secret_url import may_be
 
 
-def check_digest(plan: Plan, expected: str) -> None:
-    """Refuse a plan whose digest does not start with `expected`.
-
-    Raises:
-        PlanStale: with both digests.
-
-    """
-    recomputed = digest.of_plan(plan)
-    if not recomputed.startswith(expected):
-        raise PlanStale(
-            "E-STALE",
-            f"the plan is not what was reviewed: expected {expected}, it is now {recomputed}",
-        )
+def check_digest(digest: str, expected: str) -> None:
+    """Refuse a plan whose digest does not start with `expected`. Raises PlanStale, with both digests."""
+    if not digest.startswith(expected):
+        raise PlanStale("E-STALE", f"the plan is not what was reviewed: expected {expected}, it is now {digest}")
 
 
 def check_expected(digest: str, expected: str) -> None:
@@ -34,33 +25,34 @@ def check_expected(digest: str, expected: str) -> None:
         raise PlanStale("E-STALE", f"the plan file is not what was reviewed: expected {expected}, it is {digest}")
 
 
-def check(saved: SavedPlan, plan: Plan, desired: DesiredState, live: LiveState) -> None:
+def check(saved: SavedPlan, plan: Plan, digests: Sequence[str], desired: DesiredState, live: LiveState) -> None:
     """Refuse unless the new plan is the reviewed one, or a part of it while the rest is live as planned.
+
+    `digests` are the digests of the plan's steps.
 
     Raises:
         PlanStale: it says what was reviewed and what the plan is now.
 
     """
-    digests = digest.of_each(plan)
-    if digest.of_steps(plan.origin, digests) == saved.digest:
+    if plan_digests.of_steps(plan.origin, digests) == saved.digest:
         return
-    now = set(digests)
-    reviewed = {change.digest for change in saved.document.exolink.changes}
-    new = next((step for step, step_digest in zip(plan.steps, digests) if step_digest not in reviewed), None)
+    changes = saved.document.exolink.changes
+    reviewed = {change.digest for change in changes}
+    new = next((step for step, own in zip(plan.steps, digests) if own not in reviewed), None)
     if new is not None:
-        was = next((c for c in saved.document.exolink.changes if c.address == str(new.address)), None)
+        was = next((change for change in changes if change.address == str(new.address)), None)
         reason = f"{was.action} was reviewed there, but something changed since" if was else "nobody reviewed it"
         raise PlanStale(
             "E-STALE",
-            f"the plan is stale: it would now {new.action.word} {new.address}; {reason}. Reviewed: {len(reviewed)} steps; now: {len(now)}. Plan again",
+            f"the plan is stale: it would now {new.action.word} {new.address}; {reason}. Reviewed: {len(reviewed)} steps; now: {len(digests)}. Plan again",
         )
-    missing = next(_not_as_planned(saved, now, desired, live), None)
+    missing = next(_not_as_planned(saved, frozenset(digests), desired, live), None)
     if missing is not None:
         raise PlanStale(
             "E-STALE",
             f"the plan is stale: {missing.action} {missing.address} was reviewed, is not to do any more, and is not live as planned. Plan again",
         )
-    if not now:
+    if not digests:
         raise PlanStale("E-APPLIED", "this plan is already applied: nothing of it is left to do")
 
 
@@ -77,11 +69,11 @@ def vanished(
 
 
 def _not_as_planned(
-    saved: SavedPlan, now: Collection[str], desired: DesiredState, live: LiveState
+    saved: SavedPlan, digests: Collection[str], desired: DesiredState, live: LiveState
 ) -> Iterator[PlannedChange]:
     """The reviewed changes that are not among today's steps, by digest, and are not live as planned."""
     pairs = zip(saved.document.exolink.changes, saved.document.resource_changes)
-    done = [(change, row) for change, row in pairs if change.digest not in now]
+    done = [(change, row) for change, row in pairs if change.digest not in digests]
     if not done:
         return
     wanted: dict[ListKey, set[str]] = defaultdict(set)

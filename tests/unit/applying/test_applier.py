@@ -16,7 +16,7 @@ from exolink_reconcile.applying.waiting import Stop
 from exolink_reconcile.codes import Exit
 from exolink_reconcile.errors import PlanStale
 from exolink_reconcile.model import Outcome, Plan, Result, Status
-from exolink_reconcile.planning import differ
+from exolink_reconcile.planning import differ, digest
 from exolink_reconcile.report import result_text
 from exolink_reconcile.saved_plan import reader, review
 
@@ -696,5 +696,6 @@ def test_row_C6_a_finished_update_beside_a_held_back_field_is_done(world: World)
         saved = reader.read(as_json(run.plan(desired)).encode())
         run.apply(desired)
         with pytest.raises(PlanStale) as caught:
-            review.check(saved, run.plan(desired), desired, run.live(desired))
+            plan = run.plan(desired)
+            review.check(saved, plan, digest.of_each(plan), desired, run.live(desired))
     assert caught.value.code == "E-APPLIED"

@@ -10,12 +10,14 @@ from support_saved_plans import CHARGER, WANTED, save, world
 from world import World
 
 from exolink_reconcile.errors import PlanStale
+from exolink_reconcile.planning import digest
 from exolink_reconcile.saved_plan import reader, review
 
 
 def check(run: Pipeline, saved: reader.SavedPlan, yaml: str = WANTED) -> None:
     desired = run.desired(yaml)
-    review.check(saved, run.plan(desired), desired, run.live(desired))
+    plan = run.plan(desired)
+    review.check(saved, plan, digest.of_each(plan), desired, run.live(desired))
 
 
 def refused(run: Pipeline, saved: reader.SavedPlan, yaml: str = WANTED) -> str:
@@ -184,11 +186,11 @@ def test_a_delete_whose_object_got_another_name_is_not_done() -> None:
 def test_expect(length: int) -> None:
     """The first digits of the digest are enough, and any other digest is stale."""
     with pipeline(world()) as run:
-        plan = run.plan(WANTED)
-        review.check_digest(plan, digest_of(plan)[:length])
-        wrong = digest_of(plan)[: length - 1] + "g"
-        with pytest.raises(PlanStale, match=f"E-STALE.*expected {wrong}, it is now {digest_of(plan)}"):
-            review.check_digest(plan, wrong)
+        own = digest_of(run.plan(WANTED))
+    review.check_digest(own, own[:length])
+    wrong = own[: length - 1] + "g"
+    with pytest.raises(PlanStale, match=f"E-STALE.*expected {wrong}, it is now {own}"):
+        review.check_digest(own, wrong)
 
 
 def test_expect_of_a_saved_plan() -> None:
