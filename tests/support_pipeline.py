@@ -134,7 +134,7 @@ def as_json(plan: Plan) -> str:
 
 
 def digest_of(plan: Plan) -> str:
-    return digest.of_plan(plan)
+    return digest.of_steps(plan.origin, digest.of_each(plan))
 
 
 @contextmanager

@@ -33,7 +33,7 @@ class Facts(NamedTuple):
 Secrets = tuple[tuple[str, str], ...]
 
 
-def facts(steps: Sequence[Step], secrets: Iterable[Secrets]) -> Facts:
+def facts(steps: Sequence[Step]) -> Facts:
     """The facts of similar steps: address, live id, values before and after, and where changed secrets come from."""
     kind, action, sends = steps[0].kind, steps[0].action, steps[0].sends
     names = tuple(fields(kind)) if action.deletes else sends
@@ -46,7 +46,7 @@ def facts(steps: Sequence[Step], secrets: Iterable[Secrets]) -> Facts:
     if action is not Action.DELETE:
         after = masked_values([step.declared.resource for step in steps if step.declared], sends)
     addresses = ["/".join(step.address) for step in steps]
-    return Facts(action.word, names, sends, zip(addresses, ids, before, after, secrets))
+    return Facts(action.word, names, sends, zip(addresses, ids, before, after, map(secrets, steps)))
 
 
 def secrets(step: Step) -> Secrets:
@@ -57,29 +57,14 @@ def secrets(step: Step) -> Secrets:
     return tuple(sorted((name, url.fingerprint) for name, url in urls if url.has_secret))
 
 
-def of_step(step: Step) -> str:
-    """The digest of one step's facts."""
-    return of_facts([step], [secrets(step)])[0]
-
-
-def of_plan(plan: Plan) -> str:
-    """The digest that a reviewer approves: 64 hex digits."""
-    return of_steps(plan.origin, of_each(plan))
-
-
 def of_each(plan: Plan) -> tuple[str, ...]:
     """The digests of a plan's steps, in their order."""
     steps = tuple(plan.steps)
-    return of_facts(steps, list(map(secrets, steps)))
-
-
-def of_facts(steps: Sequence[Step], secrets: Sequence[Secrets]) -> tuple[str, ...]:
-    """The digests of steps; `secrets` says where the secrets of each come from."""
     digests = [""] * len(steps)
     for places in alike(steps):
-        own = facts([steps[place] for place in places], [secrets[place] for place in places])
-        for place, step_digest in zip(places, of_alike(own), strict=True):
-            digests[place] = step_digest
+        similar = [steps[place] for place in places]
+        for place, own in zip(places, of_alike(facts(similar)), strict=True):
+            digests[place] = own
     return tuple(digests)
 
 
@@ -91,5 +76,5 @@ def of_alike(facts: Facts) -> list[str]:
 
 
 def of_steps(origin: str, steps: Iterable[str]) -> str:
-    """The digest of a plan from its origin and its steps' digests."""
+    """The digest that a reviewer approves, 64 hex digits: from the origin of a plan and its steps' digests."""
     return hashlib.sha256(ascii([origin, sorted(steps)]).encode()).hexdigest()
