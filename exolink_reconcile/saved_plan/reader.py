@@ -110,11 +110,11 @@ def _is_as_reviewed(saved: SavedPlan, kinds: Sequence[Kind]) -> bool:
     own, resource_changes = saved.document.exolink, saved.document.resource_changes
     if own.options.api_url != own.api_url or len(own.changes) != len(resource_changes):
         return False
-    by_word = {kind.kind: kind for kind in kinds}
+    by_name = {kind.kind: kind for kind in kinds}
     _without_steps(saved, kinds)  # raises if this version does not know something in it
     for row in saved.document.resource_drift:
-        _was(_kind(row, by_word), row.change)
-    return _have_their_digests(own.changes, resource_changes, by_word) and (
+        _was(_kind(row, by_name), row.change)
+    return _have_their_digests(own.changes, resource_changes, by_name) and (
         own.digest == digest.of_steps(own.api_url, (change.digest for change in own.changes))
     )
 
@@ -196,25 +196,25 @@ def _check_row_names(kind: Kind, names: Iterable[str]) -> None:
 def plan(saved: SavedPlan, kinds: Sequence[Kind]) -> Plan:
     """The saved plan, to be shown. It must not be applied: its secrets are masked and its order is flat."""
     own = saved.document.exolink
-    by_word = {kind.kind: kind for kind in kinds}
+    by_name = {kind.kind: kind for kind in kinds}
     pairs = zip(own.changes, saved.document.resource_changes)
     drift = {row.address: row.change for row in saved.document.resource_drift}
-    steps = tuple(_step(change, row, drift.get(row.address), by_word) for change, row in pairs)
+    steps = tuple(_step(change, row, drift.get(row.address), by_name) for change, row in pairs)
     return replace(_without_steps(saved, kinds), waves=(steps,) if steps else ())
 
 
 def _without_steps(saved: SavedPlan, kinds: Sequence[Kind]) -> Plan:
     own = saved.document.exolink
-    by_word = {kind.kind: kind for kind in kinds}
+    by_name = {kind.kind: kind for kind in kinds}
     return Plan(
         origin=own.api_url,
         waves=(),
-        held_back=tuple(_held_back(held, by_word) for held in own.held_back),
+        held_back=tuple(_held_back(held, by_name) for held in own.held_back),
         unmanaged_counts={kind.kind: own.unmanaged[kind.kind] for kind in kinds if kind.kind in own.unmanaged},
         tenants=own.tenants,
         compared={kind.kind: own.compared[kind.kind] for kind in kinds if kind.kind in own.compared},
         partial=own.partial,
-        left_out=tuple(_address(address, by_word)[0] for address in own.left_out),
+        left_out=tuple(_address(address, by_name)[0] for address in own.left_out),
         base=BaseInfo(own.base.kind, own.base.path, own.base.when) if own.base else None,
         notes=tuple(_note(note) for note in own.notes),
         refusals=tuple(Refusal(refusal.code, refusal.summary) for refusal in own.refusals),
