@@ -28,13 +28,13 @@ def text(run: str, writes: Iterable[Write], kinds: Sequence[Kind], contract: Con
 def _document(
     run: str, tenant: str, writes: Sequence[Write], kinds: Sequence[Kind], contract: Contract
 ) -> Iterator[str]:
-    by_word = {kind.kind: kind for kind in kinds}
+    by_name = {kind.kind: kind for kind in kinds}
     comments: list[str] = []
     entries: dict[str, list[str]] = {str(kind.entries): [] for kind in kinds if not kind.is_tenant()}
     top: list[str] = []
     removed: list[str] = []
     for write in sorted(writes, key=lambda write: write.address):
-        kind = by_word.get(write.address.kind)
+        kind = by_name.get(write.address.kind)
         if kind is None or not _changed(write):
             comments += _unclear(write)
         elif write.action == "create":

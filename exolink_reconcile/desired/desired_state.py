@@ -96,7 +96,7 @@ class _Builder:
         self.managed: dict[frozenset[str], set[str]] = {}
         self.document_kind = next(kind for kind in kinds if kind.is_tenant())
         self.listed = {str(kind.entries): kind for kind in kinds if not kind.is_tenant()}
-        self.by_word = {kind.kind: kind for kind in self.listed.values()}
+        self.by_name = {kind.kind: kind for kind in self.listed.values()}
         self.tables = [facts.named_by.table for kind in kinds for facts in fields(kind).values() if facts.named_by]
         self.document_fields = compared(self.document_kind)
         self.top_level = [
@@ -234,7 +234,7 @@ class _Builder:
             batches = table_lists.batches(document, tables, kind, self.problems, tenant.tables_named, _BATCH)
             for table, batch in batches:
                 self._entries(table, tenant, kind, batch, defaults)
-        for node in shapes.entries(self.problems, body, "removed", f"- {next(iter(self.by_word))}: NAME"):
+        for node in shapes.entries(self.problems, body, "removed", f"- {next(iter(self.by_name))}: NAME"):
             self._removed_entry(tenant, node)
 
     def _defaults(
@@ -402,7 +402,7 @@ class _Builder:
     # --------------------------------------------------------------------------------------------------------- removed
 
     def _removed_entry(self, tenant: TenantDraft, node: Node) -> None:
-        known_keys = [*self.by_word, "id", "reason"]
+        known_keys = [*self.by_name, "id", "reason"]
         if self.document_kind.kind in node:
             summary = "a tenant cannot be removed: this tool never deletes one"
             self.problems.error("E-TENANT", at_key(node, self.document_kind.kind), summary)
@@ -410,13 +410,13 @@ class _Builder:
         for name in node:
             if name not in known_keys:
                 self.problems.unknown(node, name, f"unknown key `{name}` in `removed`", known_keys)
-        words = [word for word in self.by_word if word in node]
+        words = [word for word in self.by_name if word in node]
         if len(words) != 1:
             problem = f"names {' and '.join(words)}" if words else "names no kind"
-            detail = f"Give one of {', '.join(self.by_word)}, with the name."
+            detail = f"Give one of {', '.join(self.by_name)}, with the name."
             self.problems.error("E-REQUIRED", Spot(node), f"an entry of `removed` {problem}", detail)
             return
-        if self._is_covered(tenant, self.by_word[words[0]], node[words[0]]):
+        if self._is_covered(tenant, self.by_name[words[0]], node[words[0]]):
             shapes.needs_all(self.problems, node)
         for name, value in node.items():
             if name in known_keys and not isinstance(value, str):
@@ -440,7 +440,7 @@ class _Builder:
         number = int(pin) if pin is not None else None
         # Only people read the reason: a value from the environment is of no use to them, and may be a secret.
         removed = Removed(str(name), number, as_written(node.get("reason", "")), node.source)
-        tenant.removed[self.by_word[word]].append(removed)
+        tenant.removed[self.by_name[word]].append(removed)
 
     def _finish(self, tenant: TenantDraft) -> DesiredTenant:
         # Sorted: the pattern that is named as the reason must not depend on the order of the files.
