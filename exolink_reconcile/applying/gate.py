@@ -14,7 +14,7 @@ from pathlib import Path
 from exolink_reconcile.applying.waiting import Stop
 from exolink_reconcile.errors import StorageFailed
 
-_WITHHELD = ("EXOLINK_TOKEN", "EXOLINK_TOKEN_FILE", "EXOLINK_STATE")
+_WITHHELD = ("EXOLINK_TOKEN", "EXOLINK_TOKEN_FILE", "EXOLINK_STATE", "PYDANTIC_DISABLE_PLUGINS")  # the last is ours
 _SLICE = 0.2  # seconds: how late the command's end, its timeout or a wish to stop may be noticed
 _MERCY = 2.0  # seconds between SIGTERM and SIGKILL
 _LONGEST_LINE = 4096

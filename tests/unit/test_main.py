@@ -1,7 +1,9 @@
 """The front door: where the tool cannot run, one sentence says so instead of a traceback."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -29,3 +31,16 @@ def test_a_python_without_the_c_parser_of_yaml() -> None:
         [sys.executable, "-c", hide, "validate", "-"], input="", capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 3 and "ruamel.yaml.clib" in done.stderr and "E-BUG" not in done.stderr
+
+
+def test_no_code_of_other_packages_runs(tmp_path: Path) -> None:
+    """A plugin for pydantic that happens to be installed beside us cannot change what is checked, and costs no start-up."""
+    (tmp_path / "plugin_1.dist-info").mkdir()
+    (tmp_path / "plugin_1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: plugin-1\nVersion: 1\n")
+    (tmp_path / "plugin_1.dist-info" / "entry_points.txt").write_text("[pydantic]\nplugin = plugin_1:plugin\n")
+    (tmp_path / "plugin_1.py").write_text("raise SystemExit('the plugin ran')\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "exolink_reconcile", "validate", "-"], input="tenant: acme\n", capture_output=True,
+        text=True, timeout=60, env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )  # fmt: skip
+    assert done.returncode == 0 and "the plugin ran" not in done.stderr
