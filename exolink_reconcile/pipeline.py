@@ -15,7 +15,7 @@ from typing import Any
 
 from exolink_reconcile import contract as contracts
 from exolink_reconcile import files
-from exolink_reconcile.applying import recovery, verified
+from exolink_reconcile.applying import verified
 from exolink_reconcile.contract import Contract
 from exolink_reconcile.desired import desired_state
 from exolink_reconcile.desired import files as input_files
@@ -191,13 +191,6 @@ def _place(error: NoTenant, desired: DesiredState, tenants_before: Sequence[str]
     candidates = dict.fromkeys(name for name in (*error.live, *tenants_before) if name != error.tenant)
     if near := get_close_matches(error.tenant, candidates, n=1):
         error.summary, error.says_what_now = f"{error.summary}. Did you mean {near[0]}?", True
-
-
-def hold_back(run: PlannedRun, held: Mapping[Address, int]) -> PlannedRun:
-    """The run with creates held back whose objects answer by their id (in `held`) although no list shows them."""
-    if not held:
-        return run
-    return with_plan(run, recovery.hold_back(run.plan, held))
 
 
 def with_plan(run: PlannedRun, plan: Plan) -> PlannedRun:

@@ -281,8 +281,6 @@ class Recovery:
 
 def hold_back(plan: Plan, held: Mapping[Address, int]) -> Plan:
     """The plan with the creates of `held` held back: these objects are there although no list shows them."""
-    if not held:
-        return plan
     waves = (tuple(step for step in wave if step.address not in held) for wave in plan.waves)
     back = [
         HeldBack(

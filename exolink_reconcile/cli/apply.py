@@ -338,7 +338,9 @@ class Apply:
             run = self._plan(wanted, api, store, store.seen())
         if recovered.sentence:
             self._tell(recovered.sentence)
-        return pipeline.hold_back(run, recovered.held), recovered.blind
+        if recovered.held:
+            run = pipeline.with_plan(run, recovery.hold_back(run.plan, recovered.held))
+        return run, recovered.blind
 
     def _may_have_forgotten(self, store: Store, run: PlannedRun) -> bool:
         """Whether an earlier run, whose state was lost with its machine, may have creates under way; if so, say it."""
