@@ -70,8 +70,7 @@ class Pattern(NamedTuple):
     source: Source
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(NamedTuple):
     """What a tenant's documents allow and forbid. Every default is the safe one."""
 
     protect: tuple[Pattern, ...] = ()
@@ -162,8 +161,7 @@ class Change(NamedTuple):
     removed: Removed | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Unclear:
+class Unclear(NamedTuple):
     """An address where desired and live cannot be matched with certainty, and why. We report it and never guess."""
 
     address: Address
@@ -212,8 +210,7 @@ class Changes:
 Cause = Literal["edit", "drift", "both"]
 
 
-@dataclass(frozen=True, slots=True)
-class BaseInfo:
+class BaseInfo(NamedTuple):
     """Where the base of the causes comes from: a path, or the state; then `when` is the time of its oldest part."""
 
     kind: Literal["path", "state"]
@@ -314,16 +311,14 @@ class HeldBack:
     ways_out: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(NamedTuple):
     """A guardrail that refuses the plan: `plan` says so, `apply` writes nothing and exits with 7."""
 
     code: str
     summary: str
 
 
-@dataclass(frozen=True, slots=True)
-class Probe:
+class Probe(NamedTuple):
     """The result of one handshake with the URL of a step. It is shown, never saved, and no digest covers it.
 
     `status` is the status of an answer over HTTP; `reason` says in our own words why there was none, or what is odd.
@@ -469,8 +464,7 @@ class Intent:
     run: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Left:
+class Left(NamedTuple):
     """A difference that the last read still found at an address of the plan. `gone`: no list shows the object."""
 
     address: Address

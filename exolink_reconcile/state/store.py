@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from exolink_reconcile.model import Intent, Outcome, Status, Step
 from exolink_reconcile.resource import Address, ListKey
@@ -24,8 +24,7 @@ DATE_RESOLUTION = 1.0  # seconds: what a Date header leaves out
 _MOST_UNPACKED = 256 * 2**20
 
 
-@dataclass(frozen=True, slots=True)
-class Base:
+class Base(NamedTuple):
     """What an apply of a tenant declared and verified: by address, the managed fields as JSON values, secrets masked.
 
     `when` is in seconds since the epoch. `removed` are the addresses that must not exist, `exclusive` the globs that the
@@ -60,8 +59,7 @@ class NewBase:
         return _packed(declared, removed, self.exclusive)
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(NamedTuple):
     """One write of the history. `outcome` is None while nobody knows it; `made_id` is the id of what a create made."""
 
     number: int
@@ -80,8 +78,7 @@ class Write:
     detail: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
+class Lease(NamedTuple):
     """The lock of a tenant and its holder. Times are in seconds since the epoch; a folder's lock has no token or expiry."""
 
     origin: str
@@ -95,8 +92,7 @@ class Lease:
     expires: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(NamedTuple):
     """Everything that a folder remembers: writes and counts by column name; bases as origin, tenant, when, bytes."""
 
     writes: Sequence[Mapping[str, Any]]

@@ -302,7 +302,7 @@ def test_a_sentence_cannot_close_its_fence(run: str) -> None:
     """Broken at spaces, a refusal may have a line of nothing but backticks: the fence is longer."""
     plan = support_plans.mixed()
     sentence = f"{'x' * 99} {run} {'y' * 99} **now prose** @octocat"
-    refused = dataclasses.replace(plan, refusals=(dataclasses.replace(plan.refusals[0], summary=sentence),))
+    refused = dataclasses.replace(plan, refusals=(plan.refusals[0]._replace(summary=sentence),))
     page = check(refused, shown(refused))
     assert "now prose" in page.fences[0] and f"\n{run}\n" in page.fences[0]
 
@@ -344,7 +344,7 @@ def renamed(names: list[str]) -> Plan:
         dataclasses.replace(each, address=each.address._replace(name=name), reason=name)
         for each, name in zip(plan.held_back, names)
     )
-    refusals = tuple(dataclasses.replace(refusal, summary=names[0]) for refusal in plan.refusals)
+    refusals = tuple(refusal._replace(summary=names[0]) for refusal in plan.refusals)
     return dataclasses.replace(
         plan, waves=(steps,), held_back=held, refusals=refusals, notes=(Note("W-RENAME", names[1]),)
     )
