@@ -8,14 +8,18 @@ write of the API that was about to go then is on its way, and takes effect befor
 
 Nothing is ever there twice, nothing is deleted that no plan names, no intent with an old token stands after one with a
 newer, and the next apply finishes. A schedule that fails is printed; in `FAILED` it is a test from then on.
+
+Where the runs are waves of one reviewed plan, nothing outside of its wave is written by any of them, and what is left is
+counted as the world says; the waves go on afterwards, each in its turn, until the plan is done.
 """
 
 import contextlib
 import functools
+import os
 import random
 import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
@@ -23,18 +27,21 @@ import httpx
 import postgres_server
 import pytest
 from support_apply import ORIGIN, Clock, Killed, Written
-from support_pipeline import CONTRACT_TEXT, contract_of, read_yaml
-from world import WRITES, World
+from support_pipeline import CONTRACT_TEXT, OPTIONS, contract_of, pipeline, read_yaml
+from world import WRITES, Request, World
 
+from exolink_reconcile import globs
 from exolink_reconcile.applying.settings import Settings
 from exolink_reconcile.applying.waiting import Stop
 from exolink_reconcile.cli.apply import Apply
 from exolink_reconcile.cli.options import Options
 from exolink_reconcile.codes import Exit
-from exolink_reconcile.errors import ReconcileError
+from exolink_reconcile.errors import PlanStale, ReconcileError
 from exolink_reconcile.live.api import Api
 from exolink_reconcile.pipeline import Wanted
+from exolink_reconcile.planning import digest
 from exolink_reconcile.planning.choices import Choices
+from exolink_reconcile.saved_plan import writer
 from exolink_reconcile.state import database_url, homes
 from exolink_reconcile.state.database_url import Database
 
@@ -70,6 +77,13 @@ removed:
   - {cpms: Gone}
 """,
 }
+# Plans that somebody reviewed, and which wave of it each of the two runs takes. The delete goes in the last wave.
+WAVES = {
+    "a wave each": ("acme/cpms/*", "acme/charger/*"),
+    "the other wave first": ("acme/charger/*", "acme/cpms/*"),
+    "the same wave": ("acme/cpms/*", "acme/cpms/*"),
+}
+PLANS_OF_WAVES = dict.fromkeys(WAVES, PLANS["two waves"])
 NEVER = 10_000
 
 
@@ -92,6 +106,7 @@ class Run:
 
     name: str
     database: Database
+    wave: str = ""  # of the reviewed plan; empty: the whole of what is declared
     points: int = 0
     writes: list[int] = field(default_factory=list)  # the points at which it was about to write to the API
     dead: bool = False
@@ -100,11 +115,17 @@ class Run:
     result: Exit | ReconcileError | None = None
     text: str = ""
     store: PostgresStore | None = None
-    on_its_way: "Request | None" = None
+    on_its_way: "Underway | None" = None
+    wrote: list[str] = field(default_factory=list)  # addresses
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left for a run like this one."""
+        return self.result is Exit.DONE or (isinstance(self.result, PlanStale) and self.result.code == "E-APPLIED")
 
 
 @dataclass
-class Request:
+class Underway:
     """A request of the API that was about to go when its run stood still, and its answer once it took effect."""
 
     send: Callable[[], Any]
@@ -129,10 +150,7 @@ class Explorer:
     def __post_init__(self) -> None:
         self.baton = threading.Condition()
         self.threads: dict[int, Run] = {}
-        self.may_go = self.world.add("acme", "cpms", displayName="Gone")
-        self.world.add("acme", "charger", identity="Changed", displayName="Old", profileId=1)
-        self.world.add("acme", "cpms", displayName="Changed", url="wss://old.example/")
-        self.bystander = self.world.add("acme", "cpms", displayName="Bystander", url="wss://theirs.example/")
+        self.may_go, self.bystander = populate(self.world)
         self.clock.passed = lambda: None
         self.clock.sleep = self.sleep  # type: ignore[method-assign]  # a stand-in for this test
 
@@ -140,7 +158,8 @@ class Explorer:
 
     def explore(self) -> None:
         with self.patched():
-            self.runs = [Run(name, database_url.parse(self.server.url(self.name))) for name in ("first", "second")]
+            waves = WAVES.get(self.schedule.plan, ("", ""))
+            self.runs = [self.run(name, wave) for name, wave in zip(("first", "second"), waves, strict=True)]
             threads = [threading.Thread(target=self.work, args=(run,), daemon=True) for run in self.runs]
             for thread in threads:
                 thread.start()
@@ -149,15 +168,26 @@ class Explorer:
                 assert not thread.is_alive(), f"{self.schedule}: a run hangs"
             self.deliver(NEVER)
             self.pass_time(STANDSTILL)
-            last = self.runs[-1]
-            for _ in range(3):
-                last = Run("last", database_url.parse(self.server.url(self.name)))
-                self.runs.append(last)
-                self.turn = len(self.runs) - 1
-                self.work(last)
-                if last.result is Exit.DONE:
-                    break
-            self.check(last)
+            if all(waves):
+                self.finish("a later wave", sorted(set(waves)) if len(set(waves)) > 1 else [*waves, "acme/charger/*"])
+            self.check(self.finish("last", [""]))
+
+    def run(self, name: str, wave: str) -> Run:
+        return Run(name, database_url.parse(self.server.url(self.name)), wave)
+
+    def finish(self, name: str, waves: Sequence[str]) -> Run:
+        """Runs that nothing befalls, each wave in its turn, until nothing is left; returns the last."""
+        for wave in [*waves] * 3:
+            last = self.run(name, wave)
+            self.runs.append(last)
+            self.turn = len(self.runs) - 1
+            self.work(last)
+            self.count_left(last)
+            if last.is_over:
+                break
+        else:
+            self.wrong.append(f"{name} does not finish")
+        return last
 
     def work(self, run: Run) -> None:
         self.threads[threading.get_ident()] = run
@@ -177,7 +207,11 @@ class Explorer:
         options = Options(**values)
         try:
             self.await_turn(run)
-            run.result = Apply(console, True, None, None, "text").run(options, ())
+            if run.wave:
+                apply = Apply(console, False, None, self.schedule.plan, "text", waves=(run.wave,))
+            else:
+                apply = Apply(console, True, None, None, "text")
+            run.result = apply.run(options, ())
         except Killed:
             pass
         except ReconcileError as error:
@@ -204,6 +238,7 @@ class Explorer:
                 ("state.postgres.time", self.clock),
                 ("cli.apply.Settings", functools.partial(Settings, sleep=self.clock.sleep, clock=self.clock.monotonic)),
                 ("cli.start.connected", self.connected),
+                ("files.read", lambda path, *more: reviewed(path)),
                 ("cli.start.wanted", wanted),
                 ("cli.apply.Stop", Stop),
                 ("state.homes.home", lambda state, environment: Opened(self.threads[threading.get_ident()])),
@@ -304,7 +339,7 @@ class Explorer:
         if event == "dies before":
             run.dead = True
         if event == "stands still" and write is not None:
-            run.on_its_way = Request(write, ON_ITS_WAY)
+            run.on_its_way = Underway(write, ON_ITS_WAY)
         if event:
             self.pass_time(STANDSTILL)
         self.hand_over(run)
@@ -351,7 +386,7 @@ class Explorer:
                 if request.left <= 0:
                     self.effect(request)
 
-    def effect(self, request: Request) -> Any:
+    def effect(self, request: Underway) -> Any:
         if request.answer is None:
             request.answer = request.send()
         return request.answer
@@ -369,13 +404,28 @@ class Explorer:
         if not any(row["id"] == self.bystander for row in self.world.live("acme", "cpms")):
             self.wrong.append("the bystander is gone")
 
+    def wrote(self, run: Run, request: Request) -> None:
+        """A run changed something: put its address on record, and judge it."""
+        _, _, tenant, kind, *more = request.path.split("/")
+        number = int(more[0]) if more else max(row["id"] for row in self.world.rows(tenant, kind))
+        [row] = [row for row in self.world.rows(tenant, kind) if row["id"] == number]
+        run.wrote.append(f"{tenant}/{kind}/{row[KEYS[kind]]}")
+        if run.wave and not globs.matches(run.wave, run.wrote[-1]):
+            self.wrong.append(f"the wave {run.wave} wrote {run.wrote[-1]}")
+
+    def count_left(self, run: Run) -> None:
+        """What a wave says that is left is what the world lacks."""
+        left = steps_left(self.world)
+        if run.wave and run.result is Exit.INCOMPLETE and f"{left} of 5 steps left" not in run.text:
+            self.wrong.append(f"{left} steps are left, but {run.name} counts otherwise")
+
     def check(self, last: Run) -> None:
         results = "\n".join(f"{run.name}: {run.result!r}\n{run.text}" for run in self.runs)
         tokens = [row[0] for row in self.server_sql("SELECT token FROM exolink.op ORDER BY number").fetchall()]
         if tokens != sorted(tokens):
             self.wrong.append(f"an intent with an old token stands after one with a newer: {tokens}")
-        if last.result is not Exit.DONE:
-            self.wrong.append("the last apply does not finish")
+        if WAVES.get(self.schedule.plan) and last.wrote:
+            self.wrong.append(f"the waves left something undone: {last.wrote}")
         deleted = {request.path for request in self.world.writes if request.method == "DELETE" and request.changed}
         if len(deleted) > 1 or any(not path.endswith(f"/{self.may_go}") for path in deleted):
             self.wrong.append(f"deletes that no plan names: {deleted}")
@@ -398,6 +448,8 @@ class Transport(httpx.BaseTransport):
         def send() -> Any:
             answer = self.explorer.world.respond(request.method, target, headers, body)
             if request.method in WRITES:
+                if self.explorer.world.log[-1].changed:
+                    self.explorer.wrote(self.run, self.explorer.world.log[-1])
                 self.explorer.look()
             return answer
 
@@ -420,9 +472,41 @@ class Opened:
             yield store
 
 
+def populate(world: World) -> tuple[int, int]:
+    """What is there before any run: the ids of what may be deleted, and of what nobody may touch."""
+    may_go = world.add("acme", "cpms", displayName="Gone")
+    world.add("acme", "charger", identity="Changed", displayName="Old", profileId=1)
+    world.add("acme", "cpms", displayName="Changed", url="wss://old.example/")
+    return may_go, world.add("acme", "cpms", displayName="Bystander", url="wss://theirs.example/")
+
+
 @functools.cache
 def desired(plan: str) -> Any:
-    return read_yaml(PLANS[plan])
+    return read_yaml({**PLANS, **PLANS_OF_WAVES}[plan])
+
+
+def steps_left(world: World) -> int:
+    """How many of the five steps of PLANS_OF_WAVES a world lacks."""
+    backends = {row["displayName"] for row in world.live("acme", "cpms")}
+    chargers = {row["identity"]: row["displayName"] for row in world.live("acme", "charger")}
+    lacks = (
+        "A" not in backends,
+        "B" not in backends,
+        "Gone" in backends,
+        "C" not in chargers,
+        chargers["Changed"] != "New",
+    )
+    return sum(lacks)
+
+
+@functools.cache
+def reviewed(plan: str) -> bytes:
+    """The file of a plan that somebody reviewed before any of the runs."""
+    populate(world := World())
+    with pipeline(world) as run:
+        made = replace(run.plan(desired(plan)), origin=ORIGIN)
+    options = {**OPTIONS, "api_url": ORIGIN}
+    return b"".join(writer.plan(made, digest.of_each(made), config_digest="", paths=(os.curdir,), options=options))
 
 
 @functools.cache
@@ -461,10 +545,10 @@ def test_an_apply_that_nobody_disturbs(plan: str) -> None:
     assert len(explorer.world.writes) == 5
 
 
-def any_schedule(seed: int) -> Schedule:
+def any_schedule(seed: int, plans: Iterable[str] = PLANS) -> Schedule:
     """A schedule by its seed. Half of the switches are around a write to the API: there it is that something goes wrong."""
     choice = random.Random(seed)
-    plan = choice.choice(sorted(PLANS))
+    plan = choice.choice(sorted(plans))
     run = undisturbed(plan)
 
     def point() -> int:
@@ -490,6 +574,33 @@ def test_all_schedules(plan: str, event: str) -> None:
         for second in range(length):
             for event_of_second in EVENTS:
                 explore(Schedule(plan, first, event, second, event_of_second))
+
+
+@pytest.mark.parametrize("plan", WAVES)
+def test_waves_that_nobody_disturbs(plan: str) -> None:
+    """Each writes its part, once; the delete goes when nothing else is left; then there is nothing to do."""
+    explorer = explore(Schedule(plan, NEVER))
+    assert len(explorer.world.writes) == 5
+    assert [address for run in explorer.runs for address in run.wrote].index("acme/cpms/Gone") == 4
+
+
+@pytest.mark.parametrize("start", range(1000, 1060, 10))
+def test_schedules_of_waves(start: int) -> None:
+    """Some of all schedules of two waves of one reviewed plan, each by its seed."""
+    for seed in range(start, start + 10):
+        explore(any_schedule(seed, PLANS_OF_WAVES))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("event", EVENTS)
+@pytest.mark.parametrize("plan", PLANS_OF_WAVES)
+def test_all_schedules_of_waves(plan: str, event: str) -> None:
+    """Every schedule with one switch, and for each of them a few with two."""
+    choice = random.Random(plan + event)
+    for first in range(undisturbed(plan).points):
+        length = explore(Schedule(plan, first, event)).runs[1].points
+        for _ in range(3):
+            explore(Schedule(plan, first, event, choice.randrange(length), choice.choice(EVENTS)))
 
 
 @pytest.mark.parametrize("schedule", FAILED)
