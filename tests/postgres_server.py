@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -34,10 +35,17 @@ def binaries() -> Path | None:
 class Server:
     """A server in a scratch folder, on a socket and on loopback; `synced`: what it confirms is on the disk.
 
-    `more` are further settings.
+    `more` are further settings. With `follows` it is a standby of that server, asynchronous as it is by default.
     """
 
-    def __init__(self, tools: Path, *, synced: bool = False, more: Mapping[str, object] | None = None) -> None:
+    def __init__(
+        self,
+        tools: Path,
+        *,
+        synced: bool = False,
+        more: Mapping[str, object] | None = None,
+        follows: "Server | None" = None,
+    ) -> None:
         self.tools = tools
         self.synced = "on" if synced else "off"
         self.more = more or {}
@@ -48,9 +56,13 @@ class Server:
         if os.geteuid() == 0:
             os.chown(self.folder, NOBODY, NOBODY)
         # No library of pytest's own process: the tools are C programs with their own.
-        self._run(
-            "initdb", "-D", str(self.data), "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C"
-        )
+        if follows is None:
+            self._run(
+                "initdb", "-D", str(self.data), "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C"
+            )
+        else:
+            primary = ("-h", "127.0.0.1", "-p", str(follows.port), "-U", "postgres")
+            self._run("pg_basebackup", "-D", str(self.data), "-R", "-X", "stream", "-c", "fast", "--no-sync", *primary)
         self.start()
         self.databases = 0
 
@@ -72,6 +84,21 @@ class Server:
     def stop(self, how: str = "immediate") -> None:
         with contextlib.suppress(subprocess.CalledProcessError):
             self._run("pg_ctl", "-D", str(self.data), "-w", "-m", how, "stop")
+
+    def stop_following(self, primary: "Server") -> None:
+        """As a standby: wait for all that the primary has confirmed by now, and take nothing more."""
+        [(confirmed,)] = primary.sql("SELECT pg_current_wal_lsn()")
+        while self.sql(f"SELECT pg_last_wal_replay_lsn() < '{confirmed}'") != [(False,)]:
+            time.sleep(0.02)
+        self.sql("ALTER SYSTEM SET primary_conninfo = ''")
+        self.sql("SELECT pg_reload_conf()")
+        while self.sql("SELECT 1 FROM pg_stat_wal_receiver"):
+            time.sleep(0.02)
+
+    def take_over(self, primary: "Server") -> None:
+        """As a standby: become the primary, now that the other one is gone."""
+        primary.stop()
+        self._run("pg_ctl", "-D", str(self.data), "-w", "-t", "60", "promote")
 
     def remove(self) -> None:
         self.stop()
@@ -138,3 +165,19 @@ def own_server() -> Iterator[Server]:
         yield started
     finally:
         started.remove()
+
+
+@contextlib.contextmanager
+def pair() -> Iterator[tuple[Server, Server]]:
+    """A primary and its standby, which is as new as the primary when it is made."""
+    with contextlib.ExitStack() as stack:
+        primary = stack.enter_context(own_server())
+        standby = Server(primary.tools, follows=primary)
+        stack.callback(standby.remove)
+        yield primary, standby
+
+
+def url_of_either(servers: tuple[Server, Server], database: str) -> str:
+    """The URL with which libpq finds whichever of them may write."""
+    places = ",".join(f"127.0.0.1:{server.port}" for server in servers)
+    return f"postgresql://postgres@{places}/{database}?target_session_attrs=read-write"

@@ -70,6 +70,7 @@ class PostgresStore:
         self._leases = Leases(database, self._link, origin, self.run, self.who)
         self._intents: dict[int, uuid.UUID] = {}
         self._fresh: dict[int, float] = {}
+        self._last: uuid.UUID | None = None  # the newest intent that was confirmed
         self._changes = GroupCommit(self._commit)
         try:
             connection.check_version(self._link.ask(statements.VERSION))
@@ -141,7 +142,7 @@ class PostgresStore:
             self._changes.add_soon(change)
 
     def _commit(self, batch: Sequence[_Change]) -> None:
-        values: dict[str, Any] = {**self._leases.ours(), "digest": self.digest, "who": self.who}
+        values: dict[str, Any] = {**self._leases.ours(), "digest": self.digest, "who": self.who, "last": self._last}
         for kind, columns in _COLUMNS.items():
             changes = [change.values for change in batch if change.kind == kind]
             values.update({f"{kind}_{name}": [change[name] for change in changes] for name in columns})
@@ -151,10 +152,22 @@ class PostgresStore:
             durable = {row["intent"] for row in self._ask(statements.CHANGE, values)}
             for change in batch:
                 if change.values["intent"] not in durable:
-                    change.error = self._leases.lose(str(change.values.get("tenant", "")))
+                    change.error = self._lose(str(change.values.get("tenant", "")))
+                elif change.kind == "intend":
+                    self._last = change.values["intent"]
         except ReconcileError as error:
             for change in batch:
                 change.error = error
+
+    def _lose(self, tenant: str) -> ReconcileError:
+        """The error of a change that the database did not take: it has forgotten this run, or the lease is gone."""
+        if self._last is not None and not self._ask(statements.REMEMBERS, {"last": self._last}):
+            self._leases.lost = StorageFailed("E-STORAGE", self._forgotten)
+        return self._leases.lose(tenant)
+
+    @property
+    def _forgotten(self) -> str:
+        return f"{self.where} has forgotten writes of this run: it was restored, or a standby took over that lacks them"
 
     def settle(self, outcomes: Iterable[Outcome]) -> None:
         """Close the writes whose outcome is known, and put every outcome on the audit record."""
@@ -177,7 +190,7 @@ class PostgresStore:
             statements.SETTLE,
             values,
             lambda row: audit.closed(row, outcome_of[row["intent"]]),
-            f"{self.where} has forgotten writes of this run: it was restored, or a standby took over that lacks them",
+            self._forgotten,
             unsent=[audit.unsent(outcome) for outcome in outcomes if id(outcome.step) not in self._intents],
         )
 

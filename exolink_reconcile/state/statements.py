@@ -57,10 +57,12 @@ WITH ours AS MATERIALIZED (
     FOR SHARE OF lease
 )
 """
+# A standby lacks the newest commits: where the last intent of this run is there, all of them are.
+REMEMBERS = "SELECT 1 FROM exolink.op WHERE intent = %(last)s"
 # All that waits, in one statement: with several, each write would wait for as many commits.
 CHANGE = (
     OURS
-    + """
+    + f"""
 , intended AS (
     INSERT INTO exolink.op (intent, token, run, digest, who, origin, tenant, kind, name, action, remote_id, before, after,
         api_date)
@@ -72,6 +74,7 @@ CHANGE = (
         json_array_elements(%(intend_before)s::json), json_array_elements(%(intend_after)s::json)
     ) AS new (intent, tenant, kind, name, action, remote_id, api_date, before, after)
     JOIN ours ON ours.tenant = new.tenant
+    WHERE %(last)s::uuid IS NULL OR EXISTS ({REMEMBERS})
     ON CONFLICT (intent) DO UPDATE SET intent = excluded.intent
     RETURNING intent
 ), sent AS (
