@@ -68,11 +68,17 @@ def status(database: Database) -> Status:
             b"SELECT name, setting FROM pg_settings WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit')"
             b" ORDER BY name"
         ).fetchall()
+        [standbys] = connection.execute(_ASYNCHRONOUS).fetchall()
     warnings = tuple(
         f"the server does not sync: {row['name']} is {row['setting']}. A power cut may lose the memory of writes in flight"
         for row in settings
         if row["setting"] == "off"
     )
+    if standbys["asynchronous"]:
+        warnings += (
+            "a standby follows that commits do not wait for: if it takes over, the memory of the last writes is lost."
+            " Set synchronous_standby_names (and leave synchronous_commit on)",
+        )
     return Status(version["version"], counts["open"], counts["closed"], held["held"], warnings)
 
 
@@ -133,6 +139,11 @@ def _imported(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+# Whether a standby follows, and a commit waits for none: without rights a user sees the rows, but not what is in them.
+_ASYNCHRONOUS = b"""
+SELECT EXISTS (SELECT FROM pg_stat_replication) AND (current_setting('synchronous_standby_names') = ''
+    OR current_setting('synchronous_commit') IN ('local', 'off')) AS asynchronous
+"""
 _UNCHANGED = (
     "run", "digest", "origin", "tenant", "kind", "name", "action", "remote_id", "before", "after", "intended_at", "sent_at",
     "api_date", "attempts", "made", "outcome", "code", "detail",

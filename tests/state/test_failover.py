@@ -10,7 +10,7 @@ import pytest
 from support_postgres import ORIGIN, held, step
 
 from exolink_reconcile.errors import Locked, StorageFailed
-from exolink_reconcile.state import database_url
+from exolink_reconcile.state import database_url, upkeep
 from exolink_reconcile.state.postgres import PostgresStore
 
 
@@ -87,3 +87,20 @@ def test_the_lease_is_lost(pair: Pair) -> None:
                 store.intend(step("B"), {}, {})
             other.intend(step("C"), {}, {})
     assert pair.sql("SELECT name FROM exolink.op") == [("C",)]
+
+
+def test_status_warns_of_a_standby_that_no_commit_waits_for(pair: Pair) -> None:
+    """Until one follows synchronously; a user without any further right sees it too."""
+    primary, _ = pair.servers
+    primary.sql("CREATE ROLE reader LOGIN")
+    primary.sql("GRANT USAGE ON SCHEMA exolink TO reader", pair.name)
+    primary.sql("GRANT SELECT ON ALL TABLES IN SCHEMA exolink TO reader", pair.name)
+
+    def warned() -> bool:
+        database = database_url.parse(primary.url(pair.name, "reader"))
+        return any("a standby follows" in warning for warning in upkeep.status(database).warnings)
+
+    assert warned()
+    primary.sql("ALTER SYSTEM SET synchronous_standby_names = '*'")
+    primary.sql("SELECT pg_reload_conf()")
+    assert not warned()
