@@ -333,8 +333,8 @@ class Apply:
         settings = Settings(settle=self.options.settle, waiting=self._tell)
         settling = recovery.Recovery(api, wanted.contract, KINDS, store, wanted.tenants, settings)
         run, recovered = settling.run(lambda counts: self._plan(wanted, api, store, counts))
-        if self._may_have_forgotten(store, run):
-            time.sleep(self.options.settle)
+        if pause := self._may_have_forgotten(store, run):
+            time.sleep(pause)
             run = self._plan(wanted, api, store, store.seen())
         if recovered.sentence:
             self._tell(recovered.sentence)
@@ -342,20 +342,33 @@ class Apply:
             run = pipeline.with_plan(run, recovery.hold_back(run.plan, recovered.held))
         return run, recovered.blind
 
-    def _may_have_forgotten(self, store: Store, run: PlannedRun) -> bool:
-        """Whether an earlier run, whose state was lost with its machine, may have creates under way; if so, say it."""
+    def _may_have_forgotten(self, store: Store, run: PlannedRun) -> float:
+        """Seconds for which writes of earlier runs may be under way that the state has forgotten; if any, say so."""
+        if store.took_over is not None:
+            return self._forgot_last_writes(store, run, store.took_over)
         if not (store.is_new and os.environ.get("CI")):
-            return False
+            return 0.0
         name = store.where[:1].upper() + store.where[1:]
         forgotten = f"{name} is new: what earlier runs sent or saw is not remembered."
         if not any(step.creates for step in run.plan.steps):
             self._tell(forgotten)
-            return False
+            return 0.0
         self._tell(
             f"{forgotten} Waiting {self.options.settle:.0f} s once, so that what they created shows up, before planning"
             " again. Keep the state between runs, or share one."
         )
-        return True
+        return self.options.settle
+
+    def _forgot_last_writes(self, store: Store, run: PlannedRun, noticed: float) -> float:
+        """The same for a shared state that another server keeps than before, noticed so many seconds ago."""
+        pause = max(0.0, self.options.settle - noticed)
+        if not pause or not run.plan.waves:
+            return 0.0
+        self._tell(
+            f"Another server than before answers for {store.where}: a standby that took over, or a restored copy, may have"
+            f" forgotten the last writes. Waiting {pause:.0f} s, so that they show up, before planning again."
+        )
+        return pause
 
     def _remember(self, journal: Store, wanted: Wanted, run: PlannedRun, result: Result, code: Exit) -> Exit:
         """Put the end of the run on record. If that fails now, the exit code says so: the writes are done."""

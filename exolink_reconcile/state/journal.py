@@ -67,6 +67,7 @@ class Journal:
         self.origin = origin
         self.run = uuid.uuid4().hex[:12]
         self.digest = digest
+        self.took_over: float | None = None
         self.who = audit.user()
         self.api_now: Callable[[], float | None] = lambda: None
         self._numbers: dict[int, int | None] = {}

@@ -3,7 +3,7 @@
 Migrations only add, so that an older tool can go on working; `oldest` says which version of it can.
 """
 
-VERSION = 2
+VERSION = 3
 OLDEST = 1  # the oldest version of this tool's tables that may still be used together with these
 
 _VERSION_1 = """\
@@ -86,7 +86,20 @@ _VERSION_2 = """\
 CREATE INDEX op_made_at ON exolink.op (origin, tenant, kind, name, number) WHERE made IS NOT NULL;
 """
 
-MIGRATIONS = (_VERSION_1, _VERSION_2)
+_VERSION_3 = """\
+-- The servers that this state was on: where another one answers, the last commits of the one before may be lost.
+CREATE TABLE exolink.server (
+    id text PRIMARY KEY,                  -- its system identifier and timeline
+    since timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+DO $$ BEGIN
+    INSERT INTO exolink.server (id)
+    SELECT system_identifier || '/' || left(pg_walfile_name(pg_current_wal_lsn()), 8) FROM pg_control_system();
+EXCEPTION WHEN OTHERS THEN NULL;          -- a service that does not tell
+END $$;
+"""
+
+MIGRATIONS = (_VERSION_1, _VERSION_2, _VERSION_3)
 MARK = f"UPDATE exolink.version SET version = {VERSION}, oldest = {OLDEST};\n"
 
 _CREATE_ROLES = """\
@@ -109,7 +122,7 @@ GRANT SELECT ON ALL TABLES IN SCHEMA exolink TO exolink_reader;
     "exolink_writer": """\
 GRANT USAGE ON SCHEMA exolink TO exolink_writer;
 GRANT SELECT ON ALL TABLES IN SCHEMA exolink TO exolink_writer;
-GRANT INSERT, UPDATE ON exolink.lease, exolink.op, exolink.seen, exolink.base TO exolink_writer;
+GRANT INSERT, UPDATE ON exolink.lease, exolink.op, exolink.seen, exolink.base, exolink.server TO exolink_writer;
 GRANT INSERT ON exolink.audit TO exolink_writer;
 """,
     "exolink_owner": """\

@@ -9,15 +9,16 @@ No statement needs a session: everything works behind PgBouncer in transaction m
 that drops is made again and the statement sent again, as long as the lease lasts.
 """
 
+import contextlib
 import json
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg
+from psycopg import errors
 
 from exolink_reconcile.errors import ReconcileError, StorageFailed
 from exolink_reconcile.model import Intent, Outcome, Step, remote_id
@@ -30,6 +31,10 @@ from exolink_reconcile.state.leases import Leases
 from exolink_reconcile.state.store import Base, Lease, NewBase, Write
 
 _AT_ONCE = 5_000  # rows of a statement
+# A service that speaks like PostgreSQL may not tell which server answers.
+_NOT_TOLD = (
+    errors.InsufficientPrivilege, errors.FeatureNotSupported, errors.UndefinedFunction, errors.ObjectNotInPrerequisiteState,
+)  # fmt: skip
 # What the kinds of changes take, in the words of statements.CHANGE.
 _COLUMNS = {
     "intend": ("intent", "tenant", "kind", "name", "action", "remote_id", "before", "after", "api_date"),
@@ -64,6 +69,7 @@ class PostgresStore:
         self.origin = origin
         self.run = uuid.uuid4().hex[:12]
         self.digest = digest
+        self.took_over: float | None = None
         self.who = audit.user()
         self.api_now: Callable[[], float | None] = lambda: None
         self._link = Link(database, patience)
@@ -93,9 +99,19 @@ class PostgresStore:
             self._leases.close()
             self._link.close()
 
-    def hold(self, tenants: Iterable[str], timeout: float, say: Callable[[str], None]) -> AbstractContextManager[None]:
+    @contextlib.contextmanager
+    def hold(self, tenants: Iterable[str], timeout: float, say: Callable[[str], None]) -> Iterator[None]:
         """Hold the tenants, taken in sorted order so that two runs cannot wait for each other; see Leases.hold."""
-        return self._leases.hold(tenants, timeout, say)
+        with self._leases.hold(tenants, timeout, say):
+            self.took_over = self._leases.repeat(self._took_over)
+            yield
+
+    def _took_over(self) -> float | None:
+        try:
+            rows = self._link.ask(statements.SERVER)
+        except _NOT_TOLD:
+            return None
+        return rows[0]["age"] if rows[0]["took_over"] else None
 
     def may_send(self) -> None:
         """The last check right before a request that writes; see Leases.may_send."""

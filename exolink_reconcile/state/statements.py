@@ -1,6 +1,15 @@
 """The SQL of a shared state. No statement needs a session, and each may be repeated."""
 
 VERSION = "SELECT version, oldest FROM exolink.version"
+# The server that answers: how long it is known, and whether there was another one before. A standby that takes over starts
+# a timeline of its own; a restored copy is another system, or another timeline.
+SERVER = """
+INSERT INTO exolink.server AS known (id)
+SELECT system_identifier || '/' || left(pg_walfile_name(pg_current_wal_lsn()), 8) FROM pg_control_system()
+ON CONFLICT (id) DO UPDATE SET id = excluded.id
+RETURNING extract(epoch FROM clock_timestamp() - since)::float8 AS age,
+    EXISTS (SELECT FROM exolink.server AS other WHERE other.id <> known.id AND other.since < known.since) AS took_over
+"""
 TAKE = """
 INSERT INTO exolink.lease AS held (origin, tenant, token, run, who, host, taken, seen, expires)
 VALUES (%(origin)s, %(tenant)s, 1, %(run)s, %(who)s, %(host)s,

@@ -117,6 +117,8 @@ class Store(Protocol):
     digest: str
     is_new: bool
     api_now: Callable[[], float | None]
+    # Seconds since a run noticed that another server keeps this state, which may lack its last writes; None if none does.
+    took_over: float | None
 
     @property
     def where(self) -> str:

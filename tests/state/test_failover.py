@@ -10,7 +10,7 @@ import pytest
 from support_postgres import ORIGIN, held, step
 
 from exolink_reconcile.errors import Locked, StorageFailed
-from exolink_reconcile.state import database_url, upkeep
+from exolink_reconcile.state import database_url, migrations, upkeep
 from exolink_reconcile.state.postgres import PostgresStore
 
 
@@ -104,3 +104,15 @@ def test_status_warns_of_a_standby_that_no_commit_waits_for(pair: Pair) -> None:
     primary.sql("ALTER SYSTEM SET synchronous_standby_names = '*'")
     primary.sql("SELECT pg_reload_conf()")
     assert not warned()
+
+
+def test_a_writer_may_ask_which_server_answers(pair: Pair) -> None:
+    """It needs no more than what `store init --sql` grants."""
+    primary, standby = pair.servers
+    primary.sql("CREATE ROLE exolink_writer LOGIN")
+    primary.sql(migrations.GRANTS["exolink_writer"], pair.name)
+    standby.stop_following(primary)
+    standby.take_over(primary)
+    database = database_url.parse(standby.url(pair.name, "exolink_writer"))
+    with contextlib.closing(PostgresStore(database, ORIGIN)) as store, held(store):
+        assert store.took_over is not None
