@@ -16,9 +16,8 @@ import enum
 import functools
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from exolink_reconcile.model import Action, Intent, Step, remote_id
 from exolink_reconcile.resource import Address, Kind, Row, folded, key
@@ -54,8 +53,7 @@ class Answer(enum.Enum):
     YES = "answered"
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """One request that left: when, and how it ended; `detail` and `code` say why it is not simply answered."""
 
     verb: Verb
@@ -65,8 +63,7 @@ class Attempt:
     code: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Sighting:
+class Sighting(NamedTuple):
     """A read that showed an object: the row, when the read began, and whether it was a GET by id."""
 
     row: Row
@@ -74,8 +71,7 @@ class Sighting:
     by_id: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(NamedTuple):
     """What is wanted at an address. `values` are what is sent; `masked`: as the journal keeps them, with secrets masked.
 
     `has_get`: the API offers a GET by id for the kind. `made_before` is the id of what was made at the address before.
@@ -139,8 +135,7 @@ class Listing:
         return {folded(getattr(row, key(self.kind))): row for row in new}
 
 
-@dataclass(frozen=True, slots=True)
-class Knowledge:
+class Knowledge(NamedTuple):
     """Everything we know about one write. Nothing in it is ever taken back; each read makes a new value.
 
     `checked` is the target right before the write, `target_seen` its last sighting. The moments: `target_unlisted_at` of the
@@ -158,25 +153,25 @@ class Knowledge:
     target_not_found_at: float | None = None
     target_deleted_at: float | None = None
     effect_seen_at: float | None = None
-    products: Mapping[int, Sighting] = field(default_factory=lambda: NOTHING)
+    products: Mapping[int, Sighting] = NOTHING
     product_unlisted_at: float | None = None
 
     # ------------------------------------------------------------------------------------------------------ what we do
 
     def sending(self, verb: Verb, at: float) -> "Knowledge":
         """An attempt is about to leave. An earlier one that is still open had no effect: only such are repeated at once."""
-        return replace(self, attempts=(*self._closed(), Attempt(verb, at)))
+        return self._replace(attempts=(*self._closed(), Attempt(verb, at)))
 
     def ended(self, end: End, detail: str = "", code: str = "") -> "Knowledge":
         """The last attempt ended, if it is open. What ended it first stands."""
         if not self.attempts or self.attempts[-1].end is not End.OPEN:
             return self
         *earlier, last = self.attempts
-        return replace(self, attempts=(*earlier, replace(last, end=end, detail=detail, code=code)))
+        return self._replace(attempts=(*earlier, last._replace(end=end, detail=detail, code=code)))
 
     def not_sent(self) -> "Knowledge":
         """The last attempt did not leave after all."""
-        return replace(self, attempts=self._closed())
+        return self._replace(attempts=self._closed()) if self.attempts else self
 
     def _closed(self) -> tuple[Attempt, ...]:
         return self.attempts[:-1] if self.attempts and self.attempts[-1].end is End.OPEN else self.attempts
@@ -190,26 +185,26 @@ class Knowledge:
             if (row := listing.by_id.get(target)) is not None:
                 knowledge = knowledge._seen(Sighting(row, listing.at))
             elif not listing.lost:
-                knowledge = replace(knowledge, target_unlisted_at=listing.at)
+                knowledge = knowledge._replace(target_unlisted_at=listing.at)
         if self.write.action.creates:
             if rows := _products(self.write, listing):
                 sightings = {remote_id(row): Sighting(row, listing.at) for row in rows}
-                return replace(knowledge, products={**self.products, **sightings})
+                return knowledge._replace(products={**self.products, **sightings})
             if not listing.lost:
-                return replace(knowledge, product_unlisted_at=listing.at)
+                return knowledge._replace(product_unlisted_at=listing.at)
         return knowledge
 
     def got(self, row: Row | None, at: float) -> "Knowledge":
         """The target was read by its id: None is a 404, a row with `deletedAt` is one that the API calls deleted."""
         if row is None:
-            return replace(self, target_not_found_at=at)
+            return self._replace(target_not_found_at=at)
         if row.deletedAt:
-            return replace(self, target_deleted_at=at)
+            return self._replace(target_deleted_at=at)
         return self._seen(Sighting(row, at, by_id=True))
 
     def _seen(self, sighting: Sighting) -> "Knowledge":
         effect = self.write.action is Action.UPDATE and not self.write.differing(sighting.row)
-        return replace(self, target_seen=sighting, effect_seen_at=sighting.at if effect else self.effect_seen_at)
+        return self._replace(target_seen=sighting, effect_seen_at=sighting.at if effect else self.effect_seen_at)
 
     # ------------------------------------------------------------------------------------------------------ what that means
 

@@ -74,7 +74,7 @@ class Sender:
                 return
             assert row is not None
             checked = _filled(row, raw_row, task.step.before)
-            task.learn(lambda knowledge: dataclasses.replace(knowledge, checked=checked))
+            task.learn(lambda knowledge: knowledge._replace(checked=checked))
             task.raw_row = raw_row if first else NOTHING
             before = _recorded(task, row, raw_row)
         for verb in _VERBS[task.step.action]:

@@ -1,7 +1,6 @@
 """The judge's table, row by row and at its edges: when a read counts, what the last attempt is, what is told as applied."""
 
 import itertools
-from dataclasses import replace
 
 import pytest
 from pydantic import TypeAdapter
@@ -218,7 +217,7 @@ def test_as_before() -> None:
     """Only the sent fields that differ count, and nothing is as before where nobody looked before."""
     update = known(Action.UPDATE)
     assert judge.as_before(update, row(TARGET, "before")) and not judge.as_before(update, row(TARGET, "other"))
-    wider = replace(update.write, values={"displayName": "ours", "profileId": 2})
+    wider = update.write._replace(values={"displayName": "ours", "profileId": 2})
     assert not judge.as_before(
         Knowledge(wider, checked=row(TARGET, "before", profile=1)), row(TARGET, "before", profile=3)
     )

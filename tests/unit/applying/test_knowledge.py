@@ -1,6 +1,5 @@
 """What is known of a write: what its attempts say together, and what the journal kept of an earlier run's."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -41,8 +40,8 @@ def test_what_a_row_has_otherwise() -> None:
     write = known().write
     assert write.differing(row()) == [] and write.differing(row(url="wss://u:other@h/")) == []
     assert write.differing(row(name="B")) == ["displayName"] and write.differing(row(url="wss://h/")) == ["url"]
-    assert replace(write, values={"evil": 1}).differing(row()) == ["evil"]
-    assert replace(write, values={"displayName": "A", "interval": 5}, masked=False).differing(row()) == ["interval"]
+    assert write._replace(values={"evil": 1}).differing(row()) == ["evil"]
+    assert write._replace(values={"displayName": "A", "interval": 5}, masked=False).differing(row()) == ["interval"]
 
 
 def test_how_an_attempt_ends() -> None:
@@ -158,9 +157,9 @@ def test_what_a_list_shows_of_a_target() -> None:
 def test_what_a_get_shows_of_a_target() -> None:
     """There, deleted, or not found: three different things."""
     knowledge = known(Action.DELETE, 1)
-    assert knowledge.got(None, 2.0) == replace(knowledge, target_not_found_at=2.0)
-    assert knowledge.got(row(deletedAt="2026-01-01"), 2.0) == replace(knowledge, target_deleted_at=2.0)
-    assert knowledge.got(row(), 2.0) == replace(knowledge, target_seen=Sighting(row(), 2.0, by_id=True))
+    assert knowledge.got(None, 2.0) == knowledge._replace(target_not_found_at=2.0)
+    assert knowledge.got(row(deletedAt="2026-01-01"), 2.0) == knowledge._replace(target_deleted_at=2.0)
+    assert knowledge.got(row(), 2.0) == knowledge._replace(target_seen=Sighting(row(), 2.0, by_id=True))
 
 
 def test_what_a_create_may_have_made() -> None:

@@ -1,7 +1,6 @@
 """What is reported of each step: counted as it happened, with the exit code of what is not known, in words to act on."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -59,7 +58,7 @@ A, U, R, G = End.ANSWERED, End.UNCLEAR, End.REFUSED, End.GONE
 def task(action: str, *ends: End, code: str = "E-REJECTED", **more: Any) -> Task:
     """A step of which so many requests were sent, one a verb, each with how it ended."""
     step = STEPS[action]
-    knowledge = replace(of_step(step, has_get=True), checked=step.before)
+    knowledge = of_step(step, has_get=True)._replace(checked=step.before)
     for verb, end in zip(VERBS[action], ends):
         detail = "" if end in (A, G) else f"{verb.value} why"
         knowledge = knowledge.sending(verb, 1.0).ended(end, detail, code if end is R else "")
@@ -263,14 +262,14 @@ def test_what_an_update_clears(live: dict[str, Any], raw_before: Any, raw_after:
 def test_a_field_that_gets_its_first_value_is_not_cleared() -> None:
     """What had no value before may have got one from the server."""
     updated = task("update", A, raw_row={"x": 1})
-    updated.learn(lambda knowledge: replace(knowledge, checked=row(ID, interval=None)))
+    updated.learn(lambda knowledge: knowledge._replace(checked=row(ID, interval=None)))
     assert of(updated, row(ID, interval=5)).status is DONE
 
 
 def test_nothing_is_called_cleared_of_what_was_not_looked_at() -> None:
     """Without a look right before the write there is nothing to compare with."""
     updated = task("update", A, raw_row={"note": "kept"})
-    updated.learn(lambda knowledge: replace(knowledge, checked=None))
+    updated.learn(lambda knowledge: knowledge._replace(checked=None))
     assert of(updated, row(ID, interval=None), raw={ID: {"note": ""}}).status is DONE
 
 
