@@ -5,8 +5,7 @@ import shlex
 import time
 from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field
 
 from exolink_reconcile import __version__, files, pipeline
 from exolink_reconcile.applying import applier, recovery, verified
@@ -17,8 +16,9 @@ from exolink_reconcile.cli import event_stream, progress, start, variables
 from exolink_reconcile.cli.console import Console
 from exolink_reconcile.cli.event_stream import EventStream
 from exolink_reconcile.cli.metrics import METRICS
-from exolink_reconcile.cli.options import PLAN_OPTIONS, Options
+from exolink_reconcile.cli.options import Options
 from exolink_reconcile.cli.progress import Progress
+from exolink_reconcile.cli.recorded_options import recorded
 from exolink_reconcile.cli.run import RUN
 from exolink_reconcile.cli.signals import SIGNALS, Interrupted
 from exolink_reconcile.codes import Exit
@@ -91,7 +91,7 @@ class Apply:
     def _run(self, options: Options, names_given: Collection[str]) -> Exit:
         self._check_approval()
         self.saved = saved = self._read_plan()
-        self.options = options = _recorded_options(saved, options, names_given) if saved else options
+        self.options = options = recorded(saved, options, names_given) if saved else options
         wanted = start.wanted(options, self.console, reviewed=self.reviewed, saved=saved.reviewed if saved else None)
         self.events.diagnostics(variables.without_values(wanted.desired.warnings))
         with start.connected(options, wanted.contract_text, self.console) as api, self._locked(wanted) as journal:
@@ -419,53 +419,3 @@ def _bases(store: Store, wanted: Wanted) -> dict[str, Base]:
         return {}
     bases = {tenant: store.base(tenant) for tenant in wanted.tenants}
     return {tenant: base for tenant, base in bases.items() if base is not None}
-
-
-def _check_origin(planned: str, options: Options, names_given: Collection[str]) -> None:
-    """Refuse a plan for another API than the operator's own: a plan file must not move the token.
-
-    Raises:
-        PlanStale: raised before the token is read.
-
-    """
-    if planned == options.api_url or ("api_url" not in names_given and connection.is_safe_ground(planned)):
-        return
-    raise PlanStale(
-        "E-PLAN-ORIGIN",
-        f"the plan is for {planned}, and this run is for {options.api_url}; if the plan's API is meant, give --api-url",
-    )
-
-
-def _check_folder(options: Options) -> None:
-    """Refuse a plan whose paths are not here: they count from the folder where it was made. Raises InputError."""
-    paths = (*options.paths, *filter(None, [options.base]))
-    missing = [path for path in paths if path != "-" and not os.path.exists(path)]
-    if missing:
-        raise problem(
-            "E-READ",
-            f"the plan names {missing[0]}, which is not here",
-            "Its paths count from the folder where it was made: run `apply --plan` there.",
-        )
-
-
-def _recorded_options(saved: SavedPlan, options: Options, names_given: Collection[str]) -> Options:
-    """The options of a saved plan.
-
-    Raises:
-        InputError: its paths are not here.
-        PlanStale: an option was given now with another value; the message names it.
-
-    """
-    recorded: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in saved.options.items()}
-    recorded = {name: value for name, value in recorded.items() if name in PLAN_OPTIONS}
-    recorded["paths"] = tuple(saved.document.exolink.paths)
-    _check_origin(recorded["api_url"], options, names_given)
-    for name, value in recorded.items():
-        if name in names_given and getattr(options, name) != value:
-            option = "PATH" if name == "paths" else "--" + name.replace("_", "-")
-            raise PlanStale(
-                "E-STALE", f"the plan was made with another {option}; leave it out, or make a new plan with it"
-            )
-    options = replace(options, **recorded)
-    _check_folder(options)
-    return options
