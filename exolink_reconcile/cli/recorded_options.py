@@ -19,17 +19,20 @@ def recorded(saved: SavedPlan, options: Options, names_given: Collection[str]) -
         PlanStale: an option was given now with another value; the message names it.
 
     """
-    recorded: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in saved.options.items()}
-    recorded = {name: value for name, value in recorded.items() if name in PLAN_OPTIONS}
-    recorded["paths"] = tuple(saved.document.exolink.paths)
-    _check_origin(recorded["api_url"], options, names_given)
-    for name, value in recorded.items():
+    planned: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in saved.options.items()
+        if name in PLAN_OPTIONS
+    }
+    planned["paths"] = tuple(saved.document.exolink.paths)
+    _check_origin(planned["api_url"], options, names_given)
+    for name, value in planned.items():
         if name in names_given and getattr(options, name) != value:
             option = "PATH" if name == "paths" else "--" + name.replace("_", "-")
             raise PlanStale(
                 "E-STALE", f"the plan was made with another {option}; leave it out, or make a new plan with it"
             )
-    options = replace(options, **recorded)
+    options = replace(options, **planned)
     _check_folder(options)
     return options
 
