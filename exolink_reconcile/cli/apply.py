@@ -114,6 +114,17 @@ class Apply:
             self.console.note(f"Took {progress.duration(RUN.seconds)}.\n")
         return code
 
+    def _check_approval(self) -> None:
+        """Refuse a run that nobody approved, and that cannot ask. Raises InputError."""
+        if self.waves and self.plan_path is None:
+            raise problem("E-USAGE", "--wave takes a part of a saved plan: give --plan FILE too")
+        if not (self.auto_approve or self.reviewed or self.console.can_ask):
+            raise problem("E-NO-APPROVAL", "there is no terminal to ask, and no --auto-approve, --plan or --expect")
+        if self.format == "json" and not (self.auto_approve or self.reviewed):
+            raise problem("E-NO-APPROVAL", "--format json asks nobody: give --auto-approve, --plan or --expect")
+        if self.expect is not None and not _is_digest(self.expect):
+            raise problem("E-USAGE", "--expect takes a digest or its first 32 or more hex digits")
+
     def _read_plan(self) -> SavedPlan | None:
         """The saved plan, if one was given. Raises InputError, PlanStale: it is not the one that --expect names."""
         if self.plan_path is None:
@@ -122,6 +133,79 @@ class Apply:
         if self.expect is not None:
             review.check_expected(saved.digest, self.expect.lower())
         return saved
+
+    @contextmanager
+    def _locked(self, wanted: Wanted) -> Iterator[Store]:
+        """The store, with the tenants of the run locked, before anything is read."""
+        options = self.options
+        origin = connection.origin(options.api_url)
+        with (
+            homes.home(options.state, os.environ).open(origin) as store,
+            store.hold(wanted.tenants, options.lock_timeout, self._tell),
+            self.console.not_waiting(),  # a paused pager would keep the lock
+        ):
+            yield store
+
+    @contextmanager
+    def _left_open(self, wanted: Wanted, store: Store) -> Iterator[None]:
+        """If the run ends before its first write and leaves a write of an earlier run open, exit code 9 says so."""
+        try:
+            yield
+        except (ReconcileError, Interrupted) as error:
+            intents = store.open_intents(wanted.tenants)
+            if not intents:
+                raise
+            self.events.left_open(intents)
+            reason = error.summary if isinstance(error, ReconcileError) else "interrupted"
+            raise LeftOpen(
+                "E-AMBIGUOUS", f"{reason.rstrip('.')}. Still open: {_named(intents)}; see `unknowns`"
+            ) from error
+
+    def _settled_plan(self, wanted: Wanted, api: Api, store: Store) -> tuple[PlannedRun, Sequence[Intent]]:
+        """The plan, made after the writes of earlier runs are settled; and the creates that a blind list keeps open."""
+        settings = Settings(settle=self.options.settle, waiting=self._tell)
+        settling = recovery.Recovery(api, wanted.contract, KINDS, store, wanted.tenants, settings)
+        run, recovered = settling.run(lambda counts: self._plan(wanted, api, store, counts))
+        if pause := self._may_have_forgotten(store, run):
+            time.sleep(pause)
+            run = self._plan(wanted, api, store, store.seen())
+        if recovered.sentence:
+            self._tell(recovered.sentence)
+        if recovered.held:
+            run = pipeline.with_plan(run, recovery.hold_back(run.plan, recovered.held))
+        return run, recovered.blind
+
+    def _plan(self, wanted: Wanted, api: Api, store: Store, counts_before: Mapping[ListKey, int]) -> PlannedRun:
+        with progress.reading(self.console, wanted):
+            return pipeline.plan(wanted, api, counts_before, _bases(store, wanted))
+
+    def _may_have_forgotten(self, store: Store, run: PlannedRun) -> float:
+        """Seconds for which writes of earlier runs may be under way that the state has forgotten; if any, say so."""
+        if store.took_over is not None:
+            return self._forgot_last_writes(store, run, store.took_over)
+        if not (store.is_new and os.environ.get("CI")):
+            return 0.0
+        name = store.where[:1].upper() + store.where[1:]
+        forgotten = f"{name} is new: what earlier runs sent or saw is not remembered."
+        if not any(step.creates for step in run.plan.steps):
+            self._tell(forgotten)
+            return 0.0
+        self._tell(
+            f"{forgotten} Waiting {self.options.settle:.0f} s once, so that what they created shows up, before planning"
+            " again. Keep the state between runs, or share one."
+        )
+        return self.options.settle
+
+    def _forgot_last_writes(self, store: Store, run: PlannedRun, noticed: float) -> float:
+        """The same for a shared state that another server keeps than before, noticed so many seconds ago."""
+        pause = max(0.0, self.options.settle - noticed)
+        if not pause or not run.plan.waves:
+            return 0.0
+        self._tell(
+            f"Another server than before answers for {store.where}: a standby that took over, or a restored copy, may have"
+            f" forgotten the last writes. Waiting {pause:.0f} s, so that they show up, before planning again."
+        )
+        return pause
 
     def _reviewed(self, run: PlannedRun) -> PlannedRun:
         """The run, or its wave, if it is what was reviewed. Raises PlanStale after it has shown what differs."""
@@ -145,49 +229,6 @@ class Apply:
         now = reader.read(b"".join(start.document(run, self.options)))
         self.console.err(f"Since the review:\n{since.since(saved.document, now.document, most=_MOST_SHOWN)}")
 
-    def _keep_base(self, store: Store, wanted: Wanted, run: PlannedRun, result: Result | None = None) -> None:
-        """Remember what is declared and verified, for each tenant of the run."""
-        not_verified = verified.NotVerified(run.plan, wanted.choices, result)
-        for tenant in run.desired.tenants:
-            if tenant.name in run.plan.tenants:
-                base = NewBase(
-                    declared=verified.declared(tenant, but=not_verified),
-                    keep=not_verified,
-                    removed=verified.removed(tenant),
-                    exclusive=[pattern.glob for pattern in tenant.policy.exclusive],
-                )
-                store.keep_base(tenant.name, base)
-
-    @contextmanager
-    def _left_open(self, wanted: Wanted, store: Store) -> Iterator[None]:
-        """If the run ends before its first write and leaves a write of an earlier run open, exit code 9 says so."""
-        try:
-            yield
-        except (ReconcileError, Interrupted) as error:
-            intents = store.open_intents(wanted.tenants)
-            if not intents:
-                raise
-            self.events.left_open(intents)
-            reason = error.summary if isinstance(error, ReconcileError) else "interrupted"
-            raise LeftOpen(
-                "E-AMBIGUOUS", f"{reason.rstrip('.')}. Still open: {_named(intents)}; see `unknowns`"
-            ) from error
-
-    def _plan(self, wanted: Wanted, api: Api, store: Store, counts_before: Mapping[ListKey, int]) -> PlannedRun:
-        with progress.reading(self.console, wanted):
-            return pipeline.plan(wanted, api, counts_before, _bases(store, wanted))
-
-    def _check_approval(self) -> None:
-        """Refuse a run that nobody approved, and that cannot ask. Raises InputError."""
-        if self.waves and self.plan_path is None:
-            raise problem("E-USAGE", "--wave takes a part of a saved plan: give --plan FILE too")
-        if not (self.auto_approve or self.reviewed or self.console.can_ask):
-            raise problem("E-NO-APPROVAL", "there is no terminal to ask, and no --auto-approve, --plan or --expect")
-        if self.format == "json" and not (self.auto_approve or self.reviewed):
-            raise problem("E-NO-APPROVAL", "--format json asks nobody: give --auto-approve, --plan or --expect")
-        if self.expect is not None and not _is_digest(self.expect):
-            raise problem("E-USAGE", "--expect takes a digest or its first 32 or more hex digits")
-
     def _shown(self, run: PlannedRun, blind: Sequence[Intent]) -> PlannedRun:
         """The run with what --probe found, after it was shown and counted."""
         run = start.probed(run, self.options)
@@ -203,9 +244,6 @@ class Apply:
             count = f"{sum(1 for _ in run.plan.steps)} of {self.wave.total} reviewed steps"
             self._tell(f"This wave is {count}; the digest is that of the whole plan.")
         return run
-
-    def _tell(self, sentence: str) -> None:
-        self.console.err(f"{inert(sentence)}\n")
 
     def _check_guardrails(self, run: PlannedRun) -> None:
         if run.plan.refusals:
@@ -240,11 +278,18 @@ class Apply:
         self._tell_open(blind)
         return Exit.worst((Exit.INCOMPLETE if run.plan.held_back else Exit.DONE, *unknown))
 
-    def _tell_open(self, blind: Sequence[Intent]) -> None:
-        """Name the writes of earlier runs that stay open."""
-        self.events.left_open(blind)
-        if blind:
-            self._tell(f"Still open from an earlier run: {_named(blind)}; see `unknowns`.")
+    def _keep_base(self, store: Store, wanted: Wanted, run: PlannedRun, result: Result | None = None) -> None:
+        """Remember what is declared and verified, for each tenant of the run."""
+        not_verified = verified.NotVerified(run.plan, wanted.choices, result)
+        for tenant in run.desired.tenants:
+            if tenant.name in run.plan.tenants:
+                base = NewBase(
+                    declared=verified.declared(tenant, but=not_verified),
+                    keep=not_verified,
+                    removed=verified.removed(tenant),
+                    exclusive=[pattern.glob for pattern in tenant.policy.exclusive],
+                )
+                store.keep_base(tenant.name, base)
 
     def _approve(self) -> None:
         if self.auto_approve or self.reviewed:
@@ -252,11 +297,6 @@ class Apply:
         question = f"Do you want to do this at {self.options.api_url}?\n  Only `yes` will be accepted: "
         if self.console.ask(question) != "yes":
             raise PlanRefused("E-NOT-APPROVED", "not approved. Nothing was written")
-
-    def _tell_result(self, result: Result, plan: Plan, code: Exit) -> None:
-        self.events.result(result, code)
-        if self.format != "json":
-            self.console.prose(result_text.result(result, plan, code, self._state), colours.paint_result)
 
     def _apply(
         self,
@@ -311,65 +351,6 @@ class Apply:
             self.gate, self.gate_timeout, gate_environment, lambda line: self._tell(f"gate: {line}"), stop
         )
 
-    def _tell_ways_on(self, store: Store) -> None:
-        """After a gate stopped the run: say how to put back what it did."""
-        self._tell("To put back what this run did, look at")
-        self._tell(f"  exolink-reconcile history --run {store.run} --format yaml{self._state}")
-
-    @contextmanager
-    def _locked(self, wanted: Wanted) -> Iterator[Store]:
-        """The store, with the tenants of the run locked, before anything is read."""
-        options = self.options
-        origin = connection.origin(options.api_url)
-        with (
-            homes.home(options.state, os.environ).open(origin) as store,
-            store.hold(wanted.tenants, options.lock_timeout, self._tell),
-            self.console.not_waiting(),  # a paused pager would keep the lock
-        ):
-            yield store
-
-    def _settled_plan(self, wanted: Wanted, api: Api, store: Store) -> tuple[PlannedRun, Sequence[Intent]]:
-        """The plan, made after the writes of earlier runs are settled; and the creates that a blind list keeps open."""
-        settings = Settings(settle=self.options.settle, waiting=self._tell)
-        settling = recovery.Recovery(api, wanted.contract, KINDS, store, wanted.tenants, settings)
-        run, recovered = settling.run(lambda counts: self._plan(wanted, api, store, counts))
-        if pause := self._may_have_forgotten(store, run):
-            time.sleep(pause)
-            run = self._plan(wanted, api, store, store.seen())
-        if recovered.sentence:
-            self._tell(recovered.sentence)
-        if recovered.held:
-            run = pipeline.with_plan(run, recovery.hold_back(run.plan, recovered.held))
-        return run, recovered.blind
-
-    def _may_have_forgotten(self, store: Store, run: PlannedRun) -> float:
-        """Seconds for which writes of earlier runs may be under way that the state has forgotten; if any, say so."""
-        if store.took_over is not None:
-            return self._forgot_last_writes(store, run, store.took_over)
-        if not (store.is_new and os.environ.get("CI")):
-            return 0.0
-        name = store.where[:1].upper() + store.where[1:]
-        forgotten = f"{name} is new: what earlier runs sent or saw is not remembered."
-        if not any(step.creates for step in run.plan.steps):
-            self._tell(forgotten)
-            return 0.0
-        self._tell(
-            f"{forgotten} Waiting {self.options.settle:.0f} s once, so that what they created shows up, before planning"
-            " again. Keep the state between runs, or share one."
-        )
-        return self.options.settle
-
-    def _forgot_last_writes(self, store: Store, run: PlannedRun, noticed: float) -> float:
-        """The same for a shared state that another server keeps than before, noticed so many seconds ago."""
-        pause = max(0.0, self.options.settle - noticed)
-        if not pause or not run.plan.waves:
-            return 0.0
-        self._tell(
-            f"Another server than before answers for {store.where}: a standby that took over, or a restored copy, may have"
-            f" forgotten the last writes. Waiting {pause:.0f} s, so that they show up, before planning again."
-        )
-        return pause
-
     def _remember(self, journal: Store, wanted: Wanted, run: PlannedRun, result: Result, code: Exit) -> Exit:
         """Put the end of the run on record. If that fails now, the exit code says so: the writes are done."""
         try:
@@ -381,6 +362,25 @@ class Apply:
             self.events.diagnostics([Diagnostic(error.code, error.summary)])
             return Exit.worst((code, error.exit_code))
         return code
+
+    def _tell_ways_on(self, store: Store) -> None:
+        """After a gate stopped the run: say how to put back what it did."""
+        self._tell("To put back what this run did, look at")
+        self._tell(f"  exolink-reconcile history --run {store.run} --format yaml{self._state}")
+
+    def _tell_open(self, blind: Sequence[Intent]) -> None:
+        """Name the writes of earlier runs that stay open."""
+        self.events.left_open(blind)
+        if blind:
+            self._tell(f"Still open from an earlier run: {_named(blind)}; see `unknowns`.")
+
+    def _tell_result(self, result: Result, plan: Plan, code: Exit) -> None:
+        self.events.result(result, code)
+        if self.format != "json":
+            self.console.prose(result_text.result(result, plan, code, self._state), colours.paint_result)
+
+    def _tell(self, sentence: str) -> None:
+        self.console.err(f"{inert(sentence)}\n")
 
 
 def _named(intents: Sequence[Intent]) -> str:
