@@ -11,8 +11,8 @@ import click
 from exolink_reconcile import pipeline, schema
 from exolink_reconcile.cli import commands
 from exolink_reconcile.codes import Code, Exit
-from exolink_reconcile.contract import Operation
 from exolink_reconcile.kinds import KINDS
+from exolink_reconcile.openapi import Operation
 from exolink_reconcile.resource import Kind, compared, fields, key
 
 REFERENCE = Path(__file__).resolve().parent / "reference"

@@ -12,9 +12,9 @@ from support_pipeline import (
 )
 from world import World
 
-from exolink_reconcile.contract import Field, Operation
 from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.model import Plan
+from exolink_reconcile.openapi import Field, Operation
 from exolink_reconcile.planning import differ, planner
 from exolink_reconcile.planning.choices import Choices
 from exolink_reconcile.resource import Kind, ListKey

@@ -6,7 +6,8 @@ from typing import Any
 
 from exolink_reconcile import schema
 from exolink_reconcile.codes import Code, Exit
-from exolink_reconcile.contract import Contract, Operation
+from exolink_reconcile.contract import Contract
+from exolink_reconcile.openapi import Operation
 from exolink_reconcile.resource import Kind, fields, key
 
 

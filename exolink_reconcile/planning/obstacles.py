@@ -7,8 +7,9 @@ import json
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from exolink_reconcile.contract import Offer, Operation
+from exolink_reconcile.contract import Offer
 from exolink_reconcile.model import Declared, FieldChange, Pattern, remote_id
+from exolink_reconcile.openapi import Operation
 from exolink_reconcile.resource import Kind, Row, fields, key
 from exolink_reconcile.secret_url import SecretUrl
 

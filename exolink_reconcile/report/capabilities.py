@@ -4,8 +4,9 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from exolink_reconcile.contract import Contract, Offer, Operation
+from exolink_reconcile.contract import Contract, Offer
 from exolink_reconcile.inert import inert, json_without_commands
+from exolink_reconcile.openapi import Operation
 from exolink_reconcile.resource import Kind, fields, key
 
 

@@ -13,6 +13,7 @@ from exolink_reconcile import contract
 from exolink_reconcile.errors import InputError
 from exolink_reconcile.kinds import KINDS
 from exolink_reconcile.model import Action
+from exolink_reconcile.openapi import Operation
 from exolink_reconcile.patterns import Patterns
 
 TENANT, CPMS, CHARGER = KINDS
@@ -38,7 +39,7 @@ def refused(description: Any) -> str:
     return caught.value.summary
 
 
-def cpms_create(schema: Any, **components: Any) -> contract.Operation:
+def cpms_create(schema: Any, **components: Any) -> Operation:
     """The create of a CPMS where its body is `schema`."""
     description = loaded()
     description["components"]["schemas"].update(components)
