@@ -381,7 +381,7 @@ def _removed(listed: Sequence[Kind], itself: Kind) -> _Schema:
     return {
         "type": "array",
         **_described(
-            "What must not exist any more: the usual way to delete. An entry that is already gone is no change.",
+            "What must not exist any more: the usual way to delete. An entry that is already gone is not a change.",
             example,
         ),
         "items": entry,

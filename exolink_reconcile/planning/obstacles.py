@@ -68,7 +68,7 @@ def to_delete(kind: Kind, operation: Operation | None) -> Obstacle | None:
     """What stands in the way of deleting what a `removed` entry names."""
     if operation is not None:
         return None
-    way = "delete it in the web page: a removed entry whose object is gone is no change"
+    way = "delete it in the web page: a removed entry whose object is gone is not a change"
     return Obstacle("E-CONTRACT", f"the contract cannot delete a {kind.kind}", (way,))
 
 

@@ -21,7 +21,7 @@ def test_absence_deletes_nothing(settled: Cli) -> None:
 
 
 def test_removed_deletes_once(settled: Cli) -> None:
-    """A removed entry deletes, with its reason shown; already gone is no change."""
+    """A removed entry deletes, with its reason shown; already gone is not a change."""
     settled.world.add("acme", "cpms", displayName="Old backend")
     settled.write("exolink.yaml", SETTLED + 'removed: [{cpms: Old backend, reason: "contract ended, OPS-123"}]\n')
     plan = settled("plan")

@@ -93,7 +93,7 @@ def test_plan_github_of_many(settled: Cli) -> None:
 
 
 def test_plan_github_without_changes(settled: Cli) -> None:
-    """Nothing to do is no annotation."""
+    """Nothing to do makes no annotation."""
     result = settled("plan", "--format", "github")
     assert commands(result) == [] and NO_CHANGES in result.out
 

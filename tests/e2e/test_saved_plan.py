@@ -156,7 +156,7 @@ def test_a_partial_apply_can_be_run_again(reviewed: Cli) -> None:
 
 
 def test_a_missing_step_must_be_live_as_planned(reviewed: Cli) -> None:
-    """What is no longer to do must be live as planned, by whomever; otherwise the plan is stale."""
+    """What is not to do any more must be live as planned, by whomever; otherwise the plan is stale."""
     reviewed.swap("exolink.yaml", "  - {identity: CP-0001, displayName: Lobby left, profile: standard}\n", "")
     reviewed.world.edit("acme", "charger", "CP-0001", displayName="other")
     reviewed("apply", "--plan", "p", code=6)

@@ -98,7 +98,7 @@ def test_all_problems_in_one_go(settled: Cli) -> None:
 
 
 def test_seconds_are_a_number_of_them(settled: Cli) -> None:
-    """What is no time that anybody could wait is a usage error, not a crash of the clock."""
+    """A time that nobody could wait is a usage error, not a crash of the clock."""
     runs = [("plan", "--timeout", "inf"), ("plan", "--settle", "nan"), ("plan", "--lock-timeout", "1e12")]
     for result in settled.each(runs, code=3):
         assert result.args[1] in result.err
@@ -142,7 +142,7 @@ def test_a_result_that_cannot_be_written(settled: Cli) -> None:
 
 
 def test_a_format_for_all_commands(settled: Cli) -> None:
-    """EXOLINK_FORMAT may name a format that only another command has; a word that is none is a mistake everywhere."""
+    """EXOLINK_FORMAT may name a format that only another command has; a word that names no format is a mistake everywhere."""
     applied = settled("apply", env={"EXOLINK_FORMAT": "markdown", "EXOLINK_AUTO_APPROVE": "1"})
     assert NO_CHANGES in applied.out
     settled("apply", "--format", "markdown", code=3)

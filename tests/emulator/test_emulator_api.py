@@ -156,7 +156,7 @@ def test_unknown_path(client: Client, path: str) -> None:
 
 @pytest.mark.parametrize("number", ["x", "1.0", "01", "-1", "0", "9" * 18, "9" * 40, "1 ", "%D9%A1", "nan"])
 def test_unknown_id(client: Client, number: str) -> None:
-    """An id that is no integer, or of no object, is 404."""
+    """An id that is not an integer, or of no object, is 404."""
     assert client().get(f"/tenant/acme/cpms/{number}").status_code == 404
 
 
@@ -235,7 +235,7 @@ def test_errors_do_not_repeat_values(client: Client) -> None:
     ids=lambda raw: repr(raw[:24]),
 )
 def test_broken_json(client: Client, raw: bytes) -> None:
-    """What is no plain JSON object is 400, never a failure of the emulator."""
+    """What is not a plain JSON object is 400, never a failure of the emulator."""
     refused = client().post("/tenant/acme/cpms", content=raw, headers={"Content-Type": "application/json"})
     assert (refused.status_code, list(refused.json())) == (400, ["error"])
 

@@ -427,7 +427,7 @@ def test_row_23_the_same_key_twice(bench: Bench) -> None:
 
 
 def test_row_24_the_same_id_twice(bench: Bench) -> None:
-    """A list that gives one id to two rows is no list."""
+    """A list that gives one id to two rows is not a list."""
 
     def doubled(rows: list[Row], hit: Hit) -> list[Row]:
         return [*rows, rows[0] | {"identity": "OTHER", "displayName": "other"}]

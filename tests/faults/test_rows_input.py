@@ -117,7 +117,7 @@ def test_row_69_serials_that_yaml_takes_for_numbers(bench: Bench) -> None:
 
 
 def test_row_70_scalars_that_crash_a_loader(bench: Bench) -> None:
-    """A date that is none is text; a tag is an error; neither is a traceback."""
+    """What is not a date is text; a tag is an error; neither is a traceback."""
     assert sent(bench, ["2020-13-45", "2001-99-99T99:99:99Z"]) == ["2001-99-99T99:99:99Z", "2020-13-45"]
     begun = len(bench.server.log)
     for number, tag in enumerate(("!!int x", "!!timestamp x", "!!bool x", "!!float x", "!!null x", "!!merge x")):

@@ -377,7 +377,7 @@ def test_row_52_killed_at_any_moment(planned: Bench, milliseconds: int) -> None:
 
 @pytest.mark.parametrize("closed", ["stdout", "stderr", "both", "head", "full"])
 def test_row_53_nobody_listens(bench: Bench, closed: str) -> None:
-    """Output that cannot be written stops no write that is under way, loses no journal and is no traceback."""
+    """Output that cannot be written stops no write that is under way, loses no journal and makes no traceback."""
     bench.write("exolink.yaml", fleet(20))
     if closed == "head":
         command = f"{{ {shell(bench)}; echo code $? >&2; }} | head -1"

@@ -101,7 +101,7 @@ def test_row_54_saving_a_plan_fails(planned: Bench, calls: str, injection: str, 
 
 
 def test_row_56_the_folder_cannot_be_synced(planned: Bench) -> None:
-    """After the rename the new plan is whole: it is there, and nobody is told that it is not."""
+    """After the rename the new plan is whole: it is there, and nobody reads that it is not."""
     planned.plan("--out", "saved.plan")
     old = (planned.folder / "saved.plan").read_bytes()
     planned.write("exolink.yaml", TWELVE.replace("Bay", "Post"))

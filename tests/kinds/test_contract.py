@@ -112,7 +112,7 @@ def test_rows_take_more_than_we_know(kind: Kind) -> None:
 @each_kind
 @pytest.mark.parametrize("spoilt", [{"id": None}, {"id": "x"}, {"id": 7.5}, {"KEY": None}, {"KEY": {}}])
 def test_rows_without_id_or_key(kind: Kind, spoilt: dict[str, Any]) -> None:
-    """A row without a whole id or without a key is no row: it spoils its list, and is never guessed."""
+    """A row without a whole id or without a key is not a row: it spoils its list, and is never guessed."""
     with pytest.raises(ValidationError):
         row(kind, **{key(kind) if name == "KEY" else name: value for name, value in spoilt.items()})
 
@@ -166,7 +166,7 @@ def test_update(kind: Kind) -> None:
 
 @each_listed
 def test_delete(kind: Kind) -> None:
-    """A `removed` entry deletes its object, and one that is gone already is no change."""
+    """A `removed` entry deletes its object, and one that is gone already is not a change."""
     world = World()
     world.add("acme", kind.kind, **{key(kind): "Old one"})
     world.add("acme", kind.kind, **{key(kind): "Other"})
@@ -329,7 +329,7 @@ def test_a_fourth_kind_is_shown_saved_and_exported() -> None:
 
 
 def test_a_fourth_kind_is_judged_like_the_others() -> None:
-    """Limits, types and unknown keys of a new kind are told with their places."""
+    """Limits, types and unknown keys of a new kind are reported with their places."""
     with with_widgets(widget_world()) as run:
         with pytest.raises(InputError) as types:
             run.desired("tenant: acme\nwidgets:\n  - {title: A, shiny: yes}\n  - {title: B, colur: red}\n")

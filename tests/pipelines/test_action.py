@@ -82,7 +82,7 @@ def test_one_comment_kept_up_to_date(runner: Runner) -> None:
     assert failed.outputs == {"planned": "false", "exitcode": "3"}
     assert len(runner.comments) == 7
     body = runner.comments[3]["body"]
-    assert "CP-0001" not in body and "no plan" in body and "colour" in body, "a plan that is no more would be approved"
+    assert "CP-0001" not in body and "no plan" in body and "colour" in body, "an old plan would be approved"
     runner("plan", comment_name="other", code=3)
     assert len(runner.comments) == 8, "another plan on the same pull request has its own comment"
 

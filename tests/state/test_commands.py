@@ -212,7 +212,7 @@ def test_rules_of_the_url(run: Run, monkeypatch: pytest.MonkeyPatch, command: st
 
 @pytest.mark.parametrize("command", ["plan", "apply", "unknowns", "history", "locks"])
 def test_another_kind_of_database(run: Run, command: str) -> None:
-    """It is no folder of that name: 3, and none is made."""
+    """There is no folder of that name: 3, and none is made."""
     Path("exolink.yaml").write_text(FIRST, "utf-8")
     ran = run(command, "--state", "mysql://h/x", *(("--auto-approve",) if command == "apply" else ()))
     assert ran.code == 3 and "E-USAGE" in ran.err and not Path("mysql:").exists()

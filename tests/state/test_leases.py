@@ -10,7 +10,7 @@ from exolink_reconcile.state import leases, statements
 
 
 def test_the_token_grows(postgres: Home) -> None:
-    """Each holder has a higher token than all before, so that the writes of an earlier one are told apart."""
+    """Each holder has a higher token than all before, so that the writes of an earlier one are distinguished."""
     tokens = []
     for _ in range(3):
         with held(store := postgres.open()):

@@ -148,7 +148,7 @@ def test_refs_and_all_of() -> None:
 
 
 def test_read_only_fields_cannot_be_sent() -> None:
-    """A `readOnly` property is no field of a body, and not required."""
+    """A `readOnly` property is not a field of a body, and not required."""
     create = cpms_create({"properties": {"url": {"type": "string", "readOnly": True}}, "required": ["url"]})
     assert (set(create.fields), create.required) == (set(), frozenset())
 
@@ -283,7 +283,7 @@ def test_a_broken_limit_does_not_show_a_secret() -> None:
 
 
 def test_all_broken_limits_at_once() -> None:
-    """Each entry outside a limit is told, with its place; a field that is left out breaks none."""
+    """Each entry outside a limit is reported, with its place; a field that is left out breaks none."""
     description = loaded()
     description["components"]["schemas"]["CpmsCreate"]["properties"]["interval"] = {"minimum": 5}
     yaml = document(
@@ -380,7 +380,7 @@ def test_required_fields_that_we_do_not_know() -> None:
     ],
 )
 def test_malformed_schemas(schema: Any) -> None:
-    """A limit or list that is none is told, not guessed at."""
+    """What is not a limit or not a list is reported, not guessed at."""
     with pytest.raises(InputError) as caught:
         cpms_create(schema)
     assert caught.value.code == "E-CONTRACT"
@@ -544,7 +544,7 @@ def test_limits_that_are_none(schema: Any) -> None:
 
 @pytest.mark.parametrize("pattern", ["^(a+)+$", "(a|a)*b", "^(a?){40}a{40}$", "a?" * 40 + "a{40}", "(a*)*b", "(?:a{1,40}){1,40}b", "(.*)=\\1", "(?=(a+)+b)", "^" + "(a|b|)" * 40 + "c", "a*" * 20 + "b", "\\p{L}+", "(", "x" * 2_000])  # fmt: skip
 def test_row_E18_patterns_end(pattern: str) -> None:
-    """A pattern that could take long, or that is none here, is left to the API: it refuses nothing, and at once."""
+    """A pattern that could take long, or that Python does not know, is left to the API: it refuses nothing, and at once."""
     assert Patterns().allow(pattern, "a" * 39 + "!")
 
 

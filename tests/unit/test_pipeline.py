@@ -80,7 +80,7 @@ def test_a_plan_reads_compares_and_decides(api: Api) -> None:
 
 
 def test_what_may_be_there_is_held_back(api: Api) -> None:
-    """A create of what still answers by its id is no step any more, and the digest is that of what is left."""
+    """A create of what still answers by its id is not a step any more, and the digest is that of what is left."""
     run = pipeline.plan(wanted(), api, {})
     held = pipeline.with_plan(run, recovery.hold_back(run.plan, dict.fromkeys(run.differing, 7)))
     assert list(held.plan.steps) == [] and [back.code for back in held.plan.held_back] == ["E-LIST-BLIND"]

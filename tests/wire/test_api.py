@@ -288,7 +288,7 @@ def test_retries_have_a_budget() -> None:
 
 
 def test_the_budget_grows_with_the_work() -> None:
-    """A long run may retry a tenth of its requests, and being throttled is no retry."""
+    """A long run may retry a tenth of its requests, and being throttled does not count as a retry."""
     script = Script(*([500, rows()] * 50), *(rows() for _ in range(900)), *([500, rows()] * 40))
     with script.api() as api:
         for _ in range(990):
@@ -323,7 +323,7 @@ def test_a_hurry_never_waits_longer(timeout: float, hurried: float) -> None:
 
 @reads
 def test_a_read_that_cannot_be_unpacked(verb: str) -> None:
-    """An answer that cannot be unpacked is no answer: it is asked for again, and then it is unreachable."""
+    """An answer that cannot be unpacked does not count: it is asked for again, and then the API is unreachable."""
     broken = lambda: httpx.Response(200, headers={"content-encoding": "gzip"}, stream=httpx.ByteStream(b"no gzip"))  # noqa: E731  # one expression
     script = Script(broken(), rows())
     assert ask(verb, script) in (b"[]", answers.Listing(b"[]"))
@@ -587,7 +587,7 @@ def test_a_refusal_that_is_no_sentence() -> None:
 
 @pytest.mark.parametrize("proxy", ["http://proxy:notaport", "http://proxy:99999", "http://[::1", "http://proxy:0"])
 def test_a_proxy_that_is_no_url(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A mistake in HTTPS_PROXY is told as one."""
+    """A mistake in HTTPS_PROXY is reported as one."""
     monkeypatch.setenv("HTTPS_PROXY", proxy)
     monkeypatch.delenv("NO_PROXY", raising=False)
     with pytest.raises(InputError) as caught:
@@ -613,7 +613,7 @@ def throttled(value: str, **headers: str) -> httpx.Response:
 @every_verb
 @pytest.mark.parametrize(("value", "seconds"), [("7", 7), ("0", 0), ("300", 300)])
 def test_retry_after(verb: str, value: str, seconds: float) -> None:
-    """429 is no harm: every verb waits as long as the server asks, and goes on."""
+    """429 does no harm: every verb waits as long as the server asks, and goes on."""
     script = Script(throttled(value), httpx.Response(200, content=b"[]"))
     ask(verb, script)
     assert len(script.requests) == 2
@@ -885,7 +885,7 @@ def test_no_message_holds_the_token() -> None:
     ],
 )
 def test_how_long_a_throttled_api_wants_us_to_wait(status: int, asked: int, expected: str) -> None:
-    """A pause that is too long to wait for is told in seconds; anything else was tried until it was enough."""
+    """A pause that is too long to wait for is reported in seconds; anything else was tried until it was enough."""
     with pytest.raises(ApiUnreachable) as caught:
         ask("list", Script(httpx.Response(status, headers={"retry-after": str(asked)})))
     assert caught.value.code == "E-UNREACHABLE" and expected in caught.value.summary

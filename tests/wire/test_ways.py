@@ -94,7 +94,7 @@ def test_row_E16_a_packed_answer() -> None:
     ids=["cut", "two", "more", "zlib", "nothing"],
 )
 def test_row_E16_what_is_not_one_whole_answer(data: bytes) -> None:
-    """A packed answer that is cut off, or followed by another one, is no answer."""
+    """A packed answer that is cut off, or followed by another one, does not count."""
     response = httpx.Response(200, headers={"content-encoding": "gzip"}, stream=httpx.ByteStream(data))
     with api_of(response) as api, pytest.raises(ApiUnreachable):
         api.list(CPMS, "acme")

@@ -216,7 +216,7 @@ def test_ten_failures_in_a_row(method: str, yaml: str, rows: int) -> None:
 
 
 def test_ten_in_doubt_in_a_row() -> None:
-    """An outage in the middle puts ten creates in doubt, not a thousand: no clear answer is no success."""
+    """An outage in the middle puts ten creates in doubt, not a thousand: no clear answer is not a success."""
     world, count = World(), [0]
 
     def override(method: str, path: str) -> Answer | None:
@@ -450,7 +450,7 @@ def test_a_replaced_object_may_take_a_while_to_go() -> None:
 
 
 def test_a_name_that_the_api_changes() -> None:
-    """What was made under a name that reads the same is no blind list: it is not kept as sent, and nothing waits."""
+    """What was made under a name that reads the same is not a blind list: the name is not kept as sent, and nothing waits."""
     world = World()
     world.add("acme", "charger", identity="OLD", **CHARGER)
 
@@ -468,7 +468,7 @@ def test_a_name_that_the_api_changes() -> None:
 
 
 def test_an_item_that_is_not_found_is_looked_for_in_the_list() -> None:
-    """A GET of one object that answers 404 for what the list shows is no proof that it went."""
+    """A GET of one object that answers 404 for what the list shows does not prove that it went."""
     world = world_of(3)
     world.override = lambda method, path: (404, {}, b"") if method == "GET" and "/charger/" in path else None
     with pipeline(world) as run:

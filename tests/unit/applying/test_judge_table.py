@@ -1,4 +1,4 @@
-"""The judge's table, row by row and at its edges: when a read counts, what the last attempt is, what is told as applied."""
+"""The judge's table, row by row and at its edges: when a read counts, what the last attempt is, what counts as applied."""
 
 import itertools
 

@@ -27,7 +27,7 @@ def test_row_F5_a_list_that_was_empty_once_disarms_nothing(runs: Runs, world: Wo
 
 
 def test_row_F8_a_delete_that_never_happened(runs: Runs, world: World) -> None:
-    """Without a clear answer one empty list is no proof: the object is asked for by its id."""
+    """Without a clear answer one empty list proves nothing: the object is asked for by its id."""
     for name in ("CP-1", "CP-2"):
         world.add("acme", "charger", identity=name, **CHARGER)
     world.override = lambda method, path: (503, {}, b"") if method == "DELETE" else None
@@ -40,7 +40,7 @@ def test_row_F8_a_delete_that_never_happened(runs: Runs, world: World) -> None:
     ("updated", "code"), [("2026-11-02T10:00:30Z", "E-STALE"), ("2026-11-02T10:00:00Z", "E-NORMALISED")]
 )
 def test_row_C11_another_writer_is_not_the_server(runs: Runs, world: World, updated: str, code: str) -> None:
-    """What another writer changed after our write is told from what the server does not keep: by `updatedAt`."""
+    """`updatedAt` separates what another writer changed after our write from what the server does not keep."""
     for name in ("CP-1", "CP-2"):
         world.add("acme", "charger", identity=name, **CHARGER)
 

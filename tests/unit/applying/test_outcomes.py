@@ -185,7 +185,7 @@ SECRET_STORED = "url: sent wss://u:***@h/, stored wss://u:***@h/ (a secret in it
     ],
 )  # fmt: skip
 def test_an_update(end: End, rows: list[Row], at: float, expected: Any, detail: str) -> None:
-    """It is done when it is seen; what is stored otherwise than sent is told, and no secret with it."""
+    """It is done when it is seen; what is stored otherwise than sent is reported, and no secret with it."""
     outcome = of(task("update", end), *rows, at=at)
     assert (figures(outcome), outcome.detail) == (expected, detail)
 
@@ -249,7 +249,7 @@ def test_a_step_that_stands_nowhere() -> None:
     ],
 )
 def test_what_an_update_clears(live: dict[str, Any], raw_before: Any, raw_after: Any, detail: str) -> None:
-    """A field that lost its value is told; of the first update of a group also a field that has another one."""
+    """A field that lost its value is reported; of the first update of a group also a field that has another one."""
     updated = task("update", A, raw_row=raw_before)
     outcome = of(updated, row(ID, **{"interval": 5, "authPassThrough": False, **live}), raw={ID: raw_after})
     if detail:

@@ -196,7 +196,7 @@ def test_a_replace_that_was_killed_while_the_list_shows_the_old_one(runs: Runs, 
 
 
 def test_another_hand_makes_it_while_ours_is_under_way(runs: Runs, world: World) -> None:
-    """The same object, field by field, cannot be told from ours; when ours comes late both are held back, never a third."""
+    """The same object, field by field, cannot be distinguished from ours; when ours comes late both are held back, never a third."""
     late: list[float] = []
 
     def override(method: str, path: str) -> Answer | None:

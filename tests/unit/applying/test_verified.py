@@ -91,7 +91,7 @@ def test_what_is_held_back_keeps_its_base(apply: Apply) -> None:
 
 
 def test_what_must_not_exist_and_what_is_claimed(apply: Apply) -> None:
-    """What was removed, and what the policy claimed, belongs to the base: else its return could not be told as drift."""
+    """What was removed, and what the policy claimed, belongs to the base: else its return could not be shown as drift."""
     document = DOCUMENT + "  - {identity: CP-3, displayName: Three, profileId: 1}\n"
     apply(document)
     removed = DOCUMENT + "removed: [{charger: CP-3}]\npolicy: {exclusive: [charger/CP-*]}\n"

@@ -58,7 +58,7 @@ def test_what_differs_still_is_left_with_its_values() -> None:
 
 
 def test_what_is_not_there_is_left_as_gone() -> None:
-    """It is told apart from what is there and different."""
+    """It is reported apart from what is there and different."""
     assert verified([entry("B")]) == ({"A": ("still to do", True)}, ())
 
 
@@ -78,7 +78,7 @@ def test_a_step_that_failed_is_not_reported_twice() -> None:
     ("before", "start_differs", "noted"), [(True, False, True), (False, False, True), (True, True, False)]
 )
 def test_a_difference_elsewhere_is_a_note_where_it_is_new(before: bool, start_differs: bool, noted: bool) -> None:
-    """What another hand changed meanwhile is told; what differed before the plan already is no news."""
+    """What another hand changed meanwhile is reported; what differed before the plan already is not."""
     target, live = ("acme/cpms/B", [entry("B")]) if start_differs else ("acme/cpms/A", [entry("A")])
     left, notes = verified(live, target=target, before=before)
     assert left == {} and bool(notes) is noted

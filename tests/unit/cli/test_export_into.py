@@ -24,7 +24,7 @@ def test_without_write_nothing_is_written(drifted: Commands) -> None:
 
 
 def test_the_plan_after_it_has_no_such_difference(drifted: Commands) -> None:
-    """What was taken into the YAML is no drift any more."""
+    """What was taken into the YAML is not drift any more."""
     assert drifted("export", "acme", "--into", "exolink.yaml", "--write").code == 0
     assert (drifted.folder / "exolink.yaml").read_text("utf-8") == YAML.replace("60", "30")
     assert drifted("plan", "--detailed-exitcode").code == 0

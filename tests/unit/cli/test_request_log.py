@@ -37,7 +37,7 @@ def test_a_line_of_json_for_each_request(tmp_path: Path, capsys: Any) -> None:
 
 
 def test_in_words(capsys: Any) -> None:
-    """-v says each request on stderr, and nothing on stdout; without either nothing is told."""
+    """-v says each request on stderr, and nothing on stdout; without either nothing is logged."""
     told(None, verbose=True)
     assert capsys.readouterr() == (
         "",
@@ -57,7 +57,7 @@ def test_a_file_that_is_not_a_log(tmp_path: Path) -> None:
 
 
 def test_a_log_that_cannot_be_opened(tmp_path: Path) -> None:
-    """It is told before the first request."""
+    """The error comes before the first request."""
     with pytest.raises(StorageFailed):
         told(tmp_path)
     with pytest.raises(StorageFailed):

@@ -1,4 +1,4 @@
-"""Names that cannot be told apart, or not be read."""
+"""Names that look the same, or cannot be read."""
 
 import pytest
 from support_pipeline import read_yaml
@@ -15,7 +15,7 @@ def warnings(text: str) -> list[str]:
 
 @pytest.mark.parametrize(("one", "other"), [("Primary", "Рrimаry"), ("CP-0O1", "CP-O0l"), ("A\u2010B", "A-B")])
 def test_row_E24_look_alikes_are_a_warning(one: str, other: str) -> None:
-    """Two names of one skeleton are told, at the second of them; they may both be meant."""
+    """Two names of one skeleton are a warning, at the second of them; they may both be meant."""
     assert skeleton(one) == skeleton(other)
     assert warnings(f"cpms:\n- displayName: {one}\n- displayName: {other}") == ["W-CONFUSABLE exolink.yaml:4:3"]
     assert warnings(f"cpms: [{{displayName: {one}}}]\nchargers: [{{identity: {other}}}]") == []

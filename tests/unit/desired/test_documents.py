@@ -110,7 +110,7 @@ def test_null(text: str) -> None:
     ],
 )
 def test_refused_with_its_place(text: str, problem: tuple[str, int, int]) -> None:
-    """What is refused is told with its word, line and column."""
+    """What is refused is reported with its code, line and column."""
     assert read(text)[1] == [problem]
 
 

@@ -113,7 +113,7 @@ def test_a_folder_that_cannot_be_entered(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_tables_of_a_folder_are_collected() -> None:
-    """Each CSV file of a folder is known, so that one that no document names can be told."""
+    """Each CSV file of a folder is known, so that one that no document names can be reported."""
     write("conf/a.yaml", "A")
     Path("conf/T.CSV").write_text("identity\n")
     link("conf/u.csv", "T.CSV")
@@ -347,7 +347,7 @@ def test_the_order_of_a_folder() -> None:
 
 
 def test_links_of_every_sort() -> None:
-    """A link is what it leads to: one to nothing, a pipe or out of the folder is told, one to what is not YAML is not."""
+    """A link is what it leads to: one to nothing, a pipe or out of the folder is reported, one to what is not YAML is not."""
     write("conf/a.yaml", "A")
     write("out/o.yaml", "O")
     os.mkfifo("conf/.pipe")

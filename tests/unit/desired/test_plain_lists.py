@@ -86,7 +86,7 @@ def test_quotes(line: str, value: str) -> None:
     "line", ["  {identity: x}\n", "    {identity: x}\n", "    {identity: x\n", "  { identity: x }\n"]
 )
 def test_a_brace_without_a_dash(line: str) -> None:
-    """It is no entry, and ends a run."""
+    """It is not an entry, and ends a run."""
     text = HEAD + RUN + line + RUN
     assert reading(text.encode()) == by_the_parser(text.encode())
 

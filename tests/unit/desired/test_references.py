@@ -85,7 +85,7 @@ def test_row_B1_what_came_from_the_environment_is_masked(written: str, value: st
 
 
 def test_live_urls_hide_the_same_parts() -> None:
-    """The live path is as secret as the declared one that comes from a variable; it can still be told to be the same."""
+    """The live path is as secret as the declared one that comes from a variable; it can still be compared."""
     declared, live = url_of("wss://h/a/${env:V}", V="token"), SecretUrl("wss://h/a/token")
     assert declared == live and str(live.masked_like(declared)) == "wss://h/***"
     assert may_be(live, str(declared)) and not may_be(SecretUrl("wss://other/a/token"), str(declared))

@@ -126,7 +126,7 @@ def test_row_A7_a_row_of_this_tenant(owner: object) -> None:
 
 @pytest.mark.parametrize(("answer", "word"), [(cpms(8), "its id is 8"), (cpms(7, tenantId=2), "another tenant")])
 def test_row_A7_an_answer_about_something_else(answer: object, word: str) -> None:
-    """An object that was asked for by id is that one, of that tenant, or the answer is no answer."""
+    """An object that was asked for by id is that one, of that tenant, or the answer does not count."""
     server = Server(TWO, one=answer)
     with server.api() as api:
         live_state.read(api, {"acme": [TENANT, CPMS]}, TENANT)
@@ -209,7 +209,7 @@ def test_row_E16_one_bad_row_is_enough() -> None:
 
 @pytest.mark.parametrize("text", [b"[" + b"{}," * 300_000 + b"{}]", b"[" + b"{}," * 1_100_000 + b"{}]", b"[" * 1_000_000, b'[{"id":1,"displayName":"' + b"x" * 70_000 + b'"}]'], ids=["some", "too many", "deep", "huge"])  # fmt: skip
 def test_row_E16_the_first_bad_row_says_it_all(text: bytes) -> None:
-    """A list of a million rows that are none, or of one that is huge, ends at once, in one sentence."""
+    """A list of a million things that are not rows, or of one that is huge, ends at once, in one sentence."""
     with api_of(httpx.Response(200, content=text)) as api, pytest.raises(ApiSurprise, match="E-BAD-LIST") as caught:
         live_state.read_list(api, CPMS, "acme")
     assert len(caught.value.summary) < 500

@@ -36,7 +36,7 @@ def facts(changes: Changes) -> list[tuple[str, list[tuple[str, str, str]]]]:
 
 
 def test_nothing_differs() -> None:
-    """What is live as declared is no change."""
+    """What is live as declared is not a change."""
     changes = changes_of(cpms_world({}), document("acme", cpms=[ENTRY]))
     assert (changes.changes, changes.unclear, changes.unmanaged) == ((), (), ())
 
@@ -62,7 +62,7 @@ def test_what_is_not_written_is_not_compared() -> None:
 
 
 def test_only_a_secret_differs() -> None:
-    """Two URLs that look alike when masked are told apart, and neither is shown."""
+    """Two URLs that look alike when masked count as two, and neither is shown."""
     changes = changes_of(
         cpms_world({"url": "wss://u:one@h/"}), document("acme", cpms=[{**ENTRY, "url": "wss://u:two@h/"}])
     )
@@ -233,7 +233,7 @@ def test_unmanaged_does_not_depend_on_removed() -> None:
 
 
 def test_kinds_that_were_not_read() -> None:
-    """Nothing is said of a kind that was not read: absence of a list is no empty list."""
+    """Nothing is said of a kind that was not read: absence of a list is not an empty list."""
     desired = read_yaml(document("acme", cpms=[ENTRY]))
     row_of: Any = row_model(TENANT)
     tenant = row_of(id=1, domainPrefix="acme")
@@ -246,7 +246,7 @@ def test_kinds_that_were_not_read() -> None:
 
 
 def test_nested_values_differ_by_place() -> None:
-    """A mapping that differs inside is told by the place inside, each with before and after."""
+    """A mapping that differs inside is shown by the place inside, each with before and after."""
     differences = list(differ._nested("flow", {"a": [1, 2], "b": 1}, {"a": [1, 3], "c": 1}))
     assert {(change.name, change.field, change.before, change.after) for change in differences} == {
         ("flow['a'][1]", "flow", 2, 3),

@@ -105,7 +105,7 @@ def test_no_way_out_that_yaml_cannot_say(live: float | None) -> None:
 
 
 def test_what_is_held_back_says_why() -> None:
-    """The reason names the field; where a replace was allowed and is not possible, it is no way out."""
+    """The reason names the field; where a replace was allowed and is not possible, it is not a way out."""
     [held_] = plan_of(settled_world(), yaml(cpms={"interval": 60})).held_back
     assert held_.reason == "the contract cannot update interval"
     entry, policy = {"interval": 60}, {"allowReplace": ["cpms/Primary"], "protect": ["cpms/*"]}
@@ -199,7 +199,7 @@ def test_only_what_create_only_keeps_back_is_to_be_taken_out_of_it() -> None:
 
 
 def test_a_tenant_lacks_a_field_at_the_top_of_its_document() -> None:
-    """A tenant is no entry of a list: the way out says where its fields stand."""
+    """A tenant is not an entry of a list: the way out says where its fields stand."""
     with pipeline(World(tenants=()), contract_text=tenant_create_contract(required=("domainPrefix", "name"))) as run:
         [held_back] = run.plan(document("new")).held_back
     assert held_back.ways_out == ("write name at the top of the document",)

@@ -34,7 +34,7 @@ def test_what_takes_two_columns_is_underlined_in_two() -> None:
 
 
 def test_a_place_that_is_not_there_shows_no_line() -> None:
-    """A file that was edited meanwhile is no reason to show another line."""
+    """Of a file that was edited meanwhile no other line is shown."""
     assert shown("short", 20) == ["a.yaml:7:20: error: E-X: wrong"]
     assert diagnostics([ERROR], Look(80)).count("\n") == 2
 

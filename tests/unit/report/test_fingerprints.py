@@ -17,6 +17,6 @@ def test_a_finding_that_moves_keeps_its_fingerprint() -> None:
 
 
 def test_equal_findings_of_one_file_are_two() -> None:
-    """They are told apart by their order, so that one that is fixed leaves the other."""
+    """Their order distinguishes them, so that one that is fixed leaves the other."""
     first, second = fingerprints([finding(4), finding(9)], str)
     assert first != second and [first] == fingerprints([finding(9)], str)

@@ -310,7 +310,7 @@ def test_a_sentence_cannot_close_its_fence(run: str) -> None:
 @settings(deadline=None)
 @given(names=st.lists(NAMES, min_size=6, max_size=6), size=st.none() | st.integers(700, 6000))
 def test_names_are_only_names(names: list[str], size: int | None) -> None:
-    """Whatever the names, values, reasons and places are: nothing but our own markup, and every delete is told."""
+    """Whatever the names, values, reasons and places are: nothing but our own markup, and every delete is shown."""
     plan = renamed(names)
     try:
         output = shown(plan, max_size=size)

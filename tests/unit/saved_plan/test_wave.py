@@ -154,7 +154,7 @@ def test_what_is_not_to_do_any_more_is_told(world: World) -> None:
 
 
 def test_only_what_vanished_is_left(world: World) -> None:
-    """Where nothing else is left to do, that is told; it is not the same as an applied plan."""
+    """Where nothing else is left to do, the message says so; it is not the same as an applied plan."""
     with pipeline(world) as run:
         saved = saved_of(run.plan(document("acme", chargers=[{"identity": "A-1", **CHARGER}])))
         nothing = run.desired("tenant: acme\nchargers: []\n")

@@ -103,7 +103,7 @@ def test_what_is_held_back_and_stands_nowhere() -> None:
 
 
 def test_probes() -> None:
-    """What a handshake found is told where it was asked for, and only there."""
+    """What a handshake found is shown where it was asked for, and only there."""
     plan = support_plans.one()
     a, b = Address("acme", "cpms", "A"), Address("acme", "cpms", "B")
     probes = (Probe(a, True, 101, "ocpp1.6"), Probe(b, False, reason="refused"))
@@ -138,7 +138,7 @@ def test_no_name_is_a_command(name: str) -> None:
 
 
 def test_names_of_several_tenants() -> None:
-    """The names of profiles are told for each tenant by itself."""
+    """The names of profiles are kept for each tenant by itself."""
     names = {("acme", "profileId"): {1: "standard", 2: "night"}, ("beta", "profileId"): {1: "night"}}
     assert parsed(replace(support_plans.one(), names=names))["exolink"]["names"] == {
         "acme": {"profileId": {"1": "standard", "2": "night"}},

@@ -103,7 +103,7 @@ def test_a_network_file_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, 
 
 
 def test_the_file_system_is_known() -> None:
-    """Where the system tells, it is told; a path that is not there has none."""
+    """The type that the system gives; a path that is not there has none."""
     assert folders.file_system(Path("/proc")) in ("proc", "")
     assert folders.file_system(Path("/not/there")) == ""
 

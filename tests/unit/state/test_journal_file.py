@@ -155,7 +155,7 @@ def test_many_openings_at_once(tmp_path: Path, version: int) -> None:
 
 
 def test_peek_at_what_is_no_journal(tmp_path: Path) -> None:
-    """Something else in its place is no memory, and no error; it is said."""
+    """Something else in its place is neither a memory nor an error; a note says so."""
     (tmp_path / "journal.db").write_bytes(b"not a database" * 100)
     assert peek(tmp_path, ORIGIN) == Memory(note="the journal cannot be read: file is not a database")
     with pytest.raises(StorageFailed) as caught:
