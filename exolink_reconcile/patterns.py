@@ -13,8 +13,8 @@ from typing import Any
 
 _MOST_STEPS = 300_000_000
 _LONGEST_PATTERN = 1_000
-# Private, because Python has no public parser of patterns. An engine that takes linear time, like pydantic's, is no way round
-# it: it reads another syntax than `re`, so it would allow other texts. Without the parser the API judges every pattern.
+# Private, because Python has no public parser of patterns. An engine that takes linear time, like pydantic's, does not help:
+# it reads another syntax than `re`, so it would allow other texts. Without the parser the API judges every pattern.
 _PARSER: Any = getattr(re, "_parser", None)
 
 

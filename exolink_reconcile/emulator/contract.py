@@ -126,7 +126,7 @@ def routes(text: str) -> tuple[Route, ...]:
     """The routes of an OpenAPI 3.0 or 3.1 description, literal paths before templates.
 
     Raises:
-        EmulatorError: the text is no such description, or it refers to something outside itself.
+        EmulatorError: the text is not such a description, or it refers to something outside itself.
 
     """
     document = _load(text)

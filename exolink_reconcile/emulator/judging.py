@@ -2,7 +2,7 @@
 
 Whoever writes the contract can ask for an answer that takes for ever: `^(a+)+$`, or a choice of two that are each a choice
 of two, thirty times. So each keyword costs steps, of which one value has so many; and a pattern is tried only if its cost can
-be told from its shape. What is not tried is left to the real API to judge.
+be known from its shape. What is not tried is left to the real API to judge.
 """
 
 import contextvars
@@ -101,7 +101,7 @@ def _pattern(validator: Any, pattern: Any, instance: Any, schema: Any) -> Iterat
 def _compiled(pattern: str) -> tuple[re.Pattern[str], int, int] | None:
     """The expression, how many of its repetitions have no fixed number, and what else multiplies its tries.
 
-    None for one whose cost cannot be told: a choice or such a repetition inside of another one, a look around or back; and
+    None for one whose cost is not known: a choice or such a repetition inside of another one, a look around or back; and
     for one that Python does not have.
     """
     if _PARSER is None or len(pattern) > _LONGEST_PATTERN:
