@@ -83,12 +83,20 @@ def status(database: Database) -> Status:
 
 
 def prune(database: Database, days: int) -> tuple[int, int]:
-    """Drop closed writes and audit lines that are older than `days`; returns how many of each. Raises StorageFailed."""
+    """Drop closed writes and audit lines that are older than `days`; returns how many of each.
+
+    The writes of a run that holds a lease stay: it makes its next intent only where its last one still is.
+
+    Raises:
+        StorageFailed: the database cannot be used.
+
+    """
     age = {"days": days}
     with _connected(database) as connection, connection.transaction():
         writes = connection.execute(
             b"DELETE FROM exolink.op WHERE outcome IS NOT NULL"
-            b" AND coalesce(sent_at, intended_at) < clock_timestamp() - make_interval(days => %(days)s)",
+            b" AND coalesce(sent_at, intended_at) < clock_timestamp() - make_interval(days => %(days)s)"
+            b" AND NOT EXISTS (SELECT 1 FROM exolink.lease WHERE lease.run = op.run)",
             age,
         )
         lines = connection.execute(

@@ -82,3 +82,15 @@ def test_prune(postgres: Home) -> None:
     status = upkeep.status(postgres.database)
     assert (status.open_writes, status.closed_writes, status.held) == (1, 0, 0)
     assert any("fsync is off" in warning for warning in status.warnings)
+
+
+def test_prune_leaves_what_a_run_at_work_builds_on(postgres: Home) -> None:
+    """Between two waves its writes are closed, and the next intent is made only where the last one still is."""
+    store = postgres.open()
+    with held(store):
+        done = step("Done")
+        store.intend(done, {}, {})
+        store.settle([Outcome(done, Status.DONE)])
+        assert upkeep.prune(postgres.database, 0)[0] == 0
+        store.intend(step("Next"), {}, {})
+    assert upkeep.prune(postgres.database, 0)[0] == 1
