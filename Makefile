@@ -19,7 +19,7 @@ unit: $(STAMP)            ## what runs without a process or a server: seconds
 test: $(STAMP)            ## the whole fast suite
 	$(BIN)/python -m pytest -n 4
 
-test-long: $(STAMP)       ## everything, half an hour: all faults, many examples, fuzzing; prints the figures of docs/reliability.md
+test-long: $(STAMP)       ## everything, hours: all faults, many examples, fuzzing; prints the figures of docs/reliability.md
 	$(BIN)/python -m pytest -n 4 -m "" --timeout=1800
 	bash tests/fuzz/run.sh 60
 

@@ -565,6 +565,7 @@ def test_schedules(start: int) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(0)  # two hours for all of them
 @pytest.mark.parametrize("event", EVENTS)
 @pytest.mark.parametrize("plan", PLANS)
 def test_all_schedules(plan: str, event: str) -> None:
